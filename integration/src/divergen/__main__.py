@@ -1,0 +1,5 @@
+"""``python -m divergen``."""
+
+from .cli import main
+
+main()

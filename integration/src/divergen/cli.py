@@ -1,0 +1,198 @@
+"""The `divergen` command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+from divergen_records.command import Group
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="divergen")
+def main() -> None:
+    """Generative data for long-tailed instance segmentation.
+
+    \b
+    See all of it work, without a GPU or a download:
+      divergen quickstart
+    On your own data, a folder with images/ and annotations.json (COCO or LVIS format):
+      divergen run coco100 --out RUN data=FOLDER
+    """
+
+
+def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--redo", metavar="STEP", help="Do this step and all that follow it again."),
+        click.option("--until", metavar="STEP", help="Stop after this step."),
+        click.option("--retry", is_flag=True, help="Try again the rows that failed."),
+        click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]..."),
+    ):
+        command = option(command)
+    return command
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Ctrl-C ends a run with a sentence; finished work is in the table."""
+    # Threads of OpenMP that spin while they wait starve each other as soon as any other program runs: on two cores with
+    # one busy, training was twice as fast with threads that sleep. It must be said before torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("\nstopped; the same line continues where it was", err=True)
+        raise click.exceptions.Exit(130) from None
+
+
+@main.command()
+@click.argument("config")
+@_run_options
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/NAME]")
+@click.option("--shard", metavar="I/N", help="Do part I of N of the table's work, for Slurm arrays; see below.")
+@click.option("--dry-run", is_flag=True, help="Check the configuration, say what would be made, and stop.")
+def run(
+    config: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    shard: str | None,
+    redo: str | None,
+    until: str | None,
+    retry: bool,
+    dry_run: bool,
+) -> None:
+    """Run the pipeline: prompts, pictures, masks, filter, paste, training, AP, report.
+
+    CONFIG is the path of a YAML file or the name of a shipped config (see `divergen configs`). Stop it whenever you
+    like: the same line continues where it was.
+
+    \b
+    Examples:
+      divergen run coco100 --out RUN data=FOLDER
+      divergen run my.yaml generators.0.size=512 train.iterations=1000
+      divergen run my.yaml --dry-run
+      divergen run my.yaml --redo decide rules.rules.0.threshold=0.55
+    On many machines, each does a part up to the scores, then one goes on:
+      divergen run my.yaml --out RUN --shard $SLURM_ARRAY_TASK_ID/8
+      divergen run my.yaml --out RUN
+    """
+    from divergen_records import Shard
+
+    from .loading import load_config
+    from .run import Run
+    from .runner import describe_plan, run_pipeline
+
+    loaded = load_config(config, overrides)
+    folder = Run(out or Path("runs") / loaded.name, loaded)
+    if dry_run:
+        click.echo(describe_plan(folder))
+        return
+    with _stoppable():
+        run_pipeline(folder, shard=Shard.parse(shard) if shard else Shard(), redo=redo, until=until, retry=retry)
+
+
+@main.command()
+@_run_options
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("divergen-quickstart"),
+    show_default=True,
+    help="Folder of the run.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of everything: data, prompts, pictures, training.")
+def quickstart(
+    overrides: tuple[str, ...], out: Path, seed: int, redo: str | None, until: str | None, retry: bool
+) -> None:
+    """See all of it work in ten minutes on two CPU cores.
+
+    Makes MiniLVIS (a long-tailed dataset of rendered scenes), generates instances for its categories, masks, filters
+    and pastes them, trains a Mask R-CNN without and with them, and prints LVIS AP of both. No GPU, no download.
+    Run it again to continue after an interruption.
+    """
+    from .loading import load_config
+    from .run import Run
+    from .runner import run_pipeline
+
+    config = load_config("quickstart", (*overrides, f"seed={seed}"))
+    with _stoppable():
+        run_pipeline(Run(out, config), redo=redo, until=until, retry=retry)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(run: Path, as_json: bool) -> None:
+    """Print how far a run is: done, pending and failed per stage; the funnel per frequency group.
+
+    \b
+    Example:
+      divergen status divergen-quickstart
+    """
+    from rich.console import Console
+
+    from .run import Run
+    from .status import print_status, run_status
+
+    found = run_status(Run(run))
+    if as_json:
+        click.echo(found.to_json())
+    else:
+        print_status(found, Console())
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def report(run: Path) -> None:
+    """Write RUN/report.html: one file with the funnel, galleries, similarities, pasted images and AP.
+
+    \b
+    Example:
+      divergen report divergen-quickstart
+    """
+    from .report import write_report
+    from .run import Run
+
+    click.echo(write_report(Run(run)))
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--format", "kind", type=click.Choice(["coco", "lvis", "png"]), required=True, help="What to write.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A new folder.")
+@click.option("--where", default="kept", show_default=True, help="SQL filter over the table's columns.")
+def export(run: Path, kind: Literal["coco", "lvis", "png"], out: Path, where: str) -> None:
+    """Write the generated instances of a run as a dataset of pictures and masks.
+
+    \b
+    Examples:
+      divergen export RUN --format coco --out kept
+      divergen export RUN --format png --out apples --where "kept AND category = 'apple'"
+    """
+    from .export import export_run
+    from .run import Run
+
+    done = export_run(Run(run), out, kind=kind, where=where)
+    click.echo(f"{done.path}: {done.written:,} instances" + (f", {done.skipped:,} without a mask" * bool(done.skipped)))
+
+
+@main.command()
+def configs() -> None:
+    """List the configs that come with the package."""
+    from .loading import shipped_configs
+
+    for name, description in shipped_configs().items():
+        click.echo(f"{name:<14}{description}")
+
+
+@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def minilvis(arguments: tuple[str, ...]) -> None:
+    """Make MiniLVIS, a long-tailed dataset of rendered scenes in LVIS format (`divergen minilvis --help`)."""
+    from divergen_gen.cli import minilvis as command
+
+    command.main(list(arguments), prog_name="divergen minilvis", standalone_mode=False)

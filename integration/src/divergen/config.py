@@ -1,0 +1,174 @@
+"""The configuration of a run: what a YAML file may say. Each section belongs to the package that reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from divergen_annotate.config import AnnotatorConfig, GrabCutConfig, RepairConfig
+from divergen_filter.config import EfficientNetLite0Config, EmbedderConfig, RulesConfig
+from divergen_gen.config import GeneratorConfig, ProceduralConfig
+from divergen_gen.counts import CountsConfig
+from divergen_paste.config import PasteConfig
+from divergen_records import Config
+from divergen_train.config import TrainConfig, preset
+from pydantic import AfterValidator, BeforeValidator, Field
+
+__all__ = [
+    "BakeConfig",
+    "DataConfig",
+    "FilePrompts",
+    "GrammarPrompts",
+    "LvisData",
+    "MiniLvisData",
+    "PromptsConfig",
+    "RunConfig",
+    "SplitConfig",
+    "TemplatePrompts",
+]
+
+
+AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
+"""A run goes on from whatever folder it is called in."""
+
+
+class SplitConfig(Config):
+    """A COCO or LVIS JSON file and the folder of its pictures."""
+
+    annotations: AbsolutePath
+    images: AbsolutePath
+
+
+class LvisData(Config):
+    """The user's own data in COCO or LVIS format.
+
+    Attributes:
+        train: What is trained on, pasted into and compared with.
+        val: What is evaluated on; without it, ``holdout`` of the training images is kept aside for that.
+        holdout: Share of images, 0 to 1, chosen by a hash of the image id. Not used where ``val`` is given.
+    """
+
+    kind: Literal["lvis"] = "lvis"
+    train: SplitConfig
+    val: SplitConfig | None = None
+    holdout: float = Field(default=0.2, gt=0, lt=1)
+
+
+class MiniLvisData(Config):
+    """MiniLVIS, made on the spot by the renderer: long-tailed, LVIS format, needs no download.
+
+    Attributes:
+        train_images: Scenes to train on. With the default number, categories are rare, common and frequent as in LVIS.
+        val_images: Scenes to evaluate on.
+        size: Longer side of a scene, pixels.
+        categories: Names that the renderer knows, or how many of them to choose by the seed.
+    """
+
+    kind: Literal["minilvis"] = "minilvis"
+    train_images: int = Field(default=380, ge=10)
+    val_images: int = Field(default=120, ge=10)
+    size: int = Field(default=256, ge=64)
+    categories: Annotated[int, Field(ge=1)] | tuple[str, ...] = 40
+
+
+def _folder(value: Any) -> Any:
+    """A plain path means a folder: ``images/`` and ``annotations.json``, or ``train.json`` (and ``val.json``)."""
+    if not isinstance(value, (str, Path)):
+        return value
+    folder = Path(value)
+    if (folder / "train.json").exists():
+        splits = [name for name in ("train", "val") if (folder / f"{name}.json").exists()]
+        return {
+            "kind": "lvis",
+            **{name: {"annotations": folder / f"{name}.json", "images": folder} for name in splits},
+        }
+    for needed in ("annotations.json", "images"):
+        if not (folder / needed).exists():
+            raise ValueError(f"{folder / needed} does not exist; a data folder holds images/ and annotations.json")
+    return {"kind": "lvis", "train": {"annotations": folder / "annotations.json", "images": folder / "images"}}
+
+
+DataConfig = Annotated[
+    Annotated[LvisData | MiniLvisData, Field(discriminator="kind")],
+    BeforeValidator(_folder),
+]
+
+
+class TemplatePrompts(Config):
+    """One prompt per category from a template of the papers."""
+
+    kind: Literal["template"] = "template"
+    template: str = "divergen"
+
+
+class GrammarPrompts(Config):
+    """Different prompts per category from the attribute grammar."""
+
+    kind: Literal["grammar"] = "grammar"
+    per_category: int = Field(default=32, ge=1)
+
+
+class FilePrompts(Config):
+    """Prompts from a file that ``divergen-prompts`` (or anything else) wrote, one `PromptRecord` a line."""
+
+    kind: Literal["file"] = "file"
+    path: AbsolutePath
+
+
+PromptsConfig = Annotated[TemplatePrompts | GrammarPrompts | FilePrompts, Field(discriminator="kind")]
+
+
+def _training(value: Any) -> Any:
+    """A plain name means a shipped preset; a mapping with ``preset`` changes one."""
+    if isinstance(value, str):
+        return preset(value)
+    if isinstance(value, dict) and "preset" in value:
+        changes = {key: change for key, change in value.items() if key != "preset"}
+        return {**preset(value["preset"]).model_dump(), **changes}
+    return value
+
+
+class BakeConfig(Config):
+    """Write the pasted training images to disk once, instead of pasting anew in every epoch.
+
+    Attributes:
+        copies: Pasted versions of each training image, beside the image itself.
+    """
+
+    copies: int = Field(default=1, ge=1)
+
+
+class RunConfig(Config):
+    """A whole run.
+
+    Attributes:
+        name: What the report is called.
+        seed: Decides every random choice of the run.
+        data: The real data; a plain path means a folder with ``images/`` and ``annotations.json``.
+        categories: Names of the categories to generate; all of the dataset where left out.
+        prompts: Where prompts come from.
+        generators: Text-to-image models; pictures are divided among them.
+        counts: How many pictures.
+        annotator: What makes the masks.
+        repair: What is done to every mask.
+        embedder: What embeds pictures for the similarity to real ones.
+        rules: What is kept.
+        paste: How kept instances are pasted into training images.
+        bake: Paste to disk before training; in every epoch anew where left out.
+        train: The detector and its schedule; the run ends with the pasted images where null.
+    """
+
+    name: str = "run"
+    seed: int = Field(default=0, ge=0)
+    data: DataConfig
+    categories: tuple[str, ...] | None = None
+    prompts: PromptsConfig = GrammarPrompts()
+    generators: tuple[GeneratorConfig, ...] = Field(default=(ProceduralConfig(),), min_length=1)
+    counts: CountsConfig = CountsConfig(per_category=32)
+    annotator: AnnotatorConfig = GrabCutConfig()
+    repair: RepairConfig = RepairConfig()
+    embedder: EmbedderConfig = EfficientNetLite0Config()
+    rules: RulesConfig = RulesConfig()
+    paste: PasteConfig = PasteConfig()
+    bake: BakeConfig | None = None
+    train: Annotated[TrainConfig | None, BeforeValidator(_training)] = TrainConfig()

@@ -1,0 +1,101 @@
+"""The real data of a run: the user's, or MiniLVIS made on the spot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from divergen_records import Category, ConfigError, derive_seed
+from divergen_records.coco import Dataset, read_dataset, write_lvis
+
+from .config import LvisData, MiniLvisData, SplitConfig
+
+if TYPE_CHECKING:
+    from .run import Run
+
+__all__ = ["Splits", "load_splits", "select_categories"]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What a run trains on and what it is judged by."""
+
+    train: Dataset
+    val: Dataset
+
+
+def load_splits(run: Run) -> Splits:
+    """Read the run's data; MiniLVIS and the held-out split are made where they are missing.
+
+    Raises:
+        DatasetError: If a file is missing, malformed or contradicts itself.
+    """
+    config = run.config.data
+    if isinstance(config, MiniLvisData):
+        return _minilvis(run, config)
+    train = _read(config.train)
+    if config.val is not None:
+        return Splits(train, _read(config.val))
+    return _hold_out(run, train, config)
+
+
+def select_categories(dataset: Dataset, names: Sequence[str] | None) -> list[Category]:
+    """The categories to generate, in the dataset's order.
+
+    Raises:
+        ConfigError: If the dataset has no category of a name.
+    """
+    if names is None:
+        return list(dataset.categories)
+    known = [category.name for category in dataset.categories]
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"categories: {dataset.path.name} has no category {name!r}{hint}")
+    return [category for category in dataset.categories if category.name in set(names)]
+
+
+def _read(split: SplitConfig) -> Dataset:
+    return read_dataset(split.annotations, image_dir=split.images)
+
+
+def _minilvis(run: Run, config: MiniLvisData) -> Splits:
+    from divergen_gen import make_minilvis
+
+    out = run.data / "minilvis"
+    if not out.exists():
+        make_minilvis(
+            out,
+            seed=run.config.seed,
+            train_images=config.train_images,
+            val_images=config.val_images,
+            size=config.size,
+            categories=config.categories,
+            workers=os.cpu_count() or 1,
+        )
+    return Splits(*(_read(SplitConfig(annotations=out / f"{name}.json", images=out)) for name in ("train", "val")))
+
+
+def _hold_out(run: Run, dataset: Dataset, config: LvisData) -> Splits:
+    """Keep images aside by a hash of their ids, so that the split does not change when images are added."""
+    paths = {name: run.data / f"{name}.json" for name in ("train", "val")}
+    if not all(path.exists() for path in paths.values()):
+        for name, path in paths.items():
+            images = [image for image in dataset.images if _is_held_out(image.id, config.holdout) == (name == "val")]
+            if not images:
+                raise ConfigError(
+                    f"data.holdout: {config.holdout} of {len(dataset.images)} images leaves nothing for {name}; "
+                    "give `val`, or another share"
+                )
+            ids = {image.id for image in images}
+            annotations = [annotation for annotation in dataset.annotations if annotation.image_id in ids]
+            write_lvis(path, images, annotations, dataset.categories, overwrite=True)
+    return Splits(*(_read(SplitConfig(annotations=path, images=config.train.images)) for path in paths.values()))
+
+
+def _is_held_out(image_id: int, share: float) -> bool:
+    return derive_seed("holdout", image_id) < share * 2**63

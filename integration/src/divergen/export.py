@@ -1,0 +1,34 @@
+"""Write the generated instances of a run as an ordinary dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from divergen_records import TableError
+from divergen_records.export import ExportReport, export_instances
+
+from .data import load_splits
+from .run import Run
+
+__all__ = ["export_run"]
+
+
+def export_run(run: Run, out: Path, *, kind: Literal["coco", "lvis", "png"], where: str) -> ExportReport:
+    """Export rows of the run's table, with the categories of its dataset.
+
+    Args:
+        run: The run.
+        out: A new folder.
+        kind: The format.
+        where: SQL filter over the table's columns.
+
+    Raises:
+        TableError: If no row fits the filter.
+        DatasetError: If the folder is in use.
+    """
+    total = run.table.count(where) if run.has_table() else 0
+    if not total:
+        raise TableError(f"{run.folder}: no instance fits {where!r}; `divergen status {run.folder}` says how far it is")
+    categories = load_splits(run).train.categories
+    return export_instances(run.table.records(where), out, kind, categories=categories, total=total, progress=True)

@@ -1,0 +1,105 @@
+"""What the steps of a run work with: its data, models and table, each made when it is first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from divergen_records import Category, Shard, Stage, fill
+from filelock import FileLock
+
+from .config import RunConfig
+from .data import Splits, load_splits, select_categories
+from .run import Run
+
+if TYPE_CHECKING:
+    from divergen_filter import Embedder, References
+    from divergen_gen import Generator, Plan
+    from divergen_paste import InstancePool, Paster
+
+__all__ = ["Pipeline"]
+
+
+class Pipeline:
+    """A run with its data, models and stages, each made when it is first needed.
+
+    Args:
+        run: The run's folder and configuration.
+        shard: The part of the table's work that is this process's.
+    """
+
+    def __init__(self, run: Run, shard: Shard | None = None) -> None:
+        self.run, self.shard = run, shard or Shard()
+
+    @property
+    def config(self) -> RunConfig:
+        """The run's configuration."""
+        return self.run.config
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The real data."""
+        return load_splits(self.run)
+
+    @cached_property
+    def categories(self) -> list[Category]:
+        """What is generated."""
+        return select_categories(self.splits.train, self.config.categories)
+
+    @cached_property
+    def generators(self) -> list[Generator]:
+        """The text-to-image models; built lazily by each, weights load with the first picture."""
+        return [config.build() for config in self.config.generators]
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Every picture that the run wants, by id."""
+        from divergen_gen import plan
+        from divergen_prompts import read_prompts
+
+        return plan(
+            list(read_prompts(self.run.prompts)),
+            self.generators,
+            seed=self.config.seed,
+            categories=self.categories,
+            counts=self.config.counts,
+        )
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """What embeds real and generated instances."""
+        embedder: Embedder = self.config.embedder.build()
+        return embedder
+
+    @cached_property
+    def references(self) -> References:
+        """Embeddings of the real crops."""
+        from divergen_filter import References
+
+        return References.load(self.run.references)
+
+    @cached_property
+    def pool(self) -> InstancePool:
+        """Kept instances."""
+        from divergen_paste import InstancePool
+
+        return InstancePool.open(self.run.pool)
+
+    @cached_property
+    def paster(self) -> Paster:
+        """Pastes kept instances into training images."""
+        from divergen_paste import area_statistics
+
+        return self.config.paste.build(self.pool, area_statistics(self.splits.train), seed=self.config.seed)
+
+    def fill(self, stage: Stage, batch_size: int = 32) -> None:
+        """Run a stage over this shard's pending rows."""
+        fill(self.run.table, stage, shard=self.shard, batch_size=batch_size)
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Let one process at a time make what all shards share."""
+        with FileLock(self.run.folder / ".shared.lock"):
+            yield

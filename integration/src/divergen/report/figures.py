@@ -1,0 +1,88 @@
+"""The report's plots, as SVG text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from divergen_records import InstanceTable
+    from matplotlib.axes import Axes
+
+__all__ = ["kept_per_category", "loss_curves", "similarity_histogram"]
+
+_METADATA = ("Creator", "Date", "Format", "Type")
+"""What Matplotlib would write into the SVG, with links; the report has none."""
+
+KEPT, REJECTED, GREY = "#22a054", "#d64541", "#667085"
+
+
+def similarity_histogram(table: InstanceTable) -> str | None:
+    """Inter-similarity of accepted and rejected instances; None where nothing is scored."""
+    rows = table.select(["inter_similarity", "kept"], where="inter_similarity IS NOT NULL AND kept IS NOT NULL")
+    if not len(rows):
+        return None
+    scores, kept = rows["inter_similarity"].to_numpy(), rows["kept"].to_numpy()
+    scores, kept = scores[~np.isnan(scores)], kept[~np.isnan(scores)]  # categories without real crops
+    with _figure(7, 2.6) as (axes, done):
+        edges = 40
+        axes.hist([scores[kept], scores[~kept]], bins=edges, stacked=True, color=[KEPT, REJECTED], rwidth=0.92)
+        axes.legend([f"kept ({kept.sum():,})", f"rejected ({(~kept).sum():,})"], frameon=False)
+        axes.set_xlabel("inter-similarity: mean cosine to the category's real crops")
+        axes.set_ylabel("instances")
+    return done[0]
+
+
+def kept_per_category(table: InstanceTable) -> str | None:
+    """Share of instances kept, per category; None where nothing is decided."""
+    groups = table.group_counts(["category", "kept"], where="kept IS NOT NULL")
+    totals: dict[str, list[int]] = {}
+    for group in groups:
+        totals.setdefault(group["category"], [0, 0])[bool(group["kept"])] += group["count"]
+    if not totals:
+        return None
+    names = sorted(totals, key=lambda name: totals[name][1] / sum(totals[name]))
+    shares = [totals[name][1] / sum(totals[name]) for name in names]
+    with _figure(max(5.0, 0.2 * len(names)), 2.6) as (axes, done):
+        axes.bar(range(len(names)), shares, color=KEPT, width=0.8)
+        axes.set_xticks(range(len(names)), [name.replace("_", " ") for name in names], rotation=90, fontsize=7)
+        axes.set_ylim(0, 1)
+        axes.set_xlim(-0.6, len(names) - 0.4)
+        axes.set_ylabel("share kept")
+    return done[0]
+
+
+def loss_curves(logs: dict[str, Sequence[dict[str, Any]]], smooth: int = 10) -> str | None:
+    """Training loss over iterations, one line per training; None where there is no log."""
+    if not any(logs.values()):
+        return None
+    with _figure(7, 2.4) as (axes, done):
+        for (name, log), colour in zip(logs.items(), (GREY, "#f26430"), strict=False):
+            losses = [row["loss"] for row in log]
+            means = [sum(losses[max(i - smooth + 1, 0) : i + 1]) / min(i + 1, smooth) for i in range(len(losses))]
+            axes.plot([row["iteration"] for row in log], means, label=name, color=colour, linewidth=1.6)
+        axes.legend(frameon=False)
+        axes.set_xlabel("iteration")
+        axes.set_ylabel("loss")
+    return done[0]
+
+
+@contextmanager
+def _figure(width: float, height: float) -> Iterator[tuple[Axes, list[str]]]:
+    """Axes to draw on, and a list that holds the SVG afterwards."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    done: list[str] = []
+    with rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "svg.hashsalt": "divergen"}):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.add_subplot()
+        axes.spines[["top", "right"]].set_visible(False)
+        yield axes, done
+        text = io.StringIO()
+        figure.savefig(text, format="svg", transparent=True, metadata=dict.fromkeys(_METADATA))
+    done.append(text.getvalue()[text.getvalue().index("<svg") :])

@@ -1,0 +1,71 @@
+"""Pictures of accepted and rejected instances, with mask outline, score and reason."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from divergen_records import derive_seed
+from divergen_records.images import read_image
+from divergen_records.masks import decode_counts
+
+from ..draw import ACCEPTED, REJECTED, data_uri, outline, scaled_mask, thumbnail
+
+if TYPE_CHECKING:
+    from divergen_records import InstanceTable
+
+__all__ = ["cards", "reject_reasons"]
+
+_SIDE = 144
+
+
+def cards(table: InstanceTable, *, kept: bool, count: int = 24) -> list[dict[str, Any]]:
+    """Instances to look at: as many categories and reasons as possible, chosen by id and so without a bias.
+
+    Args:
+        table: The instance table.
+        kept: Accepted or rejected ones.
+        count: How many at most.
+    """
+    rows = table.select(["id", "category", "reject_reason"], where=f"kept = {str(kept).lower()}").to_pylist()
+    chosen = [row["id"] for row in _varied(rows)[:count]]
+    columns = ["id", "category", "generator", "prompt", "image", "mask", "width", "height"]
+    columns += ["inter_similarity", "reject_reason"]
+    found = table.take(chosen, columns).to_pylist()
+    return [_card(row, ACCEPTED if kept else REJECTED) for row in found]
+
+
+def reject_reasons(table: InstanceTable) -> list[tuple[str, int]]:
+    """Kinds of reasons (the rule's score) and how many instances each rejected, the most frequent first."""
+    groups = table.group_counts(["reject_reason"], where="kept = false")
+    counts = Counter[str]()
+    for group in groups:
+        counts[_kind(group["reject_reason"])] += group["count"]
+    return counts.most_common()
+
+
+def _kind(reason: str | None) -> str:
+    return (reason or "no reason").split(" ")[0].replace("_", " ")
+
+
+def _varied(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows in an order in which each (category, kind of reason) comes once before any comes twice."""
+    turns = Counter[tuple[str, str]]()
+    keyed = []
+    for row in sorted(rows, key=lambda row: str(row["id"])):
+        group = (row["category"], _kind(row["reject_reason"]))
+        keyed.append((turns[group], derive_seed(*group), row))
+        turns[group] += 1
+    return [row for _, _, row in sorted(keyed, key=lambda item: item[:2])]
+
+
+def _card(row: dict[str, Any], colour: tuple[int, int, int]) -> dict[str, Any]:
+    image = thumbnail(read_image(row["image"]), _SIDE)
+    if row["mask"] is not None:
+        mask = decode_counts(row["mask"], row["height"], row["width"])
+        image = outline(image, scaled_mask(mask, image.shape), colour)
+    score = row["inter_similarity"]
+    similarity = "no real crops" if score is None or math.isnan(score) else f"{score:.2f}"
+    height, width = image.shape[:2]
+    return {**row, "similarity": similarity, "picture": data_uri(image), "width": width, "height": height}

@@ -1,0 +1,87 @@
+"""Collect what the report shows, and write it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, select_autoescape
+
+from ..draw import data_uri
+from ..loading import dump_config
+from ..run import Run, write_atomic
+from ..status import Status, run_status
+from . import figures, gallery
+from .trainings import training_section
+
+__all__ = ["write_report"]
+
+_FREQUENCIES = {"r": "rare", "c": "common", "f": "frequent", "?": "no group", "all": "all"}
+
+
+def write_report(run: Run) -> Path:
+    """Write the report of a run as it is now; a run that is not finished gets what there is.
+
+    Returns:
+        The path of the file: light, printable, without links to other files or hosts.
+    """
+    status = run_status(run)
+    template = Environment(
+        autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    ).from_string((resources.files(__package__) / "template.html").read_text(encoding="utf-8"))
+    page = template.render(
+        run=run,
+        made=datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
+        version=version("divergen"),
+        config=dump_config(run.config),
+        funnel=_funnel(status),
+        errors=[(stage, reason, rows) for (stage, reason), rows in status.errors.items()],
+        times=_times(run),
+        pictures={path.stem: data_uri_of(path) for path in sorted(run.previews.glob("*.jpg"))},
+        **_instances(run),
+        **training_section(run),
+    )
+    write_atomic(run.report, page)
+    return run.report
+
+
+def data_uri_of(path: Path) -> str:
+    """A JPEG file as a ``data:`` URI."""
+    from divergen_records.images import read_image
+
+    return data_uri(read_image(path))
+
+
+def _funnel(status: Status) -> list[dict[str, Any]]:
+    """Counts per frequency group, each with its share of the planned for the bar's length."""
+    rows = []
+    for group in status.frequencies:
+        counts = [("planned", group.planned), ("generated", group.generated), ("masked", group.masked)]
+        counts.append(("kept", group.kept))
+        if any(count for _, count in counts):
+            most = max(count for _, count in counts)
+            bars = [{"name": name, "count": count, "share": 100 * count / most} for name, count in counts]
+            rows.append({"name": _FREQUENCIES.get(group.frequency, group.frequency), "bars": bars})
+    return rows
+
+
+def _instances(run: Run) -> dict[str, Any]:
+    if not run.has_table():
+        return {"accepted": [], "rejected": [], "reasons": [], "histogram": None, "kept_shares": None}
+    return {
+        "accepted": gallery.cards(run.table, kept=True),
+        "rejected": gallery.cards(run.table, kept=False),
+        "reasons": gallery.reject_reasons(run.table),
+        "histogram": figures.similarity_histogram(run.table),
+        "kept_shares": figures.kept_per_category(run.table),
+    }
+
+
+def _times(run: Run) -> list[tuple[str, str]]:
+    from ..steps import STEPS
+
+    notes = [(step.name, run.note(step.name)) for step in STEPS]
+    return [(name, f"{note['seconds']:.0f} s") for name, note in notes if note and note["seconds"] >= 0.5]

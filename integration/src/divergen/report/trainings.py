@@ -1,0 +1,93 @@
+"""What the report shows of the two trainings: AP side by side, losses, predictions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..data import load_splits
+from ..draw import data_uri, sheet
+from ..previews import spread
+from ..run import Run
+from ..training import METRICS, TRAININGS, metrics_of
+from .figures import loss_curves
+
+__all__ = ["training_section"]
+
+_SHOWN, _SIDE, _MIN_SCORE = 6, 300, 0.3
+
+
+def training_section(run: Run) -> dict[str, Any]:
+    """The template's variables about training; empty ones where nothing is trained."""
+    found = {name: metrics for name in TRAININGS if (metrics := metrics_of(run, name))}
+    if not found:
+        return {"comparison": None, "losses": None, "predictions": [], "trained": "", "evaluated": 0}
+    first = next(iter(found.values()))
+    train = run.config.train
+    return {
+        "comparison": _comparison(found),
+        "losses": _losses(run),
+        "predictions": _predictions(run, list(found)),
+        "trained": f"{train.iterations:,} iterations of {train.batch_size} images." if train else "",
+        "evaluated": first["images"],
+    }
+
+
+def _comparison(found: dict[str, Any]) -> dict[str, Any]:
+    columns = [(kind, metric) for kind in ("box", "mask") for metric in METRICS]
+    rows = [
+        {"name": TRAININGS[name], "cells": [_cell(metrics[kind][metric]) for kind, metric in columns]}
+        for name, metrics in found.items()
+    ]
+    if len(found) == 2:
+        before, after = found.values()
+        cells = [_change(before[kind][metric], after[kind][metric]) for kind, metric in columns]
+        rows.append({"name": "change", "cells": cells})
+    return {"columns": [f"{kind} {metric}" for kind, metric in columns], "rows": rows}
+
+
+def _cell(value: float | None) -> dict[str, str]:
+    return {"text": "–" if value is None else f"{100 * value:.1f}", "mark": ""}
+
+
+def _change(before: float | None, after: float | None) -> dict[str, str]:
+    if before is None or after is None:
+        return {"text": "–", "mark": ""}
+    points = 100 * (after - before)
+    return {"text": f"{points:+.1f}", "mark": "up" if points > 0 else "down" if points < 0 else ""}
+
+
+def _losses(run: Run) -> str | None:
+    from divergen_train import read_log
+
+    paths = {title: run.training(name) / "log.jsonl" for name, title in TRAININGS.items()}
+    return loss_curves({title: read_log(path) for title, path in paths.items() if path.exists()})
+
+
+def _predictions(run: Run, names: list[str]) -> list[dict[str, str]]:
+    """Validation images with the predictions of each training."""
+    from divergen_records.coco import load_sample
+    from divergen_train import draw_predictions
+
+    val = load_splits(run).val
+    images = spread(val.images, _SHOWN)
+    shown = []
+    for name in names:
+        results = json.loads((run.training(name) / "results.json").read_text())
+        pictures = [
+            draw_predictions(
+                load_sample(val, image).image,
+                [row for row in results if row["image_id"] == image.id],
+                val,
+                threshold=_MIN_SCORE,
+            )
+            for image in images
+        ]
+        shown.append(
+            {
+                "title": f"Predictions: {TRAININGS[name]}",
+                "text": f"Validation images; detections with a score of at least {_MIN_SCORE}.",
+                "picture": data_uri(sheet(pictures, columns=3, side=_SIDE)),
+            }
+        )
+    return shown

@@ -1,0 +1,126 @@
+"""Run the steps: check first, continue what was begun, say what happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+from divergen_records import ConfigError, Shard
+
+from .pipeline import Pipeline
+from .run import Run
+from .steps import STEPS, Step
+
+__all__ = ["describe_plan", "run_pipeline"]
+
+
+def run_pipeline(
+    run: Run,
+    *,
+    shard: Shard | None = None,
+    redo: str | None = None,
+    until: str | None = None,
+    retry: bool = False,
+) -> None:
+    """Run a pipeline, or what is left of it.
+
+    Args:
+        run: The run's folder and configuration.
+        shard: The part of the table's work to do. With more than one shard the run stops where the work cannot be
+            shared; run it again without a shard to go on.
+        redo: Name of a step that is done again, with all that follow it.
+        until: Name of the last step to do.
+        retry: Try failed rows again.
+
+    Raises:
+        ConfigError: If a step's settings changed since it was done.
+        RunLocked: If another process works on the folder.
+    """
+    shard = shard or Shard()
+    if redo == "gen":
+        raise ConfigError("pictures are never thrown away; to make others, change the seed or use another --out")
+    redone = STEPS[_position(redo) :] if redo else ()
+    steps = STEPS[: _position(until) + 1] if until else STEPS
+    run.prepare()
+    with run.lock(shard):
+        pipeline = Pipeline(run, shard)
+        stale = _stale(run, steps, redone)
+        run.save_config()
+        for step in [step for step in STEPS if step in (*redone, *stale)]:
+            _undo(pipeline, step)
+        if retry and run.has_table():
+            click.echo(f"trying {run.table.retry_errors():,} failed rows again", err=True)
+        for number, step in enumerate(steps, 1):
+            if shard.count > 1 and not step.sharded and step.name not in ("data", "prompts"):
+                click.echo(f"shard {shard.index}/{shard.count} is done; go on with the same line without --shard")
+                return
+            _do(pipeline, step, number)
+    _finish(run, steps)
+
+
+def describe_plan(run: Run) -> str:
+    """What a run would make, in words. Nothing is written where the run will be."""
+    with TemporaryDirectory() as folder:
+        pipeline = Pipeline(Run(folder, run.config))
+        for step in STEPS[: _position("gen")]:
+            step.do(pipeline)
+        plan = pipeline.plan
+    lines = [f"{len(plan):,} pictures of {len(pipeline.categories)} categories, {plan.unique_prompts():,} prompts"]
+    lines += [f"  by {name}: {count:,}" for name, count in plan.per_generator().items()]
+    lines += [f"  frequency {frequency or '?'}: {count:,}" for frequency, count in plan.per_frequency().items()]
+    return "\n".join(lines)
+
+
+def _position(name: str) -> int:
+    names = [step.name for step in STEPS]
+    if name not in names:
+        raise ConfigError(f"{name!r} is not a step; the steps are {', '.join(names)}")
+    return names.index(name)
+
+
+def _settings(run: Run, step: Step) -> dict[str, Any]:
+    values = run.config.model_dump(mode="json")
+    return {key: values[key] for key in step.settings}
+
+
+def _stale(run: Run, steps: Sequence[Step], redone: Sequence[Step]) -> list[Step]:
+    """Steps to undo because their settings changed and they are cheap; a costly one is an error."""
+    stale = []
+    for step in steps:
+        before, now = (run.note(step.name) or {}).get("settings"), _settings(run, step)
+        if before is None or before == now or step in redone:
+            continue
+        if not step.cheap:
+            changed = [key for key in now if before.get(key) != now[key]]
+            raise ConfigError(
+                f"{run.folder}: {', '.join(changed)} changed since `{step.name}` was done. "
+                f"Add --redo {step.name} to do it and all that follows again, or use another --out"
+            )
+        stale.append(step)
+    return stale
+
+
+def _undo(pipeline: Pipeline, step: Step) -> None:
+    if step.undo is not None:
+        step.undo(pipeline)
+    pipeline.run.write_note(step.name, None)
+
+
+def _do(pipeline: Pipeline, step: Step, number: int) -> None:
+    click.echo(f"[{number}/{len(STEPS)}] {step.name}: {step.what}", err=True)
+    start, before = time.monotonic(), pipeline.run.note(step.name) or {"seconds": 0.0}
+    note = {"settings": _settings(pipeline.run, step), "seconds": before["seconds"]}
+    pipeline.run.write_note(step.name, note)
+    step.do(pipeline)
+    pipeline.run.write_note(step.name, {**note, "seconds": before["seconds"] + time.monotonic() - start})
+
+
+def _finish(run: Run, steps: Sequence[Step]) -> None:
+    from .training import print_comparison
+
+    print_comparison(run)
+    if steps[-1].name == "report":
+        click.echo(f"\nreport: {run.report.resolve()}")

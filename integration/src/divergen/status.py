@@ -1,0 +1,142 @@
+"""How far a run is: per stage, and per frequency group."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from divergen_records import InstanceTable
+
+    from .run import Run
+
+__all__ = ["MARKERS", "FrequencyStatus", "StageStatus", "Status", "print_status", "run_status"]
+
+MARKERS = {
+    "gen": "width",
+    "annotate": "area_fraction",
+    "embed": "embedder",
+    "score": "inter_similarity",
+    "decide": "kept",
+}
+"""Stage -> the light column that is filled when the stage is done with a row."""
+
+_FREQUENCIES = ("r", "c", "f")
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """Rows of the table by what a stage did with them; a row that an earlier stage failed on waits for nobody."""
+
+    stage: str
+    done: int
+    pending: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class FrequencyStatus:
+    """The funnel of one frequency group."""
+
+    frequency: str
+    planned: int
+    generated: int
+    masked: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """A run at one moment.
+
+    Attributes:
+        stages: In order.
+        frequencies: r, c, f (or "?" for categories without a group) and "all".
+        errors: (stage, reason) -> rows, the most frequent first.
+    """
+
+    stages: tuple[StageStatus, ...]
+    frequencies: tuple[FrequencyStatus, ...]
+    errors: Mapping[tuple[str, str], int]
+
+    def to_json(self) -> str:
+        """As JSON."""
+        errors = [{"stage": stage, "reason": reason, "rows": rows} for (stage, reason), rows in self.errors.items()]
+        values = {"stages": [asdict(s) for s in self.stages], "frequencies": [asdict(f) for f in self.frequencies]}
+        return json.dumps({**values, "errors": errors}, indent=1)
+
+
+def run_status(run: Run) -> Status:
+    """Count the rows of a run in one scan; no picture, mask or embedding is read."""
+    path = run.folder / "plan.json"
+    planned: dict[str, int] = json.loads(path.read_text())["frequencies"] if path.exists() else {}
+    groups = _groups(run.table) if run.has_table() else []
+    errors = Counter[tuple[str, str]]()
+    for group in groups:
+        if group["error_stage"] is not None:
+            errors[group["error_stage"], group["error"]] += group["rows"]
+    return Status(_stages(groups, sum(planned.values())), _frequencies(groups, planned), dict(errors.most_common()))
+
+
+def _groups(table: InstanceTable) -> list[dict[str, Any]]:
+    """Rows, and rows where each stage is done, by frequency and error."""
+    import pyarrow.compute as pc
+
+    keys = ["frequency", "error_stage", "error"]
+    markers = [column for column in MARKERS.values() if column in table.columns]
+    rows = table.select([*keys, *markers])
+    rows = rows.append_column("accepted", pc.fill_null(rows["kept"], False)).append_column(
+        "masked", pc.is_valid(rows[MARKERS["annotate"]])
+    )
+    counts = [((), "count_all"), *((column, "count") for column in markers), ("accepted", "sum"), ("masked", "sum")]
+    found: list[dict[str, Any]] = rows.group_by(keys).aggregate(counts).to_pylist()
+    return [{**group, "rows": group["count_all"]} for group in found]
+
+
+def _stages(groups: list[dict[str, Any]], planned: int) -> tuple[StageStatus, ...]:
+    result, ready = [], planned
+    for stage, column in MARKERS.items():
+        done = sum(group.get(f"{column}_count", 0) for group in groups)
+        failed = sum(group["rows"] for group in groups if group["error_stage"] == stage)
+        result.append(StageStatus(stage, done, max(ready - done - failed, 0), failed))
+        ready = done
+    return tuple(result)
+
+
+def _frequencies(groups: list[dict[str, Any]], planned: Mapping[str, int]) -> tuple[FrequencyStatus, ...]:
+    names = [*_FREQUENCIES, *sorted({group["frequency"] or "?" for group in groups} - set(_FREQUENCIES)), "all"]
+    result = []
+    for name in names:
+        own = [group for group in groups if name in (group["frequency"] or "?", "all")]
+        total = sum(planned.values()) if name == "all" else planned.get(name, 0)
+        sums = [
+            sum(group.get(column) or 0 for group in own)
+            for column in (f"{MARKERS['gen']}_count", "masked_sum", "accepted_sum")
+        ]
+        result.append(FrequencyStatus(name, total, *sums))
+    return tuple(result)
+
+
+def print_status(status: Status, console: Console) -> None:
+    """As tables for people."""
+    stages = Table("stage", "done", "pending", "failed", title="Stages", title_justify="left")
+    for stage in status.stages:
+        stages.add_row(stage.stage, f"{stage.done:,}", f"{stage.pending:,}", f"{stage.failed:,}")
+    funnel = Table("frequency", "planned", "generated", "masked", "kept", title="Instances", title_justify="left")
+    for group in status.frequencies:
+        counts = (group.planned, group.generated, group.masked, group.kept)
+        funnel.add_row(group.frequency, *(f"{count:,}" for count in counts))
+    for table in (stages, funnel):
+        for column in table.columns[1:]:
+            column.justify = "right"
+        console.print(table)
+    for (failed, reason), rows in list(status.errors.items())[:10]:
+        console.print(f"{rows:,} rows failed in {failed}: {reason}", highlight=False, markup=False)
+    if len(status.errors) > 10:
+        console.print(f"... and {len(status.errors) - 10} more reasons (--json lists all)")

@@ -1,0 +1,222 @@
+"""The steps of a run, in order. Each continues what an earlier run began, and skips what is done."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+
+from divergen_records import Category, PromptRecord
+
+from .config import FilePrompts, GrammarPrompts
+from .pipeline import Pipeline
+from .run import write_atomic
+
+__all__ = ["STEPS", "Step"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run.
+
+    Attributes:
+        name: As on the command line and in the state of a run.
+        what: What it makes, for people.
+        do: Does the work, or what is left of it.
+        undo: Forgets its results, so that it is done again; None where that would throw pictures away.
+        settings: Keys of the configuration that decide its result. A run refuses to go on where they changed.
+        cheap: Is undone by itself where they changed.
+        sharded: Several processes may share the work.
+    """
+
+    name: str
+    what: str
+    do: Callable[[Pipeline], None]
+    undo: Callable[[Pipeline], None] | None
+    settings: tuple[str, ...] = ()
+    cheap: bool = False
+    sharded: bool = False
+
+
+def _data(pipeline: Pipeline) -> None:
+    with pipeline.shared():
+        splits = pipeline.splits
+    _ = pipeline.categories
+    if not (pipeline.run.previews / "real.jpg").exists():
+        from .previews import real_preview
+
+        real_preview(pipeline.run, splits.train)
+
+
+def _forget_data(pipeline: Pipeline) -> None:
+    shutil.rmtree(pipeline.run.data, ignore_errors=True)
+
+
+def _prompts(pipeline: Pipeline) -> None:
+    from divergen_prompts import write_prompts
+
+    with pipeline.shared():
+        if not pipeline.run.prompts.exists():
+            write_prompts(pipeline.run.prompts, _make_prompts(pipeline, pipeline.categories))
+
+
+def _make_prompts(pipeline: Pipeline, categories: list[Category]) -> Iterable[PromptRecord]:
+    from divergen_prompts import grammar_prompts, read_prompts, template_prompts
+
+    config = pipeline.config.prompts
+    if isinstance(config, FilePrompts):
+        wanted = {category.name for category in categories}
+        return [prompt for prompt in read_prompts(config.path) if prompt.category in wanted]
+    if isinstance(config, GrammarPrompts):
+        return grammar_prompts(categories, per_category=config.per_category, seed=pipeline.config.seed)
+    return template_prompts(categories, template=config.template)
+
+
+def _forget_prompts(pipeline: Pipeline) -> None:
+    pipeline.run.prompts.unlink(missing_ok=True)
+
+
+def _gen(pipeline: Pipeline) -> None:
+    from divergen_gen import generate
+
+    plan, run = pipeline.plan, pipeline.run
+    frequencies = {frequency or "?": count for frequency, count in plan.per_frequency().items()}
+    write_atomic(
+        run.folder / "plan.json", json.dumps({"frequencies": frequencies, "generators": plan.per_generator()}, indent=1)
+    )
+    if not (run.previews / "generated.jpg").exists():
+        from .previews import generated_preview
+
+        generated_preview(run, plan, pipeline.generators)
+    generate(run.table, plan, pipeline.generators, shard=pipeline.shard)
+
+
+def _annotate(pipeline: Pipeline) -> None:
+    from divergen_annotate import AnnotateStage
+
+    pipeline.fill(AnnotateStage(pipeline.config.annotator.build(), repair=pipeline.config.repair.build()))
+
+
+def _embed(pipeline: Pipeline) -> None:
+    from divergen_filter import EmbedStage, reference_embeddings
+
+    with pipeline.shared():
+        if not pipeline.run.references.exists():
+            reference_embeddings(pipeline.splits.train, pipeline.embedder).save(pipeline.run.references)
+    pipeline.fill(EmbedStage(pipeline.embedder), batch_size=64)
+
+
+def _score(pipeline: Pipeline) -> None:
+    from divergen_filter import ScoreStage
+
+    pipeline.fill(ScoreStage(pipeline.references), batch_size=4096)
+
+
+def _decide(pipeline: Pipeline) -> None:
+    from divergen_filter import DecideStage
+
+    pipeline.fill(DecideStage(pipeline.config.rules, pipeline.references), batch_size=4096)
+
+
+def _pool(pipeline: Pipeline) -> None:
+    from divergen_paste import InstancePool
+
+    run = pipeline.run
+    if run.pool.exists() and InstancePool.open(run.pool).is_current(run.table):
+        return
+    _forget_pool(pipeline)
+    InstancePool.build(run.table, run.pool, where="kept")
+
+
+def _bake(pipeline: Pipeline) -> None:
+    config = pipeline.config.bake
+    if config is not None and not (pipeline.run.baked / "annotations.json").exists():
+        from divergen_paste import bake
+
+        bake(pipeline.splits.train, pipeline.paster, pipeline.run.baked, copies=config.copies)
+    if not (pipeline.run.previews / "pasted.jpg").exists():
+        from .previews import pasted_preview
+
+        pasted_preview(pipeline.run, pipeline.splits.train, pipeline.paster)
+
+
+def _report(pipeline: Pipeline) -> None:
+    from .report import write_report
+
+    write_report(pipeline.run)
+
+
+def _clear(package: str, stage: str) -> Callable[[Pipeline], None]:
+    """Undo a stage: its columns become NULL again, for failed rows too."""
+
+    def undo(pipeline: Pipeline) -> None:
+        if pipeline.run.has_table():
+            found = getattr(import_module(package), stage)
+            pipeline.run.table.retry_errors(found.name)
+            pipeline.run.table.clear(found.writes)
+
+    return undo
+
+
+def _forget_pool(pipeline: Pipeline) -> None:
+    shutil.rmtree(pipeline.run.pool, ignore_errors=True)
+
+
+def _forget_baked(pipeline: Pipeline) -> None:
+    shutil.rmtree(pipeline.run.baked, ignore_errors=True)
+    (pipeline.run.previews / "pasted.jpg").unlink(missing_ok=True)
+
+
+def _forget_report(pipeline: Pipeline) -> None:
+    pipeline.run.report.unlink(missing_ok=True)
+
+
+def _forget_training(pipeline: Pipeline) -> None:
+    shutil.rmtree(pipeline.run.folder / "train", ignore_errors=True)
+
+
+def _train(pipeline: Pipeline) -> None:
+    from .training import train_both
+
+    train_both(pipeline)
+
+
+STEPS = (
+    Step("data", "the real data", _data, _forget_data, ("data", "seed")),
+    Step("prompts", "prompts for each category", _prompts, _forget_prompts, ("prompts", "categories", "seed")),
+    Step("gen", "a picture for each planned prompt", _gen, None, sharded=True),
+    Step(
+        "annotate",
+        "a mask for each picture",
+        _annotate,
+        _clear("divergen_annotate", "AnnotateStage"),
+        ("annotator", "repair"),
+        sharded=True,
+    ),
+    Step(
+        "embed",
+        "embeddings, real and generated",
+        _embed,
+        _clear("divergen_filter", "EmbedStage"),
+        ("embedder", "data"),
+        sharded=True,
+    ),
+    Step(
+        "score",
+        "similarity to the real crops",
+        _score,
+        _clear("divergen_filter", "ScoreStage"),
+        ("embedder", "data"),
+        sharded=True,
+    ),
+    Step("decide", "what is kept", _decide, _clear("divergen_filter", "DecideStage"), ("rules",), cheap=True),
+    Step("pool", "kept instances, ready to paste", _pool, _forget_pool, cheap=True),
+    Step("bake", "generated instances in real photos", _bake, _forget_baked, ("paste", "bake", "seed")),
+    Step(
+        "train", "a detector without, and one with them", _train, _forget_training, ("train", "paste", "bake", "seed")
+    ),
+    Step("report", "one page to look at", _report, _forget_report, cheap=True),
+)
+"""Every step, in order."""

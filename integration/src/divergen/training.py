@@ -1,0 +1,91 @@
+"""The last steps of a run: the same detector without and with the generated instances, and its AP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from divergen_records.coco import Dataset, read_dataset
+from rich.console import Console
+from rich.table import Table
+
+from .run import Run, write_atomic
+
+if TYPE_CHECKING:
+    from divergen_paste import Paster
+
+    from .pipeline import Pipeline
+
+__all__ = ["METRICS", "TRAININGS", "metrics_of", "print_comparison", "train_both"]
+
+TRAININGS = {"real": "real", "generated": "real + generated"}
+"""Folder of a training -> what it saw."""
+
+METRICS = ("AP", "AP50", "APr", "APc", "APf")
+
+
+@dataclass(frozen=True)
+class _Training:
+    name: str
+    dataset: Dataset
+    paste: Paster | None
+
+
+def train_both(pipeline: Pipeline) -> None:
+    """Train without and with generated instances, and evaluate both; what is done is not done again."""
+    if pipeline.config.train is None:
+        return
+    for training in _trainings(pipeline):
+        folder = pipeline.run.training(training.name)
+        if not (folder / "metrics.json").exists():
+            _train(pipeline, training)
+
+
+def _trainings(pipeline: Pipeline) -> Iterator[_Training]:
+    train = pipeline.splits.train
+    yield _Training("real", train, None)
+    if not len(pipeline.pool):
+        return
+    if pipeline.config.bake is None:
+        yield _Training("generated", train, pipeline.paster)
+    else:
+        baked = pipeline.run.baked
+        yield _Training("generated", read_dataset(baked / "annotations.json", image_dir=baked / "images"), None)
+
+
+def _train(pipeline: Pipeline, training: _Training) -> None:
+    from divergen_train import evaluate_lvis, fit, predict
+
+    folder, config, val = pipeline.run.training(training.name), pipeline.config.train, pipeline.splits.val
+    name = f"train {training.name}"
+    fitted = fit(
+        training.dataset, out=folder, config=config, paste=training.paste, seed=pipeline.config.seed, progress=name
+    )
+    results = predict(fitted.checkpoint, val)
+    metrics = evaluate_lvis(results, val)
+    write_atomic(folder / "results.json", json.dumps(results))
+    write_atomic(folder / "metrics.json", metrics.model_dump_json(indent=1))
+
+
+def metrics_of(run: Run, name: str) -> dict[str, Any] | None:
+    """The metrics of a training, None while it has none."""
+    path = run.training(name) / "metrics.json"
+    return dict(json.loads(path.read_text())) if path.exists() else None
+
+
+def print_comparison(run: Run) -> None:
+    """The AP table, in percent, as far as there is one."""
+    found = {title: metrics for name, title in TRAININGS.items() if (metrics := metrics_of(run, name))}
+    if not found:
+        return
+    table = Table("LVIS, %", *found)
+    for kind in ("box", "mask"):
+        for metric in METRICS:
+            values = [metrics[kind][metric] for metrics in found.values()]
+            table.add_row(f"{kind} {metric}", *("–" if value is None else f"{100 * value:.1f}" for value in values))
+        table.add_section()
+    for column in table.columns[1:]:
+        column.justify = "right"
+    Console().print(table)

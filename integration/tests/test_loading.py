@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from divergen.config import LvisData, RunConfig
+from divergen.loading import dump_config, load_config, shipped_configs
+from divergen_records import ConfigError
+
+
+def test_load_config__overrides_reach_into_lists_and_sections() -> None:
+    config = load_config("quickstart", ["seed=7", "generators.1.size=128", "train.iterations=9", "train.warmup=2"])
+    assert (config.seed, config.generators[1].size, config.train.iterations) == (7, 128, 9)
+
+
+def test_load_config__path(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text("data: {kind: minilvis, val_images: 30}\n")
+    assert load_config(str(path)).data.val_images == 30
+
+
+def test_load_config__folder_of_images_and_annotations(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "annotations.json").write_text("{}")
+    data = load_config("coco100", [f"data={tmp_path}"]).data
+    assert isinstance(data, LvisData)
+    assert data.train.annotations == tmp_path / "annotations.json"
+
+
+def test_load_config__folder_as_minilvis_writes_it(tmp_path: Path) -> None:
+    for name in ("train", "val"):
+        (tmp_path / f"{name}.json").write_text("{}")
+    data = load_config("coco100", [f"data={tmp_path}"]).data
+    assert data.val.annotations == tmp_path / "val.json"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("prompts.per_categry=3", "prompts.per_categry: there is no such key; did you mean 'per_category'?"),
+        ("generators.0.sty=photo", "generators[0].sty: there is no such key; did you mean 'style'?"),
+        ("generators.0.style=oil", "generators[0].style: 'oil' is not a style of the procedural renderer; there are"),
+        ("generators.9.style=photo", "generators.9.style: '9' is not an index of a list of"),
+        ("annotator={kind: sam3}", "annotator.kind: 'sam3' is not one of 'grabcut'"),
+        ("train.iterations=x", "train.iterations: input should be a valid integer"),
+        ("train={preset: huge}", "preset 'huge': unknown; there are"),
+        ("data=nowhere", "annotations.json does not exist; a data folder holds images/ and annotations.json"),
+        ("seed", "'seed': expected key=value"),
+        ("seed=[", "'seed=[': the value is not valid YAML"),
+        ("seed.deeper=1", "seed.deeper: 'seed' is 1, not a section"),
+    ],
+)
+def test_load_config__says_what_is_wrong(override: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config("quickstart", ["seed=1", override])
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_load_config__unknown_name_lists_the_shipped() -> None:
+    with pytest.raises(ConfigError, match="neither a file nor a shipped config; shipped are: coco100, quickstart"):
+        load_config("quikstart")
+
+
+def test_load_config__broken_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text("data: [\n")
+    with pytest.raises(ConfigError, match=r"broken\.yaml: not valid YAML"):
+        load_config(str(path))
+
+
+def test_load_config__missing_key() -> None:
+    with pytest.raises(ConfigError, match="coco100: data: is missing"):
+        load_config("coco100")
+
+
+def test_dump_config__gives_the_same_config() -> None:
+    config = load_config("quickstart")
+    assert RunConfig.model_validate(yaml.safe_load(dump_config(config))) == config
+
+
+def test_shipped_configs__say_what_they_are() -> None:
+    assert all(len(description) > 20 for description in shipped_configs().values())

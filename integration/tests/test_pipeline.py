@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from divergen.loading import load_config
+from divergen.run import Run
+from divergen.runner import describe_plan, run_pipeline
+from divergen.status import run_status
+from divergen_records import ConfigError, InstanceTable, RunLocked, Shard
+from divergen_records.coco import read_dataset
+
+
+def rows(run: Run) -> list[dict[str, object]]:
+    return sorted(InstanceTable.open(run.folder / "instances.lance").select().to_pylist(), key=lambda row: row["id"])
+
+
+def test_run_pipeline__fills_every_stage(finished: Run) -> None:
+    status = run_status(finished)
+    assert [(stage.stage, stage.pending, stage.failed) for stage in status.stages] == [
+        (name, 0, 0) for name in ("gen", "annotate", "embed", "score", "decide")
+    ]
+    assert status.frequencies[-1].planned == status.frequencies[-1].generated == 12
+
+
+def test_run_pipeline__leaves_pictures_to_look_at(finished: Run) -> None:
+    assert {path.name for path in finished.previews.iterdir()} == {"real.jpg", "generated.jpg", "pasted.jpg"}
+    assert finished.report.exists()
+
+
+def test_run_pipeline__again_changes_nothing(finished: Run) -> None:
+    before = rows(finished)
+    run_pipeline(Run(finished.folder, finished.config))
+    assert rows(finished) == before
+
+
+def test_run_pipeline__another_generator_costs_only_its_rows(tmp_path: Path, small: tuple[str, ...]) -> None:
+    one = [*small, "generators=[{kind: procedural, name: a, size: 96}]", "counts={per_category: 2}"]
+    both = "generators=[{kind: procedural, name: a, size: 96}, {kind: procedural, name: b, style: cgi, size: 96}]"
+    run = Run(tmp_path / "run", load_config("quickstart", one))
+    run_pipeline(run, until="gen")
+    before = rows(run)
+    more = Run(tmp_path / "run", load_config("quickstart", [*one, both, "counts={per_category: 4}"]))
+    run_pipeline(more, until="gen")
+    after = rows(more)
+    assert [row for row in after if row["generator"] == "a"] == before
+    assert len(after) == 2 * len(before)
+
+
+def test_run_pipeline__changed_rules_are_decided_again(tmp_path: Path, finished: Run, small: tuple[str, ...]) -> None:
+    kept = run_status(finished).frequencies[-1].kept
+    strict = "rules={rules: [{score: area_fraction, op: '>=', threshold: 0.99}]}"
+    run_pipeline(Run(finished.folder, load_config("quickstart", [*small, strict])), until="decide")
+    assert run_status(finished).frequencies[-1].kept == 0
+    run_pipeline(Run(finished.folder, finished.config))
+    assert run_status(finished).frequencies[-1].kept == kept
+
+
+def test_run_pipeline__changed_annotator_is_refused(finished: Run, small: tuple[str, ...]) -> None:
+    changed = load_config("quickstart", [*small, "annotator={kind: true-alpha}"])
+    with pytest.raises(ConfigError, match="annotator changed since `annotate` was done"):
+        run_pipeline(Run(finished.folder, changed))
+
+
+def test_run_pipeline__redo_gen_is_refused(finished: Run) -> None:
+    with pytest.raises(ConfigError, match="pictures are never thrown away"):
+        run_pipeline(Run(finished.folder, finished.config), redo="gen")
+
+
+def test_run_pipeline__unknown_step(finished: Run) -> None:
+    with pytest.raises(ConfigError, match="'annotat' is not a step; the steps are data, prompts, gen"):
+        run_pipeline(Run(finished.folder, finished.config), until="annotat")
+
+
+def test_run_pipeline__foreign_folder_is_left_alone(tmp_path: Path, small: tuple[str, ...]) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(ConfigError, match="is not empty and not the folder of a run"):
+        run_pipeline(Run(tmp_path, load_config("quickstart", small)))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_run_pipeline__two_at_once_are_refused(finished: Run) -> None:
+    with finished.lock(Shard()), pytest.raises(RunLocked, match="another process works on"):
+        run_pipeline(Run(finished.folder, finished.config))
+
+
+def test_run_pipeline__shards_give_the_same_table(tmp_path: Path, finished: Run) -> None:
+    run = Run(tmp_path / "shards", finished.config)
+    for index in range(2):
+        run_pipeline(Run(run.folder, run.config), shard=Shard(index, 2))
+    run_pipeline(Run(run.folder, run.config))
+    assert rows(run) == rows(finished)
+
+
+def test_run_pipeline__category_that_the_dataset_lacks(tmp_path: Path, small: tuple[str, ...]) -> None:
+    run = Run(tmp_path / "run", load_config("quickstart", [*small, "categories=[aple]"]))
+    with pytest.raises(ConfigError, match="has no category 'aple'; did you mean 'apple'"):
+        run_pipeline(run)
+
+
+def test_describe_plan__writes_nothing(tmp_path: Path, small: tuple[str, ...]) -> None:
+    text = describe_plan(Run(tmp_path / "run", load_config("quickstart", small)))
+    assert "12 pictures of 3 categories" in text
+    assert not (tmp_path / "run").exists()
+
+
+def test_run_pipeline__unknown_to_the_renderer_is_a_row_error(tmp_path: Path, coco100: Path) -> None:
+    content = json.loads((coco100 / "annotations.json").read_text())
+    person = next(category for category in content["categories"] if category["name"] == "person")
+    person |= {"name": "flux_capacitor", "synonyms": ["flux_capacitor"]}
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "images").symlink_to(coco100 / "images")
+    (tmp_path / "data" / "annotations.json").write_text(json.dumps(content))
+    overrides = [f"data={tmp_path / 'data'}", "categories=[apple, flux_capacitor]", "counts={per_category: 2}"]
+    run = Run(tmp_path / "run", load_config("coco100", overrides))
+    run_pipeline(run, until="annotate")
+    status = run_status(run)
+    ((stage, reason),) = status.errors
+    assert stage == "gen"
+    assert "flux_capacitor" in reason
+    assert status.errors[stage, reason] == 2
+
+
+@pytest.mark.slow
+def test_run_pipeline__killed_at_random_moments_ends_the_same(tmp_path: Path, finished: Run) -> None:
+    """`benchmarks/kills.py` does this 50 times on a longer run."""
+    whole, chance = rows(finished), random.Random(0)
+    folder = tmp_path / "killed"
+    config = tmp_path / "run.yaml"
+    config.write_text(finished.config_path.read_text())
+    command = [sys.executable, "-m", "divergen", "run", str(config), "--out", str(folder)]
+    for _ in range(6):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(chance.uniform(1.5, 7.0))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, check=True, capture_output=True)
+    assert rows(Run(folder)) == whole
+
+
+def test_export__reads_back(tmp_path: Path, finished: Run) -> None:
+    from divergen.export import export_run
+
+    report = export_run(finished, tmp_path / "out", kind="lvis", where="mask IS NOT NULL")
+    dataset = read_dataset(tmp_path / "out" / "annotations.json")
+    assert len(dataset.annotations) == report.written == 12
+    assert {category.name for category in dataset.categories} >= {"apple", "cup", "banana"}
+
+
+def test_report__is_one_file_without_links(finished: Run) -> None:
+    page = finished.report.read_text()
+    assert "Accepted" in page
+    assert set(re.findall(r"https?://[\w./]+", page)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert page.count("data:image/jpeg;base64,") >= 4
+
+
+def test_status__json_and_tables_agree(finished: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    from divergen.status import print_status
+    from rich.console import Console
+
+    status = run_status(finished)
+    print_status(status, Console(width=100))
+    assert "annotate" in capsys.readouterr().out
+    assert json.loads(status.to_json())["frequencies"][-1]["planned"] == 12

@@ -1,0 +1,88 @@
+"""A page to look at: pictures with the outline of their masks, in one HTML file without links."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from html import escape
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import cv2
+import numpy as np
+from divergen_records import ImageError
+from divergen_records.images import encode_image
+
+from .annotator import Image, Mask
+from .stage import Annotation
+
+__all__ = ["PreviewWriter", "draw_outline"]
+
+_HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Masks</title><style>
+body{font:14px system-ui,sans-serif;margin:2em;color:#222;background:#fff}
+main{display:grid;grid-template-columns:repeat(auto-fill,minmax(200px,1fr));gap:1em}
+figure{margin:0;break-inside:avoid}img{width:100%;border:1px solid #ddd}
+figcaption{color:#555;overflow-wrap:anywhere}</style><h1>Masks</h1><main>
+"""
+
+
+class PreviewWriter:
+    """Writes the page picture by picture; use it as a context manager. The file appears when the block ends well.
+
+    Args:
+        path: The HTML file.
+        limit: Pictures shown, the first ones.
+        side: Longest side of a shown picture, pixels.
+        overwrite: Replace a file that is there.
+    """
+
+    def __init__(self, path: Path, *, limit: int = 200, side: int = 320, overwrite: bool = False) -> None:
+        if path.exists() and not overwrite:
+            raise ImageError(f"{path} is there already; choose another name, or ask to overwrite it")
+        self.path, self.limit, self.side = path, limit, side
+        self.shown = self.total = 0
+        self._partial = path.with_name(f".{path.name}.partial")
+
+    def __enter__(self) -> Self:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: IO[str] = self._partial.open("w", encoding="utf-8")
+        self._file.write(_HEAD)
+        return self
+
+    def add(self, name: str, image: Image, annotation: Annotation) -> None:
+        """Show one more picture, as long as there is room."""
+        self.total += 1
+        if self.shown >= self.limit:
+            return
+        self.shown += 1
+        data = b64encode(encode_image(draw_outline(image, annotation.mask, side=self.side), quality=85)).decode()
+        text = f"{escape(name)}<br>area {annotation.area_fraction:.0%}, score {annotation.score:.2f}"
+        if annotation.components > 1:
+            text += f", {annotation.components} components"
+        if annotation.border_contact > 0:
+            text += f", touches {annotation.border_contact:.0%} of the border"
+        self._file.write(
+            f'<figure><img src="data:image/jpeg;base64,{data}" alt=""><figcaption>{text}</figcaption></figure>\n'
+        )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.write(f"</main><p>{self.shown} of {self.total} pictures.</p></html>\n")
+        self._file.close()
+        if kind is None:
+            self._partial.replace(self.path)
+        else:
+            self._partial.unlink(missing_ok=True)
+
+
+def draw_outline(image: Image, mask: Mask, *, side: int = 320) -> Image:
+    """The picture (H, W, 3) uint8 RGB, scaled to a longest side, with the mask's outline and a paler rest."""
+    height, width = mask.shape
+    scale = min(1.0, side / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    shown = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    inside = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_AREA)
+    result = np.where(inside[..., None] > 0, shown, (shown // 2 + 127).astype(np.uint8))
+    outlines, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(np.ascontiguousarray(result), outlines, -1, (230, 0, 120), 1), dtype=np.uint8)

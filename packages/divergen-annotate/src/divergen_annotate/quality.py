@@ -1,0 +1,70 @@
+"""How good a mask is: by itself, and against the truth where that is known."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .annotator import Mask
+
+__all__ = ["border_contact", "boundary_f", "count_components", "iou", "solidity"]
+
+
+def count_components(mask: Mask, *, share: float = 0.05) -> int:
+    """Number of 8-connected components that have at least ``share`` of the largest one's area.
+
+    Specks are no second object; what remains above 1 is.
+    """
+    count, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    return int((areas >= share * areas.max()).sum()) if count > 1 else 0
+
+
+def border_contact(mask: Mask) -> float:
+    """Share of the picture's border pixels that the mask (H, W) touches, 0 to 1."""
+    ring = np.ones(mask.shape, dtype=bool)
+    ring[1:-1, 1:-1] = False
+    return float(mask[ring].mean())
+
+
+def solidity(mask: Mask) -> float:
+    """Area / area of the convex hull, 0 to 1: 1 for convex objects, small for scattered ones; 0 for an empty mask."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not rows.size:
+        return 0.0
+    left, right = mask.argmax(axis=1)[rows], mask.shape[1] - mask[:, ::-1].argmax(axis=1)[rows]
+    corners = np.concatenate(  # of the pixels, not their centres, so that a square has solidity 1
+        [np.stack([x, rows + y], axis=1) for x in (left, right) for y in (0, 1)]
+    ).astype(np.int32)
+    hull = cv2.convexHull(corners)
+    return min(1.0, float(np.count_nonzero(mask)) / float(cv2.contourArea(hull)))
+
+
+def iou(mask: Mask, truth: Mask) -> float:
+    """Intersection over union of two masks (H, W); 1 where both are empty."""
+    union = np.count_nonzero(mask | truth)
+    return float(np.count_nonzero(mask & truth) / union) if union else 1.0
+
+
+def boundary_f(mask: Mask, truth: Mask, *, tolerance: float = 0.0075) -> float:
+    """F measure of the outlines (Martin et al. 2004; DAVIS): a pixel is right within ``tolerance`` of the diagonal.
+
+    Args:
+        mask: (H, W) bool.
+        truth: (H, W) bool.
+        tolerance: Share of the picture's diagonal, at least one pixel.
+    """
+    ours, theirs = _outline(mask), _outline(truth)
+    if not ours.any() and not theirs.any():
+        return 1.0
+    if not ours.any() or not theirs.any():
+        return 0.0
+    radius = max(1, round(tolerance * float(np.hypot(*mask.shape))))
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    precision = (ours & (cv2.dilate(theirs.astype(np.uint8), disk) > 0)).sum() / ours.sum()
+    recall = (theirs & (cv2.dilate(ours.astype(np.uint8), disk) > 0)).sum() / theirs.sum()
+    return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
+
+
+def _outline(mask: Mask) -> Mask:
+    return np.asarray(mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) == 0))

@@ -1,0 +1,126 @@
+"""Annotation as a stage of the pipeline: the table's pictures in, masks and their quality measures out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from divergen_records import Batch, DivergenError, MaskError
+from divergen_records.images import read_image
+from divergen_records.masks import encode_rle, mask_to_bbox
+
+from .annotator import Annotator, Image, Mask, Prediction
+from .cleanup import repair as default_repair
+from .quality import border_contact, count_components
+
+__all__ = ["AnnotateStage", "Annotation", "Repair", "annotate"]
+
+Repair = Callable[[Mask, Image], Mask]
+"""Mends a mask (H, W) bool of a picture (H, W, 3) uint8 RGB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """The mask of one picture, repaired, with its measures.
+
+    Attributes:
+        mask: (H, W) bool, neither empty nor full.
+        score: The annotator's own confidence, 0 to 1.
+        components: Components of the mask before the repair kept the largest; see `count_components`.
+        border_contact: Share of the picture's border pixels that the mask touches, 0 to 1.
+    """
+
+    mask: Mask
+    score: float
+    components: int
+    border_contact: float
+
+    @property
+    def area_fraction(self) -> float:
+        """Mask pixels / picture pixels."""
+        return float(self.mask.mean())
+
+
+def annotate(
+    images: Sequence[Image], annotator: Annotator, *, repair: Repair | None = default_repair
+) -> list[Annotation | MaskError]:
+    """Mask, repair and measure pictures; an empty or full mask comes back as the error that says so.
+
+    Args:
+        images: Pictures (H, W, 3) uint8 RGB, of any sizes.
+        annotator: Makes the masks.
+        repair: Mends each mask; None leaves them as they are.
+    """
+    predictions = annotator(images)
+    return [_finish(image, prediction, repair) for image, prediction in zip(images, predictions, strict=True)]
+
+
+def _finish(image: Image, prediction: Prediction, repair: Repair | None) -> Annotation | MaskError:
+    raw = prediction.mask
+    mask = raw if repair is None or not raw.any() else repair(raw, image)
+    height, width = mask.shape
+    if not mask.any():
+        return MaskError(f"no object found: the mask of this {width} × {height} picture is empty")
+    if mask.all():
+        return MaskError(f"no background found: the mask covers the whole {width} × {height} picture")
+    return Annotation(mask, prediction.score, count_components(raw), border_contact(mask))
+
+
+class AnnotateStage:
+    """Fills the mask columns of an instance table; a `divergen_records.Stage`.
+
+    Rows whose picture cannot be read, or whose mask is empty or full, get an ``error``.
+
+    Args:
+        annotator: Makes the masks, for example `GrabCut`.
+        repair: Mends each mask; None leaves them as they are.
+        workers: Threads that decode pictures; the number of CPU cores where None.
+    """
+
+    name = "annotate"
+    writes = ("area_fraction", "mask", "bbox", "annotator", "mask_score", "components", "border_contact")
+
+    def __init__(
+        self, annotator: Annotator, *, repair: Repair | None = default_repair, workers: int | None = None
+    ) -> None:
+        self.annotator, self.repair = annotator, repair
+        self.column: str = getattr(annotator, "column", "image")
+        self.reads = (self.column,)
+        self.workers = workers or os.cpu_count() or 1
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Annotate a batch of encoded pictures."""
+        with ThreadPoolExecutor(self.workers) as pool:
+            decoded = list(pool.map(_read, batch[self.column]))
+        images = [image for image in decoded if isinstance(image, np.ndarray)]
+        annotations = iter(annotate(images, self.annotator, repair=self.repair))
+        result: dict[str, list[Any]] = {name: [] for name in (*self.writes, "error")}
+        for image in decoded:
+            row = self._row(next(annotations) if isinstance(image, np.ndarray) else image)
+            for name, column in result.items():
+                column.append(row.get(name))
+        return result
+
+    def _row(self, annotation: Annotation | DivergenError) -> dict[str, Any]:
+        if isinstance(annotation, DivergenError):
+            return {"error": str(annotation)}
+        return {
+            "area_fraction": annotation.area_fraction,
+            "mask": encode_rle(annotation.mask)["counts"],
+            "bbox": mask_to_bbox(annotation.mask),
+            "annotator": self.annotator.name,
+            "mask_score": annotation.score,
+            "components": annotation.components,
+            "border_contact": annotation.border_contact,
+        }
+
+
+def _read(data: bytes) -> Image | DivergenError:
+    try:
+        return read_image(data)
+    except DivergenError as error:
+        return error

@@ -1,0 +1,147 @@
+"""Thresholds of inter-similarity from real crops: a 0.6 means nothing on another model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from divergen_records import ConfigError
+from numpy.typing import NDArray
+
+from .references import References
+from .similarity import CategorySums, leave_one_out
+
+__all__ = ["Calibration", "CategoryCalibration", "Method", "calibrate"]
+
+Method: TypeAlias = Literal["wrong-category", "leave-one-out"]
+
+_OTHERS = 20_000
+"""Crops of other categories that a threshold is estimated from, at most; evenly spread over the references."""
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryCalibration:
+    """A category's threshold and what it would do to real crops.
+
+    Attributes:
+        category_id: Category id in the dataset.
+        crops: Its real crops.
+        threshold: Inter-similarity from which an instance is kept.
+        own_kept: Share of its real crops that would pass, each compared with the rest; NaN for a single crop.
+        others_kept: Share of the other categories' real crops that would pass; NaN where there are none.
+    """
+
+    category_id: int
+    crops: int
+    threshold: float
+    own_kept: float
+    others_kept: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Thresholds by category.
+
+    Attributes:
+        method: How they were found.
+        share: See `calibrate`.
+        categories: One entry per category with real crops, by category id.
+    """
+
+    method: Method
+    share: float
+    categories: tuple[CategoryCalibration, ...]
+
+    def thresholds(self) -> dict[int, float]:
+        """Category id -> threshold."""
+        return {category.category_id: category.threshold for category in self.categories}
+
+
+def calibrate(
+    references: References,
+    *,
+    method: Method = "wrong-category",
+    share: float = 0.2,
+    shrinkage: float = 20.0,
+) -> Calibration:
+    """Find each category's threshold of inter-similarity.
+
+    ``wrong-category`` asks what an object of *another* category scores, and lets at most ``share`` of those pass. It
+    needs a single crop of the category itself, which rare ones have; the estimate rests on all the others. Generated
+    pictures are less similar to photographs than photographs are to each other, whatever they show, so fewer
+    generated objects of another category pass than ``share``.
+
+    ``leave-one-out`` asks what real objects of the category score among themselves, and lets all but ``share`` of
+    those pass. The quantile is shrunk towards that of all categories together, with the weight of ``shrinkage`` crops.
+    It is strict: right where generated pictures and photographs look alike to the embedder.
+
+    Args:
+        references: Real crops' embeddings.
+        method: See above.
+        share: See above, between 0 and 1.
+        shrinkage: See above, crops.
+
+    Raises:
+        ConfigError: If the references cannot answer the method's question.
+    """
+    sums = CategorySums(references.embeddings, references.category_ids)
+    rows = sums.rows(references.category_ids)
+    own = leave_one_out(references.embeddings, references.category_ids, sums)
+    others, other_rows = _others(references, rows, sums)
+    if method == "wrong-category":
+        thresholds = _wrong_category(others, other_rows, share)
+    else:
+        thresholds = _leave_one_out(own, rows, sums.counts, share, shrinkage)
+    found = []
+    for row, category_id in enumerate(sums.ids):
+        mine, foreign = own[rows == row], others[other_rows != row, row]
+        found.append(
+            CategoryCalibration(
+                int(category_id),
+                int(sums.counts[row]),
+                float(thresholds[row]),
+                float((mine >= thresholds[row]).mean()) if len(mine) > 1 else float("nan"),
+                float((foreign >= thresholds[row]).mean()) if len(foreign) else float("nan"),
+            )
+        )
+    return Calibration(method, share, tuple(found))
+
+
+def _others(
+    references: References, rows: NDArray[np.int64], sums: CategorySums
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Similarity of a spread of real crops (M,) to every category (M, C), and their own categories' rows (M,)."""
+    count = len(references.embeddings)
+    chosen = np.unique(np.linspace(0, count - 1, min(count, _OTHERS)).round().astype(np.int64))
+    means = sums.sums / sums.counts[:, None]
+    return references.embeddings[chosen].astype(np.float64) @ means.T, rows[chosen]
+
+
+def _wrong_category(similarity: NDArray[np.float64], rows: NDArray[np.int64], share: float) -> NDArray[np.float64]:
+    if len(np.unique(rows)) < 2:
+        raise ConfigError(
+            "calibration by wrong-category needs real crops of two categories, these references have one; "
+            "use method leave-one-out, or give the threshold as a number"
+        )
+    return np.array(
+        [np.quantile(similarity[rows != row, row], 1 - share) for row in range(similarity.shape[1])], dtype=np.float64
+    )
+
+
+def _leave_one_out(
+    own: NDArray[np.float64], rows: NDArray[np.int64], counts: NDArray[np.int64], share: float, shrinkage: float
+) -> NDArray[np.float64]:
+    measured = ~np.isnan(own)
+    if not measured.any():
+        raise ConfigError(
+            "calibration by leave-one-out needs a category with two real crops, these references have one of each; "
+            "use method wrong-category, or give the threshold as a number"
+        )
+    pooled = float(np.quantile(own[measured], share))
+    thresholds = np.full(len(counts), pooled)
+    for row, count in enumerate(counts):
+        if count > 1:
+            weight = count / (count + shrinkage)
+            thresholds[row] = weight * np.quantile(own[rows == row], share) + (1 - weight) * pooled
+    return thresholds

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from divergen_filter import References, calibrate
+from divergen_records import ConfigError
+
+
+@pytest.mark.parametrize("method", ["wrong-category", "leave-one-out"])
+def test_calibrate__lets_the_own_pass_and_stops_the_others(references, method):
+    for category in calibrate(references, method=method).categories:
+        assert category.crops == 4
+        assert category.own_kept >= 0.75
+        assert category.others_kept <= 0.25
+
+
+def test_calibrate__a_single_crop_has_a_threshold(references):
+    one = References("fake", references.embeddings[3:], references.category_ids[3:], references.annotation_ids[3:])
+    first = calibrate(one).categories[0]
+    assert first.crops == 1 and np.isnan(first.own_kept) and -1 < first.threshold < 1
+
+
+def test_calibrate__shrinkage_pulls_to_the_pool(references):
+    def spread(shrinkage):
+        found = calibrate(references, method="leave-one-out", shrinkage=shrinkage).thresholds()
+        return np.ptp(list(found.values()))
+
+    assert spread(1e9) < 1e-6 < spread(10) < spread(0)
+
+
+def test_calibrate__says_what_the_references_lack(references):
+    alone = References("fake", references.embeddings[:4], references.category_ids[:4], references.annotation_ids[:4])
+    with pytest.raises(ConfigError, match="two categories"):
+        calibrate(alone)
+    singles = References("fake", references.embeddings[::4], references.category_ids[::4], np.arange(3))
+    with pytest.raises(ConfigError, match="two real crops"):
+        calibrate(singles, method="leave-one-out")

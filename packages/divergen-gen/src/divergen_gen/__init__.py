@@ -1,0 +1,43 @@
+"""Prompts to pictures: text-to-image models and a procedural renderer, into one instance table."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .counts import CountsConfig
+from .planning import Plan, plan
+from .protocol import Generator
+
+if TYPE_CHECKING:
+    from .config import GeneratorConfig, ProceduralConfig
+    from .execution import generate
+    from .minilvis import MiniLVIS, make_minilvis
+    from .renderer import ProceduralGenerator
+
+__all__ = [
+    "CountsConfig",
+    "Generator",
+    "GeneratorConfig",
+    "MiniLVIS",
+    "Plan",
+    "ProceduralConfig",
+    "ProceduralGenerator",
+    "generate",
+    "make_minilvis",
+    "plan",
+]
+
+_HOME = {
+    "GeneratorConfig": "config",
+    "MiniLVIS": "minilvis",
+    "ProceduralConfig": "config",
+    "ProceduralGenerator": "renderer",
+    "generate": "execution",
+    "make_minilvis": "minilvis",
+}
+"""Where each name lives that needs numpy, OpenCV or the table."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)

@@ -1,0 +1,158 @@
+"""The command `divergen-gen`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from divergen_records.command import Group
+
+__all__ = ["main", "minilvis"]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@click.group(cls=Group)
+@click.version_option(package_name="divergen-gen")
+def main() -> None:
+    """Prompts to pictures: plan what to generate, generate it into an instance table, look at it.
+
+    \b
+    A generator is given as its kind and settings:  -g procedural,name=cgi,style=cgi
+    Several -g share each category's pictures.
+    """
+
+
+def _plan_options(command: Any) -> Any:
+    for option in reversed(
+        [
+            click.argument("prompts", type=click.Path(exists=True, dir_okay=False, path_type=Path)),
+            click.option(
+                "-g",
+                "--generator",
+                "generators",
+                multiple=True,
+                default=("procedural",),
+                show_default=True,
+                help="KIND[,KEY=VALUE…]; once per generator.",
+            ),
+            click.option(
+                "--dataset",
+                type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                help="LVIS or COCO file whose categories to generate for; without it, those of the prompts.",
+            ),
+            click.option(
+                "--per-category", type=click.IntRange(0), help="Pictures for each category; 4 without any count."
+            ),
+            click.option("--per-frequency", metavar="r=N,c=N,f=N", help="Pictures for each category of a group."),
+            click.option("--total", type=click.IntRange(0), help="Pictures over all; the rarest get most."),
+            click.option("--floor", type=click.IntRange(0), default=0, help="With --total: at least so many for each."),
+            click.option("--weight", "weights", multiple=True, metavar="NAME=W", help="Share of a generator."),
+            click.option("--seed", type=int, default=0, show_default=True, help="Seed of the run."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@_plan_options
+@click.option("--dry-run", is_flag=True, help="Also estimate time and disk from a few pictures made now.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Pictures per second, instead of measuring.")
+def plan(dry_run: bool, rate: float | None, **options: Any) -> None:
+    """Print how many pictures there will be of what; makes none of them.
+
+    \b
+    Example:
+      divergen-gen plan prompts.jsonl --dataset train.json --per-frequency r=50,c=20 -g procedural --dry-run
+    """
+    from .command import build, make_plan, plan_tables
+
+    planned, configs = make_plan(**options)
+    click.echo(plan_tables(planned))
+    if dry_run:
+        from .command import estimate_table
+
+        click.echo(estimate_table(planned, build(configs), rate))
+
+
+@main.command()
+@_plan_options
+@click.option(
+    "--table", required=True, type=click.Path(path_type=Path), help="Instance table; made if it is not there."
+)
+@click.option("--shard", default="0/1", show_default=True, help="i/n: do part i of n.")
+@click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True, help="Pictures at a time.")
+def run(table: Path, shard: str, batch_size: int, **options: Any) -> None:
+    """Make the planned pictures that the table lacks; killed at any time, run it again and it continues.
+
+    \b
+    Example:
+      divergen-gen run prompts.jsonl --table instances.lance --per-category 20 \\
+        -g procedural,name=photo,style=photo -g procedural,name=cgi,style=cgi
+    """
+    from divergen_records import InstanceTable, Shard
+
+    from .command import build, make_plan
+    from .execution import generate
+
+    planned, configs = make_plan(**options)
+    part = Shard.parse(shard)
+    instances = InstanceTable.create(table, exist_ok=True)
+    for report in generate(instances, planned, build(configs), shard=part, batch_size=batch_size):
+        click.echo(
+            f"{report.name}: {report.done} made, {report.failed} failed, {report.skipped} were there, "
+            f"{report.seconds:.1f} s"
+        )
+    for reason in instances.errors():
+        click.echo(f"  {reason['count']} x {reason['error']}")
+
+
+@main.command()
+@_plan_options
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A .jpg or .png file.")
+@click.option("-c", "--category", "categories", multiple=True, help="Category to show; the first six without it.")
+@click.option("--each", type=click.IntRange(1), default=3, show_default=True, help="Pictures per cell.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT.")
+def preview(out: Path, categories: Sequence[str], each: int, overwrite: bool, **options: Any) -> None:
+    """A contact sheet: a few categories, the generators side by side.
+
+    \b
+    Example:
+      divergen-gen preview prompts.jsonl --out sheet.jpg -c teapot -c bicycle \\
+        -g procedural,name=photo,style=photo -g procedural,name=watercolor,style=watercolor
+    """
+    from .command import build, make_plan, write_sheet
+
+    options["per_category"] = options["per_category"] or each * len(options["generators"])
+    planned, configs = make_plan(**options)
+    shown = list(categories) or list(planned.per_category())[:6]
+    write_sheet(out, planned.only(categories=shown), build(configs), each, overwrite)
+    click.echo(out)
+
+
+@main.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder; must not be there yet.")
+@click.option("--train-images", type=click.IntRange(10), default=380, show_default=True, help="Scenes to train on.")
+@click.option("--val-images", type=click.IntRange(10), default=140, show_default=True, help="Scenes to evaluate on.")
+@click.option("--size", type=click.IntRange(64), default=256, show_default=True, help="Longer side, pixels.")
+@click.option("--categories", default="40", show_default=True, help="How many, or names separated by commas.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides every scene.")
+@click.option("--workers", type=click.IntRange(1), default=_cores, show_default="all cores", help="Processes.")
+def minilvis(out: Path, categories: str, **options: Any) -> None:
+    """Make MiniLVIS: a long-tailed instance segmentation dataset in LVIS v1 format, drawn, with exact masks.
+
+    \b
+    Example:
+      divergen-gen minilvis --out minilvis
+    """
+    from .minilvis import make_minilvis
+
+    chosen: int | list[str] = int(categories) if categories.isdecimal() else categories.split(",")
+    made = make_minilvis(out, categories=chosen, **options)
+    click.echo(f"{made.train}\n{made.val}")

@@ -1,0 +1,145 @@
+"""What the commands do between parsing and printing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from divergen_records import Category, ConfigError
+from divergen_records.coco import read_dataset
+from pydantic import TypeAdapter, ValidationError
+
+from .config import GeneratorConfig
+from .counts import CountsConfig
+from .estimate import estimate
+from .planning import Plan, plan
+from .prompts import read_prompts
+from .protocol import Generator
+
+__all__ = ["build", "estimate_table", "make_plan", "plan_tables", "write_sheet"]
+
+
+def make_plan(
+    *,
+    prompts: Path,
+    generators: Sequence[str],
+    dataset: Path | None,
+    per_category: int | None,
+    per_frequency: str | None,
+    total: int | None,
+    floor: int,
+    weights: Sequence[str],
+    seed: int,
+) -> tuple[Plan, list[Any]]:
+    """The plan that the options describe, and the generators' configs."""
+    configs = [parse_generator(text) for text in generators]
+    if per_category is None and per_frequency is None and total is None:
+        per_category = 4
+    counts = _validated(
+        CountsConfig,
+        {
+            "per_category": per_category,
+            "per_frequency": None if per_frequency is None else _pairs(per_frequency.split(","), "--per-frequency"),
+            "total": total,
+            "floor": floor,
+            "weights": _pairs(weights, "--weight"),
+        },
+        "counts",
+    )
+    categories: Sequence[Category] | None = None if dataset is None else read_dataset(dataset).categories
+    return plan(read_prompts(prompts), configs, categories=categories, counts=counts, seed=seed), configs
+
+
+def parse_generator(text: str) -> Any:
+    """A generator's config from ``"kind,key=value,…"``; raises `ConfigError` for what it does not know."""
+    kind, *settings = text.split(",")
+    return _validated(GeneratorConfig, {"kind": kind, **_pairs(settings, f"generator {kind}")}, f"generator {text!r}")
+
+
+def build(configs: Sequence[Any]) -> list[Generator]:
+    """Make the generators."""
+    return [config.build() for config in configs]
+
+
+def plan_tables(planned: Plan) -> str:
+    """How many pictures per frequency group, generator and category."""
+    groups: dict[str, Mapping[Any, int]] = {
+        "frequency": planned.per_frequency(),
+        "generator": planned.per_generator(),
+        "category": planned.per_category(),
+    }
+    lines = []
+    for title, counts in groups.items():
+        width = max(len(title), *(len(str(key or "none")) for key in counts), 0)
+        lines += [
+            f"{title:<{width}}  pictures",
+            *(f"{key or 'none'!s:<{width}}  {n:>8,}" for key, n in counts.items()),
+            "",
+        ]
+    return "\n".join([*lines, f"{len(planned):,} pictures of {planned.unique_prompts():,} prompts"])
+
+
+def estimate_table(planned: Plan, generators: Sequence[Generator], rate: float | None) -> str:
+    """Time and disk of each generator's part."""
+    return "\n".join(
+        f"{each.generator}: {each.pictures:,} pictures at {each.rate:.1f}/s: {_readable_time(each.seconds)}, "
+        f"{_readable_size(each.bytes)}"
+        for each in estimate(planned, generators, rate=rate)
+    )
+
+
+def _readable_time(seconds: float) -> str:
+    return (
+        f"{seconds / 3600:.1f} h"
+        if seconds >= 3600
+        else f"{seconds / 60:.1f} min"
+        if seconds >= 60
+        else f"{seconds:.0f} s"
+    )
+
+
+def _readable_size(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+def write_sheet(out: Path, planned: Plan, generators: Sequence[Generator], each: int, overwrite: bool) -> None:
+    """Write a contact sheet; raises `ConfigError` if ``out`` is there or is no picture's name."""
+    from divergen_records.images import encode_image
+
+    from .preview import contact_sheet
+
+    formats = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
+    kind: Any = formats.get(out.suffix.lower())
+    if kind is None:
+        raise ConfigError(f"{out}: the name of a contact sheet ends in {', '.join(formats)}")
+    if out.exists() and not overwrite:
+        raise ConfigError(f"{out} is there already; choose another name, or --overwrite")
+    data = encode_image(contact_sheet(planned, generators, each=each), kind, 90)
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        partial.write_bytes(data)
+        partial.replace(out)
+    except OSError as error:
+        raise ConfigError(f"{out}: the sheet cannot be written: {error.strerror}") from error
+
+
+def _pairs(items: Sequence[str], where: str) -> dict[str, str]:
+    pairs = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not (equals and key and value):
+            raise ConfigError(f"{where}: {item!r} is not KEY=VALUE")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def _validated(kind: Any, values: Mapping[str, Any], where: str) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"{where}: {key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}"
+        ) from error

@@ -1,0 +1,209 @@
+"""What to generate: prompts x generators x counts, as content ids, before any model is loaded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from divergen_records import (
+    Category,
+    ConfigError,
+    Frequency,
+    InstanceRecord,
+    PromptRecord,
+    derive_seed,
+    instance_id,
+    short_hash,
+)
+
+from .counts import CountsConfig, count_per_category, share
+from .protocol import Identity
+
+__all__ = ["Part", "Plan", "plan"]
+
+K = TypeVar("K")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The pictures of one category by one generator.
+
+    Attributes:
+        category: The category.
+        prompts: Its prompts in the order of this generator; picture ``i`` uses prompt ``i % len(prompts)``.
+        generator: Name of the generator.
+        revision: Its revision.
+        count: How many pictures.
+        seed: Seed of the run.
+    """
+
+    category: Category
+    prompts: tuple[PromptRecord, ...]
+    generator: str
+    revision: str
+    count: int
+    seed: int
+
+    def __iter__(self) -> Iterator[InstanceRecord]:
+        for index in range(self.count):
+            turn, position = divmod(index, len(self.prompts))
+            yield self._record(self.prompts[position], turn)
+
+    def _record(self, prompt: PromptRecord, turn: int) -> InstanceRecord:
+        # The seed counts pictures per prompt, not per category: prompts added later leave the others' pictures alone.
+        name = self.category.name
+        seed = derive_seed(self.seed, name, prompt.text, self.generator, turn)
+        return InstanceRecord(
+            id=instance_id(
+                category=name,
+                prompt=prompt.text,
+                generator=self.generator,
+                generator_revision=self.revision,
+                seed=seed,
+            ),
+            category_id=self.category.id,
+            category=name,
+            frequency=self.category.frequency,
+            prompt=prompt.text,
+            prompt_source=prompt.source,
+            generator=self.generator,
+            generator_revision=self.revision,
+            seed=seed,
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All pictures of a run, as identity-only records made while iterating; a plan of millions takes no memory.
+
+    Iterating again gives the same records in the same order: generator by generator, category by category.
+    """
+
+    parts: tuple[Part, ...]
+
+    def __iter__(self) -> Iterator[InstanceRecord]:
+        for part in self.parts:
+            yield from part
+
+    def __len__(self) -> int:
+        return sum(part.count for part in self.parts)
+
+    def only(self, *, generator: str | None = None, categories: Iterable[str] | None = None) -> Plan:
+        """The part of this plan that belongs to a generator, or to some categories (by name)."""
+        wanted = None if categories is None else set(categories)
+        return Plan(
+            tuple(
+                part
+                for part in self.parts
+                if (generator is None or part.generator == generator)
+                and (wanted is None or part.category.name in wanted)
+            )
+        )
+
+    def limit(self, per_part: int) -> Plan:
+        """At most so many pictures per category and generator, the first ones; for previews."""
+        return Plan(tuple(replace(part, count=min(part.count, per_part)) for part in self.parts))
+
+    def per_category(self) -> dict[str, int]:
+        """Pictures per category name."""
+        return _sum((part.category.name, part.count) for part in self.parts)
+
+    def per_generator(self) -> dict[str, int]:
+        """Pictures per generator name."""
+        return _sum((part.generator, part.count) for part in self.parts)
+
+    def per_frequency(self) -> dict[Frequency | None, int]:
+        """Pictures per frequency group; None for categories without one."""
+        return _sum((part.category.frequency, part.count) for part in self.parts)
+
+    def unique_prompts(self) -> int:
+        """Different (category, prompt) pairs that are used: what a text encoder has to encode."""
+        used = ((part.category.name, p.text) for part in self.parts for p in part.prompts[: part.count])
+        return len(set(used))
+
+
+def plan(
+    prompts: Iterable[PromptRecord],
+    generators: Sequence[Identity],
+    *,
+    categories: Sequence[Category] | None = None,
+    counts: CountsConfig | int = 1,
+    seed: int = 0,
+) -> Plan:
+    """Plan what to generate.
+
+    A category's picture count is fixed by ``counts`` and does not grow with its prompts; they take turns (DiverGen,
+    section 3.3). Each generator goes through them in an order of its own, so that few pictures still see many prompts.
+    Ids stay: after a raised count or an added prompt or generator, every picture that is still planned has the id that
+    it had; a raised count keeps all of them.
+
+    Args:
+        prompts: Prompts of the categories; a text that a category has twice counts once.
+        generators: Generators or their configs, anything with ``name`` and ``revision``.
+        categories: Categories to generate for; None for those of the prompts. Prompts of others are not used.
+        counts: How many pictures; a number means so many per category.
+        seed: Seed of the run.
+
+    Raises:
+        ConfigError: Two generators share a name, a category has no prompt, or ``counts`` does not fit.
+    """
+    policy = CountsConfig(per_category=counts) if isinstance(counts, int) else counts
+    names = [generator.name for generator in generators]
+    _check_names(names, policy)
+    texts = _group(prompts)
+    if categories is None:
+        categories = [Category(id=found[0].category_id, name=name) for name, found in texts.items()]
+    wanted = {category: n for category, n in count_per_category(categories, policy).items() if n}
+    _check_prompts([category.name for category in wanted], texts)
+    weights = tuple(policy.weights.get(name, 1.0) for name in names)
+    shares = {category: share(n, weights) for category, n in wanted.items()}
+    parts = (
+        Part(category, _order(texts[category.name], seed, generator.name), generator.name, generator.revision, n, seed)
+        for position, generator in enumerate(generators)
+        for category, split in shares.items()
+        if (n := split[position])
+    )
+    return Plan(tuple(parts))
+
+
+def _group(prompts: Iterable[PromptRecord]) -> dict[str, list[PromptRecord]]:
+    groups: dict[str, dict[str, PromptRecord]] = {}
+    for prompt in prompts:
+        groups.setdefault(prompt.category, {}).setdefault(prompt.text, prompt)
+    return {name: list(texts.values()) for name, texts in groups.items()}
+
+
+def _order(prompts: Sequence[PromptRecord], seed: int, generator: str) -> tuple[PromptRecord, ...]:
+    return tuple(sorted(prompts, key=lambda prompt: short_hash("order/1", seed, generator, prompt.text, size=8)))
+
+
+def _check_names(names: Sequence[str], policy: CountsConfig) -> None:
+    if not names:
+        raise ConfigError("generators: at least one is needed")
+    double = sorted(name for name, n in Counter(names).items() if n > 1)
+    if double:
+        raise ConfigError(
+            f"generators: two are called {double[0]!r}; give each its own name, it is part of the pictures' ids"
+        )
+    unknown = sorted(set(policy.weights) - set(names))
+    if unknown:
+        raise ConfigError(f"counts.weights: no generator is called {unknown[0]!r}; there are {', '.join(names)}")
+
+
+def _check_prompts(names: Sequence[str], texts: dict[str, list[PromptRecord]]) -> None:
+    missing = [name for name in names if name not in texts]
+    if missing:
+        shown = ", ".join(repr(name) for name in missing[:5]) + (", …" if len(missing) > 5 else "")
+        raise ConfigError(
+            f"prompts: {len(missing)} of {len(names)} categories have none ({shown}); "
+            "write prompts for them or leave these categories out"
+        )
+
+
+def _sum(pairs: Iterable[tuple[K, int]]) -> dict[K, int]:
+    total: dict[K, int] = {}
+    for key, n in pairs:
+        total[key] = total.get(key, 0) + n
+    return total

@@ -1,0 +1,43 @@
+"""What a generator is: a name, a revision, and a batch function from planned records to pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from divergen_records import InstanceRecord
+
+__all__ = ["Generator", "Identity"]
+
+
+class Identity(Protocol):
+    """What planning needs to know of a generator, so that ids exist before any model is loaded."""
+
+    @property
+    def name(self) -> str:
+        """Name in the configuration; goes into ids and seeds."""
+
+    @property
+    def revision(self) -> str:
+        """A short text of version and settings that changes whenever the pictures would."""
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Makes pictures; a `divergen_records.Source` with a revision.
+
+    Attributes:
+        name: Name in the configuration, unique in a run.
+        revision: Version and settings as a short text that changes whenever the pictures would.
+
+    A call gets planned records (identity only) and returns them in the same order, each complete with ``image``,
+    ``image_format``, ``width`` and ``height`` (and ``alpha`` where it is known), or with a row error by
+    `InstanceRecord.failed` of stage ``"gen"``. A picture depends on its own record only: neither on the batch, nor on
+    the order, nor on earlier calls.
+    """
+
+    name: str
+    revision: str
+
+    def __call__(self, records: Sequence[InstanceRecord]) -> Sequence[InstanceRecord]:
+        """Complete planned records."""

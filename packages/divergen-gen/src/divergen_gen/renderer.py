@@ -1,0 +1,106 @@
+"""The procedural renderer as a generator: planned records in, encoded pictures with true alpha out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Self
+
+from divergen_records import ConfigError, InstanceRecord
+from divergen_records.images import encode_image
+
+from . import procedural
+from .pool import Pool
+
+__all__ = ["ProceduralGenerator", "revision"]
+
+ImageFormat = Literal["jpeg", "png", "webp"]
+
+VERSION = 1
+"""Grows whenever the renderer draws a different picture for the same record."""
+
+
+def revision(*, style: str, size: int, image_format: ImageFormat, quality: int) -> str:
+    """Version and settings of the renderer as a text that changes whenever its pictures would."""
+    stored = image_format if image_format == "png" else f"{image_format}-{quality}"
+    return f"procedural-{VERSION}/{style}/{size}px/{stored}"
+
+
+class ProceduralGenerator:
+    """Draws an object per record as its prompt and seed say, on the background that the prompt asks for.
+
+    A category that the renderer has no program for becomes a row error.
+
+    Args:
+        name: Name of the generator in this run.
+        style: One of `divergen_gen.procedural.STYLES`.
+        size: Side of the square picture, pixels.
+        image_format: How pictures are stored.
+        quality: Of JPEG and WebP, 1 to 100.
+        workers: Processes; pictures do not depend on it. More than one needs an importable ``__main__``.
+
+    Raises:
+        ConfigError: The style is unknown.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "procedural",
+        style: str = "photo",
+        size: int = 256,
+        image_format: ImageFormat = "jpeg",
+        quality: int = 95,
+        workers: int = 1,
+    ) -> None:
+        if style not in procedural.STYLES:
+            raise ConfigError(f"style {style!r}: the procedural renderer has {', '.join(procedural.STYLES)}")
+        self.name = name
+        self.revision = revision(style=style, size=size, image_format=image_format, quality=quality)
+        self._pool = Pool(_Drawing(style, size, image_format, quality), workers)
+
+    def __call__(self, records: Sequence[InstanceRecord]) -> Sequence[InstanceRecord]:
+        """Complete planned records, in order."""
+        return list(self._pool.map(records))
+
+    def close(self) -> None:
+        """End the worker processes, if any."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    style: str
+    size: int
+    image_format: ImageFormat
+    quality: int
+
+    def __call__(self, record: InstanceRecord) -> InstanceRecord:
+        program = procedural.known(record.category)
+        if program is None:
+            return record.failed(
+                "gen",
+                f"the procedural renderer has no program for category {record.category!r}; "
+                "use another generator for it, or leave it out",
+            )
+        image, alpha = procedural.render_picture(
+            program, record.prompt, seed=record.seed, size=self.size, style=self.style
+        )
+        return record.model_copy(
+            update={
+                "image": encode_image(image, self.image_format, self.quality),
+                "image_format": self.image_format,
+                "width": image.shape[1],
+                "height": image.shape[0],
+                "alpha": encode_image(alpha, "png"),
+            }
+        )

@@ -1,0 +1,235 @@
+"""The command ``divergen-paste``: parse, call one function, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from divergen_records.command import Group
+
+if TYPE_CHECKING:
+    from divergen_records.coco import Dataset
+
+    from .paster import Paster
+
+FILE = click.Path(path_type=Path)
+
+DATASET = click.argument("annotations", type=FILE)
+IMAGES = click.option("--images", type=FILE, help="Folder of the pictures; by default images/ beside ANNOTATIONS.")
+SETTINGS = click.option(
+    "-s",
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the paste, for example -s max_instances=10 -s blend=poisson -s place=avoid; repeat as needed.",
+)
+SEED = click.option("--seed", default=0, show_default=True, help="Seed of the pastes.")
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace what is there.")
+
+
+@click.group(cls=Group)
+@click.version_option(package_name="divergen-paste")
+def main() -> None:
+    """Paste generated instances into training images.
+
+    \b
+    divergen-paste pool run/instances.lance --out pool
+    divergen-paste preview train.json pool --out sheet.jpg
+    divergen-paste bake train.json pool --out augmented
+    """
+
+
+@main.command()
+@click.argument("source", type=FILE)
+@click.option("--out", required=True, type=FILE, help="Folder of the pool.")
+@click.option(
+    "--from",
+    "kind",
+    type=click.Choice(["table", "dataset", "folder", "pools-json"]),
+    help="What SOURCE is; by default told from its name.",
+)
+@click.option("--where", default="kept", show_default=True, help="Rows of a table, as an SQL filter.")
+@click.option("--categories", type=FILE, help="LVIS or COCO file with the categories; for a folder or a pools-json.")
+@IMAGES
+@click.option("--max-side", default=512, show_default=True, help="Larger crops are reduced to so many pixels.")
+@click.option("--format", "image_format", type=click.Choice(["jpeg", "png"]), default="jpeg", help="Of the crops.")
+@click.option("--workers", default=1, show_default=True, help="Threads.")
+@OVERWRITE
+def pool(
+    source: Path, out: Path, kind: str | None, where: str, categories: Path | None, images: Path | None, **options: Any
+) -> None:
+    """Build an instance pool.
+
+    SOURCE is an instance table (kept rows), a COCO or LVIS file (its own objects: copy-paste), a folder of RGBA
+    pictures (<category>/<picture>.png), or a published instance_pools.json.
+
+    \b
+    divergen-paste pool run/instances.lance --out pool
+    divergen-paste pool train.json --images train2017 --out copy_paste_pool
+    divergen-paste pool cutouts/ --categories train.json --out pool
+    """
+    from .sources import build_from_source
+
+    made = build_from_source(source, out, kind=kind, where=where, categories=categories, images=images, **options)
+    click.echo(repr(made))
+    for reason, count in made.manifest.skipped.items():
+        click.echo(f"skipped: {count} x {reason}")
+
+
+@main.command()
+@click.argument("path", type=FILE)
+def verify(path: Path) -> None:
+    """Decode every instance of a pool and say which are damaged.
+
+    \b
+    divergen-paste verify pool
+    """
+    from .pool import InstancePool
+
+    opened = InstancePool.open(path)
+    problems = opened.verify()
+    for problem in problems:
+        click.echo(problem)
+    click.echo(f"{len(opened)} instances, {len(problems)} problems")
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
+@DATASET
+@click.option("--out", required=True, type=FILE, help="JSON file to write.")
+@OVERWRITE
+def stats(annotations: Path, out: Path, overwrite: bool) -> None:
+    """Compute how large the objects of each category are; pasted instances are scaled to it.
+
+    \b
+    divergen-paste stats train.json --out area_mean_std.json
+    divergen-paste bake train.json pool --out augmented -s statistics=area_mean_std.json
+    """
+    from divergen_records.coco import read_dataset
+
+    from .statistics import area_statistics, write_statistics
+
+    if out.exists() and not overwrite:
+        raise click.UsageError(f"{out} exists; choose another name or say --overwrite")
+    result = area_statistics(read_dataset(annotations))
+    write_statistics(out, result)
+    click.echo(f"{len(result)} categories written to {out}")
+
+
+@main.command()
+@DATASET
+@click.argument("pool_path", metavar="POOL", type=FILE)
+@click.option("--out", required=True, type=FILE, help="Picture to write, .jpg or .png.")
+@IMAGES
+@click.option("--count", default=6, show_default=True, help="Images on the sheet.")
+@click.option("--start", default=0, show_default=True, help="First image.")
+@click.option("--epoch", default=0, show_default=True, help="Each pastes others.")
+@click.option("--width", default=480, show_default=True, help="Of each picture, pixels.")
+@SETTINGS
+@SEED
+@OVERWRITE
+def preview(
+    annotations: Path,
+    pool_path: Path,
+    out: Path,
+    images: Path | None,
+    settings: tuple[str, ...],
+    seed: int,
+    overwrite: bool,
+    **options: Any,
+) -> None:
+    """Draw images before and after, with outlines and labels.
+
+    \b
+    divergen-paste preview train.json pool --out sheet.jpg --count 8
+    divergen-paste preview train.json pool --out poisson.jpg -s blend=poisson
+    """
+    from divergen_records.images import encode_image
+
+    from .preview import preview_sheet
+
+    if out.exists() and not overwrite:
+        raise click.UsageError(f"{out} exists; choose another name or say --overwrite")
+    dataset, paster = _open(annotations, images, pool_path, settings, seed)
+    sheet = preview_sheet(dataset, paster, **options)
+    out.write_bytes(encode_image(sheet, "png" if out.suffix.lower() == ".png" else "jpeg", 90))
+    click.echo(str(out))
+
+
+@main.command()
+@DATASET
+@click.argument("pool_path", metavar="POOL", type=FILE)
+@click.option("--out", required=True, type=FILE, help="Folder to write.")
+@IMAGES
+@click.option("--copies", default=1, show_default=True, help="Pasted copies of each image.")
+@click.option("--keep-originals/--no-originals", default=True, show_default=True, help="Also the images as they were.")
+@click.option("--format", "image_format", type=click.Choice(["jpeg", "png"]), default="jpeg", help="Of the pictures.")
+@click.option("--yolo", is_flag=True, help="Also write labels/ and data.yaml for Ultralytics.")
+@click.option("--workers", default=0, show_default=True, help="Processes; 0 works in this one.")
+@SETTINGS
+@SEED
+@OVERWRITE
+def bake(
+    annotations: Path,
+    pool_path: Path,
+    out: Path,
+    images: Path | None,
+    settings: tuple[str, ...],
+    seed: int,
+    yolo: bool,
+    **options: Any,
+) -> None:
+    """Write an augmented dataset: images/ and annotations.json, which COCO and LVIS readers read.
+
+    Killed and started again, it goes on where it was.
+
+    \b
+    divergen-paste bake train.json pool --out augmented --copies 2 --workers 8
+    divergen-paste bake train.json pool --out augmented --yolo -s max_instances=10
+    """
+    from divergen_records.coco import read_dataset
+
+    from .baking import bake as write
+    from .yolo import write_yolo
+
+    dataset, paster = _open(annotations, images, pool_path, settings, seed)
+    written = write(dataset, paster, out, **options)
+    click.echo(str(written))
+    if yolo:
+        click.echo(str(write_yolo(read_dataset(written, image_dir=out / "images"), out)))
+
+
+@main.command()
+@click.option("--side", "sides", multiple=True, type=int, help="Of the square images; by default 640 and 896.")
+@click.option("--instances", default=20, show_default=True, help="Pasted into each image.")
+@click.option("--objects", default=12, show_default=True, help="That each image has already.")
+@click.option("--rows", default=1_000_000, show_default=True, help="Of the pool whose opening is timed.")
+@click.option("--profile", is_flag=True, help="Also show where the time goes.")
+def bench(sides: tuple[int, ...], instances: int, objects: int, rows: int, profile: bool) -> None:
+    """Time the paste beside the published mapper's, on the same pictures, sizes and places, in one thread.
+
+    \b
+    divergen-paste bench
+    divergen-paste bench --side 1024 --instances 40 --profile
+    """
+    from .bench import report
+
+    for line in report(sides or (640, 896), instances=instances, objects=objects, rows=rows, profile=profile):
+        click.echo(line)
+
+
+def _open(
+    annotations: Path, images: Path | None, pool_path: Path, settings: tuple[str, ...], seed: int
+) -> tuple[Dataset, Paster]:
+    from divergen_records.coco import read_dataset
+
+    from .config import PasteConfig
+    from .pool import InstancePool
+    from .statistics import area_statistics
+
+    config = PasteConfig.parse(settings)
+    dataset = read_dataset(annotations, image_dir=images)
+    return dataset, config.build(InstancePool.open(pool_path), area_statistics(dataset), seed=seed)

@@ -1,0 +1,124 @@
+"""How many instances, and which."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+
+import numpy as np
+from divergen_records import ConfigError
+from numpy.typing import NDArray
+
+from .options import Balance, Count
+from .pool import InstancePool
+
+__all__ = ["BALANCES", "COUNTS", "InstanceSampler"]
+
+COUNTS: dict[Count, Callable[[np.random.Generator, int], int]] = {
+    "uniform": lambda rng, n: int(rng.integers(0, n, endpoint=True)),
+    "fixed": lambda rng, n: n,
+    "poisson": lambda rng, n: int(rng.poisson(n)),
+}
+"""How many instances an image gets, given ``n``: uniform 0..n (the papers), always n, Poisson of mean n."""
+
+
+def _by_frequency(pool: InstancePool) -> list[float]:
+    groups = Counter(category.frequency for category in pool.categories)
+    return [1.0 / groups[category.frequency] for category in pool.categories]
+
+
+def _by_inverse_frequency(pool: InstancePool) -> list[float]:
+    unknown = [category.name for category in pool.categories if category.image_count is None]
+    if unknown:
+        raise ConfigError(
+            f"balance='inverse_frequency' needs the image count of every category, and {unknown[0]!r} has none; "
+            "build the pool with the categories of the training set"
+        )
+    return [1.0 / max(category.image_count or 1, 1) for category in pool.categories]
+
+
+BALANCES: dict[Balance, Callable[[InstancePool], list[float]]] = {
+    "category": lambda pool: [1.0] * len(pool.categories),
+    "instance": lambda pool: [float(entry.count) for entry in pool.manifest.categories],
+    "frequency": _by_frequency,
+    "inverse_frequency": _by_inverse_frequency,
+}
+"""Weight of each category of a pool: all alike (the papers), by its instances, rare = common = frequent in sum, or by
+1 / training images."""
+
+
+class InstanceSampler:
+    """Draws rows of a pool: a category by weight, then one of its instances.
+
+    Args:
+        pool: The pool.
+        balance: Weights of the categories, one of `BALANCES`.
+        category_weights: Category id -> factor on its weight, 1 where not named; 0 leaves a category out.
+        instance_weights: (N,) weight of each row inside its category, for example from BSGAL; uniform by default.
+        image_categories: Draw only categories that the image shows, where the pool has any of them.
+
+    Raises:
+        ConfigError: If weights are negative, all zero, or of another length than the pool.
+    """
+
+    def __init__(
+        self,
+        pool: InstancePool,
+        *,
+        balance: Balance = "category",
+        category_weights: Mapping[int, float] | None = None,
+        instance_weights: NDArray[np.floating] | None = None,
+        image_categories: bool = False,
+    ) -> None:
+        entries = pool.manifest.categories
+        self.category_ids = np.array([entry.category.id for entry in entries])
+        self.image_categories = image_categories
+        self._first = np.array([entry.first for entry in entries])
+        self._count = np.array([entry.count for entry in entries])
+        factors = [(category_weights or {}).get(entry.category.id, 1.0) for entry in entries]
+        self._weights = np.array(BALANCES[balance](pool)) * factors
+        self._cumulated: NDArray[np.float64] | None = None
+        if instance_weights is not None:
+            self._set_instance_weights(np.asarray(instance_weights, dtype=np.float64), len(pool))
+        if (self._weights < 0).any() or not np.isfinite(self._weights).all() or not self._weights.any():
+            raise ConfigError("the weights of the pool's categories must be finite, not negative and not all zero")
+        self._edges = _edges(self._weights)
+
+    def __repr__(self) -> str:
+        rows = "" if self._cumulated is None else f", instances {zlib.crc32(self._cumulated.data)}"
+        return f"InstanceSampler({self._weights.tolist()}, image_categories={self.image_categories}{rows})"
+
+    def _set_instance_weights(self, weights: NDArray[np.float64], rows: int) -> None:
+        if weights.shape != (rows,) or (weights < 0).any() or not np.isfinite(weights).all():
+            raise ConfigError(f"instance weights: expected {rows} finite numbers >= 0, found shape {weights.shape}")
+        self._cumulated = np.concatenate([[0.0], np.cumsum(weights)])
+        # A category whose instances all weigh nothing cannot be drawn.
+        self._weights = self._weights * (np.add.reduceat(weights, self._first) > 0)
+
+    def draw(self, rng: np.random.Generator, n: int, shown: Collection[int] = ()) -> NDArray[np.int64]:
+        """Rows of ``n`` instances, (n,) int64, with replacement.
+
+        Args:
+            rng: Source of randomness.
+            n: How many.
+            shown: Category ids that the image shows; used with ``image_categories``.
+        """
+        edges = self._edges
+        if self.image_categories:
+            weights = self._weights * np.isin(self.category_ids, list(shown))
+            edges = _edges(weights) if weights.any() else edges
+        chosen = np.searchsorted(edges, rng.random(n), side="right")
+        first, count, position = self._first[chosen], self._count[chosen], rng.random(n)
+        if self._cumulated is None:
+            return np.asarray(first + (position * count).astype(np.int64))
+        low, high = self._cumulated[first], self._cumulated[first + count]
+        rows = np.searchsorted(self._cumulated, low + position * (high - low), side="right") - 1
+        return np.asarray(np.clip(rows, first, first + count - 1))
+
+
+def _edges(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Upper edges of each weight's share of 0..1; the last is 1 exactly, so that every draw falls into one."""
+    edges: NDArray[np.float64] = np.cumsum(weights) / weights.sum()
+    edges[np.flatnonzero(weights)[-1] :] = 1.0
+    return edges

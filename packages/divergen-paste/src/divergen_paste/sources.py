@@ -1,0 +1,67 @@
+"""Build a pool from whatever a path names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from divergen_records import Category, ConfigError
+from divergen_records.coco import read_dataset
+
+from .pool import InstancePool
+
+__all__ = ["build_from_source"]
+
+
+def build_from_source(
+    source: Path,
+    out: Path,
+    *,
+    kind: str | None = None,
+    where: str = "kept",
+    categories: Path | None = None,
+    images: Path | None = None,
+    **options: Any,
+) -> InstancePool:
+    """Build a pool from a path.
+
+    Args:
+        source: An instance table, a COCO or LVIS file, a folder of RGBA pictures, or a published pools JSON.
+        out: Folder of the pool.
+        kind: One of ``"table"``, ``"dataset"``, ``"folder"``, ``"pools-json"``; by default told from the path.
+        where: SQL filter for a table.
+        categories: LVIS or COCO file with the categories, where the source does not know them.
+        images: Folder of the dataset's pictures, or that the paths of a pools JSON are relative to.
+        options: Of `divergen_paste.build.build_pool`.
+
+    Raises:
+        ConfigError: If the path is missing, or categories are needed and not given.
+    """
+    if not source.exists():
+        raise ConfigError(f"{source} does not exist")
+
+    def known() -> tuple[Category, ...]:
+        if categories is None:
+            raise ConfigError(f"{source}: name the dataset's file by --categories, so that its categories are known")
+        return read_dataset(categories).categories
+
+    def from_table() -> InstancePool:
+        from divergen_records import InstanceTable
+
+        names = None if categories is None else known()
+        return InstancePool.build(InstanceTable.open(source), out, where, categories=names, **options)
+
+    builders: dict[str, Callable[[], InstancePool]] = {
+        "table": from_table,
+        "dataset": lambda: InstancePool.from_dataset(read_dataset(source, image_dir=images), out, **options),
+        "folder": lambda: InstancePool.from_folder(source, out, known(), **options),
+        "pools-json": lambda: InstancePool.from_pools_json(source, out, known(), root=images, **options),
+    }
+    return builders[kind or _guess(source)]()
+
+
+def _guess(source: Path) -> str:
+    if source.is_file():
+        return "dataset"
+    return "table" if (source / "_versions").is_dir() else "folder"

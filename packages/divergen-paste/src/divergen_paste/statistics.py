@@ -1,0 +1,84 @@
+"""How large the objects of each category are in a dataset: mean and standard deviation of sqrt(area fraction)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from divergen_records import DatasetError
+
+if TYPE_CHECKING:
+    from divergen_records.coco import Dataset
+
+__all__ = ["Statistics", "area_statistics", "read_statistics", "write_statistics"]
+
+Statistics = Mapping[int, tuple[float, float]]
+"""Category id -> mean and standard deviation of sqrt(mask area / picture area), both in 0..1."""
+
+
+def area_statistics(dataset: Dataset, *, cache: str | Path | None = None) -> dict[int, tuple[float, float]]:
+    """Object sizes of a training set, per category (X-Paste, section 3.4: what pasted instances are scaled to).
+
+    Args:
+        dataset: The training set. Crowds are left out; a file without areas gives those of its boxes.
+        cache: JSON file that keeps the result: read if it is there, else written.
+
+    Returns:
+        Category id -> (mean, standard deviation) of sqrt(area / picture area), categories without objects left out.
+
+    Raises:
+        DatasetError: If the cache is malformed.
+    """
+    if cache is not None and Path(cache).exists():
+        return read_statistics(cache)
+    pixels = {image.id: image.width * image.height for image in dataset.images}
+    scales: dict[int, list[float]] = {}
+    for annotation in dataset.annotations:
+        area = annotation.area or annotation.bbox[2] * annotation.bbox[3]
+        if not annotation.iscrowd and area > 0:
+            scale = math.sqrt(min(area / pixels[annotation.image_id], 1.0))
+            scales.setdefault(annotation.category_id, []).append(scale)
+    result = {key: (float(np.mean(values)), float(np.std(values))) for key, values in sorted(scales.items())}
+    if cache is not None:
+        write_statistics(cache, result)
+    return result
+
+
+def read_statistics(path: str | Path) -> dict[int, tuple[float, float]]:
+    """Read statistics of the published form, ``{"category id": [mean, standard deviation, …]}``.
+
+    Raises:
+        DatasetError: If the file is missing or malformed; the message names the key.
+    """
+    path = Path(path)
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: not a file of area statistics: {error}") from error
+    if not isinstance(entries, dict):
+        raise DatasetError(
+            f"{path}: expected {{category id: [mean, standard deviation]}}, found a {type(entries).__name__}"
+        )
+    result = {}
+    for key, value in entries.items():
+        try:
+            mean, deviation = float(value[0]), float(value[1])
+            valid = 0 < mean <= 1 and 0 <= deviation <= 1
+            result[int(key)] = mean, deviation
+        except (ValueError, TypeError, IndexError, KeyError):
+            valid = False
+        if not valid:
+            raise DatasetError(f"{path}: key {key!r}: expected [mean, standard deviation] in 0..1, found {value!r}")
+    return result
+
+
+def write_statistics(path: str | Path, statistics: Statistics) -> None:
+    """Write statistics in the published form; the file appears whole or not at all."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(json.dumps({str(key): list(value) for key, value in statistics.items()}, indent=0))
+    temporary.replace(path)

@@ -1,0 +1,139 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+from divergen_paste import InstancePool, PoolError
+from divergen_records import Category, DatasetError, InstanceRecord, InstanceTable, instance_id
+from divergen_records.images import encode_image
+from divergen_records.masks import encode_rle
+
+CATEGORIES = (Category(id=1, name="cup"), Category(id=3, name="bow_(weapon)"))
+
+
+def row(number: int, **changes):
+    mask = np.zeros((64, 48), dtype=bool)
+    mask[10:40, 5 : 25 + number] = True
+    identity = {"category": "cup", "prompt": f"a cup {number}", "generator": "g", "generator_revision": "1"}
+    fields = {
+        "id": instance_id(**identity, seed=number),
+        **identity,
+        "category_id": 1,
+        "frequency": "r",
+        "seed": number,
+        "image": encode_image(np.full((64, 48, 3), 10 * number, np.uint8)),
+        "image_format": "jpeg",
+        "width": 48,
+        "height": 64,
+        "mask": encode_rle(mask)["counts"],
+        "area_fraction": float(mask.mean()),
+        "annotator": "truth",
+        "inter_similarity": number / 10,
+        "kept": True,
+    }
+    return InstanceRecord(**(fields | changes))
+
+
+@pytest.fixture
+def table(tmp_path):
+    made = InstanceTable.create(tmp_path / "table.lance")
+    made.append([*(row(number) for number in range(5)), row(5, kept=False), row(6, kept=None)])
+    return made
+
+
+def test_build__kept_rows_of_a_table(table, tmp_path):
+    pool = InstancePool.build(table, tmp_path / "pool", progress=False)
+    assert len(pool) == 5
+    assert [category.name for category in pool.categories] == ["cup"]
+    assert {pool.source(i) for i in range(5)} == table.ids("kept")
+    first = next(i for i in range(5) if pool.source(i) == row(3).id)
+    assert pool.index[first]["width"] == 23
+    assert pool.index[first]["score"] == np.float32(0.3)
+    assert abs(pool.read(first)[0].mean() - 30) < 2
+
+
+def test_build__unreadable_row_is_counted(table, tmp_path):
+    table.append([row(7, image=b"no picture"), row(8, mask="0")])
+    pool = InstancePool.build(table, tmp_path / "pool", progress=False)
+    assert len(pool) == 5
+    assert pool.manifest.skipped == {"ImageError": 1, "MaskError": 1}
+
+
+def test_build__nothing_kept(table, tmp_path):
+    with pytest.raises(PoolError, match="gives no instance"):
+        InstancePool.build(table, tmp_path / "pool", where="seed > 100", progress=False)
+
+
+def test_build__threads_give_the_same_pool(table, tmp_path):
+    one, many = (InstancePool.build(table, tmp_path / str(n), workers=n, progress=False) for n in (1, 3))
+    assert one.manifest == many.manifest
+
+
+def test_is_current__until_the_kept_set_changes(table, tmp_path):
+    pool = InstancePool.build(table, tmp_path / "pool", progress=False)
+    assert pool.is_current(table)
+    table.append([row(9)])
+    assert not pool.is_current(table)
+
+
+def test_from_dataset__objects_without_crowds(dataset, tmp_path):
+    pool = InstancePool.from_dataset(dataset, tmp_path / "pool", progress=False)
+    assert len(pool) == 6
+    assert pool.source(0) == "annotation:1"
+    assert [entry.count for entry in pool.manifest.categories] == [3, 3]
+
+
+def test_from_dataset__small_objects_are_left_out(dataset, tmp_path):
+    with pytest.raises(PoolError, match="no instance"):
+        InstancePool.from_dataset(dataset, tmp_path / "pool", min_area=10_000, progress=False)
+
+
+@pytest.fixture
+def cutouts(tmp_path):
+    rgba = np.zeros((40, 50, 4), dtype=np.uint8)
+    rgba[5:25, 10:40] = (255, 0, 0, 255)
+    rgba[30:35, 10:15] = (255, 0, 0, 255)
+    folder = tmp_path / "cutouts"
+    for name in ("cup", "3"):
+        (folder / name).mkdir(parents=True)
+        cv2.imwrite(str(folder / name / "a.png"), rgba)
+    (folder / "cup" / "broken.png").write_bytes(b"")
+    cv2.imwrite(str(folder / "cup" / "opaque.png"), rgba[:, :, :3])
+    return folder
+
+
+def test_from_folder__name_or_id_and_largest_part(cutouts, tmp_path):
+    pool = InstancePool.from_folder(cutouts, tmp_path / "pool", CATEGORIES, image_format="png", progress=False)
+    assert [pool.source(row) for row in range(len(pool))] == ["cup/a.png", "3/a.png"]
+    assert pool.index["height"].tolist() == [20, 20]
+    assert (pool.read(0)[0] == (0, 0, 255)).all()
+    assert pool.manifest.skipped == {"ImageError": 2}
+
+
+def test_from_folder__unknown_category(cutouts, tmp_path):
+    with pytest.raises(DatasetError, match="no category has this name or id"):
+        InstancePool.from_folder(cutouts, tmp_path / "pool", CATEGORIES[:1], progress=False)
+
+
+def test_from_pools_json__keys_are_contiguous_from_0(cutouts, tmp_path):
+    path = cutouts / "pools.json"
+    mask = np.zeros((40, 50), dtype=np.uint8)
+    mask[5:15, 10:40] = 255
+    cv2.imwrite(str(cutouts / "mask.png"), mask)
+    path.write_text(json.dumps({"0": ["cup/a.png"], "2": ["*3/a.png", "3/a.png|mask.png"]}))
+    pool = InstancePool.from_pools_json(path, tmp_path / "pool", CATEGORIES, progress=False)
+    assert pool.index["category_id"].tolist() == [1, 3, 3]
+    assert pool.index["height"].tolist() == [20, 20, 10]
+
+
+def test_from_pools_json__path_that_leaves_the_folder(cutouts, tmp_path):
+    path = cutouts / "pools.json"
+    path.write_text(json.dumps({"0": ["../secret.png"]}))
+    with pytest.raises(DatasetError, match="leaves the folder"):
+        InstancePool.from_pools_json(path, tmp_path / "pool", CATEGORIES)
+
+
+def test_from_pools_json__malformed(tmp_path):
+    (tmp_path / "pools.json").write_text("[1]")
+    with pytest.raises(DatasetError, match=r"expected \{category index"):
+        InstancePool.from_pools_json(tmp_path / "pools.json", tmp_path / "pool", CATEGORIES)

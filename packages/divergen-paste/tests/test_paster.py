@@ -1,0 +1,198 @@
+import pickle
+import shutil
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from divergen_paste import InstancePool, InstanceSampler, PasteConfig, Paster
+from divergen_paste.paster import Placement
+from divergen_records import ConfigError, ImageError
+from divergen_records.sample import Sample
+
+
+def same(first: Sample, second: Sample) -> bool:
+    return (
+        (first.image == second.image).all()
+        and len(first.instances) == len(second.instances)
+        and all(
+            (a.category_id, a.box, a.source, a.annotation_id) == (b.category_id, b.box, b.source, b.annotation_id)
+            and (a.mask == b.mask).all()
+            for a, b in zip(first.instances, second.instances, strict=True)
+        )
+    )
+
+
+def test_call__same_seed_epoch_and_image_give_the_same(pool, sample):
+    paster = Paster(pool, count="fixed", seed=1)
+    assert same(paster(sample), Paster(pool, count="fixed", seed=1)(sample))
+    assert not same(paster(sample), paster(replace(sample, epoch=1)))
+    assert not same(paster(sample), paster(replace(sample, image_id=6)))
+    assert not same(paster(sample), Paster(pool, count="fixed", seed=2)(sample))
+
+
+@pytest.mark.slow
+def test_call__same_in_every_worker(pool, sample):
+    paster = Paster(pool, count="fixed", seed=1)
+    samples = [replace(sample, image_id=number) for number in range(8)]
+    alone = [paster(one) for one in samples]
+    for workers in (1, 2, 4):
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+            assert all(map(same, alone, executor.map(paster, samples)))
+
+
+def test_call__pickled_paster_pastes_alike(pool, sample):
+    paster = Paster(pool, {1: (0.2, 0.1)}, rotation=20, colour_jitter=0.2)
+    copy = pickle.loads(pickle.dumps(paster))
+    assert copy.identity == paster.identity
+    assert same(copy(sample), paster(sample))
+
+
+def test_identity__changes_with_any_setting(pool):
+    pasters = [
+        Paster(pool),
+        Paster(pool, seed=1),
+        Paster(pool, {1: (0.2, 0.1)}),
+        Paster(pool, blend="hard"),
+        Paster(pool, sampler=InstanceSampler(pool, category_weights={1: 2.0})),
+        Paster(pool, sampler=InstanceSampler(pool, instance_weights=np.arange(9.0))),
+    ]
+    assert len({paster.identity for paster in pasters}) == len(pasters)
+
+
+def test_call__pasted_instances_name_their_source(pool, sample):
+    result = Paster(pool, count="fixed", max_instances=6)(sample)
+    pasted = [instance for instance in result.instances if instance.source is not None]
+    categories = dict(zip(map(pool.source, range(9)), pool.index["category_id"].tolist(), strict=True))
+    assert pasted
+    assert all(categories[instance.source] == instance.category_id for instance in pasted)
+    assert all(instance.annotation_id is None for instance in pasted)
+
+
+def test_call__zero_instances_give_the_same_sample(pool, sample):
+    assert Paster(pool, max_instances=0)(sample) is sample
+
+
+def test_call__input_is_not_changed(pool, sample):
+    image, masks = sample.image.copy(), sample.masks()
+    Paster(pool, count="fixed")(sample)
+    assert (sample.image == image).all()
+    assert (sample.masks() == masks).all()
+
+
+def test_call__image_without_annotations(pool):
+    sample = Sample(np.zeros((256, 256, 3), dtype=np.uint8), (), image_id=1)
+    assert Paster(pool, count="fixed", max_instances=5)(sample).instances
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (17, 9)])
+def test_call__tiny_images_and_more_instances_than_fit(pool, size):
+    sample = Sample(np.zeros((*size, 3), dtype=np.uint8), (), image_id=1)
+    result = Paster(pool, count="fixed", max_instances=200, min_pixels=1)(sample)
+    assert result.masks().sum(axis=0).max(initial=0) <= 1
+
+
+def test_call__not_an_image(pool):
+    with pytest.raises(ImageError, match=r"expected .* uint8, found .* float64"):
+        Paster(pool, count="fixed")(Sample(np.zeros((8, 8, 3)), (), image_id=1))
+
+
+@pytest.mark.parametrize("options", [{"place": "avoid"}, {"place": "invite"}, {"rotation": 45}, {"colour_jitter": 0.3}])
+def test_call__options_change_the_result(pool, sample, options):
+    plain, changed = Paster(pool, count="fixed"), Paster(pool, count="fixed", **options)
+    assert not same(plain(sample), changed(sample))
+
+
+def test_place__avoid_covers_less_than_invite(pool, sample):
+    left = {}
+    for place in ("avoid", "uniform", "invite"):
+        paster = Paster(pool, place=place, count="fixed", max_instances=3, min_visible=0)
+        results = [paster(replace(sample, image_id=number)) for number in range(30)]
+        left[place] = sum(i.area for result in results for i in result.instances if i.source is None)
+    assert left["avoid"] > left["uniform"] > left["invite"]
+
+
+@pytest.mark.parametrize(("flip", "share"), [(0.0, 0.0), (1.0, 1.0), (0.5, 0.5)])
+def test_plan__flip_is_a_probability(pool, sample, flip, share):
+    plan = Paster(pool, count="fixed", max_instances=1000, flip=flip).plan(sample, np.random.default_rng(0))
+    assert np.mean([placement.flip for placement in plan]) == pytest.approx(share, abs=0.05)
+
+
+def test_apply__a_plan_may_be_made_by_hand(pool, sample):
+    paster = Paster(pool, blend="hard")
+    one = Placement(0, 1, (20, 30), (5, 7), False, 0.0, None, "hard")
+    pasted = paster.apply(sample, [one]).instances[-1]
+    assert pasted.source == pool.source(0)
+    assert (pasted.x, pasted.y, *pasted.mask.shape) == (5, 7, 20, 30)
+
+
+@pytest.fixture
+def damaged(pool, tmp_path):
+    """A pool whose every picture is damaged, but for the index."""
+    shutil.copytree(pool.path, tmp_path / "damaged")
+    blobs = tmp_path / "damaged" / "blobs.bin"
+    blobs.write_bytes(bytes(len(blobs.read_bytes())))
+    return InstancePool.open(tmp_path / "damaged")
+
+
+def test_call__corrupt_instances_are_skipped_counted_and_warned_of_once(damaged, sample):
+    paster = Paster(damaged, count="fixed", max_instances=5)
+    with pytest.warns(RuntimeWarning, match=r"instance \d .*is damaged: its bytes have changed"):
+        result = paster(sample)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        paster(sample)
+    assert paster.corrupt == 10
+    assert same(result, sample)
+
+
+@pytest.mark.parametrize("options", [{"blend": "glue"}, {"blend": ()}, {"place": "nowhere"}, {"max_instances": -1}])
+def test_paster__bad_settings(pool, options):
+    with pytest.raises(ConfigError):
+        Paster(pool, **options)
+
+
+def test_config__every_field_is_read(pool):
+    changes = {
+        "count": "fixed",
+        "max_instances": 3,
+        "balance": "instance",
+        "category_weights": {1: 2.0},
+        "image_categories": True,
+        "uniform_scale": (0.1, 0.2),
+        "min_pixels": 5.0,
+        "max_scale": 0.4,
+        "max_upscale": 1.0,
+        "aspect_jitter": 0.1,
+        "fit": "box",
+        "place": "avoid",
+        "blend": ("hard", "poisson"),
+        "flip": 0.0,
+        "rotation": 10.0,
+        "colour_jitter": 0.1,
+        "box_shift": 5,
+        "min_visible": 100,
+    }
+    assert set(changes) == set(PasteConfig.model_fields) - {"kind", "statistics"}
+    identities = {PasteConfig(**{key: value}).build(pool).identity for key, value in changes.items()}
+    assert len(identities) == len(changes)
+    assert PasteConfig().build(pool).identity not in identities
+
+
+def test_config__statistics_file_wins(pool, tmp_path):
+    (tmp_path / "s.json").write_text('{"1": [0.3, 0.1]}')
+    paster = PasteConfig(statistics=tmp_path / "s.json").build(pool, {1: (0.1, 0.1)})
+    assert paster.sizes.statistics == {1: (0.3, 0.1)}
+
+
+def test_config_parse__values():
+    config = PasteConfig.parse(["max_instances=3", "blend=hard", "uniform_scale=[0.1, 0.2]"])
+    assert (config.max_instances, config.blend, config.uniform_scale) == (3, "hard", (0.1, 0.2))
+
+
+@pytest.mark.parametrize("setting", ["max_instances", "unknown=1", "flip=2", "blend=glue"])
+def test_config_parse__bad_settings(setting):
+    with pytest.raises(ConfigError):
+        PasteConfig.parse([setting])

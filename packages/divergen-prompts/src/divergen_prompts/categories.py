@@ -1,0 +1,151 @@
+"""Categories from files: LVIS or COCO JSON, a list of categories as JSON, YAML or CSV, and plain lists of names."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from divergen_records import Category, DatasetError, require_extra
+from pydantic import ValidationError
+
+__all__ = ["check_categories", "read_categories"]
+
+_KEYS = {
+    "def": "definition", "definition": "definition", "gloss": "definition", "description": "definition",
+    "name": "name", "category": "name", "label": "name", "class": "name",
+    "id": "id", "category_id": "id",
+    "synonyms": "synonyms", "synset": "synset", "frequency": "frequency",
+    "image_count": "image_count", "instance_count": "instance_count",
+}  # fmt: skip
+"""Key in a file -> field of `Category`; other keys (``supercategory``, ``isthing``) say nothing about prompts."""
+
+
+def read_categories(source: Path | str) -> list[Category]:
+    """Read categories.
+
+    Args:
+        source: A file, by its suffix: ``.json`` (an LVIS or COCO dataset, or a list of categories or names), ``.yaml``
+            or ``.yml`` (a list of categories or names, or a mapping of names to definitions), ``.csv`` or ``.tsv``
+            (with a header that has ``name``), else plain text (a name a line, ``name: definition`` or
+            ``name<tab>definition``, ``#`` opens a comment). Or the word ``imagenet``: ImageNet-1K, shipped with timm.
+
+    Raises:
+        DatasetError: If the file cannot be read, holds no categories, or two share an id; names the file and key.
+        MissingExtra: If YAML or timm is not installed.
+    """
+    if str(source) == "imagenet":
+        from .imagenet import imagenet_categories
+
+        return imagenet_categories()
+    path = Path(source)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: cannot be read as categories: {error}") from error
+    rows = _READERS.get(path.suffix.lower(), _read_text)(path, text)
+    categories = [_category(path, position, row) for position, row in enumerate(rows)]
+    check_categories(categories, where=str(path))
+    return categories
+
+
+def check_categories(categories: Sequence[Category], *, where: str = "categories") -> None:
+    """Refuse what cannot be prompted: no categories, duplicate ids, names of nothing but punctuation.
+
+    Raises:
+        DatasetError: Names the category.
+    """
+    if not categories:
+        raise DatasetError(f"{where}: holds no categories")
+    seen: dict[int, str] = {}
+    for category in categories:
+        if not any(letter.isalnum() for letter in category.label):
+            raise DatasetError(f"{where}: category {category.id} has no name to prompt for: {category.name!r}")
+        if category.id in seen:
+            raise DatasetError(
+                f"{where}: categories {seen[category.id]!r} and {category.name!r} share the id {category.id}; "
+                "give each its own"
+            )
+        seen[category.id] = category.name
+
+
+def _category(path: Path, position: int, row: Any) -> Category:
+    values: dict[str, Any] = {"name": row} if isinstance(row, str) else _fields(path, position, row)
+    values.setdefault("id", position + 1)
+    if isinstance(values.get("synonyms"), str):
+        values["synonyms"] = [part.strip() for part in values["synonyms"].replace(";", ",").split(",") if part.strip()]
+    try:
+        return Category.model_validate({key: value for key, value in values.items() if value not in (None, "", [])})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        what = "has no name" if key == "name" else f"{key}: {first['msg']}"
+        raise DatasetError(
+            f"{path}: category {values.get('id')} (number {position + 1} of the file): {what}"
+        ) from error
+
+
+def _fields(path: Path, position: int, row: Any) -> dict[str, Any]:
+    if not isinstance(row, Mapping):
+        raise DatasetError(f"{path}: entry {position + 1} is neither a category nor a name: {row!r:.60}")
+    return {_KEYS[key]: value for key, value in row.items() if key in _KEYS and value is not None}
+
+
+def _read_json(path: Path, text: str) -> Iterable[Any]:
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise DatasetError(f"{path}: is not JSON: {error}") from error
+    return _listed(path, content)
+
+
+def _read_yaml(path: Path, text: str) -> Iterable[Any]:
+    with require_extra("divergen-prompts", "yaml"):
+        import yaml  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise DatasetError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    return _listed(path, content)
+
+
+def _listed(path: Path, content: Any) -> Iterable[Any]:
+    if isinstance(content, Mapping) and "categories" in content:
+        content = content["categories"]
+    elif isinstance(content, Mapping) and all(isinstance(value, str | None) for value in content.values()):
+        return [{"name": str(name), "definition": definition} for name, definition in content.items()]
+    if not isinstance(content, list):
+        raise DatasetError(f"{path}: holds no list of categories, neither itself nor under the key 'categories'")
+    return content
+
+
+def _read_table(path: Path, text: str) -> Iterable[Any]:
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    rows = list(csv.DictReader(text.splitlines(), delimiter=delimiter))
+    if rows and not {"name", "category", "label", "class"} & rows[0].keys():
+        raise DatasetError(f"{path}: its header has no column 'name': {', '.join(map(str, rows[0]))}")
+    return [{key: value for key, value in row.items() if isinstance(key, str)} for row in rows]
+
+
+def _read_text(path: Path, text: str) -> Iterable[Any]:
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return [_split(line) for line in lines if line]
+
+
+def _split(line: str) -> dict[str, str]:
+    for mark in ("\t", ": "):
+        name, found, definition = line.partition(mark)
+        if found:
+            return {"name": name.strip(), "definition": definition.strip()}
+    return {"name": line}
+
+
+_READERS: dict[str, Callable[[Path, str], Iterable[Any]]] = {
+    ".json": _read_json,
+    ".yaml": _read_yaml,
+    ".yml": _read_yaml,
+    ".csv": _read_table,
+    ".tsv": _read_table,
+}

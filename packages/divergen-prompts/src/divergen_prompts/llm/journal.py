@@ -1,0 +1,121 @@
+"""The prompts file while it grows: every accepted prompt is on disk before the next request knows of it.
+
+``prompts.jsonl`` holds the prompts; ``prompts.jsonl.requests`` one line per request: when, for what, tokens, cost, what
+came of it. Both only grow. A process killed while writing leaves at most one torn line at the end; it is cut off.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import IO, Any, Self
+
+from divergen_records import ConfigError, DatasetError, PromptRecord, RunLocked
+
+from ..files import prompt_line, read_prompts
+
+__all__ = ["Journal"]
+
+
+class Journal:
+    """An open prompts file. Use it as a context manager; it is locked meanwhile.
+
+    Args:
+        path: The prompts file; made if it does not exist, continued if it does.
+
+    Attributes:
+        prompts: What the file held when it was opened.
+        spent: Cost of all requests so far, in the currency of the prices.
+
+    Raises:
+        RunLocked: If another process works on the file.
+        DatasetError: If the file holds something other than prompts.
+        ConfigError: If it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writing = Lock()
+        self.requests_path = path.with_name(path.name + ".requests")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = path.open("ab+")
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be written: {error}") from error
+        try:
+            _lock(self._file, path)
+            _cut_torn_line(self._file)
+            self.prompts = read_prompts(path)
+            self._requests: IO[bytes] = self.requests_path.open("ab+")
+            _cut_torn_line(self._requests)
+            self.spent = sum(float(line.get("cost") or 0) for line in self._request_lines())
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._requests.close()
+
+    def accept(self, prompts: Sequence[PromptRecord]) -> None:
+        """Append prompts; they are on disk when this returns. Threads may call it at once."""
+        self._write(self._file, [prompt_line(prompt) for prompt in prompts])
+
+    def note(self, **what: Any) -> None:
+        """Append a line on a request."""
+        line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **what}
+        self._write(self._requests, [json.dumps(line, ensure_ascii=False)], durable=False)
+
+    def _write(self, file: IO[bytes], lines: Sequence[str], *, durable: bool = True) -> None:
+        if not lines:
+            return
+        try:
+            with self._writing:
+                file.write("".join(f"{line}\n" for line in lines).encode())
+                file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise ConfigError(f"{self.path}: cannot be written: {error}. What it holds is complete") from error
+
+    def _request_lines(self) -> list[dict[str, Any]]:
+        self._requests.seek(0)
+        try:
+            return [json.loads(line) for line in self._requests]
+        except ValueError as error:
+            raise DatasetError(
+                f"{self.requests_path}: is damaged: {error}. Move it away; costs count from zero"
+            ) from error
+
+
+def _lock(file: IO[bytes], path: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # no such lock on Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise RunLocked(
+            f"{path}: another process adds prompts to this file; wait for it, or name another file"
+        ) from error
+
+
+def _cut_torn_line(file: IO[bytes]) -> None:
+    """Cut off a last line without its end: what a kill in the midst of a write leaves."""
+    file.seek(0)
+    content = file.read()
+    end = content.rfind(b"\n") + 1
+    if end < len(content):
+        file.truncate(end)
+    file.seek(0, os.SEEK_END)

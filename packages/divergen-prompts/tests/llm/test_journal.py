@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from divergen_prompts.files import read_prompts
+from divergen_prompts.llm.journal import Journal
+from divergen_records import DatasetError, PromptRecord, RunLocked
+
+CUP = PromptRecord(text="a red cup", category_id=1, category="cup", source="llm")
+
+
+def test_journal__continues(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "p.jsonl"
+    with Journal(path) as journal:
+        journal.accept([CUP])
+        journal.note(cost=0.25)
+        assert read_prompts(path) == [CUP]
+    with Journal(path) as journal:
+        assert journal.prompts == [CUP]
+        assert journal.spent == 0.25
+        journal.accept([CUP])
+    assert read_prompts(path) == [CUP, CUP]
+
+
+@pytest.mark.parametrize("torn", ['{"text": "a re', "x", '{"text": "half"}'])
+def test_journal__cuts_off_what_a_kill_left(tmp_path: Path, torn: str) -> None:
+    path = tmp_path / "p.jsonl"
+    with Journal(path) as journal:
+        journal.accept([CUP])
+        journal.note(cost=1)
+    for file in (path, journal.requests_path):
+        with file.open("a") as end:
+            end.write(torn)
+    with Journal(path) as journal:
+        assert journal.prompts == [CUP]
+        journal.accept([CUP])
+    assert read_prompts(path) == [CUP, CUP]
+
+
+def test_journal__one_at_a_time(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    path = tmp_path / "p.jsonl"
+    with Journal(path), pytest.raises(RunLocked, match="another process"):
+        Journal(path)
+    with Journal(path):
+        pass
+
+
+def test_journal__refuses_somebody_elses_file(tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text("my diary\nday two\n")
+    with pytest.raises(DatasetError, match="line 1"):
+        Journal(tmp_path / "p.jsonl")
+    assert (tmp_path / "p.jsonl").read_text() == "my diary\nday two\n"

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from divergen_prompts.categories import read_categories
+from divergen_records import DatasetError, MissingExtra
+
+
+def test_read_categories__lvis_list(lvis_file: Path) -> None:
+    categories = read_categories(lvis_file)
+    assert len(categories) == 1203
+    assert categories[0].definition == "a dispenser that holds a substance under pressure"
+    assert categories[0].frequency == "c"
+
+
+def test_read_categories__coco_dataset(coco_file: Path) -> None:
+    assert len(read_categories(coco_file)) == 80
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".json", '[{"id": 7, "name": "bow", "def": "a weapon", "supercategory": "x"}]'),
+        (".json", '{"categories": [{"id": 7, "name": "bow", "def": "a weapon"}], "images": []}'),
+        (".csv", "id,name,definition,ignored\n7,bow,a weapon,1\n"),
+        (".tsv", "id\tname\tdef\n7\tbow\ta weapon\n"),
+        (".yaml", "- {id: 7, name: bow, definition: a weapon}"),
+    ],
+)
+def test_read_categories__tables(tmp_path: Path, suffix: str, text: str) -> None:
+    if suffix == ".yaml":
+        pytest.importorskip("yaml")
+    (tmp_path / f"c{suffix}").write_text(text)
+    (category,) = read_categories(tmp_path / f"c{suffix}")
+    assert (category.id, category.name, category.definition) == (7, "bow", "a weapon")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".txt", "# names\nbow: a weapon\n\nmouse\n"),
+        (".txt", "bow\ta weapon\nmouse"),
+        (".json", '{"bow": "a weapon", "mouse": null}'),
+        (".yml", "bow: a weapon\nmouse:\n"),
+    ],
+)
+def test_read_categories__names_get_ids_in_order(tmp_path: Path, suffix: str, text: str) -> None:
+    if suffix == ".yml":
+        pytest.importorskip("yaml")
+    (tmp_path / f"c{suffix}").write_text(text)
+    bow, mouse = read_categories(tmp_path / f"c{suffix}")
+    assert (bow.id, bow.name, bow.definition) == (1, "bow", "a weapon")
+    assert (mouse.id, mouse.name, mouse.definition) == (2, "mouse", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("c.json", "[{]", "is not JSON"),
+        ("c.json", "3", "holds no list of categories"),
+        ("c.json", "[]", "holds no categories"),
+        ("c.json", "[3]", "entry 1 is neither a category nor a name"),
+        ("c.json", '[{"id": 4}]', "category 4 (number 1 of the file): has no name"),
+        ("c.json", '[{"id": 4, "name": ""}]', "has no name"),
+        ("c.json", '[{"id": "x", "name": "a"}]', "id: "),
+        ("c.json", '[{"id": 4, "name": "__"}]', "no name to prompt for"),
+        ("c.json", '[{"id": 4, "name": "a"}, {"id": 4, "name": "b"}]', "'a' and 'b' share the id 4"),
+        ("c.csv", "id,title\n1,x\n", "no column 'name'"),
+        ("missing.json", None, "cannot be read"),
+    ],
+)
+def test_read_categories__bad_input_names_file_and_place(
+    tmp_path: Path, name: str, text: str | None, said: str
+) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(DatasetError) as raised:
+        read_categories(tmp_path / name)
+    assert said in str(raised.value)
+    assert name in str(raised.value)
+
+
+def test_read_categories__bad_yaml_is_one_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("yaml")
+    (tmp_path / "c.yaml").write_text("- {a: b")
+    with pytest.raises(DatasetError, match="is not YAML"):
+        read_categories(tmp_path / "c.yaml")
+
+
+def test_read_categories__binary_file(tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_bytes(b"\xff\xfe\x00\x01\x80")
+    with pytest.raises(DatasetError, match="cannot be read"):
+        read_categories(tmp_path / "c.txt")
+
+
+@pytest.mark.skipif(find_spec("timm") is None, reason="timm is not installed")
+def test_read_categories__imagenet_tells_the_two_cranes_apart() -> None:
+    categories = read_categories("imagenet")
+    cranes = [category for category in categories if category.name == "crane"]
+    assert len(categories) == 1000
+    assert [crane.synset for crane in cranes] == ["n02012849", "n03126707"]
+    assert "wading bird" in (cranes[0].definition or "")
+    json.dumps([category.model_dump() for category in categories])
+
+
+@pytest.mark.skipif(find_spec("timm") is not None, reason="timm is installed")
+def test_read_categories__imagenet_without_timm_says_how_to_install() -> None:
+    with pytest.raises(MissingExtra, match=r"divergen-prompts\[imagenet\]"):
+        read_categories("imagenet")

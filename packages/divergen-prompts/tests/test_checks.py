@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from divergen_prompts.checks import Checker, Seen, check_prompts
+from divergen_records import Category, PromptRecord
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("three ripe bananas in a white background", "more than one object ('three ripe bananas')"),
+        ("bananas in a white background", "more than one object ('bananas')"),
+        ("a bunch of very ripe bananas, white background", "more than one object"),
+        ("a banana and an apple, white background", "more than one object (also 'apple')"),
+        ("a banana next to a red sports ball, white background", "more than one object (also 'sports ball')"),
+        ("a red car in a white background", "does not name the category (banana)"),
+        ("a bananarama in a white background", "does not name the category (banana)"),
+        ("eine gelbe banana auf weißem Hintergrund, white background", "not English"),
+        ("une banana jaune sur fond blanc", "not English"),
+        ("黄色いbananaの写真 white background", "not English"),
+        ("a nude banana, white background", "banned word ('nude')"),
+        ("a cursed banana, white background", "banned word ('cursed')"),
+        ("banana " * 80 + "white background", "too long"),
+        ("a ripe banana on a table", "does not ask for 'white background'"),
+        (" ,.", "empty"),
+    ],
+)
+def test_checker__says_what_is_wrong(categories: list[Category], text: str, said: str) -> None:
+    checker = Checker(categories, background="white background", banned=["cursed"])
+    assert said in " | ".join(checker(text, categories[0]))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "A Banana, studio light, in a white background"),
+        (0, "a photo of a single banana, elongated yellow fruit with soft sweet flesh, in a white background"),
+        (1, "a red bow, a weapon for shooting arrows, in a white background"),
+        (2, "one sports-ball, in a white background"),
+        (2, "one dusty ball, in a white background"),
+        (3, "a pair of scissors, in a white background"),
+        (3, "the scissors, a tool having two crossed pivoting blades, for cutting, in a white background"),
+        (4, "a chair with a cushion and a high back, in a white background"),
+    ],
+)
+def test_checker__lets_good_prompts_pass(categories: list[Category], number: int, text: str) -> None:
+    assert Checker(categories, background="white background")(text, categories[number]) == []
+
+
+def test_checker__counts_with_the_given_tokenizer(categories: list[Category]) -> None:
+    class Letters:
+        identity = "letters"
+
+        def __call__(self, text: str) -> int:
+            return len(text)
+
+    assert Checker(max_tokens=10, counter=Letters())("a banana", categories[0]) == []
+    assert Checker(max_tokens=7, counter=Letters())("a banana", categories[0]) == ["too long (8 tokens, at most 7)"]
+
+
+def test_seen__exact_and_near_duplicates() -> None:
+    seen = Seen()
+    seen.add("A red cup, side view.")
+    assert seen("a red cup side view") == "duplicate"
+    assert seen("one cup, red, side view") == "near duplicate (the same words)"
+    assert seen("a blue cup, side view") is None
+    exact = Seen(near=False)
+    exact.add("a red cup")
+    assert exact("one cup, red") is None
+
+
+def test_check_prompts__within_each_category_and_without_categories() -> None:
+    def record(text: str, key: int) -> PromptRecord:
+        return PromptRecord(text=text, category_id=key, category=f"thing_{'ab'[key]}", source="test")
+
+    prompts = [record("a thing a", 0), record("A thing a.", 0), record("a thing b", 1), record("a thing a", 1)]
+    found = [problems for _, problems in check_prompts(prompts)]
+    assert found == [[], ["duplicate"], [], ["does not name the category (thing b)"]]

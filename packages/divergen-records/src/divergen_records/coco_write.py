@@ -1,0 +1,242 @@
+"""Write COCO and LVIS files: streaming, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Literal, Self
+
+import msgspec
+import numpy as np
+
+from .dataset import Annotation, ImageInfo, frequency_of
+from .errors import DatasetError
+from .record import Category
+
+__all__ = ["DatasetWriter", "write_coco", "write_lvis"]
+
+
+def write_lvis(
+    path: Path | str,
+    images: Iterable[ImageInfo],
+    annotations: Iterable[Annotation],
+    categories: Iterable[Category],
+    *,
+    info: Mapping[str, Any] | None = None,
+    licenses: Iterable[Mapping[str, Any]] = (),
+    overwrite: bool = False,
+) -> Path:
+    """Write an LVIS v1 file.
+
+    A category's counts and frequency are written as they are set, because those of a validation or an augmented file
+    are the training set's; where they are None, they are counted in this file.
+
+    Args:
+        path: The file; it appears when it is complete.
+        images: Pictures.
+        annotations: Objects; each names one of the pictures and one of the categories.
+        categories: Categories.
+        info: The file's ``info``.
+        licenses: The file's ``licenses``, which the images' licence ids mean.
+        overwrite: Replace a file that is there.
+
+    Raises:
+        DatasetError: If the file is there already, cannot be written, or the parts contradict each other.
+    """
+    return _write("lvis", path, images, annotations, categories, info, licenses, overwrite)
+
+
+def write_coco(
+    path: Path | str,
+    images: Iterable[ImageInfo],
+    annotations: Iterable[Annotation],
+    categories: Iterable[Category],
+    *,
+    info: Mapping[str, Any] | None = None,
+    licenses: Iterable[Mapping[str, Any]] = (),
+    overwrite: bool = False,
+) -> Path:
+    """Write a COCO instances file; like `write_lvis`."""
+    return _write("coco", path, images, annotations, categories, info, licenses, overwrite)
+
+
+def _write(
+    style: Literal["coco", "lvis"],
+    path: Path | str,
+    images: Iterable[ImageInfo],
+    annotations: Iterable[Annotation],
+    categories: Iterable[Category],
+    info: Mapping[str, Any] | None,
+    licenses: Iterable[Mapping[str, Any]],
+    overwrite: bool,
+) -> Path:
+    with DatasetWriter(path, categories, style=style, info=info, licenses=licenses, overwrite=overwrite) as writer:
+        for image in images:
+            writer.add_image(image)
+        for annotation in annotations:
+            writer.add_annotation(annotation)
+    return writer.path
+
+
+class DatasetWriter:
+    """Writes a file object by object; annotations go to disk at once. Use it as a context manager.
+
+    Args:
+        path: The file; it appears when the block ends without an error.
+        categories: Categories.
+        style: ``"lvis"`` or ``"coco"``.
+        info: The file's ``info``.
+        licenses: The file's ``licenses``, which the images' licence ids mean.
+        overwrite: Replace a file that is there.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        categories: Iterable[Category],
+        *,
+        style: Literal["coco", "lvis"] = "lvis",
+        info: Mapping[str, Any] | None = None,
+        licenses: Iterable[Mapping[str, Any]] = (),
+        overwrite: bool = False,
+    ) -> None:
+        self.path, self.style, self.info = Path(path), style, dict(info or {})
+        self.licenses = list(licenses)
+        self._categories = {category.id: category for category in categories}
+        self._shown: dict[int, set[int]] = {key: set() for key in self._categories}
+        self._instances = dict.fromkeys(self._categories, 0)
+        self._images: dict[int, bytes] = {}
+        self._annotations: set[int] = set()
+        self._encoder = msgspec.json.Encoder(enc_hook=_plain)
+        self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
+        if self.path.exists() and not overwrite:
+            raise DatasetError(f"{self.path} is there already; choose another name, or ask to overwrite it")
+
+    def __enter__(self) -> Self:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: BinaryIO = self._partial.open("wb")
+            self._file.write(b'{"info":' + self._encoder.encode(self.info) + b',"annotations":[')
+        except OSError as error:
+            raise DatasetError(f"{self.path}: the file cannot be written: {error.strerror}") from error
+        return self
+
+    def add_category(self, category: Category) -> None:
+        """Add a category; one whose id is there already stays as it is."""
+        if category.id not in self._categories:
+            self._categories[category.id] = category
+            self._shown[category.id] = set()
+            self._instances[category.id] = 0
+
+    def add_image(self, image: ImageInfo) -> None:
+        """Add a picture; raises `DatasetError` if its id is taken."""
+        if image.id in self._images:
+            raise DatasetError(f"{self.path}: image id {image.id} is taken; ids are unique")
+        self._images[image.id] = self._encoder.encode(_image_row(image, self.style))
+
+    def add_annotation(self, annotation: Annotation) -> None:
+        """Add an object of a picture that was added; raises `DatasetError` if it names what the file has not."""
+        if annotation.id in self._annotations:
+            raise DatasetError(f"{self.path}: annotation id {annotation.id} is taken; ids are unique")
+        if annotation.image_id not in self._images:
+            raise DatasetError(f"{self.path}: annotation {annotation.id} names image {annotation.image_id}, not there")
+        if annotation.category_id not in self._categories:
+            raise DatasetError(
+                f"{self.path}: annotation {annotation.id} names category {annotation.category_id}, not there"
+            )
+        row = self._encoder.encode(_annotation_row(annotation, self.style))
+        try:
+            self._file.write((b",\n" if self._annotations else b"\n") + row)
+        except OSError as error:
+            raise DatasetError(f"{self.path}: the file cannot be written: {error.strerror}") from error
+        self._annotations.add(annotation.id)
+        self._instances[annotation.category_id] += 1
+        self._shown[annotation.category_id].add(annotation.image_id)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        except OSError as failure:
+            raise DatasetError(f"{self.path}: the file cannot be written: {failure.strerror}") from failure
+        finally:
+            with suppress(OSError):  # a disk that is full fails again on closing
+                self._file.close()
+            self._partial.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        categories = [self._category_row(category) for category in self._categories.values()]
+        self._file.write(b'\n],"images":[\n' + b",\n".join(self._images.values()))
+        self._file.write(b'\n],"licenses":' + self._encoder.encode(self.licenses))
+        self._file.write(b',"categories":' + self._encoder.encode(categories) + b"}\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._partial.replace(self.path)
+
+    def _category_row(self, category: Category) -> dict[str, Any]:
+        if self.style == "coco":
+            return {"id": category.id, "name": category.name, "supercategory": ""}
+        shown, instances = len(self._shown[category.id]), self._instances[category.id]
+        image_count = shown if category.image_count is None else category.image_count
+        return {
+            "id": category.id,
+            "name": category.name,
+            "synonyms": category.synonyms or (category.name,),
+            "synset": category.synset or "",
+            "def": category.definition or "",
+            "frequency": category.frequency or frequency_of(image_count),
+            "image_count": image_count,
+            "instance_count": instances if category.instance_count is None else category.instance_count,
+        }
+
+
+def _image_row(image: ImageInfo, style: str) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": image.id,
+        "width": image.width,
+        "height": image.height,
+        "file_name": image.file_name,
+        "coco_url": image.coco_url,
+        "flickr_url": image.flickr_url,
+        "date_captured": image.date_captured,
+        "license": image.license,
+    }
+    if style == "lvis":
+        row["neg_category_ids"] = image.neg_category_ids
+        row["not_exhaustive_category_ids"] = image.not_exhaustive_category_ids
+    return row
+
+
+def _annotation_row(annotation: Annotation, style: str) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": annotation.id,
+        "image_id": annotation.image_id,
+        "category_id": annotation.category_id,
+        "segmentation": _text_counts(annotation.stored_segmentation),
+        "area": annotation.area,
+        "bbox": annotation.bbox,
+    }
+    if style == "coco" or annotation.iscrowd:
+        row["iscrowd"] = int(annotation.iscrowd)
+    return row
+
+
+def _text_counts(segmentation: Any) -> Any:
+    """The counts as text; pycocotools gives the counts of an RLE as bytes, which JSON has not."""
+    if isinstance(segmentation, Mapping) and isinstance(segmentation.get("counts"), bytes):
+        return {**segmentation, "counts": segmentation["counts"].decode("ascii")}
+    return segmentation
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__} cannot be written as JSON")

@@ -1,0 +1,198 @@
+"""A COCO or LVIS data set in memory: small objects, segmentations kept as the file's text until they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import msgspec
+
+from .errors import DatasetError
+from .record import Category, Frequency
+
+__all__ = ["Annotation", "Dataset", "ImageInfo", "frequency_of"]
+
+
+class ImageInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """A picture of a data set.
+
+    Attributes:
+        id: Image id.
+        width: Pixels.
+        height: Pixels.
+        file_name: Path inside the folder of images, with forward slashes.
+        coco_url: Where COCO publishes it.
+        license: Licence id; 0 where unknown.
+        flickr_url: Where its author published it.
+        date_captured: As in the file.
+        neg_category_ids: Categories that are certainly not in the picture (LVIS).
+        not_exhaustive_category_ids: Categories of which not every instance is annotated (LVIS).
+    """
+
+    id: int
+    width: int
+    height: int
+    file_name: str = ""
+    coco_url: str = ""
+    license: int = 0
+    flickr_url: str = ""
+    date_captured: str = ""
+    neg_category_ids: tuple[int, ...] = ()
+    not_exhaustive_category_ids: tuple[int, ...] = ()
+
+
+class Annotation:
+    """An object in a picture.
+
+    Attributes:
+        id: Annotation id.
+        image_id: Id of its picture.
+        category_id: Id of its category.
+        bbox: XYWH, pixels.
+        area: Pixels.
+        iscrowd: A region of many objects.
+    """
+
+    __slots__ = ("_segmentation", "area", "bbox", "category_id", "id", "image_id", "iscrowd")
+
+    def __init__(
+        self,
+        id: int,  # noqa: A002
+        image_id: int,
+        category_id: int,
+        bbox: Sequence[float],
+        area: float,
+        segmentation: Sequence[Sequence[float]] | Mapping[str, Any] | msgspec.Raw,
+        iscrowd: bool | int = False,
+    ) -> None:
+        self.id, self.image_id, self.category_id = id, image_id, category_id
+        self.bbox: tuple[float, float, float, float] = (bbox[0], bbox[1], bbox[2], bbox[3])
+        self.area = area
+        self.iscrowd = bool(iscrowd)
+        self._segmentation = segmentation
+
+    @property
+    def segmentation(self) -> Any:
+        """Polygons ``[[x0, y0, x1, y1, …], …]`` or an RLE ``{"size": [h, w], "counts": …}``."""
+        stored = self._segmentation
+        return msgspec.json.decode(stored) if isinstance(stored, msgspec.Raw) else stored
+
+    @property
+    def stored_segmentation(self) -> Any:
+        """The segmentation as it is held: JSON text where it came from a file (`msgspec.Raw`), else an object."""
+        return self._segmentation
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Annotation) and self._parts() == other._parts()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return (
+            f"Annotation(id={self.id}, image_id={self.image_id}, category_id={self.category_id}, bbox={self.bbox}, "
+            f"area={self.area}, iscrowd={self.iscrowd})"
+        )
+
+    def __reduce__(self) -> tuple[type[Annotation], tuple[Any, ...]]:
+        return Annotation, self._parts()
+
+    def _parts(self) -> tuple[Any, ...]:
+        return (self.id, self.image_id, self.category_id, self.bbox, self.area, self.segmentation, self.iscrowd)
+
+
+class Dataset:
+    """Pictures, annotations and categories of a COCO or LVIS file.
+
+    Attributes:
+        path: The file.
+        image_dir: The folder of images; every picture lies inside it.
+        images: In the file's order.
+        annotations: In the file's order.
+        categories: In the file's order; their frequency is always set.
+        problems: What was left out on reading, one sentence each.
+        licenses: The file's ``licenses``, which the images' licence ids mean.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        image_dir: Path,
+        images: list[ImageInfo],
+        annotations: list[Annotation],
+        categories: Sequence[Category],
+        problems: Sequence[str] = (),
+        licenses: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self.path, self.image_dir = path, image_dir
+        self.images, self.annotations, self.categories = images, annotations, tuple(categories)
+        self.problems, self.licenses = tuple(problems), tuple(licenses)
+        self._categories = {category.id: category for category in categories}
+        self._images = {image.id: image for image in images}
+        self._by_image: dict[int, list[Annotation]] = {}
+        for annotation in annotations:
+            self._by_image.setdefault(annotation.image_id, []).append(annotation)
+
+    def __repr__(self) -> str:
+        return (
+            f"Dataset({str(self.path)!r}: {len(self.images)} images, {len(self.annotations)} annotations, "
+            f"{len(self.categories)} categories)"
+        )
+
+    def category(self, id: int) -> Category:  # noqa: A002
+        """The category with this id.
+
+        Raises:
+            DatasetError: If there is none.
+        """
+        try:
+            return self._categories[id]
+        except KeyError:
+            raise DatasetError(f"{self.path}: there is no category with the id {id!r}") from None
+
+    def image(self, id: int) -> ImageInfo:  # noqa: A002
+        """The image with this id.
+
+        Raises:
+            DatasetError: If there is none.
+        """
+        try:
+            return self._images[id]
+        except KeyError:
+            raise DatasetError(f"{self.path}: there is no image with the id {id!r}") from None
+
+    def annotations_of(self, image_id: int) -> list[Annotation]:
+        """The annotations of an image, in the file's order; empty where it has none."""
+        return self._by_image.get(image_id, [])
+
+    def image_path(self, image: ImageInfo) -> Path:
+        """Where the picture lies.
+
+        Raises:
+            DatasetError: If its file name, or a symbolic link, leaves the folder of images.
+        """
+        check_file_name(image.file_name, f"{self.path}: image {image.id}")
+        path = self.image_dir / image.file_name
+        if not path.resolve().is_relative_to(self.image_dir.resolve()):
+            raise DatasetError(
+                f"{self.path}: image {image.id}: file_name {image.file_name!r} is a link that leaves the folder "
+                f"{self.image_dir}; copy the picture into the folder"
+            )
+        return path
+
+
+def check_file_name(file_name: str, where: str) -> None:
+    """Refuse names of files that lie outside their folder: absolute, or with ``..``; raises `DatasetError`."""
+    posix, windows = PurePosixPath(file_name), PureWindowsPath(file_name)
+    if not posix.parts:
+        raise DatasetError(f"{where}: file_name is empty")
+    if posix.is_absolute() or windows.anchor or ".." in posix.parts or ".." in windows.parts or "\0" in file_name:
+        raise DatasetError(
+            f"{where}: file_name {file_name!r} leaves the folder of images; use a path relative to the folder, "
+            "without '..'"
+        )
+
+
+def frequency_of(image_count: int) -> Frequency:
+    """LVIS frequency group by the number of images that show a category: rare up to 10, common up to 100, frequent."""
+    return "r" if image_count <= 10 else "c" if image_count <= 100 else "f"

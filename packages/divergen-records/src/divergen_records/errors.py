@@ -1,0 +1,105 @@
+"""Everything that DiverGen raises on purpose.
+
+* DivergenError
+  x ConfigError          a setting is wrong: which key, why, what is allowed
+  x MissingExtra         an optional dependency is not installed: the line that installs it
+  x WeightsError         a model's weights are missing, corrupt or of another architecture
+  x DatasetError         a COCO/LVIS file is malformed or contradicts itself
+  x ImageError           a picture cannot be read, or is not what its record says
+  x MaskError            a mask is malformed or does not fit its picture
+  x TableError           an instance table cannot be used
+    · SchemaTooNew       it was written by a newer version
+    · CommitError        a commit did not go through (disk full, too many writers)
+  x RunLocked            somebody else works in this folder
+  x RowError             this one row failed; it becomes the row's `error`, the rest goes on
+
+Commands print the message and end with status 2; the message says what, where and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = [
+    "CommitError",
+    "ConfigError",
+    "DatasetError",
+    "DivergenError",
+    "ImageError",
+    "MaskError",
+    "MissingExtra",
+    "RowError",
+    "RunLocked",
+    "SchemaTooNew",
+    "TableError",
+    "WeightsError",
+    "require_extra",
+]
+
+
+class DivergenError(Exception):
+    """The root of all errors that a user can act on."""
+
+
+class ConfigError(DivergenError):
+    """A setting is wrong."""
+
+
+class MissingExtra(DivergenError):
+    """An optional dependency is not installed."""
+
+
+class WeightsError(DivergenError):
+    """A model's weights are missing, corrupt or of another architecture."""
+
+
+class DatasetError(DivergenError):
+    """A COCO/LVIS file is malformed or contradicts itself."""
+
+
+class ImageError(DivergenError):
+    """A picture cannot be read, or is not what its record says."""
+
+
+class MaskError(DivergenError):
+    """A mask is malformed or does not fit its picture."""
+
+
+class TableError(DivergenError):
+    """An instance table cannot be used."""
+
+
+class SchemaTooNew(TableError):
+    """The table was written by a newer version of divergen-records."""
+
+
+class CommitError(TableError):
+    """A commit did not go through; nothing of it is in the table."""
+
+
+class RunLocked(DivergenError):
+    """Somebody else works in this folder."""
+
+
+class RowError(DivergenError):
+    """One row failed; the message becomes its `error`."""
+
+
+@contextmanager
+def require_extra(distribution: str, extra: str) -> Iterator[None]:
+    """Translate a failed import inside the block into the line that installs what is missing.
+
+    Args:
+        distribution: The distribution whose extra brings the import, for example ``"divergen-gen"``.
+        extra: The extra's name, for example ``"diffusers"``.
+
+    Raises:
+        MissingExtra: If an import inside the block fails.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtra(
+            f"{error.name or error} is not installed. It comes with an extra: pip install '{distribution}[{extra}]'"
+        ) from error

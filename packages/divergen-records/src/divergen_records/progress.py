@@ -1,0 +1,97 @@
+"""Progress on long work: a bar in a terminal, a line every few seconds in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """Counts done work and shows it on standard error: rate, share, time left.
+
+    Args:
+        description: What is being done, for example ``"annotate"``.
+        total: Units of work, None where unknown.
+        unit: Plural name of the unit.
+        every: Seconds between two lines where standard error is not a terminal.
+    """
+
+    def __init__(self, description: str, total: int | None = None, *, unit: str = "rows", every: float = 5.0) -> None:
+        self.description, self.total, self.unit, self.every = description, total, unit, every
+        self.done = 0
+        self.note = ""
+        self._start = self._last = time.monotonic()
+        self._bar: RichProgress | None = None
+
+    def __enter__(self) -> Self:
+        self._start = self._last = time.monotonic()
+        if sys.stderr.isatty():
+            self._bar = _make_bar()
+            self._task = self._bar.add_task(self.description, total=self.total, rate="", note="")
+            self._bar.start()
+        return self
+
+    def update(self, advance: int = 1, note: str | None = None) -> None:
+        """Count ``advance`` more units as done; ``note`` replaces the text at the end of the line."""
+        self.done += advance
+        self.note = self.note if note is None else note
+        now = time.monotonic()
+        if self._bar is not None:
+            self._bar.update(self._task, advance=advance, rate=self._rate(now), note=self.note)
+        elif now - self._last >= self.every:
+            self._last = now
+            self._print(now)
+
+    def _rate(self, now: float) -> str:
+        rate = self.done / max(now - self._start, 1e-9)
+        return f"{rate:.1f} {self.unit}/s" if rate >= 1 or not self.done else f"{1 / rate:.1f} s each"
+
+    def _print(self, now: float) -> None:
+        total = "" if self.total is None else f"/{self.total}"
+        left = ""
+        if self.total and self.done:
+            left = f", {(now - self._start) / self.done * (self.total - self.done):.0f} s left"
+        note = f"  {self.note}" if self.note else ""
+        print(  # noqa: T201
+            f"{self.description}: {self.done}{total} {self.unit}, {self._rate(now)}{left}{note}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        elif self.done:
+            self._print(time.monotonic())
+
+
+def _make_bar() -> RichProgress:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description:<16}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+    )

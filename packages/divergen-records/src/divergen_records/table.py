@@ -1,0 +1,291 @@
+"""The instance table: one row per generated instance, on Lance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import lance
+import pyarrow as pa
+
+from . import storage
+from .errors import CommitError, TableError
+from .record import SCHEMA_VERSION, InstanceRecord
+from .schema import REQUIRED, VECTORS, VERSION_KEY, arrow_schema, check_version, from_arrow, to_arrow
+from .storage import Columns
+
+__all__ = ["InstanceTable"]
+
+_TIDY_EVERY = 100
+"""Commits after which old versions are removed."""
+
+
+class InstanceTable:
+    """A table of `InstanceRecord` in a folder; its columns are filled stage by stage.
+
+    Every read sees the newest version. Every write is one atomic commit, or none. Several processes may read and write
+    at once. ``where`` is an SQL condition over the columns, for example ``"kept AND frequency = 'r'"``.
+
+    >>> table = InstanceTable.create("run/table.lance")  # doctest: +SKIP
+    >>> table.append(records)  # doctest: +SKIP
+    >>> table.count("error IS NULL")  # doctest: +SKIP
+    """
+
+    def __init__(self, path: Path, dataset: lance.LanceDataset) -> None:
+        self.path = path
+        self._dataset = dataset
+        self._addresses: dict[str, int] = {}
+        self._indexed: dict[int, int] = {}
+
+    @classmethod
+    def create(cls, path: str | Path, *, exist_ok: bool = False) -> InstanceTable:
+        """Make an empty table.
+
+        Args:
+            path: A folder that does not exist yet, or is empty.
+            exist_ok: Open the table if it is there.
+
+        Raises:
+            TableError: If something is there, or the folder cannot be written.
+        """
+        path = Path(path)
+        if not storage.is_free(path):
+            if exist_ok:
+                return cls.open(path)
+            raise TableError(f"{path} exists already: open it (InstanceTable.open), or choose another path")
+        with storage.reading(path, "creating the table"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(*([CommitError] if exist_ok else [])):  # another process may have made it just now
+            storage.commit_again(path, "the new table", lambda: lance.write_dataset(arrow_schema().empty_table(), path))
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: str | Path) -> InstanceTable:
+        """Open a table; one of an older schema gets the columns that it lacks.
+
+        Raises:
+            TableError: If there is no instance table.
+            SchemaTooNew: If a newer version wrote it.
+        """
+        storage.check_process()
+        path = Path(path)
+        if not storage.is_dataset(path):
+            raise TableError(f"{path} is not an instance table" if path.exists() else f"{path} does not exist")
+        with storage.reading(path, "opening the table"):
+            dataset = lance.dataset(path)
+        table = cls(path, dataset)
+        version = check_version(dataset.schema, path)
+        table._add_columns([field for field in arrow_schema() if field.name not in dataset.schema.names])
+        if version < SCHEMA_VERSION:
+            mark = {VERSION_KEY.decode(): str(SCHEMA_VERSION)}
+            storage.commit_again(path, "the schema version", lambda: table._latest().update_schema_metadata(mark))
+        return table
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return InstanceTable.open, (self.path,)
+
+    def snapshot(self) -> lance.LanceDataset:
+        """The Lance dataset at its newest version, for DuckDB, Ray, pandas or a reader thread; it does not move."""
+        with storage.reading(self.path):
+            return self._latest().checkout_version(self._dataset.version)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns; ``embedding`` is among them once a row has one."""
+        return tuple(self._latest().schema.names)
+
+    @property
+    def embedding_dim(self) -> int | None:
+        """Width of the ``embedding`` column; None while no row has one."""
+        schema = self._latest().schema
+        return schema.field("embedding").type.list_size if "embedding" in schema.names else None
+
+    # Reading
+
+    def select(self, columns: Columns | None = None, where: str | None = None, limit: int | None = None) -> pa.Table:
+        """Rows as an Arrow table; all columns by default, which includes the pictures."""
+        with storage.reading(self.path, storage.asked(columns, where)):
+            return self._latest().to_table(columns=storage.plain(columns), filter=where, limit=limit)
+
+    def batches(
+        self, columns: Columns | None = None, where: str | None = None, batch_size: int = 1024
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows as a stream of Arrow batches of at most ``batch_size`` rows."""
+        with storage.reading(self.path, storage.asked(columns, where)):
+            yield from self._latest().to_batches(columns=storage.plain(columns), filter=where, batch_size=batch_size)
+
+    def records(self, where: str | None = None) -> Iterator[InstanceRecord]:
+        """Rows as records."""
+        for batch in self.batches(where=where, batch_size=64):
+            yield from from_arrow(batch)
+
+    def take(self, ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
+        """The rows of these ids, in this order; fast for few rows out of many.
+
+        Raises:
+            TableError: If an id or a column is not in the table.
+        """
+        addresses = self._index()
+        if missing := [name for name in ids if name not in addresses]:
+            raise TableError(f"{self.path} has no row {missing[0]!r} ({len(missing)} of {len(ids)} ids are missing)")
+        with storage.reading(self.path, storage.asked(columns, None)):
+            return storage.take_rows(self._dataset, [addresses[name] for name in ids], columns)
+
+    def ids(self, where: str | None = None) -> set[str]:
+        """Ids of the rows."""
+        return set(self.select(["id"], where)["id"].to_pylist())
+
+    def count(self, where: str | None = None) -> int:
+        """Number of rows."""
+        with storage.reading(self.path, storage.asked(None, where)):
+            return int(self._latest().count_rows(where))
+
+    def group_counts(self, columns: Columns, where: str | None = None) -> list[dict[str, Any]]:
+        """Number of rows for each combination of values: the values and ``"count"``, the most frequent first.
+
+        >>> table.group_counts({"frequency": "frequency", "masked": "area_fraction IS NOT NULL"})  # doctest: +SKIP
+        [{'frequency': 'f', 'masked': True, 'count': 812}, ...]
+        """
+        rows = self.select(columns, where)
+        counts = rows.group_by(list(columns)).aggregate([([], "count_all")]).rename_columns([*columns, "count"])
+        return sorted(counts.to_pylist(), key=lambda row: (-row["count"], *map(str, row.values())))
+
+    def errors(self) -> list[dict[str, Any]]:
+        """Failed rows by ``error_stage`` and ``error``, with ``"count"``."""
+        return self.group_counts(["error_stage", "error"], "error IS NOT NULL")
+
+    # Writing
+
+    def append(self, records: Sequence[InstanceRecord]) -> int:
+        """Add rows in one commit; ids that the table has are skipped. Returns the number of rows added.
+
+        Exactly once: writers of one machine (or of one shared folder with working file locks) take turns and look at
+        each other's rows before they commit, so an id never comes twice. Where file locks do not reach, give each
+        machine its own `Shard`.
+
+        Raises:
+            CommitError: If the rows could not be written; the table is as before.
+        """
+        with storage.locked(self.path):
+            have = self._index()
+            new = list({record.id: record for record in records if record.id not in have}.values())
+            if not new:
+                return 0
+            widths = {len(record.embedding) for record in new if record.embedding is not None}
+            for width in widths:
+                self.ensure_vector("embedding", width)
+            rows = to_arrow(new, self._latest().schema)
+            storage.commit_again(
+                self.path, f"an append of {len(new)} rows", lambda: storage.append_rows(self._latest(), rows)
+            )
+        self._tidy_sometimes()
+        return len(new)
+
+    def update(self, parts: Mapping[int, pa.Table]) -> None:
+        """Write columns of existing rows in one commit, however many fragments.
+
+        Args:
+            parts: Fragment id -> rows with ``id`` and the columns to write.
+
+        Raises:
+            CommitError: If the rows could not be written; the table is as before.
+        """
+        storage.update_rows(self.path, self._dataset, parts)
+        self._tidy_sometimes()
+
+    def ensure_vector(self, name: str, width: int) -> None:
+        """Add a vector column where the table lacks it.
+
+        Raises:
+            TableError: If the table has it with another width.
+        """
+        self._add_columns([pa.field(name, pa.list_(pa.float32(), width))])
+        have = self._dataset.schema.field(name).type.list_size
+        if have != width:
+            raise TableError(
+                f"{self.path}: column {name!r} holds vectors of {have} numbers, these have {width}. Another model made "
+                f"them: use the same one, or make a new table"
+            )
+
+    def clear(self, columns: Iterable[str], where: str | None = None) -> int:
+        """Set columns back to NULL, that is pending. Returns the number of rows."""
+        columns = list(columns)
+        schema = self._latest().schema
+        names = [name for name in columns if name in schema.names or name not in VECTORS]
+        if wrong := [name for name in names if name in REQUIRED or name not in schema.names]:
+            raise TableError(f"{self.path}: column {wrong[0]!r} cannot be cleared")
+        with storage.reading(self.path, storage.asked(None, where)):
+            rows = self._dataset.to_table(columns=["id"], filter=where)
+        if not names:  # vectors that no row has yet
+            return len(rows)
+        for name in names:
+            rows = rows.append_column(schema.field(name), pa.nulls(len(rows), schema.field(name).type))
+        storage.update_rows(self.path, self._dataset, storage.locate(self._dataset, rows))
+        return len(rows)
+
+    def retry_errors(self, stage: str | None = None) -> int:
+        """Make failed rows pending again. Returns their number.
+
+        Rows that have no picture are removed, so that `append` makes them again from the plan.
+
+        Args:
+            stage: Only rows that failed in this stage.
+        """
+        failed = "error IS NOT NULL"
+        if stage is not None:
+            failed += " AND error_stage = '{}'".format(stage.replace("'", "''"))
+        without = f"{failed} AND width IS NULL"
+        removed = self.count(without)
+        if removed:
+            storage.commit_again(self.path, f"removing {removed} rows", lambda: self._latest().delete(without))
+        return removed + self.clear(["error_stage", "error"], failed)
+
+    def compact(self, *, keep: timedelta = timedelta(hours=1)) -> None:
+        """Merge small fragments, drop removed rows and the files of versions older than ``keep``.
+
+        Nothing that is in the table changes. Run it while no stage is running: a fill that it overtakes goes on, but
+        has to find its rows again.
+        """
+        options = {"target_rows_per_fragment": storage.FRAGMENT_ROWS, "batch_size": 64}
+        storage.commit_again(self.path, "compaction", lambda: self._latest().optimize.compact_files(**options))
+        self.tidy(keep=keep)
+
+    def tidy(self, *, keep: timedelta = timedelta(hours=1)) -> None:
+        """Remove the files of versions older than ``keep``; every commit leaves a version behind."""
+        with storage.writing(self.path, "removing old versions"):
+            self._latest().cleanup_old_versions(older_than=keep)
+
+    def _tidy_sometimes(self) -> None:
+        if self._latest().version % _TIDY_EVERY == 0:
+            with suppress(CommitError):  # two processes may be at it
+                self.tidy()
+
+    def _latest(self) -> lance.LanceDataset:
+        storage.check_process()
+        with storage.reading(self.path):
+            self._dataset.checkout_latest()
+        return self._dataset
+
+    def _add_columns(self, fields: Sequence[pa.Field]) -> None:
+        def attempt() -> None:
+            have = self._latest().schema.names
+            if lacking := [field for field in fields if field.name not in have]:
+                self._dataset.add_columns(pa.schema(lacking))
+
+        storage.commit_again(self.path, "new columns", attempt)
+
+    def _index(self) -> dict[str, int]:
+        """Row address of each id, kept between calls: only new fragments are read."""
+        with storage.reading(self.path):
+            fragments = {part.fragment_id: part for part in self._latest().get_fragments()}
+            state = {number: part.num_deletions for number, part in fragments.items()}
+            if any(state.get(number) != deletions for number, deletions in self._indexed.items()):
+                self._addresses, self._indexed = {}, {}
+            if new := [part for number, part in fragments.items() if number not in self._indexed]:
+                rows = self._dataset.scanner(columns=["id"], fragments=new, with_row_address=True).to_table()
+                self._addresses.update(zip(rows["id"].to_pylist(), rows["_rowaddr"].to_pylist(), strict=True))
+            self._indexed = state
+        return self._addresses

@@ -1,0 +1,85 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+from divergen_records import InstanceRecord
+from divergen_records.cli import main
+from divergen_records.coco import read_dataset
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("command", [[], ["schema"], ["check"], ["convert"], ["table"]])
+def test_help__teaches(command):
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_schema__of_each_record():
+    assert set(json.loads(run("schema").output)["properties"]) == set(InstanceRecord.model_fields)
+    assert "text" in json.loads(run("schema", "prompt").output)["required"]
+    assert json.loads(run("schema", "category").output)["title"] == "Category"
+
+
+def test_check__sound(content, write):
+    path = write(content)
+    result = run("check", path, "--images", path.parent / "images", "--decode")
+    assert result.exit_code == 0
+    assert "no problems" in result.output
+    assert "categories   2 (rare 2, common 0, frequent 0)" in result.output
+
+
+def test_check__prints_all_problems(content, write):
+    content["annotations"] = [{"id": key} for key in range(12)]
+    result = run("check", write(content))
+    assert result.exit_code == 1
+    assert result.stdout.count("missing required field") == 12
+    assert "12 problems" in result.stderr
+
+
+def test_check__unreadable_picture(content, write):
+    path = write(content)
+    (path.parent / "images" / "b.png").write_bytes(b"")
+    assert run("check", path).exit_code == 0
+    result = run("check", path, "--decode")
+    assert result.exit_code == 1
+    assert "empty (0 bytes)" in result.output
+
+
+def test_check__no_file(tmp_path):
+    result = run("check", tmp_path / "gone.json")
+    assert result.exit_code == 2
+    assert "there is no such file" in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("kind", ["coco", "lvis"])
+def test_convert__file(content, write, tmp_path, kind):
+    path = write(content)
+    result = run("convert", path, tmp_path / "x.json", "--format", kind)
+    assert "2 images, 3 annotations" in result.output
+    assert read_dataset(tmp_path / "x.json").annotations == read_dataset(path).annotations
+    again = run("convert", path, tmp_path / "x.json", "--format", kind)
+    assert again.exit_code == 2
+    assert "is there already" in again.output
+    assert run("convert", path, tmp_path / "x.json", "--format", kind, "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize(("masks", "file"), [("instance", "b/3.png"), ("label", "b.png")])
+def test_convert__png(content, write, tmp_path, masks, file):
+    result = run("convert", write(content), tmp_path / "out", "--format", "png", "--masks", masks)
+    assert result.exit_code == 0
+    assert (tmp_path / "out" / file).is_file()
+
+
+def test_convert__skip_problems(content, write, tmp_path):
+    content["annotations"][0]["image_id"] = 9
+    path = write(content)
+    assert run("convert", path, tmp_path / "x.json", "--format", "coco").exit_code == 2
+    result = run("convert", path, tmp_path / "x.json", "--format", "coco", "--skip-problems")
+    assert result.exit_code == 0
+    assert "left out: annotations[0].image_id" in result.stderr
+    assert len(read_dataset(tmp_path / "x.json").annotations) == 2

@@ -1,0 +1,197 @@
+import json
+from io import BytesIO
+
+import numpy as np
+import pytest
+from divergen_records import Category, DatasetError, InstanceRecord, MaskError
+from divergen_records.coco import load_sample, read_dataset
+from divergen_records.export import export_instances, export_png_masks
+from divergen_records.images import encode_image
+from divergen_records.masks import encode_rle
+from PIL import Image
+
+MASK = np.array([[0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]], dtype=bool)
+PIXELS = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)
+
+
+def record(name: str, **change) -> InstanceRecord:
+    columns = {
+        "id": name,
+        "category_id": 5,
+        "category": "cup",
+        "frequency": "r",
+        "prompt": "a cup",
+        "generator": "fake",
+        "generator_revision": "1",
+        "seed": 3,
+        "image": encode_image(PIXELS, "png"),
+        "image_format": "png",
+        "width": 4,
+        "height": 3,
+        "mask": encode_rle(MASK)["counts"],
+        "bbox": (1.0, 0.0, 2.0, 2.0),
+    }
+    return InstanceRecord(**columns | change)
+
+
+RECORDS = [record("a1"), record("b2", category_id=6, category="bow", bbox=None), record("c3", mask=None)]
+
+
+def read_png(path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+@pytest.mark.parametrize("kind", ["coco", "lvis"])
+def test_export_instances__reads_back(tmp_path, kind):
+    report = export_instances(iter(RECORDS), tmp_path / "out", kind)
+    assert (report.written, report.skipped, report.path) == (2, 1, tmp_path / "out")
+    dataset = read_dataset(tmp_path / "out" / "annotations.json", image_dir=tmp_path / "out" / "images")
+    assert [image.file_name for image in dataset.images] == ["a1.png", "b2.png"]
+    assert [annotation.bbox for annotation in dataset.annotations] == [(1, 0, 2, 2)] * 2
+    assert [category.name for category in dataset.categories] == ["cup", "bow"]
+    sample = load_sample(dataset, dataset.images[1])
+    np.testing.assert_array_equal(sample.image, PIXELS)
+    np.testing.assert_array_equal(sample.masks()[0], MASK)
+    assert not [path for path in tmp_path.iterdir() if path.name != "out"]
+
+
+def test_export_instances__full_categories(tmp_path):
+    categories = [Category(id=5, name="cup", definition="a vessel"), Category(id=9, name="unused")]
+    export_instances(RECORDS[:1], tmp_path / "out", "lvis", categories=categories)
+    dataset = read_dataset(tmp_path / "out" / "annotations.json")
+    assert [(category.id, category.definition) for category in dataset.categories] == [(5, "a vessel"), (9, "")]
+
+
+def test_export_instances__png(tmp_path):
+    export_instances(RECORDS, tmp_path / "out", "png")
+    np.testing.assert_array_equal(read_png(tmp_path / "out" / "masks" / "a1.png"), MASK * 255)
+    np.testing.assert_array_equal(read_png(tmp_path / "out" / "images" / "a1.png"), PIXELS)
+    lines = [json.loads(line) for line in (tmp_path / "out" / "instances.jsonl").read_text().splitlines()]
+    assert [(line["id"], line["mask"], line["category"]) for line in lines] == [
+        ("a1", "masks/a1.png", "cup"),
+        ("b2", "masks/b2.png", "bow"),
+    ]
+
+
+def test_export_instances__streams(tmp_path):
+    """Each picture is on disk before the next record is asked for."""
+
+    def records():
+        for index in range(3):
+            yield record(f"r{index}")
+            assert len(list(tmp_path.glob(".out.*.partial/images/*"))) == index + 1
+
+    assert export_instances(records(), tmp_path / "out", "coco").written == 3
+
+
+def test_export_instances__nothing_is_left_of_a_failure(tmp_path):
+    broken = record("d4", mask="P")
+    for kind in ("coco", "png"):
+        with pytest.raises(MaskError, match=r"instance d4: .*cut off"):
+            export_instances([RECORDS[0], broken], tmp_path / "out", kind)
+        assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ([record("../x")], "leaves the folder"),
+        ([record("a/x")], "cannot be a file's name"),
+        ([record("a"), record("a")], "two files would have the name"),
+        ([record("a", width=None)], "no width or height"),
+    ],
+)
+def test_export_instances__bad_records(tmp_path, records, message):
+    with pytest.raises(DatasetError, match=message):
+        export_instances(records, tmp_path / "out", "coco")
+    assert not list(tmp_path.iterdir())
+
+
+def test_export_instances__folder_in_use(tmp_path):
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(DatasetError, match="is there already"):
+        export_instances(RECORDS, tmp_path, "coco")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_export_instances__empty_folder_is_taken(tmp_path):
+    (tmp_path / "out").mkdir()
+    assert export_instances(RECORDS, tmp_path / "out", "coco").written == 2
+
+
+def test_export_instances__unknown_format(tmp_path):
+    with pytest.raises(DatasetError, match="'voc' is not known; known are coco, lvis, png"):
+        export_instances(RECORDS, tmp_path / "out", "voc")
+
+
+def test_export_png_masks__instance(content, write, tmp_path):
+    export_png_masks(read_dataset(write(content)), tmp_path / "out")
+    stripe = read_png(tmp_path / "out" / "b" / "3.png")
+    assert (stripe.shape, stripe.dtype, stripe.sum()) == ((8, 10), np.uint8, 8 * 255)
+    lines = [json.loads(line) for line in (tmp_path / "out" / "instances.jsonl").read_text().splitlines()]
+    assert lines[2] == {
+        "mask": "b/3.png",
+        "image": "b.png",
+        "image_id": 2,
+        "category_id": 2,
+        "category": "bow_(weapon)",
+        "bbox": [1.0, 0.0, 1.0, 8.0],
+        "iscrowd": True,
+    }
+
+
+@pytest.mark.parametrize(("identity", "kind"), [(2, np.uint8), (1203, np.uint16)])
+def test_export_png_masks__label(content, write, tmp_path, identity, kind):
+    content["categories"][1]["id"] = content["annotations"][2]["category_id"] = identity
+    export_png_masks(read_dataset(write(content)), tmp_path / "out", masks="label")
+    labels = read_png(tmp_path / "out" / "b.png")
+    assert labels.dtype == kind
+    np.testing.assert_array_equal(labels[2, :4], [0, identity, 1, 1])
+    assert json.loads((tmp_path / "out" / "labels.json").read_text())[str(identity)] == "bow_(weapon)"
+
+
+def test_export_png_masks__label_small_over_large(content, write, tmp_path):
+    inner = {"id": 9, "image_id": 1, "category_id": 2, "area": 1, "segmentation": [[3, 2, 4, 2, 4, 3, 3, 3]]}
+    content["annotations"].insert(0, inner)
+    export_png_masks(read_dataset(write(content)), tmp_path / "out", masks="label")
+    labels = read_png(tmp_path / "out" / "a.png")
+    assert labels[2, 2:5].tolist() == [1, 2, 1]
+
+
+def test_export_png_masks__label_ids_that_do_not_fit(content, write, tmp_path):
+    content["categories"].append({"id": 0, "name": "zero"})
+    with pytest.raises(DatasetError, match="category ids from 1 to 65535"):
+        export_png_masks(read_dataset(write(content)), tmp_path / "out", masks="label")
+
+
+def test_export_png_masks__label_two_pictures_of_one_name(content, write, tmp_path):
+    content["images"][1]["file_name"] = "a.jpg"
+    with pytest.raises(DatasetError, match="two files would have the name"):
+        export_png_masks(read_dataset(write(content)), tmp_path / "out", masks="label")
+
+
+def test_export_png_masks__unknown_kind(content, write, tmp_path):
+    with pytest.raises(DatasetError, match="'x' is not known"):
+        export_png_masks(read_dataset(write(content)), tmp_path / "out", masks="x")
+
+
+def test_encoded_pictures_are_copied_as_they_are(tmp_path):
+    export_instances(RECORDS[:1], tmp_path / "out", "coco")
+    data = (tmp_path / "out" / "images" / "a1.png").read_bytes()
+    assert data == RECORDS[0].image
+    assert Image.open(BytesIO(data)).size == (4, 3)
+
+
+def test_export_instances__rows_of_a_table(tmp_path):
+    pytest.importorskip("lance")
+    from divergen_records import InstanceTable
+
+    table = InstanceTable.create(tmp_path / "table.lance")
+    table.append(
+        [one.model_copy(update={"id": f"{index:032x}", "kept": index == 0}) for index, one in enumerate(RECORDS)]
+    )
+    report = export_instances(table.records(where="kept"), tmp_path / "out", "lvis", total=table.count("kept"))
+    assert (report.written, report.skipped) == (1, 0)
+    dataset = read_dataset(tmp_path / "out" / "annotations.json", image_dir=tmp_path / "out" / "images")
+    np.testing.assert_array_equal(load_sample(dataset, dataset.images[0]).masks()[0], MASK)

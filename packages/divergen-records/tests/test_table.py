@@ -1,0 +1,208 @@
+import json
+import pickle
+from pathlib import Path
+
+import lance
+import pyarrow as pa
+import pytest
+from divergen_records import CommitError, InstanceRecord, InstanceTable, SchemaTooNew, TableError, append, fill
+from divergen_records.schema import COLUMNS, VERSION_KEY, arrow_schema, to_arrow
+from divergen_records.testing import FakeSource, FakeStage, plan_instances
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> InstanceTable:
+    return InstanceTable.create(tmp_path / "table.lance")
+
+
+def _made(count: int) -> list[InstanceRecord]:
+    return FakeSource()(list(plan_instances(count)))
+
+
+def test_create__refuses_what_is_there(table):
+    with pytest.raises(TableError, match="exists already"):
+        InstanceTable.create(table.path)
+    assert InstanceTable.create(table.path, exist_ok=True).count() == 0
+
+
+def test_create__refuses_a_folder_of_something_else(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(TableError, match="exists already"):
+        InstanceTable.create(tmp_path)
+    with pytest.raises(TableError, match="not an instance table"):
+        InstanceTable.create(tmp_path, exist_ok=True)
+
+
+def test_open__no_table(tmp_path):
+    with pytest.raises(TableError, match="does not exist"):
+        InstanceTable.open(tmp_path / "nothing")
+    (tmp_path / "_versions").mkdir()
+    (tmp_path / "_versions" / "1.manifest").write_bytes(b"not a manifest")
+    with pytest.raises(TableError, match="opening the table"):
+        InstanceTable.open(tmp_path)
+
+
+def test_open__another_lance_dataset(tmp_path):
+    lance.write_dataset(pa.table({"a": [1]}), tmp_path / "other.lance")
+    with pytest.raises(TableError, match="not an instance table"):
+        InstanceTable.open(tmp_path / "other.lance")
+
+
+def test_open__newer_schema(tmp_path):
+    schema = arrow_schema().with_metadata({VERSION_KEY: "99"})
+    lance.write_dataset(schema.empty_table(), tmp_path / "new.lance")
+    with pytest.raises(SchemaTooNew, match=r"new\.lance was written with schema version 99.*upgrade"):
+        InstanceTable.open(tmp_path / "new.lance")
+
+
+def test_open__older_schema_gets_columns(tmp_path):
+    lacking = {"clip_score", "bbox"}
+    schema = pa.schema([field for field in arrow_schema() if field.name not in lacking], metadata={VERSION_KEY: "0"})
+    lance.write_dataset(to_arrow(_made(3), schema), tmp_path / "old.lance")
+    table = InstanceTable.open(tmp_path / "old.lance")
+    assert set(COLUMNS) - {"embedding"} == set(table.columns)
+    assert table.count("clip_score IS NULL") == 3
+    assert lance.dataset(table.path).schema.metadata[VERSION_KEY] == b"1"
+    assert {record.id for record in table.records()} == {record.id for record in _made(3)}
+
+
+def test_append__skips_ids_that_are_there(table):
+    records = _made(5)
+    assert table.append(records[:3]) == 3
+    assert table.append([*records, *records]) == 2
+    assert table.append([]) == 0
+    assert InstanceTable.open(table.path).append(records) == 0
+    assert table.count() == 5
+
+
+def test_records__round_trip(table):
+    full = _made(1)[0].model_copy(
+        update={
+            "mask": "abc", "bbox": (1.0, 2.0, 3.5, 4.0), "area_fraction": 0.25, "components": 2, "kept": False,
+            "embedding": (0.5, -1.0), "embedder": "e", "alpha": b"\x00\xff", "reject_reason": "small",
+        }
+    )  # fmt: skip
+    other = _made(2)[1]
+    table.append([full, other])
+    back = {record.id: record for record in table.records()}
+    assert back == {full.id: full, other.id: other}
+
+
+def test_take__in_order(table):
+    records = _made(600)
+    table.append(records)
+    ids = [records[at].id for at in (555, 3, 111)]
+    taken = table.take(ids, ["id", "image"])
+    assert taken["id"].to_pylist() == ids
+    assert taken["image"].to_pylist() == [records[at].image for at in (555, 3, 111)]
+    with pytest.raises(TableError, match="no row 'ffff'"):
+        table.take(["ffff"], ["id"])
+
+
+def test_take__an_id_twice(table):
+    records = _made(3)
+    table.append(records)
+    ids = [records[2].id, records[0].id, records[2].id]
+    assert table.take(ids, ["id"])["id"].to_pylist() == ids
+    assert table.take([], ["id", "image"]).num_rows == 0
+
+
+def test_table__pickles_as_its_path(table):
+    table.append(_made(3))
+    assert pickle.loads(pickle.dumps(table)).ids() == table.ids()
+
+
+def test_take__after_compaction_and_removal(table):
+    records = _made(60)
+    for at in range(0, 60, 20):
+        table.append(records[at : at + 20])
+    table.take([records[0].id], ["id"])
+    other = InstanceTable.open(table.path)
+    other.compact()
+    assert len(other.snapshot().get_fragments()) == 1
+    assert table.take([records[59].id, records[0].id], ["id"])["id"].to_pylist() == [records[59].id, records[0].id]
+
+
+def test_select__where_columns_limit(table):
+    table.append(_made(9))
+    assert table.select(["id"], "frequency = 'r'").num_rows == 3
+    assert table.select({"short": "category_id"}, limit=2).column_names == ["short"]
+    assert [len(batch) for batch in table.batches(["id"], batch_size=4)] == [4, 4, 1]
+
+
+@pytest.mark.parametrize("where", ["nope = 1", "id =", "category_id = 'x' AND"])
+def test_select__bad_where(table, where):
+    with pytest.raises(TableError, match="where") as caught:
+        table.select(["id"], where)
+    assert ".rs:" not in str(caught.value)
+
+
+def test_select__bad_column(table):
+    with pytest.raises(TableError, match="nope"):
+        table.select(["nope"])
+
+
+def test_group_counts__values_and_expressions(table):
+    table.append(_made(8))
+    assert table.group_counts(["frequency"]) == [
+        {"frequency": "c", "count": 3},
+        {"frequency": "r", "count": 3},
+        {"frequency": "f", "count": 2},
+    ]
+    assert table.group_counts({"masked": "mask IS NOT NULL"}) == [{"masked": False, "count": 8}]
+
+
+def test_clear__makes_pending(table):
+    table.append(_made(6))
+    fill(table, FakeStage(), progress=False)
+    assert table.clear(["area_fraction", "mask"], "frequency = 'r'") == 2
+    assert table.count("area_fraction IS NULL AND mask IS NULL") == 2
+    assert table.count("bbox IS NULL") == 0
+    with pytest.raises(TableError, match="'prompt' cannot be cleared"):
+        table.clear(["prompt"])
+    assert table.clear(["embedding"]) == 6
+
+
+def test_retry_errors__fill_rows_become_pending_and_failed_generation_is_planned_again(table):
+    ids = [record.id for record in plan_instances(6)]
+    append(table, FakeSource(fail=ids[:1]), plan_instances(6), progress=False)
+    fill(table, FakeStage(fail=ids[1:3]), progress=False)
+    assert table.errors() == [
+        {"error_stage": "annotate", "error": "annotate was asked to fail", "count": 2},
+        {"error_stage": "fake", "error": "it was asked to fail", "count": 1},
+    ]
+    assert table.retry_errors("nobody's") == 0
+    assert table.retry_errors("fake") == 1
+    assert table.count() == 5
+    assert table.retry_errors() == 2
+    assert table.errors() == []
+    assert append(table, FakeSource(), plan_instances(6), progress=False).done == 1
+    assert fill(table, FakeStage(), progress=False).done == 3
+
+
+def test_ensure_vector__another_width(table):
+    table.append([_made(1)[0].model_copy(update={"embedding": (1.0, 2.0)})])
+    assert table.embedding_dim == 2
+    with pytest.raises(TableError, match="vectors of 2 numbers, these have 3"):
+        table.append([_made(2)[1].model_copy(update={"embedding": (1.0, 2.0, 3.0)})])
+    assert table.count() == 1
+
+
+def test_append__too_large_for_the_disk(table, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(lance, "write_dataset", full)
+    with pytest.raises(CommitError, match=r"No space left.*as it was before"):
+        table.append(_made(2))
+    monkeypatch.undo()
+    assert table.append(_made(2)) == 2
+
+
+def test_schema__is_that_of_the_record():
+    kinds = {field.name: str(field.type) for field in arrow_schema(8)}
+    assert tuple(kinds) == COLUMNS == tuple(InstanceRecord.model_fields)
+    assert kinds["id"] == "string" and kinds["seed"] == "int64" and kinds["width"] == "int32"
+    assert kinds["image"] == "binary" and kinds["kept"] == "bool" and kinds["clip_score"] == "float"
+    assert "fixed_size_list" in kinds["embedding"] and "[8]" in kinds["embedding"]
+    assert json.loads(arrow_schema().metadata[VERSION_KEY]) == InstanceRecord.SCHEMA_VERSION

@@ -1,0 +1,130 @@
+"""The command ``divergen-train``: parse, call one public function, print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from divergen_records.command import Group
+from divergen_records.errors import ConfigError
+
+__all__ = ["main"]
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="divergen-train")
+def main() -> None:
+    """Train instance segmentation on long-tailed data, and measure LVIS AP.
+
+    \b
+    divergen-train fit train.json --images images --out run --preset quickstart
+    divergen-train predict run/checkpoint.pt val.json --images images --out results.json
+    divergen-train evaluate results.json --gt val.json
+    """
+
+
+@main.command()
+@click.argument("dataset", type=_FILE)
+@click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--images", type=_FOLDER, help="Folder of the images; beside DATASET by default.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the run.")
+@click.option("--val", type=_FILE, help="LVIS or COCO file to evaluate on.")
+@click.option("--val-images", type=_FOLDER, help="Folder of its images; beside the file by default.")
+@click.option("--preset", "preset_name", default="small", show_default=True, help="Settings to start from.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides every random choice.")
+def fit(
+    dataset: Path,
+    settings: tuple[str, ...],
+    images: Path | None,
+    out: Path,
+    val: Path | None,
+    val_images: Path | None,
+    preset_name: str,
+    seed: int,
+) -> None:
+    """Train a detector on DATASET, an LVIS or COCO file. Stopped, the same command goes on where it was.
+
+    \b
+    divergen-train fit train.json --out run iterations=2000 detector.fpn_channels=128
+    """
+    from .config import apply_overrides, preset
+
+    config = apply_overrides(preset(preset_name), settings)
+    from divergen_records.coco import read_dataset
+
+    from .training import fit as train
+
+    result = train(
+        read_dataset(dataset, image_dir=images),
+        out=out,
+        config=config,
+        val=None if val is None else read_dataset(val, image_dir=val_images),
+        seed=seed,
+    )
+    click.echo(f"{result.checkpoint}: {result.iterations} iterations, {result.seconds:.0f} s, loss {result.loss:.3f}")
+    if result.metrics is not None:
+        click.echo(result.metrics.table())
+
+
+@main.command()
+@click.argument("checkpoint", type=_FILE)
+@click.argument("dataset", type=_FILE)
+@click.option("--images", type=_FOLDER, help="Folder of the images; beside DATASET by default.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="COCO results, JSON.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+def predict(checkpoint: Path, dataset: Path, images: Path | None, out: Path, overwrite: bool) -> None:
+    """Detect the objects in the images of DATASET, and write them as COCO results.
+
+    \b
+    divergen-train predict run/checkpoint.pt val.json --out results.json
+    """
+    _refuse_existing(out, overwrite)
+    from divergen_records.coco import read_dataset
+
+    from .inference import predict as detect
+
+    results = detect(checkpoint, read_dataset(dataset, image_dir=images))
+    _write(out, json.dumps(results))
+    click.echo(f"{out}: {len(results)} detections")
+
+
+@main.command()
+@click.argument("results", type=_FILE)
+@click.option("--gt", "truth", type=_FILE, required=True, help="LVIS or COCO file with the ground truth.")
+@click.option("--federated/--exhaustive", default=None, help="As in LVIS, or as in COCO; by default as the file says.")
+@click.option("--categories", is_flag=True, help="A line for each category too.")
+@click.option("--json", "out", type=click.Path(dir_okay=False, path_type=Path), help="Write the metrics here.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+def evaluate(
+    results: Path, truth: Path, federated: bool | None, categories: bool, out: Path | None, overwrite: bool
+) -> None:
+    """LVIS AP of anyone's RESULTS, a COCO results file with boxes and masks.
+
+    \b
+    divergen-train evaluate results.json --gt lvis_v1_val.json --json metrics.json
+    """
+    _refuse_existing(out, overwrite)
+    from divergen_records.coco import read_dataset
+
+    from .evaluate import evaluate_lvis, read_results
+
+    metrics = evaluate_lvis(read_results(results), read_dataset(truth), federated=federated)
+    if out is not None:
+        _write(out, metrics.model_dump_json(indent=2))
+    click.echo(metrics.table(per_category=categories))
+
+
+def _refuse_existing(path: Path | None, overwrite: bool) -> None:
+    if path is not None and path.exists() and not overwrite:
+        raise ConfigError(f"{path}: exists; give another name or --overwrite")
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(text)
+    temporary.replace(path)

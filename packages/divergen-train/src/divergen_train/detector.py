@@ -1,0 +1,77 @@
+"""The protocol between detectors and the trainer; any network with torchvision's detection face fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Detections", "Detector", "Target"]
+
+
+class Target(TypedDict):
+    """What is in a training image.
+
+    Keys:
+        boxes: (N, 4) float32, XYXY, pixels of the image.
+        labels: (N,) int64, 1 to the number of categories.
+        masks: (N, h, w) uint8, 0 or 1.
+        image_id: Id in the dataset.
+        sources: For each object the id of the generated instance that it is, None for the image's own.
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    masks: Tensor
+    image_id: int
+    sources: tuple[str | None, ...]
+
+
+class Detections(TypedDict):
+    """What a detector sees in an image, by falling score.
+
+    Keys:
+        boxes: (N, 4) float32, XYXY, pixels of the image given to the detector.
+        labels: (N,) int64, 1 to the number of categories.
+        scores: (N,) float32, 0 to 1.
+        masks: (N, M, M) float32, probabilities in the frame of the box.
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    scores: Tensor
+    masks: Tensor
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """A ``torch.nn.Module``.
+
+    In training mode ``detector(images, targets)`` gives the losses by name, scalars; in evaluation mode
+    ``detector(images)`` gives one `Detections` for each image. Images are (3, h, w) uint8 RGB tensors.
+
+    Attributes:
+        backbone: Its pre-trained part, which the trainer gives a learning rate of its own.
+    """
+
+    backbone: Any
+
+    def __call__(self, images: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Any:
+        """Losses in training mode, detections in evaluation mode."""
+
+    def train(self, mode: bool = True) -> Any:
+        """Switch to training or evaluation mode."""
+
+    def parameters(self) -> Any:
+        """All weights."""
+
+    def named_parameters(self) -> Any:
+        """All weights with their names."""
+
+    def state_dict(self) -> Any:
+        """Weights and buffers by name."""
+
+    def load_state_dict(self, state_dict: Any) -> Any:
+        """Load weights and buffers, strictly."""

@@ -1,0 +1,135 @@
+"""From a checkpoint and images to COCO results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from divergen_records import Category, Progress
+from divergen_records.coco import Dataset, ImageInfo
+from divergen_records.errors import ConfigError
+from divergen_records.images import read_image
+from divergen_records.masks import encode_rle
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .augment import resize_longest
+from .checkpoint import check_categories, load_checkpoint, load_detector
+from .detector import Detections, Detector
+
+__all__ = ["paste_mask", "predict"]
+
+
+def predict(
+    model: Path | str | Detector,
+    dataset: Dataset,
+    *,
+    image_size: int | None = None,
+    categories: Sequence[Category] | None = None,
+    batch_size: int = 8,
+    progress: str = "predict",
+) -> list[dict[str, Any]]:
+    """Detect the objects in all images of a data set; its annotations are not looked at.
+
+    Args:
+        model: A checkpoint's path, or a detector in evaluation mode.
+        dataset: Images, and the categories that the checkpoint must have.
+        image_size: Longest side that images are resized to; the checkpoint's by default, needed for a detector.
+        categories: What the labels of a detector mean; the data set's by default, the checkpoint's for a path.
+        batch_size: Images at once.
+        progress: Name on the progress line.
+
+    Returns:
+        COCO results: ``image_id``, ``category_id``, ``bbox`` (XYWH, pixels), ``score``, ``segmentation`` (compressed
+        RLE), per image by falling score.
+
+    Raises:
+        WeightsError: If the checkpoint cannot be read.
+        DatasetError: If the data set's categories are not those that the detector knows.
+        ImageError: If an image cannot be read.
+    """
+    if isinstance(model, Path | str):
+        checkpoint = load_checkpoint(Path(model))
+        detector, categories = load_detector(checkpoint), checkpoint.categories
+        image_size = image_size or checkpoint.config.image_size
+    else:
+        detector, categories = model, categories or dataset.categories
+    if image_size is None:
+        raise ConfigError("predict: a detector needs image_size, the longest side of the images it was trained on")
+    check_categories(categories, dataset.categories, str(dataset.path))
+    results: list[dict[str, Any]] = []
+    with Progress(progress, len(dataset.images), unit="images") as bar, torch.inference_mode():
+        for start in range(0, len(dataset.images), batch_size):
+            images = dataset.images[start : start + batch_size]
+            for image, (tensor, found) in zip(images, _detect(detector, dataset, images, image_size), strict=True):
+                results += _results(found, image, tensor, categories)
+            bar.update(len(images))
+    return results
+
+
+def _detect(
+    detector: Detector, dataset: Dataset, images: Sequence[ImageInfo], image_size: int
+) -> Iterator[tuple[Tensor, Detections]]:
+    tensors = []
+    for image in images:
+        pixels = read_image(dataset.image_path(image), size=(image.height, image.width))
+        resized = resize_longest(pixels, image_size)
+        tensors.append(torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1))))
+    return zip(tensors, detector(tensors), strict=True)
+
+
+def _results(
+    found: Detections, image: ImageInfo, tensor: Tensor, categories: Sequence[Category]
+) -> Iterator[dict[str, Any]]:
+    scale = np.array([image.width / tensor.shape[2], image.height / tensor.shape[1]] * 2, dtype=np.float32)
+    boxes = found["boxes"].numpy() * scale
+    masks = found["masks"].numpy()
+    for box, mask, label, score in zip(boxes, masks, found["labels"].tolist(), found["scores"].tolist(), strict=True):
+        x0, y0, x1, y1 = (round(float(edge), 2) for edge in box)
+        yield {
+            "image_id": image.id,
+            "category_id": categories[label - 1].id,
+            "bbox": [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)],
+            "score": round(score, 6),
+            "segmentation": encode_rle(paste_mask(mask, box, image.height, image.width)),
+        }
+
+
+def paste_mask(
+    mask: NDArray[np.float32], box: NDArray[np.float32], height: int, width: int, threshold: float = 0.5
+) -> NDArray[np.bool_]:
+    """Mask of the whole image from a detection's mask, exact to parts of a pixel.
+
+    Args:
+        mask: (M, M) float32 probabilities in the frame of the box.
+        box: (4,) float32, XYXY, pixels of the image.
+        height: Of the image.
+        width: Of the image.
+        threshold: Probability from which a pixel belongs to the object.
+
+    Returns:
+        (height, width) bool.
+    """
+    x0, y0, x1, y1 = (float(edge) for edge in box)
+    left, top = max(int(np.floor(x0)), 0), max(int(np.floor(y0)), 0)
+    right, bottom = min(int(np.ceil(x1)), width), min(int(np.ceil(y1)), height)
+    canvas = np.zeros((height, width), bool)
+    if right <= left or bottom <= top:
+        return canvas
+    size = mask.shape[0]
+    x_scale, y_scale = size / max(x1 - x0, 1e-3), size / max(y1 - y0, 1e-3)
+    # Pixel centres lie at .5 in the image and in the mask.
+    matrix = np.array(
+        [
+            [x_scale, 0, (left + 0.5 - x0) * x_scale - 0.5],
+            [0, y_scale, (top + 0.5 - y0) * y_scale - 0.5],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    soft = cv2.warpAffine(mask, matrix, (right - left, bottom - top), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    canvas[top:bottom, left:right] = soft >= threshold
+    return canvas

@@ -1,0 +1,54 @@
+"""The training log: one JSON object a line, so that it can be read while it is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from divergen_records.errors import DatasetError
+
+__all__ = ["TrainLog", "read_log"]
+
+
+class TrainLog:
+    """Writes ``log.jsonl``.
+
+    Args:
+        path: The file.
+        start: Iterations done; lines of later ones, of a run that was killed, are dropped.
+    """
+
+    def __init__(self, path: Path, start: int = 0) -> None:
+        self.path = path
+        kept = [line for line in read_log(path) if line["iteration"] <= start] if path.exists() and start else []
+        temporary = path.with_name(f".{path.name}")
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        temporary.replace(path)
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """Append a line."""
+        with self.path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def read_log(path: Path | str) -> list[dict[str, Any]]:
+    """The lines of a training log, in order; a last line cut short by a kill is left out.
+
+    Each has ``iteration`` and either the losses (``loss``, ``loss_classifier`` …), ``lr`` and ``seconds`` per
+    iteration, or ``metrics`` of an evaluation.
+
+    Raises:
+        DatasetError: If a line before the last is not JSON.
+    """
+    lines: list[dict[str, Any]] = []
+    texts = Path(path).read_text().splitlines()
+    for number, text in enumerate(texts, start=1):
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError as error:
+            if number == len(texts):
+                break
+            raise DatasetError(f"{path}, line {number}: not JSON ({error.msg})") from error
+    return lines
