@@ -3,7 +3,9 @@
 import multiprocessing
 import subprocess
 import sys
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,18 @@ def test_processes__same_plan_at_once_appends_each_id_once(tmp_path, expected):
     _together(path, ["--stages", "source"], ["--stages", "source"])
     ids = InstanceTable.open(path).select(["id"])["id"].to_pylist()
     assert sorted(ids) == [record.id for record in expected]
+
+
+def test_create__at_once_by_many(tmp_path):
+    for number in range(20):
+        path, barrier = tmp_path / f"{number}.lance", threading.Barrier(4)
+
+        def create(path=path, barrier=barrier) -> int:
+            barrier.wait()
+            return InstanceTable.create(path, exist_ok=True).count()
+
+        with ThreadPoolExecutor(4) as pool:
+            assert [future.result() for future in [pool.submit(create) for _ in range(4)]] == [0] * 4
 
 
 def test_processes__shards_at_once(tmp_path, expected):

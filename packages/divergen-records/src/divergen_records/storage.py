@@ -79,9 +79,13 @@ def is_dataset(path: Path) -> bool:
 
 def is_free(path: Path) -> bool:
     """Whether a dataset can be made here: nothing is there, or what a process left that was killed while making one."""
-    if not path.is_dir():
-        return not path.exists()
-    return not is_dataset(path) and {child.name for child in path.iterdir()} <= {"_transactions", "_versions", "data"}
+    try:  # one look: between two, another process may make the folder
+        names = {child.name for child in path.iterdir()}
+    except FileNotFoundError:
+        return True
+    except NotADirectoryError:
+        return False
+    return names <= {"_transactions", "_versions", "data"} and not is_dataset(path)
 
 
 @contextmanager
