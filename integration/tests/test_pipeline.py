@@ -106,6 +106,30 @@ def test_run_pipeline__category_that_the_dataset_lacks(tmp_path: Path, small: tu
         run_pipeline(run)
 
 
+def test_run_pipeline__extra_categories(tmp_path: Path, small: tuple[str, ...]) -> None:
+    from divergen.export import export_run
+    from divergen.pipeline import Pipeline
+
+    extra = tmp_path / "extra.json"
+    extra.write_text(json.dumps([{"id": 1, "name": "umbrella"}, {"id": 2, "name": "teapot"}]))
+    run = Run(tmp_path / "run", load_config("quickstart", [*small, f"extra_categories={extra}", "bake={copies: 1}"]))
+    run_pipeline(run)
+    assert {row["category"] for row in rows(run)} == {"apple", "cup", "banana", "umbrella", "teapot"}
+    assert len({row["category_id"] for row in rows(run)}) == 5
+    baked = read_dataset(run.baked / "annotations.json", image_dir=run.baked / "images")
+    assert {"umbrella", "teapot"} < {category.name for category in baked.categories}
+    assert Pipeline(run).splits.val.categories == baked.categories[:3]
+    exported = export_run(run, tmp_path / "out", kind="coco", where="category = 'teapot'")
+    assert exported.written == run.table.count("category = 'teapot' AND mask IS NOT NULL")
+
+
+def test_run_pipeline__extra_category_that_the_dataset_has(tmp_path: Path, small: tuple[str, ...]) -> None:
+    (tmp_path / "extra.txt").write_text("Apple")
+    run = Run(tmp_path / "run", load_config("quickstart", [*small, f"extra_categories={tmp_path / 'extra.txt'}"]))
+    with pytest.raises(ConfigError, match=r"names 'Apple', which train\.json has already"):
+        run_pipeline(run)
+
+
 def test_describe_plan__writes_nothing(tmp_path: Path, small: tuple[str, ...]) -> None:
     text = describe_plan(Run(tmp_path / "run", load_config("quickstart", small)))
     assert "12 pictures of 3 categories" in text

@@ -146,6 +146,8 @@ class RunConfig(Config):
         seed: Decides every random choice of the run.
         data: The real data; a plain path means a folder with ``images/`` and ``annotations.json``.
         categories: Names of the categories to generate; all of the dataset where left out.
+        extra_categories: File of categories that the dataset does not have, as ``divergen-prompts expand`` writes them:
+            generated, pasted and learned too, and cut off the detector before it is evaluated (DiverGen, section 3.3).
         prompts: Where prompts come from.
         generators: Text-to-image models; pictures are divided among them.
         counts: How many pictures.
@@ -162,6 +164,7 @@ class RunConfig(Config):
     seed: int = Field(default=0, ge=0)
     data: DataConfig
     categories: tuple[str, ...] | None = None
+    extra_categories: AbsolutePath | None = None
     prompts: PromptsConfig = GrammarPrompts()
     generators: tuple[GeneratorConfig, ...] = Field(default=(ProceduralConfig(),), min_length=1)
     counts: CountsConfig = CountsConfig(per_category=32)

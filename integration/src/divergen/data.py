@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from divergen_records import Category, ConfigError, derive_seed
@@ -16,7 +17,7 @@ from .config import LvisData, MiniLvisData, SplitConfig
 if TYPE_CHECKING:
     from .run import Run
 
-__all__ = ["Splits", "load_splits", "select_categories"]
+__all__ = ["Splits", "extend", "load_splits", "read_extra_categories", "select_categories"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,41 @@ def select_categories(dataset: Dataset, names: Sequence[str] | None) -> list[Cat
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"categories: {dataset.path.name} has no category {name!r}{hint}")
     return [category for category in dataset.categories if category.name in set(names)]
+
+
+def read_extra_categories(path: Path, dataset: Dataset) -> list[Category]:
+    """Categories beside those of the dataset, with ids that follow its own, in the file's order.
+
+    Raises:
+        DatasetError: If the file cannot be read.
+        ConfigError: If the dataset has a category of the same name.
+    """
+    from divergen_prompts import read_categories
+
+    own = {category.name.lower(): category.name for category in dataset.categories}
+    first = 1 + max(category.id for category in dataset.categories)
+    extra = []
+    for number, category in enumerate(read_categories(path)):
+        if category.name.lower() in own:
+            raise ConfigError(
+                f"extra_categories: {path} names {category.name!r}, which {dataset.path.name} has already; take it out"
+            )
+        kept = category.model_dump(include={"name", "synonyms", "synset", "definition"})
+        extra.append(Category(id=first + number, image_count=0, instance_count=0, **kept))
+    return extra
+
+
+def extend(dataset: Dataset, extra: Sequence[Category]) -> Dataset:
+    """The dataset with more categories, of which none of its images shows any."""
+    return Dataset(
+        dataset.path,
+        dataset.image_dir,
+        dataset.images,
+        dataset.annotations,
+        (*dataset.categories, *extra),
+        dataset.problems,
+        dataset.licenses,
+    )
 
 
 def _read(split: SplitConfig) -> Dataset:

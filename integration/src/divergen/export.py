@@ -8,14 +8,14 @@ from typing import Literal
 from divergen_records import TableError
 from divergen_records.export import ExportReport, export_instances
 
-from .data import load_splits
+from .pipeline import Pipeline
 from .run import Run
 
 __all__ = ["export_run"]
 
 
 def export_run(run: Run, out: Path, *, kind: Literal["coco", "lvis", "png"], where: str) -> ExportReport:
-    """Export rows of the run's table, with the categories of its dataset.
+    """Export rows of the run's table, with the categories of its dataset and its extra ones.
 
     Args:
         run: The run.
@@ -30,5 +30,5 @@ def export_run(run: Run, out: Path, *, kind: Literal["coco", "lvis", "png"], whe
     total = run.table.count(where) if run.has_table() else 0
     if not total:
         raise TableError(f"{run.folder}: no instance fits {where!r}; `divergen status {run.folder}` says how far it is")
-    categories = load_splits(run).train.categories
+    categories = Pipeline(run).canvas.categories
     return export_instances(run.table.records(where), out, kind, categories=categories, total=total, progress=True)

@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from divergen_records import Category, Shard, Stage, fill
+from divergen_records.coco import Dataset
 from filelock import FileLock
 
 from .config import RunConfig
-from .data import Splits, load_splits, select_categories
+from .data import Splits, extend, load_splits, read_extra_categories, select_categories
 from .run import Run
 
 if TYPE_CHECKING:
@@ -45,8 +46,19 @@ class Pipeline:
 
     @cached_property
     def categories(self) -> list[Category]:
-        """What is generated."""
-        return select_categories(self.splits.train, self.config.categories)
+        """What is generated, the extra categories last."""
+        return [*select_categories(self.splits.train, self.config.categories), *self.extra_categories]
+
+    @cached_property
+    def extra_categories(self) -> list[Category]:
+        """Categories that the real data lacks: learned from generated instances only, and not evaluated."""
+        path = self.config.extra_categories
+        return read_extra_categories(path, self.splits.train) if path else []
+
+    @cached_property
+    def canvas(self) -> Dataset:
+        """The real images that generated instances are pasted into, with the extra categories."""
+        return extend(self.splits.train, self.extra_categories)
 
     @cached_property
     def generators(self) -> list[Generator]:

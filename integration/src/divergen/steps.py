@@ -135,11 +135,11 @@ def _bake(pipeline: Pipeline) -> None:
     if config is not None and not (pipeline.run.baked / "annotations.json").exists():
         from divergen_paste import bake
 
-        bake(pipeline.splits.train, pipeline.paster, pipeline.run.baked, copies=config.copies)
+        bake(pipeline.canvas, pipeline.paster, pipeline.run.baked, copies=config.copies)
     if not (pipeline.run.previews / "pasted.jpg").exists():
         from .previews import pasted_preview
 
-        pasted_preview(pipeline.run, pipeline.splits.train, pipeline.paster)
+        pasted_preview(pipeline.run, pipeline.canvas, pipeline.paster)
 
 
 def _report(pipeline: Pipeline) -> None:
@@ -185,7 +185,7 @@ def _train(pipeline: Pipeline) -> None:
 
 STEPS = (
     Step("data", "the real data", _data, _forget_data, ("data", "seed")),
-    Step("prompts", "prompts for each category", _prompts, _forget_prompts, ("prompts", "categories", "seed")),
+    Step("prompts", "prompts for each category", _prompts, _forget_prompts, ("prompts", "categories", "extra_categories", "seed")),
     Step("gen", "a picture for each planned prompt", _gen, None, sharded=True),
     Step(
         "annotate",

@@ -49,7 +49,7 @@ def _trainings(pipeline: Pipeline) -> Iterator[_Training]:
     if not len(pipeline.pool):
         return
     if pipeline.config.bake is None:
-        yield _Training("generated", train, pipeline.paster)
+        yield _Training("generated", pipeline.canvas, pipeline.paster)
     else:
         baked = pipeline.run.baked
         yield _Training("generated", read_dataset(baked / "annotations.json", image_dir=baked / "images"), None)
