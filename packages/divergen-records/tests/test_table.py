@@ -55,14 +55,15 @@ def test_open__newer_schema(tmp_path):
         InstanceTable.open(tmp_path / "new.lance")
 
 
-def test_open__older_schema_gets_columns(tmp_path):
-    lacking = {"clip_score", "bbox"}
-    schema = pa.schema([field for field in arrow_schema() if field.name not in lacking], metadata={VERSION_KEY: "0"})
+@pytest.mark.parametrize(("version", "lacking"), [("0", {"clip_score", "bbox"}), ("1", {"clip_score", "rival_margin"})])
+def test_open__older_schema_gets_columns(tmp_path, version, lacking):
+    fields = [field for field in arrow_schema() if field.name not in lacking]
+    schema = pa.schema(fields, metadata={VERSION_KEY: version})
     lance.write_dataset(to_arrow(_made(3), schema), tmp_path / "old.lance")
     table = InstanceTable.open(tmp_path / "old.lance")
     assert set(COLUMNS) - {"embedding"} == set(table.columns)
     assert table.count("clip_score IS NULL") == 3
-    assert lance.dataset(table.path).schema.metadata[VERSION_KEY] == b"1"
+    assert lance.dataset(table.path).schema.metadata[VERSION_KEY] == str(InstanceRecord.SCHEMA_VERSION).encode()
     assert {record.id for record in table.records()} == {record.id for record in _made(3)}
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["SCHEMA_VERSION", "Arrow", "Category", "Config", "Frequency", "InstanceRecord", "PromptRecord"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of `InstanceRecord`. It grows when a column is added or changes its meaning."""
 
 Frequency = Literal["r", "c", "f"]
@@ -134,6 +134,20 @@ class InstanceRecord(Record):
         clip_score: Text-image cosine.
         kept: The decision.
         reject_reason: Why not; None for kept rows.
+        max_similarity: Largest cosine to a real crop of the category; NaN where it has none, as in all scores that
+            compare with real crops.
+        top_similarity: Mean of the five largest cosines to real crops of the category, of all where it has fewer.
+        similarity_percentile: Share of the category's real crops that are less similar to the rest of them than this
+            instance is to all, 0 to 1.
+        rival_category_id: The other category whose real crops are the most similar by mean cosine.
+        rival_margin: Inter-similarity less the mean cosine to that category; negative where it looks more like it.
+        mahalanobis: Distance to the category's mean real crop in the spread within categories, 1 for a typical crop.
+        intra_similarity: Mean cosine to the other generated instances of the category; NaN for a single one.
+        nearest_generated: Largest cosine to another generated instance of the category; -1 for a single one.
+        duplicate_similarity: The same, to those with a smaller id only: of near-duplicates, all but one are high.
+        sharpness: 0 for a flat blur to 1; see `divergen_filter.basics`.
+        saturation: Mean saturation of the object's pixels, 0 to 1.
+        contrast: Standard deviation of the object's luminance, 0 to 0.5; 0 is blank.
         judged: How often a training judged this instance (BSGAL).
         acceptance: Share of these in which it was learned from, 0 to 1.
         contribution: Mean estimated contribution to the loss on real data; above 0 helps.
@@ -177,6 +191,18 @@ class InstanceRecord(Record):
     clip_score: Float32 | None = None
     kept: bool | None = None
     reject_reason: str | None = None
+    max_similarity: Float32 | None = None
+    top_similarity: Float32 | None = None
+    similarity_percentile: Float32 | None = None
+    rival_category_id: int | None = None
+    rival_margin: Float32 | None = None
+    mahalanobis: Float32 | None = None
+    intra_similarity: Float32 | None = None
+    nearest_generated: Float32 | None = None
+    duplicate_similarity: Float32 | None = None
+    sharpness: Float32 | None = None
+    saturation: Float32 | None = None
+    contrast: Float32 | None = None
 
     judged: Int32 | None = None
     acceptance: Float32 | None = None
