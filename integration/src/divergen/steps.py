@@ -185,7 +185,13 @@ def _train(pipeline: Pipeline) -> None:
 
 STEPS = (
     Step("data", "the real data", _data, _forget_data, ("data", "seed")),
-    Step("prompts", "prompts for each category", _prompts, _forget_prompts, ("prompts", "categories", "extra_categories", "seed")),
+    Step(
+        "prompts",
+        "prompts for each category",
+        _prompts,
+        _forget_prompts,
+        ("prompts", "categories", "extra_categories", "seed"),
+    ),
     Step("gen", "a picture for each planned prompt", _gen, None, sharded=True),
     Step(
         "annotate",
