@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from divergen_records.errors import ConfigError, DatasetError, WeightsError
 from pydantic import ValidationError
 
 from .config import TrainConfig
-from .detector import Detector
+from .detector import Detector, build_detector
 from .weights import read_tensors
 
 __all__ = ["Checkpoint", "check_categories", "load_checkpoint", "load_detector", "save_checkpoint"]
@@ -34,6 +34,9 @@ class Checkpoint:
         model: Weights and buffers that are being trained.
         average: Their moving average, which predicts; the same as ``model`` where averaging is off.
         optimizer: State of the optimiser.
+        scaler: State of float16's loss scaler; empty where there is none.
+        step: Name of the strategy that turned batches into gradients.
+        step_state: What it remembers.
     """
 
     iteration: int
@@ -43,6 +46,9 @@ class Checkpoint:
     model: dict[str, Any]
     average: dict[str, Any]
     optimizer: dict[str, Any]
+    scaler: dict[str, Any] = field(default_factory=dict)
+    step: str = "plain"
+    step_state: dict[str, Any] = field(default_factory=dict)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -56,6 +62,9 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "model": checkpoint.model,
         "average": checkpoint.average,
         "optimizer": checkpoint.optimizer,
+        "scaler": checkpoint.scaler,
+        "step": checkpoint.step,
+        "step_state": checkpoint.step_state,
     }
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -82,12 +91,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise WeightsError(f"{path}: its config is of another version: {error}") from error
     categories = tuple(Category.model_validate_json(text) for text in data["categories"])
     rest = {key: data[key] for key in ("iteration", "seed", "model", "average", "optimizer")}
-    return Checkpoint(config=config, categories=categories, **rest)
+    newer = {key: data[key] for key in ("scaler", "step", "step_state") if key in data}
+    return Checkpoint(config=config, categories=categories, **rest, **newer)
 
 
 def load_detector(checkpoint: Checkpoint) -> Detector:
     """The trained detector in evaluation mode, with its averaged weights."""
-    detector: Detector = checkpoint.config.detector.build(len(checkpoint.categories))
+    detector: Detector = build_detector(checkpoint.config.detector, checkpoint.categories)
     try:
         detector.load_state_dict(checkpoint.average)
     except RuntimeError as error:
@@ -118,12 +128,14 @@ def check_categories(trained: Sequence[Category], given: Sequence[Category], whe
     )
 
 
-def check_resume(checkpoint: Checkpoint, config: TrainConfig, seed: int, path: Path) -> None:
+def check_resume(checkpoint: Checkpoint, config: TrainConfig, seed: int, step: str, path: Path) -> None:
     """Refuse to continue a run with other settings; raises `ConfigError`."""
     if checkpoint.seed != seed:
         raise ConfigError(f"{path}: was trained with seed={checkpoint.seed}, not {seed}; give another output folder")
+    if checkpoint.step != step:
+        raise ConfigError(f"{path}: was trained with the step {checkpoint.step!r}, not {step!r}; give the same step")
     ours, theirs = config.model_dump(mode="json"), checkpoint.config.model_dump(mode="json")
-    free = {"workers", "log_every", "checkpoint_every", "eval_every"}
+    free = {"workers", "log_every", "checkpoint_every", "eval_every", "device", "loggers"}
     changed = [key for key in ours if key not in free and ours[key] != theirs.get(key)]
     if changed:
         raise ConfigError(

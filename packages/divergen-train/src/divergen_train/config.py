@@ -12,6 +12,8 @@ from divergen_records import Config, backend_union
 from divergen_records.errors import ConfigError
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
+from .loggers import LoggerConfig
+
 if TYPE_CHECKING:
     from .detector import Detector
 
@@ -79,8 +81,14 @@ class TorchvisionConfig(Config):
             raise ValueError(f"anchor_sizes={self.anchor_sizes}: min_stride={self.min_stride} has {levels} levels")
         return self
 
-    def build(self, num_classes: int) -> Detector:
-        """The detector with ImageNet backbone and fresh heads, for ``num_classes`` categories."""
+    def build(self, num_classes: int, image_counts: Sequence[int] | None = None) -> Detector:
+        """The detector with ImageNet backbone and fresh heads, for ``num_classes`` categories.
+
+        Args:
+            num_classes: Categories, without background.
+            image_counts: Training images that show each category, in the order of the labels; a federated loss draws
+                negative categories by them.
+        """
         from .torchvision_detector import build_detector
 
         return build_detector(self, num_classes)
@@ -100,7 +108,12 @@ class TrainConfig(Config):
         detector: The detector.
         image_size: Side of the square that training images are resized into, pixels.
         iterations: Optimiser steps.
-        batch_size: Images per step.
+        batch_size: Images per step, over all processes.
+        micro_batch: Images that go through the detector at once; a step's gradient is the mean over so many slices as
+            its batch has, whatever the number of processes. The whole of a process's share by default; lower it where
+            the memory is small.
+        precision: Of the forward pass: ``bfloat16`` or ``float16`` (with a loss scaler) by autocast; weights are
+            float32 always.
         lr: Peak learning rate of AdamW.
         backbone_lr: Factor on ``lr`` for the pre-trained backbone.
         weight_decay: Of AdamW, for weights of two or more dimensions.
@@ -116,6 +129,8 @@ class TrainConfig(Config):
         scale: Large-scale jitter: smallest and largest size of the image relative to ``image_size``.
         min_area: Objects that keep fewer pixels than this are not learned.
         workers: Loader processes; 0 loads in the training process.
+        device: ``auto`` takes the GPU, the CPU where there is none; or ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        loggers: Where the log goes besides ``log.jsonl``.
         checkpoint_every: Steps between checkpoints.
         log_every: Steps between lines of the log.
         eval_every: Steps between evaluations where validation data is given; 0 evaluates only at the end.
@@ -125,6 +140,8 @@ class TrainConfig(Config):
     image_size: int = Field(default=512, ge=64, multiple_of=32)
     iterations: PositiveInt = 10_000
     batch_size: PositiveInt = 8
+    micro_batch: PositiveInt | None = None
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
     lr: PositiveFloat = 5e-4
     backbone_lr: float = Field(default=0.5, ge=0)
     weight_decay: float = Field(default=0.05, ge=0)
@@ -138,6 +155,8 @@ class TrainConfig(Config):
     scale: tuple[PositiveFloat, PositiveFloat] = (0.5, 1.5)
     min_area: PositiveInt = 4
     workers: int = Field(default=0, ge=0)
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    loggers: tuple[LoggerConfig, ...] = ()
     checkpoint_every: PositiveInt = 500
     log_every: PositiveInt = 10
     eval_every: int = Field(default=0, ge=0)
@@ -148,6 +167,8 @@ class TrainConfig(Config):
             raise ValueError(f"scale={self.scale}: the smallest comes first")
         if self.warmup >= self.iterations:
             raise ValueError(f"warmup={self.warmup} must be below iterations={self.iterations}")
+        if self.micro_batch and self.batch_size % self.micro_batch:
+            raise ValueError(f"batch_size={self.batch_size} is not a multiple of micro_batch={self.micro_batch}")
         return self
 
 

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, runtime_checkable
 
 if TYPE_CHECKING:
+    from divergen_records import Category
     from torch import Tensor
 
-__all__ = ["Detections", "Detector", "Target"]
+    from .config import DetectorConfig
+
+__all__ = ["Detections", "Detector", "Target", "build_detector"]
 
 
 class Target(TypedDict):
@@ -75,3 +78,8 @@ class Detector(Protocol):
 
     def load_state_dict(self, state_dict: Any) -> Any:
         """Load weights and buffers, strictly."""
+
+
+def build_detector(config: DetectorConfig, categories: Sequence[Category]) -> Detector:
+    """The detector for a data set's categories, which also tell it how many images show each of them."""
+    return config.build(len(categories), [category.image_count or 0 for category in categories])

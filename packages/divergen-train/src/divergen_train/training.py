@@ -17,7 +17,7 @@ from .augment import Augmentation
 from .checkpoint import Checkpoint, check_categories, check_resume, load_checkpoint, save_checkpoint
 from .config import TrainConfig
 from .data import TrainImages, loader
-from .detector import Detector, Target
+from .detector import Detector, Target, build_detector
 from .errors import TrainingDiverged
 from .evaluate import evaluate_lvis
 from .inference import predict
@@ -104,7 +104,7 @@ class _Run:
         augmentation = Augmentation(config.image_size, config.flip, config.scale, config.min_area)
         self.images = TrainImages(dataset, augmentation, seed=seed, paste=paste)
         torch.manual_seed(derive_seed(seed, "init"))
-        self.detector: Detector = config.detector.build(len(dataset.categories))
+        self.detector: Detector = build_detector(config.detector, dataset.categories)
         self.detector.train(True)
         self.optimizer = make_optimizer(self.detector, config)
         self.average = MovingAverage(self.detector, config.ema_decay)
