@@ -32,6 +32,9 @@ class TrainLog:
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")
 
+    def close(self) -> None:
+        """Nothing is open between two lines."""
+
 
 def read_log(path: Path | str) -> list[dict[str, Any]]:
     """The lines of a training log, in order; a last line cut short by a kill is left out.

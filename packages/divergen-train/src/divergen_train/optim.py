@@ -70,6 +70,11 @@ class MovingAverage:
                 else:
                     average.copy_(value)
 
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Go on from the average of a checkpoint."""
+        for name, value in self.state.items():
+            value.copy_(state[name])
+
     @contextmanager
     def applied(self) -> Iterator[Detector]:
         """The detector in evaluation mode with the averaged weights; afterwards it trains on as before."""

@@ -66,14 +66,26 @@ class BatchSampler:
         seed: Of the run.
         start: First batch.
         stop: Batch after the last.
+        rank: Process that draws; it gets its share of each batch, the shares joined by rank are the batch.
+        processes: That share a batch.
     """
 
     def __init__(
-        self, factors: NDArray[np.float64], batch_size: int, *, seed: int, start: int = 0, stop: int = 0
+        self,
+        factors: NDArray[np.float64],
+        batch_size: int,
+        *,
+        seed: int,
+        start: int = 0,
+        stop: int = 0,
+        rank: int = 0,
+        processes: int = 1,
     ) -> None:
         if not len(factors):
             raise DatasetError("the training data set has no images")
         self.factors, self.batch_size, self.seed, self.start, self.stop = factors, batch_size, seed, start, stop
+        share = batch_size // processes
+        self.share = slice(rank * share, (rank + 1) * share)
 
     def __len__(self) -> int:
         return max(self.stop - self.start, 0)
@@ -81,7 +93,7 @@ class BatchSampler:
     def __iter__(self) -> Iterator[list[Draw]]:
         stream = self._draws(self.start * self.batch_size)
         for _ in range(len(self)):
-            yield [next(stream) for _ in range(self.batch_size)]
+            yield [next(stream) for _ in range(self.batch_size)][self.share]
 
     def epoch(self, number: int) -> list[Draw]:
         """The draws of an epoch in their order: each image its factor times, fractions rounded by chance."""

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from divergen_records import Progress, derive_seed
 from divergen_records.coco import Dataset
+from divergen_records.errors import ConfigError
 from divergen_records.sample import Sample
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from .augment import Augmentation
 from .checkpoint import Checkpoint, check_categories, check_resume, load_checkpoint, save_checkpoint
 from .config import TrainConfig
 from .data import TrainImages, loader
-from .detector import Detector, Target, build_detector
+from .detector import Target, build_detector
+from .distributed import World, join_world
 from .errors import TrainingDiverged
 from .evaluate import evaluate_lvis
 from .inference import predict
-from .log import TrainLog
+from .log import TrainLog, read_log
+from .loggers import Logger
 from .metrics import Metrics
-from .optim import MovingAverage, learning_rate, make_optimizer
+from .optim import learning_rate
 from .sampling import BatchSampler, repeat_factors
+from .step import Engine, Part, PlainStep, TrainStep
 
 __all__ = ["FitResult", "fit"]
 
@@ -59,8 +67,11 @@ def fit(
     val: Dataset | None = None,
     seed: int = 0,
     progress: str = "train",
+    step: TrainStep | None = None,
 ) -> FitResult:
     """Train a detector; called again on the same folder, a run that was stopped goes on and ends with equal weights.
+
+    Started by torchrun, the processes share each batch; the first one writes.
 
     Args:
         dataset: Training data.
@@ -71,21 +82,30 @@ def fit(
         val: Validation data; evaluated at the end, and every ``config.eval_every`` steps.
         seed: Decides heads, order, augmentation and sampling; a batch is a pure function of (seed, iteration).
         progress: Name on the progress line.
+        step: Turns a batch into gradients; `PlainStep`, which learns from all of it, by default.
 
     Raises:
-        ConfigError: If the folder holds a run of other settings.
+        ConfigError: If the folder holds a run of other settings, or a batch cannot be shared by the processes.
         DatasetError: If the folder holds a run on other categories, or there is nothing to train on.
         WeightsError: If the backbone's weights or the checkpoint cannot be read.
         TrainingDiverged: If the loss is no longer a number; the batch is in ``diverged.pt``.
     """
     started = time.monotonic()
-    # Each step seeds torch's global generator; what the caller draws from it stays as it was.
-    with torch.random.fork_rng(devices=[]):
-        run = _Run(dataset, Path(out), config or TrainConfig(), paste, val, seed)
-        loss = run.train(progress)
-        metrics = run.evaluate() if val is not None else None
+    config = config or TrainConfig()
+    with join_world(config.device) as world, _own_random_numbers(world):
+        run = _Run(dataset, Path(out), config, paste, val, seed, world, step or PlainStep())
+        try:
+            loss = run.train(progress)
+            metrics = run.evaluate() if val is not None else None
+        finally:
+            run.close()
     seconds = time.monotonic() - started
-    return FitResult(run.checkpoint_path, run.log.path, run.iteration, loss, seconds, metrics)
+    return FitResult(run.checkpoint_path, run.log_path, run.iteration, loss, seconds, metrics)
+
+
+def _own_random_numbers(world: World) -> AbstractContextManager[None]:
+    """Each step seeds torch's global generators; what the caller draws from them stays as it was."""
+    return torch.random.fork_rng(devices=[world.device] if world.device.type == "cuda" else [])
 
 
 class _Run:
@@ -97,72 +117,103 @@ class _Run:
         paste: Callable[[Sample], Sample] | None,
         val: Dataset | None,
         seed: int,
+        world: World,
+        step: TrainStep,
     ) -> None:
         self.dataset, self.out, self.config, self.val, self.seed = dataset, out, config, val, seed
+        self.world, self.step = world, step
+        self.micro_batch = _micro_batch(config, world)
         out.mkdir(parents=True, exist_ok=True)
-        self.checkpoint_path = out / "checkpoint.pt"
+        self.checkpoint_path, self.log_path = out / "checkpoint.pt", out / "log.jsonl"
         augmentation = Augmentation(config.image_size, config.flip, config.scale, config.min_area)
         self.images = TrainImages(dataset, augmentation, seed=seed, paste=paste)
         torch.manual_seed(derive_seed(seed, "init"))
-        self.detector: Detector = build_detector(config.detector, dataset.categories)
-        self.detector.train(True)
-        self.optimizer = make_optimizer(self.detector, config)
-        self.average = MovingAverage(self.detector, config.ema_decay)
+        detector = build_detector(config.detector, dataset.categories)
+        cast(nn.Module, detector).to(world.device)
+        detector.train(True)
+        self.engine = Engine(detector, config, world)
         self.iteration = 0
         if self.checkpoint_path.exists():
             self._resume()
-        self.log = TrainLog(out / "log.jsonl", self.iteration)
+        if world.broadcast(self.iteration) != self.iteration:
+            raise ConfigError(f"{out}: the processes see different checkpoints; give a folder that they all share")
+        self.loggers: list[Logger] = []
+        if world.leads:
+            self.loggers.append(TrainLog(self.log_path, self.iteration))
+            self.loggers += [logger.build(out, self.iteration) for logger in config.loggers]
+        self.ap = _last_ap(self.log_path) if world.leads else None
 
     def _resume(self) -> None:
         checkpoint = load_checkpoint(self.checkpoint_path)
         check_categories(checkpoint.categories, self.dataset.categories, str(self.dataset.path))
-        check_resume(checkpoint, self.config, self.seed, self.checkpoint_path)
-        self.detector.load_state_dict(checkpoint.model)
-        self.average.state = checkpoint.average
-        self.optimizer.load_state_dict(checkpoint.optimizer)
+        check_resume(checkpoint, self.config, self.seed, self.step.name, self.checkpoint_path)
+        self.engine.detector.load_state_dict(checkpoint.model)
+        self.engine.average.load(checkpoint.average)
+        self.engine.optimizer.load_state_dict(checkpoint.optimizer)
+        self.engine.scaler.load_state_dict(checkpoint.scaler)
+        self.step.load_state_dict(checkpoint.step_state)
         self.iteration = checkpoint.iteration
 
     def train(self, name: str) -> float:
         """The remaining steps; the mean loss since the last line of the log."""
         config = self.config
-        factors = repeat_factors(self.dataset, config.repeat_threshold, config.repeat_min_images)
-        sampler = BatchSampler(factors, config.batch_size, seed=self.seed, start=self.iteration, stop=config.iterations)
         window = _Window()
-        with Progress(name, config.iterations - self.iteration, unit="iterations") as bar:
-            for images, targets in loader(self.images, sampler, config.workers):
+        with self._bar(name) as bar:
+            for images, targets in self._batches():
                 window.add(self._step(images, targets))
                 self.iteration += 1
                 last = self.iteration == config.iterations
                 if last or self.iteration % config.log_every == 0:
-                    self.log.write({"iteration": self.iteration, "lr": self._lr(), **window.close()})
+                    self._log({"lr": self._lr(), **window.close()})
                 if last or self.iteration % config.checkpoint_every == 0:
                     self._save()
-                bar.update(note=f"loss {window.mean:.3f}")
+                if bar is not None:
+                    bar.update(note=f"loss {window.mean:.3f}" + (f", mask AP {100 * self.ap:.1f}" if self.ap else ""))
                 if self.val is not None and config.eval_every and not last and self.iteration % config.eval_every == 0:
                     self.evaluate()
         return window.mean
 
-    def _step(self, images: Sequence[Tensor], targets: Sequence[Target]) -> dict[str, float]:
-        # The sampled anchors and regions depend on nothing but the iteration, so a resumed run draws the same.
-        torch.manual_seed(derive_seed(self.seed, "step", self.iteration))
-        share = learning_rate(self.config, self.iteration)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak_lr"] * share
-        losses: dict[str, Tensor] = self.detector(images, targets)
-        total = torch.stack(list(losses.values())).sum()
-        if not torch.isfinite(total):
-            self._stop(images, targets, losses)
-        self.optimizer.zero_grad()
-        total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.detector.parameters(), self.config.clip_norm)
-        self.optimizer.step()
-        self.average.update(self.iteration)
-        return {"loss": total.item(), **{name: loss.item() for name, loss in losses.items()}}
+    def _bar(self, name: str) -> AbstractContextManager[Progress | None]:
+        left = self.config.iterations - self.iteration
+        return Progress(name, left, unit="iterations") if self.world.leads else nullcontext()
 
-    def _stop(self, images: Sequence[Tensor], targets: Sequence[Target], losses: dict[str, Tensor]) -> None:
-        path = self.out / "diverged.pt"
+    def _batches(self) -> DataLoader[tuple[Tensor, Target]]:
+        config, world = self.config, self.world
+        sampler = BatchSampler(
+            repeat_factors(self.dataset, config.repeat_threshold, config.repeat_min_images),
+            config.batch_size,
+            seed=self.seed,
+            start=self.iteration,
+            stop=config.iterations,
+            rank=world.rank,
+            processes=world.size,
+        )
+        return loader(self.images, sampler, config.workers, pin_memory=world.device.type == "cuda")
+
+    def _step(self, images: Sequence[Tensor], targets: Sequence[Target]) -> dict[str, float]:
+        self.engine.optimizer.zero_grad()
+        logged = self.step(self.engine, self._parts(images, targets))
+        values = torch.stack([torch.as_tensor(value, device=self.world.device).float() for value in logged.values()])
+        numbers = dict(zip(logged, self.world.sum_(values.detach().clone()).tolist(), strict=True))
+        if not math.isfinite(numbers["loss"]):
+            self._stop(images, targets, numbers)
+        self.engine.update(self.iteration)
+        return numbers
+
+    def _parts(self, images: Sequence[Tensor], targets: Sequence[Target]) -> list[Part]:
+        """This process's part of the batch in slices; what is sampled in a slice depends on nothing but its number."""
+        size, parts = self.micro_batch, []
+        for start in range(0, len(images), size):
+            number = (self.world.rank * len(images) + start) // size
+            seed = derive_seed(self.seed, "step", self.iteration, *([number] if number else []))
+            stop = start + size
+            parts.append(Part(images[start:stop], targets[start:stop], seed, size / self.config.batch_size))
+        return parts
+
+    def _stop(self, images: Sequence[Tensor], targets: Sequence[Target], losses: dict[str, float]) -> None:
+        path = self.out / ("diverged.pt" if self.world.leads else f"diverged-{self.world.rank}.pt")
         torch.save({"images": list(images), "targets": [dict(target) for target in targets]}, path)
-        values = ", ".join(f"{name}={loss.item():g}" for name, loss in losses.items())
+        values = ", ".join(f"{name}={loss:g}" for name, loss in losses.items() if name != "loss")
         raise TrainingDiverged(
             f"iteration {self.iteration}: the loss is not a number ({values}); the batch is in {path}. "
             f"Lower lr={self.config.lr:g}, lengthen warmup={self.config.warmup} or lower clip_norm"
@@ -171,26 +222,59 @@ class _Run:
     def _lr(self) -> float:
         return self.config.lr * learning_rate(self.config, self.iteration - 1)
 
+    def _log(self, numbers: Mapping[str, Any]) -> None:
+        for logger in self.loggers:
+            logger.write({"iteration": self.iteration, **numbers})
+
     def _save(self) -> None:
+        if not self.world.leads:
+            return
         checkpoint = Checkpoint(
             iteration=self.iteration,
             seed=self.seed,
             config=self.config,
             categories=self.dataset.categories,
-            model=self.detector.state_dict(),
-            average=self.average.state,
-            optimizer=self.optimizer.state_dict(),
+            model=self.engine.detector.state_dict(),
+            average=self.engine.average.state,
+            optimizer=self.engine.optimizer.state_dict(),
+            scaler=self.engine.scaler.state_dict(),
+            step=self.step.name,
+            step_state=self.step.state_dict(),
         )
         save_checkpoint(self.checkpoint_path, checkpoint)
 
     def evaluate(self) -> Metrics:
         """LVIS metrics of the averaged weights on the validation data, also written to the log."""
         assert self.val is not None
-        with self.average.applied() as detector:
-            results = predict(detector, self.val, image_size=self.config.image_size, categories=self.dataset.categories)
-        metrics = evaluate_lvis(results, self.val)
-        self.log.write({"iteration": self.iteration, "metrics": metrics.model_dump(exclude={"categories"})})
+        val, config, world = self.val, self.config, self.world
+        mine = Dataset(val.path, val.image_dir, world.part(val.images), [], val.categories)
+        with self.engine.average.applied() as detector:
+            found = predict(detector, mine, image_size=config.image_size, categories=self.dataset.categories)
+        results = world.gather(found)
+        metrics = world.broadcast(evaluate_lvis(results, val) if world.leads else None)
+        assert metrics is not None
+        self.ap = metrics.mask.AP
+        self._log({"metrics": metrics.model_dump(exclude={"categories"})})
         return metrics
+
+    def close(self) -> None:
+        for logger in self.loggers:
+            logger.close()
+
+
+def _micro_batch(config: TrainConfig, world: World) -> int:
+    size = config.micro_batch or max(config.batch_size // world.size, 1)
+    if config.batch_size % (size * world.size):
+        raise ConfigError(
+            f"batch_size={config.batch_size} in slices of {size} cannot be shared by {world.size} processes; "
+            f"make it a multiple of {size * world.size}, or set micro_batch"
+        )
+    return size
+
+
+def _last_ap(log: Path) -> float | None:
+    found = [line["metrics"]["mask"]["AP"] for line in read_log(log) if "metrics" in line]
+    return found[-1] if found else None
 
 
 class _Window:
