@@ -1,0 +1,79 @@
+"""Models of transformers from a hub id or a folder; whatever goes wrong becomes one sentence, and nothing stays random."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from divergen_records import WeightsError, require_extra
+
+__all__ = ["load_pretrained", "read_model_type"]
+
+
+def read_model_type(model: str) -> str:
+    """The ``model_type`` of a model's config.
+
+    Raises:
+        WeightsError: If there is no such model.
+        MissingExtra: If transformers is not installed.
+    """
+    with require_extra("divergen-annotate", "transformers"):
+        from transformers import PreTrainedConfig
+    with _readable(model):
+        config, _ = PreTrainedConfig.get_config_dict(model)
+    return str(config.get("model_type"))
+
+
+def load_pretrained(model: str, class_name: str) -> Any:
+    """``transformers.<class_name>.from_pretrained(model)`` in float32, from safetensors where it is a model.
+
+    Raises:
+        WeightsError: If there is no such model, it cannot be read, or some of its weights are missing.
+        MissingExtra: If transformers is not installed.
+    """
+    with require_extra("divergen-annotate", "transformers"):
+        import torch
+        import transformers
+    loader = getattr(transformers, class_name)
+    if not issubclass(loader, transformers.PreTrainedModel):
+        with _readable(model), require_extra("divergen-annotate", "transformers"):
+            return loader.from_pretrained(model)
+    with _readable(model), _quiet():
+        loaded, report = loader.from_pretrained(
+            model, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+        )
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise WeightsError(
+            f"{model}: {len(missing)} weights of {class_name} are not in it ({', '.join(missing[:3])} …); they would be "
+            "random. It is the checkpoint of another architecture, or incomplete"
+        )
+    return loaded
+
+
+@contextmanager
+def _readable(model: str) -> Iterator[None]:
+    """Translate what transformers and safetensors raise for a model that cannot be loaded."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise WeightsError(
+            f"{model}: the model cannot be loaded: {str(error).strip().splitlines()[0]} Give the id of a model on the "
+            "hub, or a folder that holds config.json, preprocessor_config.json and model.safetensors"
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the table of missing weights that transformers logs: it becomes our error."""
+    logger = logging.getLogger("transformers.modeling_utils")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
