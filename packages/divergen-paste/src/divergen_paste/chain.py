@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from divergen_records import ConfigError, derive_seed, short_hash
+from divergen_records import Category, ConfigError, derive_seed, short_hash
 from divergen_records.sample import Sample
 
 from .paster import Paster
@@ -30,6 +30,12 @@ class Chain:
         self.pasters = pasters
 
     @property
+    def categories(self) -> tuple[Category, ...]:
+        """The categories that any of the pasters may paste, by id."""
+        known = {category.id: category for paster in self.pasters for category in paster.categories}
+        return tuple(known[key] for key in sorted(known))
+
+    @property
     def identity(self) -> str:
         """Hash of all pasters' pools and settings, in their order."""
         return short_hash("chain/1", *(paster.identity for paster in self.pasters))
@@ -45,4 +51,10 @@ class Chain:
         """Paste into a sample; randomness comes from (seeds, epoch, image id) alone."""
         for position, paster in enumerate(self.pasters):
             sample = paster.paste(sample, self.generator(sample, position))
+        return sample
+
+    def paste(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Paste into a sample with a given source of randomness, which all pasters share."""
+        for paster in self.pasters:
+            sample = paster.paste(sample, rng)
         return sample

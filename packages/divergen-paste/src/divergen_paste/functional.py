@@ -11,6 +11,7 @@ from divergen_records.masks import crop_segmentation, encode_rle, mask_to_polygo
 from divergen_records.sample import Instance, Sample
 from numpy.typing import NDArray
 
+from .chain import Chain
 from .paster import Paster
 from .pool import InstancePool
 
@@ -22,7 +23,7 @@ MaskForm = Literal["rle", "bitmap", "polygons"]
 def paste(
     image: NDArray[np.uint8],
     annotations: Sequence[Mapping[str, Any]],
-    pool: InstancePool | Paster,
+    pool: InstancePool | Paster | Chain,
     rng: np.random.Generator,
     *,
     masks: MaskForm = "rle",
@@ -33,7 +34,7 @@ def paste(
         image: (H, W, 3) uint8 RGB; not changed.
         annotations: COCO annotations: ``category_id`` and ``segmentation`` (polygons, RLE, or a bitmap (H, W)),
             and whatever else they hold. Not changed.
-        pool: Where instances come from, pasted with the defaults, or a `Paster` with settings of its own.
+        pool: Where instances come from, pasted with the defaults, or a `Paster` or `Chain` with settings of its own.
         rng: Source of randomness.
         masks: Form of the segmentations that are new: compressed ``"rle"``, ``"bitmap"`` (H, W) bool, or
             ``"polygons"``, which lose holes.
@@ -46,7 +47,7 @@ def paste(
     Raises:
         MaskError: If a segmentation does not fit the image.
     """
-    paster = pool if isinstance(pool, Paster) else Paster(pool)
+    paster = Paster(pool) if isinstance(pool, InstancePool) else pool
     sample = sample_from_annotations(image, annotations)
     untouched = {id(instance) for instance in sample.instances}
     result = paster.paste(sample, rng)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from divergen_records import ConfigError, ImageError, derive_seed, short_hash
+from divergen_records import Category, ConfigError, ImageError, derive_seed, short_hash
 from divergen_records.sample import Sample
 from numpy.typing import NDArray
 
@@ -118,6 +118,11 @@ class Paster:
         self.limits = {"box_shift": box_shift, "min_visible": min_visible, "min_pixels": min_pixels}
         self.seed = seed
         self.corrupt = 0
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """The categories that it may paste, by id."""
+        return self.pool.categories
 
     @property
     def identity(self) -> str:

@@ -41,7 +41,7 @@ class InstancePaste(torch.nn.Module):
         label_of: Category id -> label in the targets; by default labels are category ids.
     """
 
-    def __init__(self, paster: Paster, label_of: Mapping[int, int] | None = None) -> None:
+    def __init__(self, paster: Paster | Chain, label_of: Mapping[int, int] | None = None) -> None:
         super().__init__()
         self.paster = paster
         self.label_of = None if label_of is None else dict(label_of)
@@ -64,9 +64,10 @@ class InstancePaste(torch.nn.Module):
             Image and target; ``boxes`` (M, 4) are XYXY, ``masks`` (M, H, W) uint8.
         """
         sample = self._sample(image, target)
-        known = "image_id" in target
-        generator = self.paster.generator(sample) if known else np.random.default_rng(_torch_seed())
-        result = self.paster.paste(sample, generator)
+        if "image_id" in target:
+            result = self.paster(sample)
+        else:
+            result = self.paster.paste(sample, np.random.default_rng(_torch_seed()))
         made = sample_to_target(result, self.label_of)
         kept = torch.tensor([-1 if i.annotation_id is None else i.annotation_id for i in result.instances])
         count = len(target["labels"])

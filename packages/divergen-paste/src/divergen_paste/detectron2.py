@@ -1,0 +1,184 @@
+"""For detectron2: a dataset mapper in the place of its `DatasetMapper`, with masks as bitmaps."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from divergen_records import ConfigError, MissingExtra
+from divergen_records.sample import Instance, Sample
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .chain import Chain
+    from .paster import Paster
+
+try:
+    import torch
+    from detectron2.data import MetadataCatalog
+    from detectron2.data import detection_utils as utils
+    from detectron2.data import transforms as T
+    from detectron2.structures import BitMasks, Boxes, BoxMode, Instances
+except ImportError as error:  # no extra brings it: it is not on PyPI
+    raise MissingExtra(
+        f"{error.name or error} is not installed: "
+        "pip install --no-build-isolation 'git+https://github.com/facebookresearch/detectron2.git'"
+    ) from error
+
+from .functional import paste
+
+__all__ = ["PasteMapper"]
+
+Image = NDArray[np.uint8]
+
+
+class PasteMapper:
+    """Reads, augments and pastes: from a dataset dict to what detectron2's models take.
+
+    Randomness comes from numpy's global state, as that of detectron2's own augmentations does: detectron2 seeds it
+    anew in every loader worker, from ``cfg.SEED``.
+
+    Args:
+        paster: What pastes.
+        augmentations: detectron2's, before or after the paste as ``when`` says.
+        label_of: Category id of the pool and the statistics -> class in the dataset dicts, which count from 0:
+            ``MetadataCatalog.get(name).thing_dataset_id_to_contiguous_id``.
+        image_format: Of the image that the model takes, ``"BGR"`` or ``"RGB"``.
+        when: Paste ``"after"`` the augmentations, as the published mapper: every pasted instance is seen in full, and
+            its size is a share of what the model sees. Or ``"before"``: augmentations scale, crop and colour all.
+
+    Example:
+        >>> class Trainer(DefaultTrainer):  # doctest: +SKIP
+        ...     @classmethod
+        ...     def build_train_loader(cls, cfg):
+        ...         mapper = PasteMapper.from_config(cfg, Paster(InstancePool.open("pool"), statistics))
+        ...         return build_detection_train_loader(cfg, mapper=mapper)
+    """
+
+    def __init__(
+        self,
+        paster: Paster | Chain,
+        augmentations: Sequence[Any] = (),
+        *,
+        label_of: Mapping[int, int],
+        image_format: str = "BGR",
+        when: Literal["before", "after"] = "after",
+    ) -> None:
+        if image_format not in ("BGR", "RGB") or when not in ("before", "after"):
+            raise ConfigError(f"image_format is 'BGR' or 'RGB', when 'before' or 'after': {image_format!r}, {when!r}")
+        missing = sorted({category.id for category in paster.categories} - set(label_of))
+        if missing:
+            raise ConfigError(f"label_of has no class for the pool's category ids {missing[:5]}")
+        self.paster = paster
+        self.augmentations = T.AugmentationList(list(augmentations))
+        self.label_of = dict(label_of)
+        self.image_format, self.when = image_format, when
+        self._category_of = {label: key for key, label in self.label_of.items()}
+
+    @classmethod
+    def from_config(
+        cls, cfg: Any, paster: Paster | Chain, *, label_of: Mapping[int, int] | None = None, **options: Any
+    ) -> PasteMapper:
+        """The mapper of a detectron2 config: its augmentations, crop and image format.
+
+        Args:
+            cfg: detectron2's ``CfgNode``.
+            paster: What pastes.
+            label_of: By default that of the first training set's metadata.
+            options: ``when``.
+
+        Raises:
+            ConfigError: If the metadata do not say which class a category id is.
+        """
+        if label_of is None:
+            name = cfg.DATASETS.TRAIN[0]
+            label_of = MetadataCatalog.get(name).get("thing_dataset_id_to_contiguous_id")
+            if label_of is None:
+                raise ConfigError(
+                    f"the metadata of {name!r} have no thing_dataset_id_to_contiguous_id; give label_of, for LVIS "
+                    "{category id: category id - 1}"
+                )
+        augmentations = utils.build_augmentation(cfg, is_train=True)
+        if cfg.INPUT.CROP.ENABLED:
+            augmentations.insert(0, T.RandomCrop(cfg.INPUT.CROP.TYPE, cfg.INPUT.CROP.SIZE))
+        return cls(paster, augmentations, label_of=label_of, image_format=cfg.INPUT.FORMAT, **options)
+
+    def __call__(self, dataset_dict: Mapping[str, Any]) -> dict[str, Any]:
+        """Read the image, augment, paste.
+
+        Args:
+            dataset_dict: One image in detectron2's form; crowds are left out, as detectron2 does. Not changed.
+
+        Returns:
+            The dict with ``image`` (3, H, W) uint8, and ``instances`` with ``gt_boxes`` (tight around the masks),
+            ``gt_classes`` and ``gt_masks`` (`BitMasks`) in place of ``annotations``. Classes that were pasted leave
+            LVIS's ``neg_category_ids``.
+        """
+        result = {key: copy.deepcopy(value) for key, value in dataset_dict.items() if key != "annotations"}
+        image = utils.read_image(result["file_name"], format=self.image_format)
+        utils.check_image_size(result, image)
+        annotations = [item for item in dataset_dict.get("annotations", ()) if not item.get("iscrowd", 0)]
+        if self.when == "before":
+            image, annotations = self._paste_first(image, annotations)
+        seen = T.AugInput(image)
+        transforms = self.augmentations(seen)
+        image = seen.image
+        sample = self._sample(image, annotations, transforms)
+        if self.when == "after":
+            sample = self._paste(sample)
+            image = self._turned(sample.image)
+        result["image"] = torch.as_tensor(np.ascontiguousarray(image.transpose(2, 0, 1)))
+        result["instances"] = self._instances(sample)
+        if "neg_category_ids" in result:
+            shown = {instance.category_id for instance in sample.instances}
+            result["neg_category_ids"] = [key for key in result["neg_category_ids"] if key not in shown]
+        return result
+
+    def _turned(self, image: Image) -> Image:
+        """From the model's order of colours to RGB, and back."""
+        return image if self.image_format == "RGB" else np.ascontiguousarray(image[:, :, ::-1])
+
+    def _paste(self, sample: Sample) -> Sample:
+        return self.paster.paste(sample, _generator())
+
+    def _paste_first(
+        self, image: Image, annotations: Sequence[Mapping[str, Any]]
+    ) -> tuple[Image, list[dict[str, Any]]]:
+        known = [{**item, "category_id": self._category_of[item["category_id"]]} for item in annotations]
+        image, pasted = paste(self._turned(image), known, self.paster, _generator())
+        return self._turned(image), [{**item, "category_id": self.label_of[item["category_id"]]} for item in pasted]
+
+    def _sample(self, image: Image, annotations: Sequence[Mapping[str, Any]], transforms: Any) -> Sample:
+        """The augmented image with what of its objects the augmentations leave in it."""
+        size = image.shape[:2]
+        # Boxes are made anew from the masks; here they only have to be there.
+        turned = [
+            utils.transform_instance_annotations({"bbox_mode": BoxMode.XYWH_ABS, **item}, transforms, size)
+            for item in annotations
+        ]
+        for item in turned:
+            if isinstance(item["segmentation"], np.ndarray):
+                # From an RLE; where augmentations pad the image, detectron2 pads it with 255, "ignore".
+                item["segmentation"] = item["segmentation"] == 1
+        masks = utils.annotations_to_instances(turned, size, mask_format="bitmask").gt_masks.tensor if turned else ()
+        instances = tuple(
+            Instance.from_mask(mask.numpy(), self._category_of[int(item["category_id"])])
+            for item, mask in zip(turned, masks, strict=True)
+            if mask.any()
+        )
+        return Sample(self._turned(image), instances, image_id=0)
+
+    def _instances(self, sample: Sample) -> Instances:
+        instances = Instances(sample.image.shape[:2])
+        labels = [self.label_of[instance.category_id] for instance in sample.instances]
+        instances.gt_boxes = Boxes(torch.from_numpy(sample.boxes()))
+        instances.gt_classes = torch.tensor(labels, dtype=torch.int64)
+        instances.gt_masks = BitMasks(torch.from_numpy(sample.masks()))
+        return instances
+
+
+def _generator() -> np.random.Generator:
+    """A source of randomness from numpy's global state, which detectron2 seeds in every worker."""
+    return np.random.default_rng(np.random.randint(0, 2**32, size=4, dtype=np.uint64).tolist())
