@@ -63,6 +63,15 @@ def tests(session: nox.Session, package: str) -> None:
 
 
 @nox.session
+@nox.parametrize("package", PACKAGES)
+def lowest(session: nox.Session, package: str) -> None:
+    """The tests of a package with the oldest versions that its dependencies allow."""
+    own = f"{RECORDS}[table]" if package == "divergen-records" else f"./packages/{package}"
+    session.install("--resolution", "lowest-direct", own, f"{RECORDS}[table]", *TOOLS, *test_dependencies(package))
+    session.run("pytest", f"packages/{package}/tests", *session.posargs)
+
+
+@nox.session
 def integration(session: nox.Session) -> None:
     install(session, *SOURCES, *TOOLS, "import-linter>=2.0", "build>=1.2")
     session.run("lint-imports")

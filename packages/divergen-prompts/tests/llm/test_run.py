@@ -29,7 +29,7 @@ def ask(
     account: Account | None = None,
     **options: object,
 ) -> LlmReport:
-    quick: dict[str, object] = {"per_category": 12, "per_request": 6, "timeout": 1.0, "backoff": 0.01, "retries": 5}
+    quick: dict[str, object] = {"per_category": 12, "per_request": 6, "timeout": 20.0, "backoff": 0.01, "retries": 5}
     settings = LlmSettings(model="m", base_url=endpoint.url, **(quick | options))  # type: ignore[arg-type]
     return llm_prompts(categories, settings, out, account=account, counter=EstimatedTokens())
 
@@ -62,9 +62,9 @@ def test_llm_prompts__completes_with_a_third_of_the_answers_faulty(tmp_path: Pat
 def test_llm_prompts__an_answer_that_never_ends_is_cut_off(tmp_path: Path, fault: str) -> None:
     with FakeEndpoint(faulty=0.4, faults=[fault], seed=3) as endpoint:
         begun = time.monotonic()
-        report = ask(endpoint, tmp_path / "p.jsonl", CATEGORIES[:2], timeout=0.2)
+        report = ask(endpoint, tmp_path / "p.jsonl", CATEGORIES[:2], timeout=1.0)
     assert report.shortfalls == {}
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
     assert endpoint.given[fault]
 
 
