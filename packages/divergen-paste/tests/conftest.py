@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from divergen_records.coco import Annotation, Dataset, ImageInfo
 from divergen_records.images import encode_image
 from divergen_records.masks import encode_rle
 from divergen_records.sample import Instance, Sample
+
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # no look for a newer version, which takes the network
 
 CATEGORIES = (
     Category(id=1, name="cup", frequency="f", image_count=200),

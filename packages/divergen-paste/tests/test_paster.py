@@ -1,3 +1,4 @@
+import json
 import pickle
 import shutil
 import warnings
@@ -7,7 +8,7 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
-from divergen_paste import InstancePool, InstanceSampler, PasteConfig, Paster
+from divergen_paste import InstancePool, InstanceSampler, PasteConfig, Paster, PoolWeights
 from divergen_paste.paster import Placement
 from divergen_records import ConfigError, ImageError
 from divergen_records.sample import Sample
@@ -154,7 +155,13 @@ def test_paster__bad_settings(pool, options):
         Paster(pool, **options)
 
 
-def test_config__every_field_is_read(pool):
+def test_config__every_field_is_read(pool, tmp_path):
+    layouts = tmp_path / "layouts.json"
+    item = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 10, 40, 40], "area": 1600, "iscrowd": 0}
+    item["segmentation"] = [[10, 10, 50, 10, 50, 50, 10, 50]]
+    image = {"id": 1, "width": 100, "height": 100, "file_name": "1.jpg"}
+    content = {"images": [image], "annotations": [item], "categories": [{"id": 1, "name": "cup"}]}
+    layouts.write_text(json.dumps(content))
     changes = {
         "count": "fixed",
         "max_instances": 3,
@@ -174,6 +181,7 @@ def test_config__every_field_is_read(pool):
         "colour_jitter": 0.1,
         "box_shift": 5,
         "min_visible": 100,
+        "layouts": layouts,
     }
     assert set(changes) == set(PasteConfig.model_fields) - {"kind", "statistics"}
     identities = {PasteConfig(**{key: value}).build(pool).identity for key, value in changes.items()}
@@ -185,6 +193,13 @@ def test_config__statistics_file_wins(pool, tmp_path):
     (tmp_path / "s.json").write_text('{"1": [0.3, 0.1]}')
     paster = PasteConfig(statistics=tmp_path / "s.json").build(pool, {1: (0.1, 0.1)})
     assert paster.sizes.statistics == {1: (0.3, 0.1)}
+
+
+def test_config__weights_from_outside(pool, sample):
+    weights = PoolWeights(pool)
+    paster = PasteConfig(count="fixed").build(pool, weights=weights)
+    weights.set_categories({3: 0, 7: 0})
+    assert {placement.category_id for placement in paster.plan(sample, np.random.default_rng(0))} == {1}
 
 
 def test_config_parse__values():

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .sampling import InstanceSampler
     from .scale import SizeSampler
     from .statistics import area_statistics, read_statistics, write_statistics
+    from .weights import PoolWeights
 
 __all__ = [
     "Chain",
@@ -23,6 +24,7 @@ __all__ = [
     "PasteConfig",
     "Paster",
     "PoolError",
+    "PoolWeights",
     "SizeSampler",
     "area_statistics",
     "bake",
@@ -37,6 +39,7 @@ _LAZY = {
     "InstanceSampler": "sampling",
     "PasteConfig": "config",
     "Paster": "paster",
+    "PoolWeights": "weights",
     "SizeSampler": "scale",
     "area_statistics": "statistics",
     "bake": "baking",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .paster import Paster
     from .pool import InstancePool
     from .statistics import Statistics
+    from .weights import PoolWeights
 
 __all__ = ["PasteConfig"]
 
@@ -43,6 +44,7 @@ class PasteConfig(Config):
         colour_jitter: Brightness, contrast, saturation change by up to this share.
         box_shift: A covered object stays if its box moved by no more than this many pixels …
         min_visible: … or if so many of its pixels remain visible.
+        layouts: COCO or LVIS file whose images' boxes say how many instances there are, how large and where.
     """
 
     kind: Literal["paste"] = "paste"
@@ -65,6 +67,7 @@ class PasteConfig(Config):
     colour_jitter: float = Field(default=0.0, ge=0, lt=1)
     box_shift: int = Field(default=10, ge=0)
     min_visible: int = Field(default=300, ge=0)
+    layouts: Path | None = None
 
     @classmethod
     def parse(cls, settings: Iterable[str]) -> PasteConfig:
@@ -90,19 +93,30 @@ class PasteConfig(Config):
             where = ".".join(map(str, first["loc"]))
             raise ConfigError(f"{where}: {first['msg']}; known settings are {known}") from error
 
-    def build(self, pool: InstancePool, statistics: Statistics | None = None, *, seed: int = 0) -> Paster:
+    def build(
+        self,
+        pool: InstancePool,
+        statistics: Statistics | None = None,
+        *,
+        weights: PoolWeights | None = None,
+        seed: int = 0,
+    ) -> Paster:
         """The paster that these settings describe.
 
         Args:
             pool: Where instances come from.
             statistics: Area statistics of the training set, used where the settings name no file.
+            weights: Weights that something else changes while training runs.
             seed: Of the run.
 
         Raises:
             ConfigError: If settings contradict each other or the pool.
-            DatasetError: If the file of statistics is malformed.
+            DatasetError: If the file of statistics or of layouts is malformed.
         """
+        from divergen_records.coco import read_dataset
+
         from .paster import Paster
+        from .placing import read_layouts
         from .sampling import InstanceSampler
         from .scale import SizeSampler
         from .statistics import read_statistics
@@ -120,6 +134,7 @@ class PasteConfig(Config):
             pool,
             balance=self.balance,
             category_weights=self.category_weights,
+            weights=weights,
             image_categories=self.image_categories,
         )
         return Paster(
@@ -133,6 +148,7 @@ class PasteConfig(Config):
             flip=self.flip,
             rotation=self.rotation,
             colour_jitter=self.colour_jitter,
+            layouts=() if self.layouts is None else read_layouts(read_dataset(self.layouts)),
             box_shift=self.box_shift,
             min_visible=self.min_visible,
             seed=seed,

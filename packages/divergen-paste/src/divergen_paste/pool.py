@@ -15,7 +15,7 @@ Nothing is read before it is needed, and all processes share the same pages.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -108,6 +108,7 @@ class InstancePool:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.manifest = _read_manifest(self.path)
+        self._order: NDArray[np.int64] | None = None
         try:
             self.index: NDArray[Any] = np.load(self.path / "index.npy", mmap_mode="r")
             self._sources: NDArray[Any] = np.load(self.path / "sources.npy", mmap_mode="r")
@@ -185,6 +186,22 @@ class InstancePool:
     def source(self, row: int) -> str:
         """Provenance of an instance: `InstanceRecord.id`, ``"annotation:17"``, or a file's name."""
         return bytes(self._sources[row]).decode()
+
+    def rows(self, sources: Sequence[str]) -> NDArray[np.int64]:
+        """Rows of instances by their provenance, (n,) int64: the way back from a pasted instance's ``source``.
+
+        Raises:
+            PoolError: If the pool has none of that provenance.
+        """
+        if self._order is None:
+            self._order = np.argsort(self._sources)
+        wanted = np.array([source.encode() for source in sources], dtype=np.bytes_)
+        places = np.searchsorted(self._sources, wanted, sorter=self._order).clip(max=len(self) - 1)
+        rows = self._order[places]
+        for source, found, asked in zip(sources, self._sources[rows], wanted, strict=True):
+            if found != asked:
+                raise PoolError(f"{self.path}: no instance comes from {source!r}")
+        return np.asarray(rows, dtype=np.int64)
 
     def read(self, row: int, target: tuple[int, int] | None = None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Decode an instance.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .options import Balance, Count
 from .pool import InstancePool
+from .weights import PoolWeights
 
 __all__ = ["BALANCES", "COUNTS", "InstanceSampler"]
 
@@ -56,6 +57,7 @@ class InstanceSampler:
         balance: Weights of the categories, one of `BALANCES`.
         category_weights: Category id -> factor on its weight, 1 where not named; 0 leaves a category out.
         instance_weights: (N,) weight of each row inside its category, for example from BSGAL; uniform by default.
+        weights: Weights that may change while this draws, in place of ``instance_weights``.
         image_categories: Draw only categories that the image shows, where the pool has any of them.
 
     Raises:
@@ -69,6 +71,7 @@ class InstanceSampler:
         balance: Balance = "category",
         category_weights: Mapping[int, float] | None = None,
         instance_weights: NDArray[np.floating] | None = None,
+        weights: PoolWeights | None = None,
         image_categories: bool = False,
     ) -> None:
         entries = pool.manifest.categories
@@ -77,24 +80,38 @@ class InstanceSampler:
         self._first = np.array([entry.first for entry in entries])
         self._count = np.array([entry.count for entry in entries])
         factors = [(category_weights or {}).get(entry.category.id, 1.0) for entry in entries]
-        self._weights = np.array(BALANCES[balance](pool)) * factors
-        self._cumulated: NDArray[np.float64] | None = None
-        if instance_weights is not None:
-            self._set_instance_weights(np.asarray(instance_weights, dtype=np.float64), len(pool))
-        if (self._weights < 0).any() or not np.isfinite(self._weights).all() or not self._weights.any():
-            raise ConfigError("the weights of the pool's categories must be finite, not negative and not all zero")
-        self._edges = _edges(self._weights)
+        self._base = np.array(BALANCES[balance](pool)) * factors
+        self._rows = len(pool)
+        self.weights, self._seen = weights, -1
+        if weights is not None and instance_weights is not None:
+            raise ConfigError("give instance_weights, which stay, or weights, which may change, not both")
+        self._set(1.0, None if instance_weights is None else np.asarray(instance_weights, dtype=np.float64))
+        self._follow()
 
     def __repr__(self) -> str:
+        self._follow()
         rows = "" if self._cumulated is None else f", instances {zlib.crc32(self._cumulated.data)}"
         return f"InstanceSampler({self._weights.tolist()}, image_categories={self.image_categories}{rows})"
 
-    def _set_instance_weights(self, weights: NDArray[np.float64], rows: int) -> None:
-        if weights.shape != (rows,) or (weights < 0).any() or not np.isfinite(weights).all():
-            raise ConfigError(f"instance weights: expected {rows} finite numbers >= 0, found shape {weights.shape}")
-        self._cumulated = np.concatenate([[0.0], np.cumsum(weights)])
-        # A category whose instances all weigh nothing cannot be drawn.
-        self._weights = self._weights * (np.add.reduceat(weights, self._first) > 0)
+    def _follow(self) -> None:
+        """Take over weights that have changed since the last draw."""
+        if self.weights is not None and self._seen != (version := self.weights.version):
+            self._set(self.weights.categories, self.weights.instances)
+            self._seen = version
+
+    def _set(self, factors: float | NDArray[np.float64], instances: NDArray[np.float64] | None) -> None:
+        categories, cumulated = self._base * factors, None
+        if instances is not None:
+            if instances.shape != (self._rows,) or (instances < 0).any() or not np.isfinite(instances).all():
+                raise ConfigError(
+                    f"instance weights: expected {self._rows} finite numbers >= 0, found shape {instances.shape}"
+                )
+            cumulated = np.concatenate([[0.0], np.cumsum(instances)])
+            # A category whose instances all weigh nothing cannot be drawn.
+            categories = categories * (np.add.reduceat(instances, self._first) > 0)
+        if (categories < 0).any() or not np.isfinite(categories).all() or not categories.any():
+            raise ConfigError("the weights of the pool's categories must be finite, not negative and not all zero")
+        self._weights, self._cumulated, self._edges = categories, cumulated, _edges(categories)
 
     def draw(self, rng: np.random.Generator, n: int, shown: Collection[int] = ()) -> NDArray[np.int64]:
         """Rows of ``n`` instances, (n,) int64, with replacement.
@@ -104,6 +121,7 @@ class InstanceSampler:
             n: How many.
             shown: Category ids that the image shows; used with ``image_categories``.
         """
+        self._follow()
         edges = self._edges
         if self.image_categories:
             weights = self._weights * np.isin(self.category_ids, list(shown))
