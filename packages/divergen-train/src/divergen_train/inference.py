@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -15,11 +15,12 @@ from divergen_records.errors import ConfigError
 from divergen_records.images import read_image
 from divergen_records.masks import encode_rle
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from .augment import resize_longest
 from .checkpoint import check_categories, load_checkpoint, load_detector
 from .detector import Detections, Detector
+from .distributed import pick_device
 
 __all__ = ["paste_mask", "predict"]
 
@@ -31,6 +32,7 @@ def predict(
     image_size: int | None = None,
     categories: Sequence[Category] | None = None,
     batch_size: int = 8,
+    device: str = "auto",
     progress: str = "predict",
 ) -> list[dict[str, Any]]:
     """Detect the objects in all images of a data set; its annotations are not looked at.
@@ -41,6 +43,7 @@ def predict(
         image_size: Longest side that images are resized to; the checkpoint's by default, needed for a detector.
         categories: What the labels of a detector mean; the data set's by default, the checkpoint's for a path.
         batch_size: Images at once.
+        device: For a checkpoint, ``auto`` takes the GPU where there is one; a detector stays where it is.
         progress: Name on the progress line.
 
     Returns:
@@ -55,6 +58,7 @@ def predict(
     if isinstance(model, Path | str):
         checkpoint = load_checkpoint(Path(model))
         detector, categories = load_detector(checkpoint), checkpoint.categories
+        cast(nn.Module, detector).to(pick_device(device))
         image_size = image_size or checkpoint.config.image_size
     else:
         detector, categories = model, categories or dataset.categories
@@ -79,15 +83,21 @@ def _detect(
         pixels = read_image(dataset.image_path(image), size=(image.height, image.width))
         resized = resize_longest(pixels, image_size)
         tensors.append(torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1))))
-    return zip(tensors, detector(tensors), strict=True)
+    device = _device_of(detector)
+    return zip(tensors, detector([tensor.to(device) for tensor in tensors]), strict=True)
+
+
+def _device_of(detector: Detector) -> torch.device:
+    weights = detector.parameters() if isinstance(detector, nn.Module) else iter(())
+    return next((weight.device for weight in weights), torch.device("cpu"))
 
 
 def _results(
     found: Detections, image: ImageInfo, tensor: Tensor, categories: Sequence[Category]
 ) -> Iterator[dict[str, Any]]:
     scale = np.array([image.width / tensor.shape[2], image.height / tensor.shape[1]] * 2, dtype=np.float32)
-    boxes = found["boxes"].numpy() * scale
-    masks = found["masks"].numpy()
+    boxes = found["boxes"].float().cpu().numpy() * scale
+    masks = found["masks"].float().cpu().numpy()
     for box, mask, label, score in zip(boxes, masks, found["labels"].tolist(), found["scores"].tolist(), strict=True):
         x0, y0, x1, y1 = (round(float(edge), 2) for edge in box)
         yield {
