@@ -100,6 +100,22 @@ def test_run_pipeline__shards_give_the_same_table(tmp_path: Path, finished: Run)
     assert rows(run) == rows(finished)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Tip. In future versions of Ray:FutureWarning")
+def test_run_pipeline__ray_gives_the_same_table(tmp_path: Path, finished: Run, small: tuple[str, ...]) -> None:
+    ray = pytest.importorskip("ray")
+    run = Run(tmp_path / "ray", load_config("quickstart", [*small, "executor={kind: ray, workers: 2, parts: 2}"]))
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        run_pipeline(run)
+        assert rows(run) == rows(finished)
+        broken = load_config("quickstart", [*small, "executor={kind: ray}", "rules={rules: []}"])
+        with pytest.raises(ConfigError, match="leave --shard out"):
+            run_pipeline(Run(run.folder, broken), shard=Shard(0, 2))
+    finally:
+        ray.shutdown()
+
+
 def test_run_pipeline__category_that_the_dataset_lacks(tmp_path: Path, small: tuple[str, ...]) -> None:
     run = Run(tmp_path / "run", load_config("quickstart", [*small, "categories=[aple]"]))
     with pytest.raises(ConfigError, match="has no category 'aple'; did you mean 'apple'"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from divergen_annotate.config import AnnotatorConfig, GrabCutConfig, RepairConfig
 from divergen_filter.config import EfficientNetLite0Config, EmbedderConfig, RulesConfig
@@ -14,14 +14,20 @@ from divergen_records import Config
 from divergen_train.config import TrainConfig, preset
 from pydantic import AfterValidator, BeforeValidator, Field
 
+if TYPE_CHECKING:
+    from .executors import Executor
+
 __all__ = [
     "BakeConfig",
     "DataConfig",
+    "ExecutorConfig",
     "FilePrompts",
     "GrammarPrompts",
+    "LocalConfig",
     "LvisData",
     "MiniLvisData",
     "PromptsConfig",
+    "RayConfig",
     "RunConfig",
     "SplitConfig",
     "TemplatePrompts",
@@ -138,6 +144,47 @@ class BakeConfig(Config):
     copies: int = Field(default=1, ge=1)
 
 
+class LocalConfig(Config):
+    """The steps run in this process; several machines share them by ``--shard``."""
+
+    kind: Literal["local"] = "local"
+
+    def build(self) -> Executor:
+        """The executor."""
+        from .executors import LocalExecutor
+
+        return LocalExecutor()
+
+
+class RayConfig(Config):
+    """The table's steps are shared by actors under Ray, which hold the models; extra ``ray``.
+
+    Attributes:
+        address: Of a running cluster, for example ``auto``; a local Ray is started where left out. All machines see
+            the run's folder under the same path.
+        workers: Actors.
+        cpus: Cores of each.
+        gpus: GPUs of each; a share below 1 lets several use one.
+        parts: Parts of the rows for each worker: more balance better, fewer load less often.
+    """
+
+    kind: Literal["ray"] = "ray"
+    address: str | None = None
+    workers: int = Field(default=2, ge=1)
+    cpus: float = Field(default=1, ge=0)
+    gpus: float = Field(default=0, ge=0)
+    parts: int = Field(default=4, ge=1)
+
+    def build(self) -> Executor:
+        """The executor; raises `MissingExtra` where Ray is not installed."""
+        from .executors import RayExecutor
+
+        return RayExecutor(address=self.address, workers=self.workers, cpus=self.cpus, gpus=self.gpus, parts=self.parts)
+
+
+ExecutorConfig = Annotated[LocalConfig | RayConfig, Field(discriminator="kind")]
+
+
 class RunConfig(Config):
     """A whole run.
 
@@ -158,6 +205,7 @@ class RunConfig(Config):
         paste: How kept instances are pasted into training images.
         bake: Paste to disk before training; in every epoch anew where left out.
         train: The detector and its schedule; the run ends with the pasted images where null.
+        executor: Who does the work on the table.
     """
 
     name: str = "run"
@@ -175,3 +223,4 @@ class RunConfig(Config):
     paste: PasteConfig = PasteConfig()
     bake: BakeConfig | None = None
     train: Annotated[TrainConfig | None, BeforeValidator(_training)] = TrainConfig()
+    executor: ExecutorConfig = LocalConfig()

@@ -16,6 +16,7 @@ from .data import Splits, extend, load_splits, read_extra_categories, select_cat
 from .run import Run
 
 if TYPE_CHECKING:
+    from divergen_annotate import Annotator
     from divergen_filter import Embedder, References
     from divergen_gen import Generator, Plan
     from divergen_paste import InstancePool, Paster
@@ -29,10 +30,11 @@ class Pipeline:
     Args:
         run: The run's folder and configuration.
         shard: The part of the table's work that is this process's.
+        quiet: Show no progress.
     """
 
-    def __init__(self, run: Run, shard: Shard | None = None) -> None:
-        self.run, self.shard = run, shard or Shard()
+    def __init__(self, run: Run, shard: Shard | None = None, *, quiet: bool = False) -> None:
+        self.run, self.shard, self.quiet = run, shard or Shard(), quiet
 
     @property
     def config(self) -> RunConfig:
@@ -80,6 +82,12 @@ class Pipeline:
         )
 
     @cached_property
+    def annotator(self) -> Annotator:
+        """What makes the masks."""
+        annotator: Annotator = self.config.annotator.build()
+        return annotator
+
+    @cached_property
     def embedder(self) -> Embedder:
         """What embeds real and generated instances."""
         embedder: Embedder = self.config.embedder.build()
@@ -108,7 +116,7 @@ class Pipeline:
 
     def fill(self, stage: Stage, batch_size: int = 32) -> None:
         """Run a stage over this shard's pending rows."""
-        fill(self.run.table, stage, shard=self.shard, batch_size=batch_size)
+        fill(self.run.table, stage, shard=self.shard, batch_size=batch_size, progress=not self.quiet)
 
     @contextmanager
     def shared(self) -> Iterator[None]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from divergen_records import ConfigError, Shard
@@ -13,6 +14,9 @@ from divergen_records import ConfigError, Shard
 from .pipeline import Pipeline
 from .run import Run
 from .steps import STEPS, Step
+
+if TYPE_CHECKING:
+    from .executors import Executor
 
 __all__ = ["describe_plan", "run_pipeline"]
 
@@ -36,10 +40,12 @@ def run_pipeline(
         retry: Try failed rows again.
 
     Raises:
-        ConfigError: If a step's settings changed since it was done.
+        ConfigError: If a step's settings changed since it was done; or shards are asked for beside Ray's.
         RunLocked: If another process works on the folder.
     """
     shard = shard or Shard()
+    if shard.count > 1 and run.config.executor.kind != "local":
+        raise ConfigError(f"executor {run.config.executor.kind!r} shares the work by itself; leave --shard out")
     if redo == "gen":
         raise ConfigError("pictures are never thrown away; to make others, change the seed or use another --out")
     redone = STEPS[_position(redo) :] if redo else ()
@@ -53,11 +59,12 @@ def run_pipeline(
             _undo(pipeline, step)
         if retry and run.has_table():
             click.echo(f"trying {run.table.retry_errors():,} failed rows again", err=True)
-        for number, step in enumerate(steps, 1):
-            if shard.count > 1 and not step.sharded and step.name not in ("data", "prompts"):
-                click.echo(f"shard {shard.index}/{shard.count} is done; go on with the same line without --shard")
-                return
-            _do(pipeline, step, number)
+        with closing(run.config.executor.build()) as executor:
+            for number, step in enumerate(steps, 1):
+                if shard.count > 1 and not step.sharded and step.name not in ("data", "prompts"):
+                    click.echo(f"shard {shard.index}/{shard.count} is done; go on with the same line without --shard")
+                    return
+                _do(pipeline, step, number, executor)
     _finish(run, steps)
 
 
@@ -109,12 +116,12 @@ def _undo(pipeline: Pipeline, step: Step) -> None:
     pipeline.run.write_note(step.name, None)
 
 
-def _do(pipeline: Pipeline, step: Step, number: int) -> None:
+def _do(pipeline: Pipeline, step: Step, number: int, executor: Executor) -> None:
     click.echo(f"[{number}/{len(STEPS)}] {step.name}: {step.what}", err=True)
     start, before = time.monotonic(), pipeline.run.note(step.name) or {"seconds": 0.0}
     note = {"settings": _settings(pipeline.run, step), "seconds": before["seconds"]}
     pipeline.run.write_note(step.name, note)
-    step.do(pipeline)
+    executor.do(step, pipeline)
     pipeline.run.write_note(step.name, {**note, "seconds": before["seconds"] + time.monotonic() - start})
 
 

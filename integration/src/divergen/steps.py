@@ -29,6 +29,7 @@ class Step:
         settings: Keys of the configuration that decide its result. A run refuses to go on where they changed.
         cheap: Is undone by itself where they changed.
         sharded: Several processes may share the work.
+        before: What one process does first, where others then share the work.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Step:
     settings: tuple[str, ...] = ()
     cheap: bool = False
     sharded: bool = False
+    before: Callable[[Pipeline], None] | None = None
 
 
 def _data(pipeline: Pipeline) -> None:
@@ -82,21 +84,26 @@ def _gen(pipeline: Pipeline) -> None:
     from divergen_gen import generate
 
     plan, run = pipeline.plan, pipeline.run
-    frequencies = {frequency or "?": count for frequency, count in plan.per_frequency().items()}
-    write_atomic(
-        run.folder / "plan.json", json.dumps({"frequencies": frequencies, "generators": plan.per_generator()}, indent=1)
-    )
-    if not (run.previews / "generated.jpg").exists():
-        from .previews import generated_preview
+    _note_plan(pipeline)
+    with pipeline.shared():
+        if not (run.previews / "generated.jpg").exists():
+            from .previews import generated_preview
 
-        generated_preview(run, plan, pipeline.generators)
-    generate(run.table, plan, pipeline.generators, shard=pipeline.shard)
+            generated_preview(run, plan, pipeline.generators)
+    generate(run.table, plan, pipeline.generators, shard=pipeline.shard, progress=not pipeline.quiet)
+
+
+def _note_plan(pipeline: Pipeline) -> None:
+    plan = pipeline.plan
+    frequencies = {frequency or "?": count for frequency, count in plan.per_frequency().items()}
+    note = {"frequencies": frequencies, "generators": plan.per_generator()}
+    write_atomic(pipeline.run.folder / "plan.json", json.dumps(note, indent=1))
 
 
 def _annotate(pipeline: Pipeline) -> None:
     from divergen_annotate import AnnotateStage
 
-    pipeline.fill(AnnotateStage(pipeline.config.annotator.build(), repair=pipeline.config.repair.build()))
+    pipeline.fill(AnnotateStage(pipeline.annotator, repair=pipeline.config.repair.build()))
 
 
 def _embed(pipeline: Pipeline) -> None:
@@ -192,7 +199,7 @@ STEPS = (
         _forget_prompts,
         ("prompts", "categories", "extra_categories", "seed"),
     ),
-    Step("gen", "a picture for each planned prompt", _gen, None, sharded=True),
+    Step("gen", "a picture for each planned prompt", _gen, None, sharded=True, before=_note_plan),
     Step(
         "annotate",
         "a mask for each picture",

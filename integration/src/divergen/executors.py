@@ -1,0 +1,165 @@
+"""Who does the work of a run's steps: this process, or actors under Ray. The steps know nothing of it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from divergen_records import DivergenError, Progress, Shard, require_extra
+
+from .pipeline import Pipeline
+from .run import Run
+from .status import run_status
+
+if TYPE_CHECKING:
+    from .steps import Step
+
+__all__ = ["Executor", "LocalExecutor", "RayExecutor"]
+
+_LOOK_EVERY = 2.0
+"""Seconds between looks at the table for the progress line."""
+
+
+class Executor(Protocol):
+    """Does steps."""
+
+    def do(self, step: Step, pipeline: Pipeline) -> None:
+        """Do a step, or what is left of it."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+
+
+class LocalExecutor:
+    """Steps in this process."""
+
+    def do(self, step: Step, pipeline: Pipeline) -> None:
+        """Do a step, or what is left of it."""
+        step.do(pipeline)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Worker:
+    """What an actor is: it keeps its models from step to step, and does parts of a step's rows.
+
+    Args:
+        folder: The run's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.pipeline = Pipeline(Run(folder), quiet=True)
+
+    def work(self, step: str, index: int, count: int) -> None:
+        """Do part ``index`` of ``count`` of a step, or what is left of it."""
+        from .steps import STEPS
+
+        self.pipeline.shard = Shard(index, count)
+        next(found for found in STEPS if found.name == step).do(self.pipeline)
+
+
+class RayExecutor:
+    """Steps over the table by actors under Ray, the others in this process.
+
+    An actor takes the next part of the rows when it has done one. One that dies is started again and does its part
+    again; what the part had committed stays. The table is as one process would have left it.
+
+    Args:
+        address: Of a running cluster; a local Ray is started where None.
+        workers: Actors.
+        cpus: Cores of each.
+        gpus: GPUs of each.
+        parts: Parts of the rows for each actor.
+
+    Raises:
+        MissingExtra: If Ray is not installed.
+    """
+
+    def __init__(self, *, address: str | None, workers: int, cpus: float, gpus: float, parts: int) -> None:
+        with require_extra("divergen", "ray"):
+            import ray
+        self._ray, self._address = ray, address
+        self._workers, self._cpus, self._gpus, self._parts = workers, cpus, gpus, parts
+        self._actors: list[Any] = []
+
+    def do(self, step: Step, pipeline: Pipeline) -> None:
+        """Do a step, or what is left of it.
+
+        Raises:
+            DivergenError: What a worker raised.
+        """
+        if not step.sharded:
+            self.close()  # training wants the GPUs
+            step.do(pipeline)
+            return
+        if step.before is not None:
+            step.before(pipeline)
+        _ = pipeline.run.table  # made here, once
+        self._start(pipeline.run)
+        with _Look(pipeline.run, step.name) as look:
+            try:
+                self._share(step.name, look)
+            except self._ray.exceptions.RayTaskError as error:
+                if isinstance(error.cause, DivergenError):
+                    raise error.cause from None
+                raise
+
+    def _start(self, run: Run) -> None:
+        if self._actors:
+            return
+        if not self._ray.is_initialized():
+            self._ray.init(address=self._address, include_dashboard=False, log_to_driver=False)
+        actor = self._ray.remote(num_cpus=self._cpus, num_gpus=self._gpus, max_restarts=-1, max_task_retries=3)(Worker)
+        self._actors = [actor.remote(run.folder.resolve()) for _ in range(self._workers)]
+
+    def _share(self, step: str, look: _Look) -> None:
+        count = self._workers * self._parts
+        parts = iter(range(count))
+        idle, running = list(self._actors), {}
+        while True:
+            for part in (part for _, part in zip(tuple(idle), parts, strict=False)):
+                actor = idle.pop()
+                running[actor.work.remote(step, part, count)] = actor
+            if not running:
+                return
+            done, _ = self._ray.wait(list(running), timeout=_LOOK_EVERY)
+            for result in done:
+                idle.append(running.pop(result))
+                self._ray.get(result)
+            look()
+
+    def close(self) -> None:
+        """Let the actors go, and their memory and GPUs with them."""
+        for actor in self._actors:
+            self._ray.kill(actor)
+        self._actors = []
+
+
+class _Look:
+    """The progress line of a step, read off the table that the actors write to."""
+
+    def __init__(self, run: Run, step: str) -> None:
+        self._run, self._step, self._next = run, step, 0.0
+        self._done, left = self._count()
+        self._bar = Progress(step, left)
+
+    def _count(self) -> tuple[int, int]:
+        stage = next(stage for stage in run_status(self._run).stages if stage.stage == self._step)
+        return stage.done + stage.failed, stage.pending
+
+    def __enter__(self) -> _Look:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._next = 0.0
+        self()
+        self._bar.__exit__(*exception)
+
+    def __call__(self) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _LOOK_EVERY
+            before, (self._done, _) = self._done, self._count()
+            self._bar.update(self._done - before)
