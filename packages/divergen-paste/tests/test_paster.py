@@ -179,6 +179,8 @@ def test_config__every_field_is_read(pool, tmp_path):
         "flip": 0.0,
         "rotation": 10.0,
         "colour_jitter": 0.1,
+        "match_blur": True,
+        "match_noise": True,
         "box_shift": 5,
         "min_visible": 100,
         "layouts": layouts,

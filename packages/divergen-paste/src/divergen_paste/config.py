@@ -42,6 +42,8 @@ class PasteConfig(Config):
         flip: Probability of a horizontal flip.
         rotation: Turn by up to so many degrees.
         colour_jitter: Brightness, contrast, saturation change by up to this share.
+        match_blur: Blur instances that are sharper than the image.
+        match_noise: Give instances the image's noise.
         box_shift: A covered object stays if its box moved by no more than this many pixels …
         min_visible: … or if so many of its pixels remain visible.
         layouts: COCO or LVIS file whose images' boxes say how many instances there are, how large and where.
@@ -65,6 +67,8 @@ class PasteConfig(Config):
     flip: float = Field(default=0.5, ge=0, le=1)
     rotation: float = Field(default=0.0, ge=0, le=180)
     colour_jitter: float = Field(default=0.0, ge=0, lt=1)
+    match_blur: bool = False
+    match_noise: bool = False
     box_shift: int = Field(default=10, ge=0)
     min_visible: int = Field(default=300, ge=0)
     layouts: Path | None = None
@@ -148,6 +152,8 @@ class PasteConfig(Config):
             flip=self.flip,
             rotation=self.rotation,
             colour_jitter=self.colour_jitter,
+            match_blur=self.match_blur,
+            match_noise=self.match_noise,
             layouts=() if self.layouts is None else read_layouts(read_dataset(self.layouts)),
             box_shift=self.box_shift,
             min_visible=self.min_visible,

@@ -15,6 +15,7 @@ from .appearance import jitter_colours, resize_crop, rotate_crop
 from .blending import BLENDS
 from .composite import Compositor
 from .errors import PoolError
+from .matching import Quality, match_quality, measure_quality
 from .options import Blend, Count, Place
 from .placing import PLACES, centre_in
 from .pool import InstancePool
@@ -38,6 +39,7 @@ class Placement:
         angle: Degrees, counter-clockwise.
         colours: Factors of brightness, contrast and saturation.
         blend: One of `divergen_paste.blending.BLENDS`.
+        grain: Seed of the noise that it gets.
     """
 
     row: int
@@ -48,6 +50,7 @@ class Placement:
     angle: float
     colours: Sequence[float] | None
     blend: Blend
+    grain: int = 0
 
 
 class Paster:
@@ -66,6 +69,8 @@ class Paster:
         flip: Probability of a horizontal flip.
         rotation: Instances turn by up to so many degrees, both ways.
         colour_jitter: Brightness, contrast and saturation change by up to this share.
+        match_blur: Blur instances that are sharper than the image.
+        match_noise: Give instances the image's noise.
         box_shift: See `divergen_paste.composite.Compositor`.
         min_visible: See `divergen_paste.composite.Compositor`.
         min_pixels: See `divergen_paste.composite.Compositor`.
@@ -93,6 +98,8 @@ class Paster:
         flip: float = 0.5,
         rotation: float = 0.0,
         colour_jitter: float = 0.0,
+        match_blur: bool = False,
+        match_noise: bool = False,
         box_shift: int = 10,
         min_visible: int = 300,
         min_pixels: int = 16,
@@ -115,6 +122,7 @@ class Paster:
         self.count, self.max_instances = count, max_instances
         self.place, self.blends, self.layouts = place, blends, tuple(layouts)
         self.flip, self.rotation, self.colour_jitter = flip, rotation, colour_jitter
+        self.match_blur, self.match_noise = match_blur, match_noise
         self.limits = {"box_shift": box_shift, "min_visible": min_visible, "min_pixels": min_pixels}
         self.seed = seed
         self.corrupt = 0
@@ -185,10 +193,11 @@ class Paster:
             places = PLACES[self.place](rng, sizes, canvas, [instance.box for instance in sample.instances])
         else:
             places = centre_in(layout, sizes, canvas)
+        grains = rng.integers(2**32, size=n).tolist() if self.match_noise else [0] * n
         return [
-            Placement(row, category_id, size, place, flip, angle, factors, self.blends[blend])
-            for row, category_id, size, place, flip, angle, factors, blend in zip(
-                rows.tolist(), category_ids, sizes, places, flips, angles, colours, blends, strict=True
+            Placement(row, category_id, size, place, flip, angle, factors, self.blends[blend], grain)
+            for row, category_id, size, place, flip, angle, factors, blend, grain in zip(
+                rows.tolist(), category_ids, sizes, places, flips, angles, colours, blends, grains, strict=True
             )
         ]
 
@@ -205,26 +214,32 @@ class Paster:
                 f"image {sample.image_id}: expected (H, W, 3) uint8, found {sample.image.shape} {sample.image.dtype}"
             )
         compositor = Compositor(sample, **self.limits)
+        target = measure_quality(sample.image) if self.match_blur or self.match_noise else None
         for placement in placements:
             try:
-                image, alpha = self._render(placement)
+                image, alpha = self._render(placement, target)
             except PoolError as error:
                 self._count_corrupt(error)
                 continue
-            # What grew by a rotation keeps its centre.
+            # What grew by a rotation or a blur keeps its centre.
             x = placement.place[0] - (alpha.shape[1] - placement.size[1]) // 2
             y = placement.place[1] - (alpha.shape[0] - placement.size[0]) // 2
             source, blend = self.pool.source(placement.row), BLENDS[placement.blend]
             compositor.paste(image, alpha, x, y, category_id=placement.category_id, source=source, blend=blend)
         return compositor.result()
 
-    def _render(self, placement: Placement) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """The instance's picture and alpha as they go onto the image."""
+    def _render(self, placement: Placement, target: Quality | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """The instance's picture and alpha as they go onto an image of this quality, None to leave theirs."""
         stored = self.pool.read(placement.row, placement.size)
         image, alpha = resize_crop(*stored, placement.size, flip=placement.flip)
         if placement.colours is not None:
             image = jitter_colours(image, placement.colours)
-        return rotate_crop(image, alpha, placement.angle) if placement.angle else (image, alpha)
+        if placement.angle:
+            image, alpha = rotate_crop(image, alpha, placement.angle)
+        if target is None:
+            return image, alpha
+        rng = np.random.default_rng(placement.grain)
+        return match_quality(image, alpha, target, rng, blur=self.match_blur, noise=self.match_noise)
 
     def _count_corrupt(self, error: PoolError) -> None:
         """A damaged instance must not end epoch 11: skip it, and say so once."""
