@@ -1,0 +1,315 @@
+"""How much a generated sample would help: the drop of the real loss that a step on it would bring, to first order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import torch
+from divergen_records.errors import ConfigError
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from .cache import Cache, FullCache, SketchCache
+from .derivative import LossFunction, difference, forward_mode, sample_losses
+from .distributed import world_size
+from .errors import ModelChanged, NothingObserved
+from .frozen import Replay, at_rest
+from .lookahead import undone
+from .parameters import ParameterSubset, dot, last_layer, norm
+
+__all__ = ["ContributionEstimator", "Derivative", "Mode", "Normalize"]
+
+Mode = Literal["directional", "gradient", "last-layer", "lookahead", "random-projection"]
+"""How contributions are found; see `ContributionEstimator`."""
+
+Derivative = Literal["auto", "jvp", "differences"]
+"""How a directional derivative is found."""
+
+Normalize = Literal["none", "direction", "cosine"]
+"""What contributions are divided by."""
+
+_FACTORS = (1.0, 0.25, 4.0, 0.0625, 16.0)
+_TOLERANCE = 1e-2
+
+
+class ContributionEstimator:
+    """Contributions of generated samples to what the model is to learn from real data (BSGAL, section 4).
+
+    The contribution of a sample is <v, gradient of its loss>, where v is the gradient of the real loss: a step on the
+    sample lowers the real loss by the learning rate times that. v is a moving average over what `observe` or
+    `observe_gradients` was given.
+
+    Modes:
+        ``directional``: for each sample by itself, the derivative of its loss along v. Keeps one copy of the weights.
+        ``last-layer``: the same on ``parameters`` alone, the last layer's by default.
+        ``random-projection``: the same along a sketch of v of ``sketch_size`` floats.
+        ``gradient``: the published form, one backward pass; every sample gets its batch's contribution.
+        ``lookahead``: the published fallback, no v: takes a step of ``optimizer``, looks at the loss of the last real
+            batch, and undoes the step to the bit. The loss' drop itself, one for the batch.
+
+    Args:
+        model: Any network; one wrapped by DistributedDataParallel is looked into.
+        loss_fn: ``loss_fn(model, batch)`` gives (N,), a loss for each sample; the batch may be anything.
+        mode: See above.
+        momentum: Share of the old v that is kept at each observation.
+        normalize: ``"direction"`` divides by the norm of v, ``"cosine"`` by that of the batch's gradient too
+            (mode ``gradient`` only: a single sample's gradient is what the other modes never make).
+        derivative: ``"jvp"`` (forward mode), ``"differences"`` (two forward passes), or ``"auto"``: forward mode
+            unless an operator lacks it.
+        parameters: Shell patterns of the parameters to look at; all trained ones by default.
+        sketch_size: For ``random-projection``; a thousandth of the weights by default, at least 1,024.
+        seed: Of the sketch.
+        optimizer: For ``lookahead``.
+        max_drift: Relative change of the weights since the last observation that is taken for another model.
+
+    Attributes:
+        skipped_real: Real gradients left out because they were not finite.
+        skipped: Generated samples without a contribution (NaN) because loss or derivative was not finite; in the modes
+            that judge batches one such sample takes its whole batch with it.
+        error: Of the differences against the backward pass, checked at the first estimate: |mean - true| / mean |.|;
+            None where not checked.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss_fn: LossFunction,
+        *,
+        mode: Mode = "directional",
+        momentum: float = 0.1,
+        normalize: Normalize = "none",
+        derivative: Derivative = "auto",
+        parameters: Sequence[str] | None = None,
+        sketch_size: int | None = None,
+        seed: int = 0,
+        optimizer: torch.optim.Optimizer | None = None,
+        max_drift: float = 0.5,
+    ) -> None:
+        _check_choices(mode, normalize, derivative, momentum, optimizer)
+        self.model: nn.Module = model.module if isinstance(model, DistributedDataParallel) else model
+        self.loss_fn, self.mode, self.normalize, self.derivative = loss_fn, mode, normalize, derivative
+        if mode == "last-layer" and parameters is None:
+            parameters = last_layer(self.model)
+        self.parameters = ParameterSubset(self.model, parameters)
+        self._cache: Cache
+        if mode == "random-projection":
+            self._cache = SketchCache(self.parameters.shapes, momentum, size=sketch_size, seed=seed)
+        else:
+            self._cache = FullCache(self.parameters.shapes, momentum)
+        self._optimizer, self._max_drift = optimizer, max_drift
+        self._real: Any = None
+        self._probe: Tensor | None = None
+        self._factor = 1.0
+        self.error: float | None = None
+        self.skipped_real = 0
+        self.skipped = 0
+
+    @property
+    def kept_floats(self) -> int:
+        """Floats kept between estimates."""
+        return self._cache.numel()
+
+    @property
+    def ready(self) -> bool:
+        """Real data was observed."""
+        return self._real is not None if self.mode == "lookahead" else not self._cache.empty
+
+    def observe(self, batch: Any) -> None:
+        """Take in a real batch by a forward and a backward pass of its own; ``.grad`` is left alone."""
+        if self.mode == "lookahead":
+            self._real = batch
+            return
+        _, gradients = self._gradients(batch)
+        self._update(gradients, average=True)
+
+    def observe_gradients(self, *, averaged: bool = False, scale: float = 1.0) -> None:
+        """Take in the gradients in ``.grad``, which the training step on real data has just made, at no cost.
+
+        Args:
+            averaged: They are the mean over the ranks already, as DistributedDataParallel leaves them.
+            scale: Factor on them, where the loss was scaled by its inverse.
+        """
+        if self.mode == "lookahead":
+            raise ConfigError("mode='lookahead' compares losses: give the real batch to observe()")
+        gradients = [parameter.grad for parameter in self.parameters.values()]
+        self._update([None if g is None else g * scale if scale != 1 else g for g in gradients], average=not averaged)
+
+    def estimate(self, batch: Any) -> Tensor:
+        """Contribution of each sample of a generated batch, (N,) float32; NaN where there is none.
+
+        The weights, ``.grad``, buffers and random generators are afterwards what they were before.
+
+        Raises:
+            NothingObserved: If no real data was observed.
+            LossNotPerSample: If ``loss_fn`` does not give (N,).
+            ModelChanged: If the model is not the one that was observed.
+        """
+        if not self.ready:
+            raise NothingObserved("no real data was observed; call observe(real_batch) before estimate(generated)")
+        self._check_drift()
+        if self.mode == "lookahead":
+            values = self._lookahead(batch)
+        elif self.mode == "gradient":
+            values = self._first_order(batch)
+        else:
+            values = self._directional(batch)
+            if self.normalize == "direction":
+                values = values / max(self._cache.norms()[0], 1e-30)
+        finite = values.isfinite()
+        self.skipped += int((~finite).sum())
+        return torch.where(finite, values, torch.nan)
+
+    def judge_gradients(self, count: int) -> Tensor:
+        """Contribution, (count,) float32, of the batch whose gradient is in ``.grad``: mode ``gradient`` at no cost."""
+        if not self.ready or self.mode != "gradient":
+            raise NothingObserved("judge_gradients needs mode='gradient' and an observed real batch")
+        self._check_drift()
+        value = self._product([parameter.grad for parameter in self.parameters.values()])
+        self.skipped += 0 if bool(value.isfinite()) else count
+        return value.expand(count).clone()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything for an exact resume; plain tensors and numbers (``torch.load(weights_only=True)``)."""
+        return {
+            "mode": self.mode,
+            "cache": self._cache.state_dict(),
+            "probe": self._probe,
+            "derivative": self.derivative,
+            "factor": self._factor,
+            "error": self.error,
+            "skipped_real": self.skipped_real,
+            "skipped": self.skipped,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken; ``lookahead`` must observe once more.
+
+        Raises:
+            ConfigError: If the state is of another mode.
+            ModelChanged: If the state is of other parameters.
+        """
+        if state["mode"] != self.mode:
+            raise ConfigError(f"the checkpoint's contributions are of mode {state['mode']!r}, not {self.mode!r}")
+        device = self.parameters.values()[0].device
+        cache = {key: value.to(device) if isinstance(value, Tensor) else value for key, value in state["cache"].items()}
+        self._cache.load_state_dict(cache)
+        self._probe = None if state["probe"] is None else state["probe"].to(device)
+        self.derivative, self._factor, self.error = state["derivative"], state["factor"], state["error"]
+        self.skipped_real, self.skipped = state["skipped_real"], state["skipped"]
+
+    def _update(self, gradients: Sequence[Tensor | None], *, average: bool) -> None:
+        parameters = self.parameters.values()
+        filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)]
+        finite = all(bool(gradient.isfinite().all()) for gradient in filled)
+        if average and world_size() > 1:
+            finite = _on_all_ranks(finite, filled[0].device)
+        if not finite:
+            self.skipped_real += 1
+            return
+        self._cache.update(filled, average=average)
+        self._probe = self.parameters.probe()
+
+    def _gradients(self, batch: Any) -> tuple[Tensor, list[Tensor | None]]:
+        """Losses (N,), and the gradient of their mean; not finite as a whole where one sample is not."""
+        parameters = self.parameters.values()
+        with torch.enable_grad(), at_rest(self.model), Replay(self.model)():
+            losses = sample_losses(self.model, self.loss_fn, batch)
+            if not len(losses) or not losses.requires_grad:
+                return losses.detach(), [None] * len(parameters)
+            return losses.detach(), list(torch.autograd.grad(losses.mean(), parameters, allow_unused=True))
+
+    def _product(self, gradients: Sequence[Tensor | None]) -> Tensor:
+        value = dot(self._cache.directions(), gradients)
+        if self.normalize != "none":
+            value = value / max(self._cache.norms()[0], 1e-30)
+        if self.normalize == "cosine":
+            value = value / max(norm(gradients), 1e-30)
+        return value.float()
+
+    def _first_order(self, batch: Any) -> Tensor:
+        losses, gradients = self._gradients(batch)
+        return self._product(gradients).to(losses.device).expand(len(losses))
+
+    def _directional(self, batch: Any) -> Tensor:
+        if self.derivative != "differences":
+            try:
+                return forward_mode(self.model, self.loss_fn, batch, self.parameters, self._cache)
+            except (NotImplementedError, RuntimeError):  # an operator without forward mode says either
+                if self.derivative == "jvp":
+                    raise
+                self.derivative = "differences"
+        if self.error is None:
+            self._calibrate(batch)
+        return self._difference(batch, self._factor)
+
+    def _difference(self, batch: Any, factor: float) -> Tensor:
+        return difference(self.model, self.loss_fn, batch, self.parameters, self._cache, factor=factor)
+
+    def _calibrate(self, batch: Any) -> None:
+        """Choose eps: the differences' mean must be the backward pass' product with v."""
+        losses, gradients = self._gradients(batch)
+        if not len(losses) or not losses.isfinite().all():
+            return
+        true = float(dot(self._cache.directions(), gradients))
+        errors: dict[float, float] = {}
+        for factor in _FACTORS:
+            values = self._difference(batch, factor).double()
+            errors[factor] = abs(float(values.mean()) - true) / max(float(values.abs().mean()), 1e-30)
+            if errors[factor] <= _TOLERANCE:
+                break
+        self._factor = min(errors, key=errors.__getitem__)
+        self.error = errors[self._factor]
+
+    def _lookahead(self, batch: Any) -> Tensor:
+        assert self._optimizer is not None
+        replay = Replay(self.model)
+        with undone(self.model, self._optimizer), at_rest(self.model):
+            before = self._real_loss(replay)
+            with torch.enable_grad(), replay():
+                losses = sample_losses(self.model, self.loss_fn, batch)
+                if len(losses):
+                    losses.mean().backward()  # type: ignore[no-untyped-call]
+                    self._optimizer.step()
+            after = self._real_loss(replay)
+        return (before - after).float().expand(len(losses))
+
+    def _real_loss(self, replay: Replay) -> Tensor:
+        with torch.no_grad(), replay():
+            return sample_losses(self.model, self.loss_fn, self._real).double().mean()
+
+    def _check_drift(self) -> None:
+        if self._probe is None:
+            return
+        drift = float((self.parameters.probe() - self._probe).norm() / self._probe.norm().clamp(min=1e-30))
+        if not drift <= self._max_drift:
+            raise ModelChanged(
+                f"the weights moved by {drift:.0%} of their size since real data was last observed (max_drift="
+                f"{self._max_drift:.0%}); observe(real_batch) again after loading other weights"
+            )
+
+
+def _check_choices(
+    mode: str, normalize: str, derivative: str, momentum: float, optimizer: torch.optim.Optimizer | None
+) -> None:
+    for name, value, allowed in (
+        ("mode", mode, Mode),
+        ("normalize", normalize, Normalize),
+        ("derivative", derivative, Derivative),
+    ):
+        if value not in get_args(allowed):
+            raise ConfigError(f"{name}={value!r}: unknown; there are {', '.join(get_args(allowed))}")
+    if not 0 <= momentum < 1:
+        raise ConfigError(f"momentum={momentum}: the share of the old direction that is kept, at least 0 and below 1")
+    if normalize == "cosine" and mode != "gradient":
+        raise ConfigError(f"normalize='cosine' needs mode='gradient', not {mode!r}; normalize='direction' fits all")
+    if mode == "lookahead" and (optimizer is None or normalize != "none"):
+        raise ConfigError("mode='lookahead' needs the optimizer that takes the step, and normalize='none'")
+
+
+def _on_all_ranks(flag: bool, device: torch.device) -> bool:
+    import torch.distributed as dist
+
+    agreed = torch.tensor(int(flag), device=device)
+    dist.all_reduce(agreed, op=dist.ReduceOp.MIN)
+    return bool(agreed)
