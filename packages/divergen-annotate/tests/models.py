@@ -24,15 +24,27 @@ def save_original_sam(path, *, width=32, depth=2, heads=2, side=128, window=3, c
     grid = side // 16
     model = Sam(
         image_encoder=ImageEncoderViT(
-            depth=depth, embed_dim=width, img_size=side, mlp_ratio=4, norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
-            num_heads=heads, patch_size=16, qkv_bias=True, use_rel_pos=True, global_attn_indexes=[depth - 1],
-            window_size=window, out_chans=channels,
+            depth=depth,
+            embed_dim=width,
+            img_size=side,
+            mlp_ratio=4,
+            norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
+            num_heads=heads,
+            patch_size=16,
+            qkv_bias=True,
+            use_rel_pos=True,
+            global_attn_indexes=[depth - 1],
+            window_size=window,
+            out_chans=channels,
         ),
         prompt_encoder=PromptEncoder(
             embed_dim=channels, image_embedding_size=(grid, grid), input_image_size=(side, side), mask_in_chans=16
         ),
         mask_decoder=MaskDecoder(
-            num_multimask_outputs=3, transformer_dim=channels, iou_head_depth=3, iou_head_hidden_dim=32,
+            num_multimask_outputs=3,
+            transformer_dim=channels,
+            iou_head_depth=3,
+            iou_head_hidden_dim=32,
             transformer=TwoWayTransformer(depth=2, embedding_dim=channels, mlp_dim=64, num_heads=8),
         ),
     )
@@ -53,14 +65,24 @@ def save_hub_sam(folder, *, hq=False):
 
     kind = "SamHQ" if hq else "Sam"
     vision = {
-        "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 128, "patch_size": 16,
-        "output_channels": 32, "global_attn_indexes": [2], "window_size": 3, "mlp_dim": 64, "num_pos_feats": 16,
+        "hidden_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "image_size": 128,
+        "patch_size": 16,
+        "output_channels": 32,
+        "global_attn_indexes": [2],
+        "window_size": 3,
+        "mlp_dim": 64,
+        "num_pos_feats": 16,
     }
     prompt = {"hidden_size": 32, "image_size": 128, "patch_size": 16, "mask_input_channels": 16}
     decoder = {"hidden_size": 32, "mlp_dim": 64, "iou_head_hidden_dim": 32, "num_attention_heads": 4}
     if hq:
         decoder["vit_dim"] = 32
-    config = getattr(t, f"{kind}Config")(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)
+    config = getattr(t, f"{kind}Config")(
+        vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder
+    )
     processor = t.SamProcessor(
         t.SamImageProcessor(
             size={"longest_edge": 128}, pad_size={"height": 128, "width": 128}, mask_size={"longest_edge": 32}
@@ -74,13 +96,21 @@ def save_hub_sam2(folder):
     import transformers as t
 
     backbone = {
-        "hidden_size": 16, "num_attention_heads": 1, "blocks_per_stage": [1, 1, 2, 1], "embed_dim_per_stage": [16, 32, 48, 64],
-        "num_attention_heads_per_stage": [1, 2, 3, 4], "window_size_per_stage": [4, 4, 4, 4], "global_attention_blocks": [3],
-        "image_size": [128, 128], "window_positional_embedding_background_size": [4, 4],
+        "hidden_size": 16,
+        "num_attention_heads": 1,
+        "blocks_per_stage": [1, 1, 2, 1],
+        "embed_dim_per_stage": [16, 32, 48, 64],
+        "num_attention_heads_per_stage": [1, 2, 3, 4],
+        "window_size_per_stage": [4, 4, 4, 4],
+        "global_attention_blocks": [3],
+        "image_size": [128, 128],
+        "window_positional_embedding_background_size": [4, 4],
     }
     vision = t.Sam2VisionConfig(
-        backbone_config=t.Sam2HieraDetConfig(**backbone), backbone_channel_list=[64, 48, 32, 16],
-        backbone_feature_sizes=[[32, 32], [16, 16], [8, 8]], fpn_hidden_size=32,
+        backbone_config=t.Sam2HieraDetConfig(**backbone),
+        backbone_channel_list=[64, 48, 32, 16],
+        backbone_feature_sizes=[[32, 32], [16, 16], [8, 8]],
+        fpn_hidden_size=32,
     )
     prompt = {"hidden_size": 32, "image_size": 128, "patch_size": 16, "mask_input_channels": 16}
     decoder = {"hidden_size": 32, "mlp_dim": 64, "iou_head_hidden_dim": 32, "num_attention_heads": 4}

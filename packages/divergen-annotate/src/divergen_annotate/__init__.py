@@ -5,8 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .annotator import Annotator, Prediction
+    from .bestof import BestOf
     from .cleanup import repair
+    from .clipseg import ClipSeg
     from .grabcut import GrabCut
+    from .predictor import Predictor
+    from .saliency import Saliency
+    from .sam import SamBackground, load_predictor
     from .simple import ColourKey, TrueAlpha
     from .stage import AnnotateStage, Annotation, annotate
 
@@ -14,11 +19,17 @@ __all__ = [
     "AnnotateStage",
     "Annotation",
     "Annotator",
+    "BestOf",
+    "ClipSeg",
     "ColourKey",
     "GrabCut",
     "Prediction",
+    "Predictor",
+    "Saliency",
+    "SamBackground",
     "TrueAlpha",
     "annotate",
+    "load_predictor",
     "repair",
 ]
 
@@ -26,11 +37,17 @@ _MODULES = {
     "AnnotateStage": "stage",
     "Annotation": "stage",
     "Annotator": "annotator",
+    "BestOf": "bestof",
+    "ClipSeg": "clipseg",
     "ColourKey": "simple",
     "GrabCut": "grabcut",
     "Prediction": "annotator",
+    "Predictor": "predictor",
+    "Saliency": "saliency",
+    "SamBackground": "sam",
     "TrueAlpha": "simple",
     "annotate": "stage",
+    "load_predictor": "sam",
     "repair": "cleanup",
 }
 """Where each name lives: OpenCV loads with the first use, not with the import of the package."""

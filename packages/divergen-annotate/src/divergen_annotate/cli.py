@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from divergen_records import ImageError, Shard
+from divergen_records import ConfigError, Shard
 from divergen_records.command import Group
 
 if TYPE_CHECKING:
-    from divergen_records import InstanceTable
+    from .annotator import Annotator
 
-    from .annotator import Annotator, Image, Mask
+_KINDS = "grabcut, colour-key, sam-background, clipseg, saliency, best-of, true-alpha"
+_PATH = click.Path(path_type=Path)
 
-_ANNOTATOR = click.option(
-    "--annotator",
-    "names",
-    multiple=True,
-    default=("grabcut",),
-    show_default=True,
-    help="grabcut, colour-key, true-alpha, or one that an installed package adds.",
-)
-_SETTINGS = click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the annotator, for example size=160."
-)
-_NO_REPAIR = click.option("--no-repair", is_flag=True, help="Leave the masks as the annotator makes them.")
+
+def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say which annotator, with which settings."""
+    for option in (
+        click.option("--no-repair", is_flag=True, help="Leave the masks as the annotator makes them."),
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="[NAME.]KEY=VALUE",
+            help="A setting, for example size=160; with a name only of that annotator, for example grabcut.size=160.",
+        ),
+        click.option(
+            "--checkpoint", help="Weights of sam-background, clipseg or saliency: a file, a folder or a hub id."
+        ),
+        click.option(
+            "--annotator",
+            "names",
+            multiple=True,
+            default=("grabcut",),
+            show_default=True,
+            help=f"{_KINDS}, or one that an installed package adds.",
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 @click.group(cls=Group)
@@ -35,42 +50,54 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@_ANNOTATOR
-@_SETTINGS
-@_NO_REPAIR
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="COCO file to write.")
-@click.option("--png-masks", type=click.Path(path_type=Path), help="Folder for the masks as PNG.")
-@click.option("--preview", type=click.Path(path_type=Path), help="HTML page of pictures with outlines to write.")
+@click.argument("folder", type=_PATH)
+@_settings
+@click.option("--out", type=_PATH, required=True, help="COCO file to write.")
+@click.option("--png-masks", type=_PATH, help="Folder for the masks as PNG.")
+@click.option("--preview", type=_PATH, help="HTML page of pictures with outlines to write.")
+@click.option("--report", type=_PATH, help="JSON Lines to write: each picture's scores and measures, or its error.")
 @click.option("--folders-are-categories", is_flag=True, help="A picture's category is the folder that it lies in.")
+@click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1), help="Pictures at a time.")
+@click.option(
+    "--max-pixels", default=89_478_485, show_default=True, type=click.IntRange(1), help="Refuse larger pictures."
+)
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 def images(
-    folder: Path, names: tuple[str, ...], settings: tuple[str, ...], no_repair: bool, out: Path, **options: Any
+    folder: Path,
+    names: tuple[str, ...],
+    settings: tuple[str, ...],
+    checkpoint: str | None,
+    no_repair: bool,
+    out: Path,
+    **options: Any,
 ) -> None:
     """Annotate every picture in FOLDER and the folders in it.
 
     Example: divergen-annotate images pictures --out coco.json --preview page.html
     """
     from .cleanup import repair
-    from .config import build_annotator
     from .folder import annotate_folder
 
-    mend = None if no_repair else repair
-    report = annotate_folder(folder, build_annotator(_one(names), settings), out, repair=mend, **options)
+    annotator = _build(_one(names), settings, checkpoint)
+    report = annotate_folder(folder, annotator, out, repair=None if no_repair else repair, **options)
     for name, reason in report.failed:
         click.echo(f"skipped {name}: {reason}", err=True)
     click.echo(f"{out}: {report.done} pictures annotated, {len(report.failed)} skipped")
 
 
 @main.command()
-@click.argument("table", type=click.Path(path_type=Path))
-@_ANNOTATOR
-@_SETTINGS
-@_NO_REPAIR
+@click.argument("table", type=_PATH)
+@_settings
 @click.option("--shard", default="0/1", show_default=True, help="Do part i of n of the rows.")
 @click.option("--retry-errors", is_flag=True, help="Try rows again that failed here before.")
 def table(
-    table: Path, names: tuple[str, ...], settings: tuple[str, ...], no_repair: bool, shard: str, retry_errors: bool
+    table: Path,
+    names: tuple[str, ...],
+    settings: tuple[str, ...],
+    checkpoint: str | None,
+    no_repair: bool,
+    shard: str,
+    retry_errors: bool,
 ) -> None:
     """Fill the mask columns of an instance table; go on where it was interrupted.
 
@@ -79,10 +106,9 @@ def table(
     from divergen_records import InstanceTable, fill
 
     from .cleanup import repair
-    from .config import build_annotator
     from .stage import AnnotateStage
 
-    stage = AnnotateStage(build_annotator(_one(names), settings), repair=None if no_repair else repair)
+    stage = AnnotateStage(_build(_one(names), settings, checkpoint), repair=None if no_repair else repair)
     opened = InstanceTable.open(table)
     if retry_errors:
         opened.retry_errors(stage.name)
@@ -91,61 +117,109 @@ def table(
 
 
 @main.command()
-@click.argument("table", type=click.Path(path_type=Path))
-@_ANNOTATOR
-@_SETTINGS
-@click.option("--limit", default=500, show_default=True, help="Rows to look at, at most.")
-def evaluate(table: Path, names: tuple[str, ...], settings: tuple[str, ...], limit: int) -> None:
-    """Compare annotators with the true alpha that the table holds, without and with repair.
+@click.argument("source", type=_PATH)
+@_settings
+@click.option("--images", type=_PATH, help="The folder of images of a COCO or LVIS file.")
+@click.option("--limit", default=500, show_default=True, type=click.IntRange(1), help="Pictures to look at, at most.")
+def evaluate(
+    source: Path,
+    names: tuple[str, ...],
+    settings: tuple[str, ...],
+    checkpoint: str | None,
+    no_repair: bool,
+    images: Path | None,
+    limit: int,
+) -> None:
+    """Compare annotators with the truth, without and with repair.
+
+    SOURCE is an instance table that holds the true alpha; a COCO or LVIS file, whose objects are cut out with a margin;
+    or a folder of pictures whose transparency is the truth.
 
     Example: divergen-annotate evaluate run/instances.lance --annotator grabcut --annotator colour-key
     """
-    from divergen_records import InstanceTable
+    from .cleanup import repair
+    from .evaluate import HEAD
+    from .evaluate import evaluate as measure
+    from .truth import read_examples
+
+    click.echo(HEAD)
+    tell: Callable[[str], None] = _left_out
+    for annotator in _build_all(names, settings, checkpoint):
+        for mend in (None,) if no_repair else (None, repair):
+            row = measure(read_examples(source, images=images, limit=limit, left_out=tell), annotator, repair=mend)
+            tell = _say_nothing
+            click.echo(row.line(repaired=mend is not None))
+
+
+@main.command()
+@click.argument("source", type=_PATH)
+@_settings
+@click.option("--out", type=_PATH, required=True, help="Picture to write: .png or .jpg.")
+@click.option("--images", type=_PATH, help="The folder of images of a COCO or LVIS file.")
+@click.option("--limit", default=12, show_default=True, type=click.IntRange(1), help="Rows of the sheet.")
+def compare(
+    source: Path,
+    names: tuple[str, ...],
+    settings: tuple[str, ...],
+    checkpoint: str | None,
+    no_repair: bool,
+    out: Path,
+    images: Path | None,
+    limit: int,
+) -> None:
+    """Draw annotators side by side, with the IoU where the truth is known.
+
+    SOURCE is what evaluate takes, or a folder of any pictures.
+
+    Example: divergen-annotate compare pictures --annotator grabcut --annotator colour-key --out sheet.png
+    """
+    from divergen_records.images import encode_image
 
     from .cleanup import repair
+    from .compare import compare as draw
+    from .truth import read_examples
+
+    if out.suffix not in (".png", ".jpg", ".jpeg"):
+        raise ConfigError(f"{out}: a sheet is a .png or .jpg file")
+    if out.exists():
+        raise ConfigError(f"{out} is there already; choose another name")
+    batches = read_examples(source, images=images, limit=limit, left_out=_left_out)
+    sheet = draw(batches, _build_all(names, settings, checkpoint), repair=None if no_repair else repair)
+    out.write_bytes(encode_image(sheet, "png" if out.suffix == ".png" else "jpeg"))
+    click.echo(f"{out}: {sheet.shape[1]} x {sheet.shape[0]} pixels")
+
+
+def _build(name: str, settings: tuple[str, ...], checkpoint: str | None) -> Annotator:
+    """An annotator with the settings that are meant for it."""
     from .config import build_annotator
-    from .evaluate import evaluate as measure
 
-    opened = InstanceTable.open(table)
-    if not opened.count(_HAS_TRUTH):
-        raise click.ClickException(f"{table}: no row has a picture and a true alpha")
-    click.echo(
-        f"{'annotator':<12} {'repair':<6} {'n':>5} {'IoU':>6} {'>0.9':>6} {'bound. F':>8} {'extra':>6} "
-        f"{'missing':>7} {'pictures/s':>10}"
-    )
-    for name in names:
-        annotator = build_annotator(name, settings)
-        for mend in (None, repair):
-            row = measure(_with_truth(opened, annotator, limit), annotator, repair=mend)
-            click.echo(
-                f"{row.annotator:<12} {'yes' if mend else 'no':<6} {row.count:>5} {row.mean_iou:>6.3f} "
-                f"{row.above_90:>6.3f} {row.boundary_f:>8.3f} {row.too_large:>6.3f} {row.too_small:>7.3f} "
-                f"{row.per_second:>10.1f}"
-            )
+    own = []
+    for setting in settings:
+        target, dot, rest = setting.partition(".") if "." in setting.partition("=")[0] else ("", "", setting)
+        if not dot or target == name:
+            own.append(rest)
+    if checkpoint is not None and name in _WEIGHTS:
+        own.append(f"{_WEIGHTS[name]}={checkpoint}")
+    return build_annotator(name, own)
 
 
-_HAS_TRUTH = "image IS NOT NULL AND alpha IS NOT NULL"
+def _left_out(reason: str) -> None:
+    click.echo(f"left out {reason}", err=True)
 
 
-def _with_truth(table: InstanceTable, annotator: Annotator, limit: int) -> Iterator[tuple[list[Image], list[Mask]]]:
-    """Pictures and true masks of a table, a batch at a time."""
-    from divergen_records.images import read_image
+def _say_nothing(reason: str) -> None:
+    """For the second time that the same pictures are read."""
 
-    column = getattr(annotator, "column", "image")
-    seen = 0
-    for batch in table.batches(["id", "image", "alpha"], where=_HAS_TRUTH, batch_size=32):
-        pairs = []
-        for row in batch.to_pylist()[: limit - seen]:
-            seen += 1
-            try:
-                pairs.append((read_image(row[column]), read_image(row["alpha"])[..., 0] >= 128))
-            except ImageError as error:
-                click.echo(f"left out {row['id']}: {error}", err=True)
-        if pairs:
-            yield [image for image, _ in pairs], [truth for _, truth in pairs]
+
+_WEIGHTS = {"sam-background": "checkpoint", "clipseg": "model", "saliency": "model"}
+"""Which setting of an annotator ``--checkpoint`` is."""
+
+
+def _build_all(names: tuple[str, ...], settings: tuple[str, ...], checkpoint: str | None) -> list[Annotator]:
+    return [_build(name, settings, checkpoint) for name in names]
 
 
 def _one(names: tuple[str, ...]) -> str:
     if len(names) != 1:
-        raise click.UsageError("give one --annotator here; to compare several, see divergen-annotate evaluate")
+        raise click.UsageError("give one --annotator here; to compare several, see divergen-annotate compare")
     return names[0]

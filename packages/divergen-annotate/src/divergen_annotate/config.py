@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from divergen_records import Config, ConfigError, backend_union
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator
 
 if TYPE_CHECKING:
     from .annotator import Annotator
+    from .bestof import BestOf
+    from .clipseg import ClipSeg
     from .grabcut import GrabCut
+    from .saliency import Saliency
+    from .sam import SamBackground
+    from .scorers import ClipScorer, OutlineScorer
     from .simple import ColourKey, TrueAlpha
     from .stage import Repair
 
 __all__ = [
     "AnnotatorConfig",
+    "BestOfConfig",
+    "ClipScorerConfig",
+    "ClipSegConfig",
     "ColourKeyConfig",
     "GrabCutConfig",
+    "OutlineScorerConfig",
     "RepairConfig",
+    "SaliencyConfig",
+    "SamBackgroundConfig",
+    "ScorerConfig",
     "TrueAlphaConfig",
     "build_annotator",
 ]
@@ -69,7 +82,151 @@ class TrueAlphaConfig(Config):
         return TrueAlpha(**self.model_dump(exclude={"kind"}))
 
 
-AnnotatorConfig = backend_union("divergen.annotators", GrabCutConfig, ColourKeyConfig, TrueAlphaConfig)
+_NO_CHECKPOINT = (
+    "sam-background needs a checkpoint: the path of sam_vit_h_4b8939.pth, sam_vit_l_0b3195.pth or "
+    "sam_vit_b_01ec64.pth, which SAM's authors publish at https://github.com/facebookresearch/segment-anything (Model Checkpoints), or a "
+    "model that transformers can load, for example facebook/sam-vit-huge or facebook/sam2.1-hiera-large"
+)
+
+_Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class SamBackgroundConfig(Config):
+    """SAM with points on the background; see `divergen_annotate.SamBackground` and `load_predictor`."""
+
+    kind: Literal["sam-background"] = "sam-background"
+    checkpoint: str = Field(default="", validate_default=True)
+    architecture: Literal["vit_b", "vit_l", "vit_h"] | None = None
+    points: Literal["corners", "margin", "ring", "grid"] = "corners"
+    margin: float = Field(default=0.02, ge=0, lt=0.5)
+    count: int = Field(default=16, ge=4)
+    choice: Literal["published", "iou", "score"] = "published"
+    device: str | None = None
+    precision: _Precision = "auto"
+    compile: bool = False
+    batch_size: int | None = Field(default=None, ge=1)
+    workers: int | None = Field(default=None, ge=1)
+
+    @field_validator("checkpoint")
+    @classmethod
+    def _is_given(cls, checkpoint: str) -> str:
+        if not checkpoint.strip():
+            raise ValueError(_NO_CHECKPOINT)
+        return checkpoint
+
+    def build(self) -> SamBackground:
+        """The annotator, with its weights."""
+        from .sam import SamBackground, load_predictor
+
+        loading = {"architecture", "device", "precision", "compile"}
+        predictor = load_predictor(self.checkpoint, **self.model_dump(include=loading))
+        return SamBackground(predictor, **self.model_dump(exclude={"kind", "checkpoint", *loading}))
+
+
+class ClipSegConfig(Config):
+    """CLIPSeg, asked for the category's name; see `divergen_annotate.ClipSeg`."""
+
+    kind: Literal["clipseg"] = "clipseg"
+    model: str = "CIDAS/clipseg-rd64-refined"
+    text: str = "a photo of a {}"
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    device: str | None = None
+    precision: _Precision = "auto"
+    batch_size: int | None = Field(default=None, ge=1)
+    workers: int | None = Field(default=None, ge=1)
+
+    def build(self) -> ClipSeg:
+        """The annotator, with its weights."""
+        from .clipseg import ClipSeg
+
+        return ClipSeg(**self.model_dump(exclude={"kind"}))
+
+
+class SaliencyConfig(Config):
+    """A saliency network from a file; see `divergen_annotate.Saliency`."""
+
+    kind: Literal["saliency"] = "saliency"
+    model: str = Field(min_length=1)
+    card: str | None = None
+    device: str | None = None
+    batch_size: int | None = Field(default=None, ge=1)
+    workers: int | None = Field(default=None, ge=1)
+
+    def build(self) -> Saliency:
+        """The annotator, with its weights."""
+        from .saliency import Saliency
+
+        return Saliency.from_file(**self.model_dump(exclude={"kind"}))
+
+
+class OutlineScorerConfig(Config):
+    """No model: does the outline run along edges; see `divergen_annotate.scorers.OutlineScorer`."""
+
+    kind: Literal["outline"] = "outline"
+    contrast: float = Field(default=5.0, gt=0)
+    border: float = Field(default=0.03, gt=0, lt=0.5)
+
+    def build(self) -> OutlineScorer:
+        """The scorer."""
+        from .scorers import OutlineScorer
+
+        return OutlineScorer(**self.model_dump(exclude={"kind"}))
+
+
+class ClipScorerConfig(Config):
+    """CLIP on the cut-out; see `divergen_annotate.scorers.ClipScorer`."""
+
+    kind: Literal["clip"] = "clip"
+    model: str = "openai/clip-vit-large-patch14"
+    text: str = "a photo of a {}"
+    device: str | None = None
+    precision: _Precision = "auto"
+    batch_size: int | None = Field(default=None, ge=1)
+
+    def build(self) -> ClipScorer:
+        """The scorer, with its weights."""
+        from .scorers import ClipScorer
+
+        return ClipScorer(**self.model_dump(exclude={"kind"}))
+
+
+ScorerConfig = backend_union("divergen.mask_scorers", OutlineScorerConfig, ClipScorerConfig)
+"""Any scorer's configuration; the type of a pydantic field."""
+
+_SINGLE = (GrabCutConfig, ColourKeyConfig, TrueAlphaConfig, SamBackgroundConfig, ClipSegConfig, SaliencyConfig)
+_SingleConfig = backend_union("divergen.annotators", *_SINGLE)
+
+
+def _by_kind(value: Any) -> Any:
+    """``"grabcut"`` stands for ``{"kind": "grabcut"}``."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+def _split(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+_SeveralConfigs: Any = tuple[Annotated[_SingleConfig, BeforeValidator(_by_kind)], ...]  # type: ignore[valid-type]
+
+
+class BestOfConfig(Config):
+    """Several annotators, of which a scorer picks the best mask; see `divergen_annotate.BestOf`."""
+
+    kind: Literal["best-of"] = "best-of"
+    annotators: Annotated[_SeveralConfigs, BeforeValidator(_split), Field(min_length=2)]  # type: ignore[valid-type]
+    scorer: Annotated[ScorerConfig, BeforeValidator(_by_kind)] = OutlineScorerConfig()  # type: ignore[valid-type]
+    repair: bool = True
+
+    def build(self) -> BestOf:
+        """The annotators and the scorer, with their weights."""
+        from .bestof import BestOf
+
+        parts: Any = self.annotators
+        scorer: Any = self.scorer
+        return BestOf([part.build() for part in parts], scorer.build(), repair=self.repair)
+
+
+AnnotatorConfig = backend_union("divergen.annotators", *_SINGLE, BestOfConfig)
 """Any annotator's configuration; the type of a pydantic field."""
 
 
@@ -78,26 +235,36 @@ def build_annotator(kind: str, settings: Sequence[str] = ()) -> Annotator:
 
     Args:
         kind: For example ``"grabcut"``.
-        settings: ``"key=value"`` each, for example ``"size=160"``.
+        settings: ``"key=value"`` each, for example ``"size=160"``; JSON lists and objects are read as such.
 
     Raises:
         ConfigError: If the kind is unknown or a setting is wrong; it names what is allowed.
     """
-    values: dict[str, str] = {}
+    values: dict[str, Any] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
             raise ConfigError(f"setting {setting!r}: expected key=value, for example size=160")
-        values[key] = value
+        values[key] = _read_value(key, value)
     try:
         config = TypeAdapter(AnnotatorConfig).validate_python({"kind": kind, **values})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         wrong = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
+        wrong = wrong.removeprefix("Value error, ")
         raise ConfigError(f"annotator {kind!r}: {where + ': ' if where else ''}{wrong}") from error
     built: Annotator = config.build()
     return built
+
+
+def _read_value(key: str, value: str) -> Any:
+    if not value.startswith(("[", "{")):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ConfigError(f"setting {key!r}: {value!r} is no JSON: {error}") from error
 
 
 class RepairConfig(Config):

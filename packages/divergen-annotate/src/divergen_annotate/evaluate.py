@@ -5,15 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
+from divergen_records import ConfigError, DivergenError
 
-from .annotator import Annotator, Image, Mask
+from .annotator import Annotator, Mask, run_annotator
 from .cleanup import repair as default_repair
 from .quality import boundary_f, iou
 from .stage import Repair
+from .truth import Example, pictures_for
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["HEAD", "Evaluation", "evaluate", "predict_masks"]
+
+HEAD = (
+    f"{'annotator':<16} {'repair':<6} {'n':>5} {'IoU':>6} {'>0.9':>6} {'bound. F':>8} {'extra':>6} {'missing':>7} "
+    f"{'pictures/s':>10}"
+)
+"""The head of a table of `Evaluation.line`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,34 +49,41 @@ class Evaluation:
     too_small: float
     per_second: float
 
+    def line(self, *, repaired: bool) -> str:
+        """As a line of a table."""
+        return (
+            f"{self.annotator:<16} {'yes' if repaired else 'no':<6} {self.count:>5} {self.mean_iou:>6.3f} "
+            f"{self.above_90:>6.3f} {self.boundary_f:>8.3f} {self.too_large:>6.3f} {self.too_small:>7.3f} "
+            f"{self.per_second:>10.1f}"
+        )
+
 
 def evaluate(
-    batches: Iterable[tuple[Sequence[Image], Sequence[Mask]]],
+    batches: Iterable[Sequence[Example]],
     annotator: Annotator,
     *,
     repair: Repair | None = default_repair,
 ) -> Evaluation:
-    """Compare an annotator's masks with the true ones.
+    """Compare an annotator's masks with the true ones. A picture that it refuses counts as an empty mask.
 
     Args:
-        batches: Pictures (H, W, 3) uint8 RGB and their true masks (H, W) bool.
+        batches: Pictures with their truth; those without are left out.
         annotator: Makes the masks.
         repair: Mends each mask.
 
     Raises:
-        ValueError: If there is no picture.
+        ConfigError: If there is no picture with a truth.
     """
     rows: list[tuple[float, float, float, float]] = []
     seconds = 0.0
-    for images, truths in batches:
+    for batch in batches:
+        known = [example for example in batch if example.truth is not None]
         start = time.perf_counter()
-        masks = [prediction.mask for prediction in annotator(images)]
-        if repair is not None:
-            masks = [repair(mask, image) if mask.any() else mask for mask, image in zip(masks, images, strict=True)]
+        masks = predict_masks(annotator, known, repair)
         seconds += time.perf_counter() - start
-        rows.extend(_compare(mask, truth) for mask, truth in zip(masks, truths, strict=True))
+        rows.extend(_compare(mask, cast("Mask", example.truth)) for mask, example in zip(masks, known, strict=True))
     if not rows:
-        raise ValueError("there is no picture to evaluate on")
+        raise ConfigError("there is no picture with a true mask to evaluate on")
     table = np.array(rows)
     means = table.mean(axis=0)
     return Evaluation(
@@ -80,6 +96,17 @@ def evaluate(
         too_small=float(means[3]),
         per_second=len(rows) / max(seconds, 1e-9),
     )
+
+
+def predict_masks(annotator: Annotator, examples: Sequence[Example], repair: Repair | None) -> list[Mask]:
+    """The mask of each example, repaired; empty where the annotator refuses the picture."""
+    images = pictures_for(annotator, examples)
+    results = run_annotator(annotator, images, [example.text for example in examples])
+    masks = []
+    for result, example in zip(results, examples, strict=True):
+        mask = np.zeros(example.image.shape[:2], dtype=bool) if isinstance(result, DivergenError) else result.mask
+        masks.append(repair(mask, example.image) if repair is not None and mask.any() else mask)
+    return masks
 
 
 def _compare(mask: Mask, truth: Mask) -> tuple[float, float, float, float]:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any, cast
 
 from divergen_records import Category, DivergenError, ImageError, Progress
 from divergen_records.coco import Annotation as CocoAnnotation
 from divergen_records.coco import DatasetWriter, ImageInfo
-from divergen_records.images import encode_image, read_image
+from divergen_records.images import MAX_PIXELS, encode_image, read_image
 from divergen_records.masks import encode_rle, mask_to_bbox
 
 from .annotator import Annotator, Image
+from .batching import ahead
 from .cleanup import repair as default_repair
+from .lines import LinesWriter
 from .preview import PreviewWriter
-from .stage import Annotation, Repair, annotate
+from .stage import Annotation, Repair, annotate, category_label
 
 __all__ = ["FolderReport", "annotate_folder", "find_pictures"]
 
@@ -72,12 +76,16 @@ def annotate_folder(
     repair: Repair | None = default_repair,
     png_masks: Path | None = None,
     preview: Path | None = None,
+    report: Path | None = None,
     folders_are_categories: bool = False,
     overwrite: bool = False,
     batch_size: int = 16,
+    max_pixels: int = MAX_PIXELS,
     progress: bool = True,
 ) -> FolderReport:
     """Annotate every picture below a folder; those that fail are reported, the rest goes on.
+
+    Pictures are read in threads, a few batches ahead; memory does not grow with their number.
 
     Args:
         folder: Searched with the folders in it.
@@ -86,41 +94,88 @@ def annotate_folder(
         repair: Mends each mask.
         png_masks: Folder for the masks as PNG, 0 and 255, named as the pictures.
         preview: HTML page of the first pictures with their outlines.
+        report: JSON Lines of each picture's measures, or why it has no mask.
         folders_are_categories: A picture's category is the folder that it lies in; else all are ``object``.
         overwrite: Replace files that are there.
-        batch_size: Pictures in memory at a time.
+        batch_size: Pictures annotated at a time.
+        max_pixels: Larger pictures are refused.
         progress: Show progress.
 
     Raises:
         DatasetError: If ``out`` is there already.
-        ImageError: If there is no such folder or no picture in it, or a preview or masks are there already.
+        ImageError: If there is no such folder or no picture in it, or a preview, a report or masks are there already.
     """
-    report = FolderReport()
+    done = FolderReport()
     numbers = _Categories(folder, folders_are_categories)
-    pngs = None if png_masks is None else _PngMasks(png_masks, overwrite)
     with ExitStack() as stack:
         bar = stack.enter_context(Progress("annotate", unit="pictures") if progress else nullcontext())
-        page = None if preview is None else stack.enter_context(PreviewWriter(preview, overwrite=overwrite))
-        writer = stack.enter_context(DatasetWriter(out, [], style="coco", info=_info(annotator), overwrite=overwrite))
-        for names, images in _batches(find_pictures(folder, leave_out=png_masks), folder, batch_size, report):
-            annotations = annotate(images, annotator, repair=repair)
-            for name, image, annotation in zip(names, images, annotations, strict=True):
-                if isinstance(annotation, DivergenError):
-                    report.failed.append((name, str(annotation)))
-                    continue
-                report.done += 1
-                category = numbers.of(name)
-                writer.add_category(category)
-                _write(writer, report.done, name, category.id, annotation)
-                if pngs is not None:
-                    pngs.write(name, annotation)
-                if page is not None:
-                    page.add(name, image, annotation)
+        outputs = _Outputs(stack, out, annotator, numbers, (png_masks, preview, report), overwrite)
+        paths = find_pictures(folder, leave_out=png_masks)
+        for names, pictures in _batches(paths, folder, batch_size, max_pixels):
+            good = [number for number, picture in enumerate(pictures) if not isinstance(picture, DivergenError)]
+            images: list[Any] = [pictures[number] for number in good]
+            texts = (
+                [category_label(numbers.of(names[number]).name) for number in good] if folders_are_categories else None
+            )
+            annotations = iter(annotate(images, annotator, repair=repair, texts=texts))
+            for name, picture in zip(names, pictures, strict=True):
+                result = picture if isinstance(picture, DivergenError) else next(annotations)
+                if isinstance(result, DivergenError):
+                    outputs.failed(done, name, result)
+                else:
+                    outputs.add(done, name, cast("Image", picture), result)
             if isinstance(bar, Progress):
-                bar.update(len(names), f"{len(report.failed)} failed" if report.failed else None)
-        if not report.done and not report.failed:
+                bar.update(len(names), f"{len(done.failed)} failed" if done.failed else None)
+        if not done.done and not done.failed:
             raise ImageError(f"{folder}: there is no picture in it; known are {', '.join(sorted(_SUFFIXES))}")
-    return report
+    return done
+
+
+class _Outputs:
+    """All that is written for a folder."""
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        out: Path,
+        annotator: Annotator,
+        numbers: _Categories,
+        paths: tuple[Path | None, Path | None, Path | None],
+        overwrite: bool,
+    ) -> None:
+        png_masks, preview, report = paths
+        self._numbers, self._name = numbers, annotator.name
+        self._pngs = None if png_masks is None else _PngMasks(png_masks, overwrite)
+        self._lines = None if report is None else stack.enter_context(LinesWriter(report, overwrite=overwrite))
+        self._page = None if preview is None else stack.enter_context(PreviewWriter(preview, overwrite=overwrite))
+        info = {"description": f"masks by divergen-annotate, {annotator.name}"}
+        self._writer = stack.enter_context(DatasetWriter(out, [], style="coco", info=info, overwrite=overwrite))
+
+    def add(self, done: FolderReport, name: str, image: Image, annotation: Annotation) -> None:
+        done.done += 1
+        category = self._numbers.of(name)
+        self._writer.add_category(category)
+        _write(self._writer, done.done, name, category.id, annotation)
+        if self._pngs is not None:
+            self._pngs.write(name, annotation)
+        if self._page is not None:
+            self._page.add(name, image, annotation)
+        if self._lines is not None:
+            self._lines.add(
+                file_name=name,
+                annotator=f"{self._name} {annotation.note}".rstrip(),
+                score=annotation.score,
+                area_fraction=annotation.area_fraction,
+                components=annotation.components,
+                border_contact=annotation.border_contact,
+                solidity=annotation.solidity,
+                thin_share=annotation.thin_share,
+            )
+
+    def failed(self, done: FolderReport, name: str, error: DivergenError) -> None:
+        done.failed.append((name, str(error)))
+        if self._lines is not None:
+            self._lines.add(file_name=name, error=str(error))
 
 
 class _Categories:
@@ -136,24 +191,22 @@ class _Categories:
         return self._found.setdefault(category, Category(id=len(self._found) + 1, name=category))
 
 
-def _info(annotator: Annotator) -> dict[str, str]:
-    return {"description": f"masks by divergen-annotate, {annotator.name}"}
-
-
 def _batches(
-    paths: Iterable[Path], folder: Path, size: int, report: FolderReport
-) -> Iterator[tuple[list[str], list[Image]]]:
-    rest = iter(paths)
-    while chunk := list(islice(rest, size)):
-        names, images = [], []
-        for path in chunk:
-            name = path.relative_to(folder).as_posix()
-            try:
-                images.append(read_image(path))
-                names.append(name)
-            except ImageError as error:
-                report.failed.append((name, str(error)))
-        yield names, images
+    paths: Iterable[Path], folder: Path, size: int, max_pixels: int
+) -> Iterator[tuple[list[str], list[Image | ImageError]]]:
+    """Batches of names and pictures; one that cannot be read is its error. Threads read two batches ahead."""
+
+    def read(path: Path) -> tuple[str, Image | ImageError]:
+        name = path.relative_to(folder).as_posix()
+        try:
+            return name, read_image(path, max_pixels=max_pixels)
+        except ImageError as error:
+            return name, error
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        rest = ahead(pool, read, paths, 2 * size)
+        while chunk := list(islice(rest, size)):
+            yield [name for name, _ in chunk], [picture for _, picture in chunk]
 
 
 def _write(writer: DatasetWriter, number: int, name: str, category_id: int, annotation: Annotation) -> None:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotator import Image, Mask, Prediction
+from .annotator import Image, Mask, Picture, Prediction, as_arrays
 from .background import Background, border_ring, edge_strength, enclosed, fit_background
 
 __all__ = ["GrabCut"]
@@ -50,12 +50,13 @@ class GrabCut:
         self.size, self.iterations, self.border, self.contrast = size, iterations, border, contrast
         self.workers = workers or os.cpu_count() or 1
 
-    def __call__(self, images: Sequence[Image]) -> list[Prediction]:
-        """One prediction per picture (H, W, 3) uint8 RGB; a picture without a visible object has an empty mask."""
-        if self.workers == 1 or len(images) < 2:
-            return [self._predict(image) for image in images]
+    def __call__(self, images: Sequence[Picture]) -> list[Prediction]:
+        """One prediction per picture; a picture without a visible object has an empty mask."""
+        arrays = as_arrays(images)
+        if self.workers == 1 or len(arrays) < 2:
+            return [self._predict(image) for image in arrays]
         with ThreadPoolExecutor(self.workers) as pool:
-            return list(pool.map(self._predict, images))
+            return list(pool.map(self._predict, arrays))
 
     def _predict(self, image: Image) -> Prediction:
         height, width = image.shape[:2]

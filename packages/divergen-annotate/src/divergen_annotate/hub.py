@@ -1,4 +1,4 @@
-"""Models of transformers from a hub id or a folder; whatever goes wrong becomes one sentence, and nothing stays random."""
+"""Models of transformers from a hub id or a folder: what goes wrong is one sentence, and nothing stays random."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def read_model_type(model: str) -> str:
         MissingExtra: If transformers is not installed.
     """
     with require_extra("divergen-annotate", "transformers"):
-        from transformers import PreTrainedConfig
+        import torch  # noqa: F401
+        from transformers import AutoConfig
     with _readable(model):
-        config, _ = PreTrainedConfig.get_config_dict(model)
-    return str(config.get("model_type"))
+        return str(AutoConfig.from_pretrained(model).model_type)
 
 
 def load_pretrained(model: str, class_name: str) -> Any:
@@ -47,8 +47,8 @@ def load_pretrained(model: str, class_name: str) -> Any:
     missing = sorted(report["missing_keys"])
     if missing:
         raise WeightsError(
-            f"{model}: {len(missing)} weights of {class_name} are not in it ({', '.join(missing[:3])} …); they would be "
-            "random. It is the checkpoint of another architecture, or incomplete"
+            f"{model}: {len(missing)} weights of {class_name} are not in it ({', '.join(missing[:3])} …); they would "
+            "be random. It is the checkpoint of another architecture, or incomplete"
         )
     return loaded
 

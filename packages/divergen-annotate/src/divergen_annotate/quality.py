@@ -7,7 +7,7 @@ import numpy as np
 
 from .annotator import Mask
 
-__all__ = ["border_contact", "boundary_f", "count_components", "iou", "solidity"]
+__all__ = ["border_contact", "boundary_f", "count_components", "iou", "solidity", "thin_share"]
 
 
 def count_components(mask: Mask, *, share: float = 0.05) -> int:
@@ -38,6 +38,22 @@ def solidity(mask: Mask) -> float:
     ).astype(np.int32)
     hull = cv2.convexHull(corners)
     return min(1.0, float(np.count_nonzero(mask)) / float(cv2.contourArea(hull)))
+
+
+def thin_share(mask: Mask, *, width: float = 0.02) -> float:
+    """Share of the mask (H, W) in parts thinner than ``width`` of the picture's longer side: spokes, stems, whiskers.
+
+    Such parts are what an opening by a disk of that diameter takes away; corners that it rounds off do not count.
+    """
+    if not mask.any():
+        return 0.0
+    radius = max(1, round(width * max(mask.shape) / 2))
+    pixels = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    core = (cv2.distanceTransform(pixels, cv2.DIST_L2, 5) > radius).astype(np.uint8)
+    if not core.any():
+        return 1.0
+    reach = cv2.distanceTransform(1 - core, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    return float((mask & (reach > 1.5 * radius + 1)).sum() / mask.sum())
 
 
 def iou(mask: Mask, truth: Mask) -> float:

@@ -1,4 +1,4 @@
-"""SAM-background: point at the background, let SAM segment it, and take the rest for the object (DiverGen, section 3.3).
+"""SAM-background: point at the background, let SAM segment it, take the rest for the object (DiverGen, section 3.3).
 
 A generated picture shows one object on a plain background. Where the object is, nobody knows; where the background is,
 everybody does: on the border. So SAM is asked for what lies under points on the border, and its answer is inverted.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
+from divergen_records import require_extra
 
 from .annotator import Picture, Prediction, Result, as_arrays
 from .batching import Batcher, ahead, is_out_of_memory
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "SamBackground", "load_predictor", "score_candidates"]
 
 Choice = Literal["published", "iou", "score"]
-"""Which candidate is the background: the one of the largest scope (DiverGen: the third of the multimask output), the one
-with the best predicted IoU, or the one with the best product of predicted IoU, stability and border agreement."""
+"""Which candidate is the background: the one of the largest scope (DiverGen: the third of the multimask output), that
+with the best predicted IoU, or that with the best product of predicted IoU, stability and border agreement."""
 
 
 class SamBackground:
@@ -176,8 +177,10 @@ def load_predictor(
         WeightsError: If there is no such checkpoint, or it holds something else.
         MissingExtra: If the extra is not installed.
     """
+    with require_extra("divergen-annotate", "sam" if _is_file(checkpoint) else "transformers"):
+        import torch  # noqa: F401
     settings: dict[str, Any] = {"device": device, "precision": precision, "compile": compile}
-    if Path(checkpoint).suffix in (".pth", ".pt") or Path(checkpoint).is_file():
+    if _is_file(checkpoint):
         from .sam_original import SamPredictorBatch, load_sam
 
         model, name = load_sam(checkpoint, architecture=architecture)
@@ -185,3 +188,7 @@ def load_predictor(
     from .sam_hub import HubSamPredictor
 
     return HubSamPredictor(str(checkpoint), **settings)
+
+
+def _is_file(checkpoint: str | Path) -> bool:
+    return Path(checkpoint).suffix in (".pth", ".pt") or Path(checkpoint).is_file()

@@ -36,6 +36,9 @@ class FusedAttention(nn.Module):
         super().__init__()
         self.qkv, self.proj = reference.qkv, reference.proj
         self.num_heads, self.scale = reference.num_heads, reference.scale
+        self.rel_h: Tensor
+        self.rel_w: Tensor
+        self.place: Tensor
         span = (reference.rel_pos_h.shape[0] + 1) // 2
         offset = torch.arange(span)[:, None] - torch.arange(span)[None, :] + span - 1
         self.register_buffer("rel_h", reference.rel_pos_h.detach()[offset.to(reference.rel_pos_h.device)], False)

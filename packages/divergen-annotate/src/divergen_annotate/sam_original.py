@@ -145,7 +145,7 @@ def _decode(decoder: Any, features: Tensor, position: Tensor, sparse: Tensor, de
 
 
 def load_sam(checkpoint: Path | str, *, architecture: str | None = None) -> tuple[Any, str]:
-    """Build the ``segment_anything.modeling.Sam`` that a checkpoint is for; its sizes are read from the weights' shapes.
+    """Build the ``segment_anything.modeling.Sam`` of a checkpoint; its sizes are read from the weights' shapes.
 
     Args:
         checkpoint: A file of weights as the authors publish them; nothing in it is executed.
@@ -209,7 +209,9 @@ def _read_sizes(state: Mapping[str, Tensor], path: Path) -> dict[str, Any]:
         tables = [state[f"image_encoder.blocks.{i}.attn.rel_pos_h"].shape for i in range(depth)]
         out = state["image_encoder.neck.0.weight"].shape[0]
     except (KeyError, ValueError) as error:
-        raise WeightsError(f"{path}: this is no checkpoint of the original SAM, {error} is not in it. {WHERE}") from error
+        raise WeightsError(
+            f"{path}: this is no checkpoint of the original SAM, {error} is not in it. {WHERE}"
+        ) from error
     spans = [(length + 1) // 2 for length, _ in tables]
     windows = {span for span in spans if span != grid}
     return {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .annotator import Image, Prediction
+from .annotator import Image, Picture, Prediction, as_arrays
 from .background import border_ring, fit_background
 
 __all__ = ["ColourKey", "TrueAlpha"]
@@ -25,9 +25,9 @@ class ColourKey:
     def __init__(self, *, threshold: float = 30.0, border: float = 0.03) -> None:
         self.threshold, self.border = threshold, border
 
-    def __call__(self, images: Sequence[Image]) -> list[Prediction]:
-        """One prediction per picture (H, W, 3) uint8 RGB; the score is how cleanly the threshold separates."""
-        return [self._predict(image) for image in images]
+    def __call__(self, images: Sequence[Picture]) -> list[Prediction]:
+        """One prediction per picture; the score is how cleanly the threshold separates."""
+        return [self._predict(image) for image in as_arrays(images)]
 
     def _predict(self, image: Image) -> Prediction:
         background = fit_background(image, border_ring(image.shape[0], image.shape[1], self.border))
@@ -49,6 +49,6 @@ class TrueAlpha:
     def __init__(self, *, threshold: float = 0.5) -> None:
         self.threshold = threshold
 
-    def __call__(self, images: Sequence[Image]) -> list[Prediction]:
-        """One prediction per alpha, read as a grey picture (H, W, 3) uint8."""
-        return [Prediction(np.asarray(image[..., 0] >= 255 * self.threshold), 1.0) for image in images]
+    def __call__(self, images: Sequence[Picture]) -> list[Prediction]:
+        """One prediction per alpha, read as a grey picture."""
+        return [Prediction(np.asarray(image[..., 0] >= 255 * self.threshold), 1.0) for image in as_arrays(images)]

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from divergen_records import Batch, DivergenError, MaskError
+from divergen_records import Batch, Category, DivergenError, MaskError
 from divergen_records.images import read_image
 from divergen_records.masks import encode_rle, mask_to_bbox
 
-from .annotator import Annotator, Image, Mask, Prediction
+from .annotator import Annotator, Image, Mask, Result, run_annotator
 from .cleanup import repair as default_repair
-from .quality import border_contact, count_components
+from .quality import border_contact, count_components, solidity, thin_share
 
 __all__ = ["AnnotateStage", "Annotation", "Repair", "annotate"]
 
@@ -32,42 +32,61 @@ class Annotation:
         score: The annotator's own confidence, 0 to 1.
         components: Components of the mask before the repair kept the largest; see `count_components`.
         border_contact: Share of the picture's border pixels that the mask touches, 0 to 1.
+        note: How the mask came about, where the annotator had a choice.
     """
 
     mask: Mask
     score: float
     components: int
     border_contact: float
+    note: str = ""
 
     @property
     def area_fraction(self) -> float:
         """Mask pixels / picture pixels."""
         return float(self.mask.mean())
 
+    @property
+    def solidity(self) -> float:
+        """See `divergen_annotate.quality.solidity`."""
+        return solidity(self.mask)
+
+    @property
+    def thin_share(self) -> float:
+        """See `divergen_annotate.quality.thin_share`."""
+        return thin_share(self.mask)
+
 
 def annotate(
-    images: Sequence[Image], annotator: Annotator, *, repair: Repair | None = default_repair
-) -> list[Annotation | MaskError]:
+    images: Sequence[Image],
+    annotator: Annotator,
+    *,
+    repair: Repair | None = default_repair,
+    texts: Sequence[str] | None = None,
+) -> list[Annotation | DivergenError]:
     """Mask, repair and measure pictures; an empty or full mask comes back as the error that says so.
 
     Args:
         images: Pictures (H, W, 3) uint8 RGB, of any sizes.
         annotator: Makes the masks.
         repair: Mends each mask; None leaves them as they are.
+        texts: The objects' names, for annotators that look for an object by name.
     """
-    predictions = annotator(images)
-    return [_finish(image, prediction, repair) for image, prediction in zip(images, predictions, strict=True)]
+    results = run_annotator(annotator, images, texts)
+    return [_finish(image, result, repair) for image, result in zip(images, results, strict=True)]
 
 
-def _finish(image: Image, prediction: Prediction, repair: Repair | None) -> Annotation | MaskError:
-    raw = prediction.mask
+def _finish(image: Image, result: Result, repair: Repair | None) -> Annotation | DivergenError:
+    if isinstance(result, DivergenError):
+        return result
+    raw = result.mask
     mask = raw if repair is None or not raw.any() else repair(raw, image)
     height, width = mask.shape
     if not mask.any():
         return MaskError(f"no object found: the mask of this {width} × {height} picture is empty")
     if mask.all():
         return MaskError(f"no background found: the mask covers the whole {width} × {height} picture")
-    return Annotation(mask, prediction.score, count_components(raw), border_contact(mask))
+    return Annotation(mask, result.score, count_components(raw), border_contact(mask), result.note)
 
 
 class AnnotateStage:
@@ -89,15 +108,17 @@ class AnnotateStage:
     ) -> None:
         self.annotator, self.repair = annotator, repair
         self.column: str = getattr(annotator, "column", "image")
-        self.reads = (self.column,)
+        self.reads = (self.column, "category") if getattr(annotator, "takes_texts", False) else (self.column,)
         self.workers = workers or os.cpu_count() or 1
 
     def __call__(self, batch: Batch) -> Batch:
         """Annotate a batch of encoded pictures."""
         with ThreadPoolExecutor(self.workers) as pool:
             decoded = list(pool.map(_read, batch[self.column]))
-        images = [image for image in decoded if isinstance(image, np.ndarray)]
-        annotations = iter(annotate(images, self.annotator, repair=self.repair))
+        good = [number for number, image in enumerate(decoded) if isinstance(image, np.ndarray)]
+        texts = [category_label(batch["category"][number]) for number in good] if "category" in self.reads else None
+        images: list[Any] = [decoded[number] for number in good]
+        annotations = iter(annotate(images, self.annotator, repair=self.repair, texts=texts))
         result: dict[str, list[Any]] = {name: [] for name in (*self.writes, "error")}
         for image in decoded:
             row = self._row(next(annotations) if isinstance(image, np.ndarray) else image)
@@ -112,11 +133,16 @@ class AnnotateStage:
             "area_fraction": annotation.area_fraction,
             "mask": encode_rle(annotation.mask)["counts"],
             "bbox": mask_to_bbox(annotation.mask),
-            "annotator": self.annotator.name,
+            "annotator": f"{self.annotator.name} {annotation.note}".rstrip(),
             "mask_score": annotation.score,
             "components": annotation.components,
             "border_contact": annotation.border_contact,
         }
+
+
+def category_label(name: str) -> str:
+    """A category's name as a person writes it: ``"sports ball"`` for ``"sports_ball"``."""
+    return Category(id=0, name=name).label
 
 
 def _read(data: bytes) -> Image | DivergenError:
