@@ -1,5 +1,13 @@
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+sys.path.append(str(Path(__file__).parent))  # `models`
+
+import numpy as np
 import pytest
 from divergen_annotate.testing import plain_picture
 from divergen_records import InstanceRecord, InstanceTable, instance_id
@@ -37,3 +45,25 @@ def table(tmp_path, pictures):
         )
     made.append(records)
     return made
+
+
+@pytest.fixture(scope="session")
+def mixed():
+    """Pictures of many sizes and shapes, in one batch."""
+    sizes = [(96, 128), (128, 60), (50, 50), (200, 145), (128, 128)]
+    return [plain_picture(seed, height=height, width=width)[0] for seed, (height, width) in enumerate(sizes)]
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory):
+    """A checkpoint file of a tiny original SAM, and that model."""
+    from models import save_original_sam
+
+    path = tmp_path_factory.mktemp("sam") / "sam_tiny.pth"
+    return path, save_original_sam(path)
+
+
+@pytest.fixture
+def thin():
+    """Pictures that no network has a proper size for."""
+    return [np.full((*shape, 3), 200, dtype=np.uint8) for shape in [(1, 1), (1, 3000), (3000, 1)]]

@@ -84,8 +84,9 @@ class TrueAlphaConfig(Config):
 
 _NO_CHECKPOINT = (
     "sam-background needs a checkpoint: the path of sam_vit_h_4b8939.pth, sam_vit_l_0b3195.pth or "
-    "sam_vit_b_01ec64.pth, which SAM's authors publish at https://github.com/facebookresearch/segment-anything (Model Checkpoints), or a "
-    "model that transformers can load, for example facebook/sam-vit-huge or facebook/sam2.1-hiera-large"
+    "sam_vit_b_01ec64.pth, which SAM's authors publish at https://github.com/facebookresearch/segment-anything (Model "
+    "Checkpoints), or a model that transformers can load, for example facebook/sam-vit-huge or "
+    "facebook/sam2.1-hiera-large"
 )
 
 _Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -206,7 +207,7 @@ def _split(value: Any) -> Any:
     return value.split(",") if isinstance(value, str) else value
 
 
-_SeveralConfigs: Any = tuple[Annotated[_SingleConfig, BeforeValidator(_by_kind)], ...]  # type: ignore[valid-type]
+_SeveralConfigs: Any = tuple[Annotated[_SingleConfig, BeforeValidator(_by_kind)], ...]
 
 
 class BestOfConfig(Config):

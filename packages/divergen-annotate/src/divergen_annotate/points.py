@@ -56,4 +56,5 @@ def _lattice_border(height: int, width: int, side: int) -> NDArray[np.float32]:
     chosen = layer < 2
     x = (column[chosen] + 0.5) * width / side - 0.5
     y = (row[chosen] + 0.5) * height / side - 0.5
-    return np.stack([x, y], axis=1).astype(np.float32)
+    inside = np.stack([x.clip(0, width - 1), y.clip(0, height - 1)], axis=1)  # cells smaller than a pixel
+    return inside.astype(np.float32)
