@@ -35,3 +35,12 @@ def test_calibrate__says_what_the_references_lack(references):
     singles = References("fake", references.embeddings[::4], references.category_ids[::4], np.arange(3))
     with pytest.raises(ConfigError, match="two real crops"):
         calibrate(singles, method="leave-one-out")
+
+
+def test_calibrate__says_what_the_paper_s_threshold_would_do(references):
+    found = calibrate(references)
+    assert found.paper_own_kept == 1 and found.paper_others_kept == 0
+    assert "the paper's 0.6 (CLIP ViT-L/14) here keeps 100% of the real crops and 0%" in str(found)
+    assert str(found).count("\n") == 2 + 3
+    singles = References("fake", references.embeddings[::4], references.category_ids[::4], np.arange(3))
+    assert np.isnan(calibrate(singles).paper_own_kept)

@@ -6,6 +6,8 @@ from divergen_filter import decide
 from divergen_filter.config import Rule, RulesConfig, read_rules
 from divergen_filter.explain import explain
 from divergen_records import ConfigError
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 GOOD = {"category_id": 1, "area_fraction": 0.3, "components": 1, "border_contact": 0.0, "inter_similarity": 0.7}
@@ -25,6 +27,8 @@ def test_decide__keeps_a_good_one():
     ("change", "reason"),
     [
         ({"area_fraction": 0.02}, "area_fraction 0.02 < 0.05"),
+        ({"area_fraction": 0.0499}, "area_fraction 0.0499 < 0.0500"),
+        ({"area_fraction": 0.04999999}, "area_fraction 0.04999999 < 0.05000000"),
         ({"area_fraction": 0.97}, "area_fraction 0.97 > 0.95"),
         ({"components": 3}, "components 3 != 1"),
         ({"border_contact": 0.4}, "border_contact 0.40 > 0.10"),
@@ -58,6 +62,74 @@ def test_decide__number_needs_no_references():
     rules = RulesConfig(rules=(Rule(score="inter_similarity", op=">=", threshold=0.6),))
     kept, reasons = decide({"category_id": [1, 1], "inter_similarity": [0.6, 0.59]}, rules)
     assert kept.tolist() == [True, False] and reasons == [None, "inter_similarity 0.59 < 0.60"]
+
+
+def within(op, threshold, values, categories=None, **more):
+    rules = RulesConfig(rules=(Rule(score="inter_similarity", op=op, threshold=threshold),))
+    columns = {"category_id": categories or [1] * len(values), "inter_similarity": values, **more}
+    kept, reasons = decide(columns, rules)
+    return kept.tolist(), reasons
+
+
+@pytest.mark.parametrize(
+    ("op", "threshold", "kept"),
+    [
+        (">=", {"quantile": 0.5}, [0, 1, 1, 1]),
+        (">", {"quantile": 0.5}, [0, 0, 1, 0]),
+        ("<=", {"quantile": 0.5}, [1, 1, 0, 1]),
+        (">=", {"best": 2}, [0, 1, 1, 1]),
+        (">", {"best": 1}, [0, 0, 1, 1]),
+        ("<", {"best": 1}, [1, 0, 0, 1]),
+        (">=", {"at_least": 0.4, "tolerance": 0.1}, [0, 1, 1, 1]),
+        (">=", {"at_least": 0.9, "tolerance": 0.15}, [0, 0, 1, 1]),
+    ],
+)
+def test_decide__within_the_category(op, threshold, kept):
+    assert within(op, threshold, [0.2, 0.4, 0.6, 0.1], [1, 1, 1, 2])[0] == list(map(bool, kept))
+
+
+def test_decide__best_of_equal_scores_is_the_smaller_id():
+    kept, reasons = within(">=", {"best": 1}, [0.5, 0.5, 0.3], id=["b", "a", "c"])
+    assert kept == [False, True, False]
+    assert reasons[0] == "inter_similarity 0.50 ties with the last, 0.50 (the best 1 of the category)"
+    assert reasons[2] == "inter_similarity 0.30 < 0.50 (the best 1 of the category)"
+
+
+def test_decide__best_counts_what_the_rules_before_left():
+    rules = RulesConfig(
+        rules=(
+            Rule(score="components", op="==", threshold=1),
+            Rule(score="inter_similarity", op=">=", threshold={"best": 1}),
+        )
+    )
+    kept, _ = decide({"category_id": [1, 1], "components": [2, 1], "inter_similarity": [0.9, 0.1]}, rules)
+    assert kept.tolist() == [False, True]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=1, max_size=40), st.integers(1, 5))
+def test_decide__best_keeps_the_n_largest_of_each_category(rows, best):
+    categories, scores = map(list, zip(*rows, strict=True))
+    kept, _ = within(
+        ">=", {"best": best}, [score / 10 for score in scores], categories, id=[*map(str, range(len(rows)))]
+    )
+    for category in set(categories):
+        mine = sorted((score for key, score in rows if key == category), reverse=True)
+        chosen = [score for (key, score), keep in zip(rows, kept, strict=True) if key == category and keep]
+        assert sorted(chosen, reverse=True) == mine[:best]
+
+
+def test_decide__nan_is_never_kept_silently():
+    rules = RulesConfig(rules=(Rule(score="clip_score", op=">=", threshold={"quantile": 0.1}),))
+    kept, reasons = decide({"category_id": [1, 1], "clip_score": [np.nan, 0.3]}, rules)
+    assert kept.tolist() == [False, True] and reasons[0].startswith("clip_score: not a number")
+
+
+@pytest.mark.parametrize(
+    ("op", "threshold"), [("<=", {"at_least": 0.2, "tolerance": 0.1}), ("==", {"best": 3}), ("==", "calibrated")]
+)
+def test_rule__refuses_what_means_nothing(op, threshold):
+    with pytest.raises(ValidationError):
+        Rule(score="inter_similarity", op=op, threshold=threshold)
 
 
 def test_rule__calibrated_only_where_it_means_something():

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from divergen_filter import References, reference_embeddings
+from divergen_filter import References, embed_real, reference_embeddings
 from divergen_records import ConfigError, DatasetError, MaskError
+from divergen_records.coco import Annotation, Dataset
+from divergen_records.masks import encode_rle
 
 
 def test_reference_embeddings__crops_by_category(dataset, embedder):
@@ -31,6 +33,72 @@ def test_reference_embeddings__a_missing_picture_is_counted(dataset, embedder):
     found = reference_embeddings(dataset, embedder, progress=False)
     assert len(found.embeddings) == 5
     assert any("0.png" in reason for reason in found.skipped)
+
+
+class Counting:
+    """An embedder that counts its crops, and is killed after some."""
+
+    def __init__(self, embedder, die_after=10**6):
+        self.embedder, self.identity, self.dim = embedder, embedder.identity, embedder.dim
+        self.seen, self.die_after = 0, die_after
+
+    def __call__(self, crops):
+        self.seen += len(crops)
+        if self.seen > self.die_after:
+            raise KeyboardInterrupt
+        return self.embedder(crops)
+
+
+def test_reference_embeddings__goes_on_after_a_kill(dataset, embedder, tmp_path, monkeypatch):
+    monkeypatch.setattr(embed_real, "_PART", 2)
+    whole = reference_embeddings(dataset, embedder, progress=False)
+    folder = tmp_path / "parts"
+    with pytest.raises(KeyboardInterrupt):
+        reference_embeddings(dataset, Counting(embedder, die_after=3), resume=folder, progress=False)
+    (folder / "000000.npz").with_name("000001.npz").write_bytes(b"PK cut")
+    counting = Counting(embedder)
+    again = reference_embeddings(dataset, counting, resume=folder, progress=False)
+    assert counting.seen == 4
+    np.testing.assert_array_equal(again.embeddings, whole.embeddings)
+    np.testing.assert_array_equal(again.annotation_ids, whole.annotation_ids)
+    assert again.skipped == whole.skipped
+    assert not folder.exists()
+
+
+def test_reference_embeddings__unfinished_work_of_other_settings(dataset, embedder, tmp_path):
+    folder = tmp_path / "parts"
+    with pytest.raises(KeyboardInterrupt):
+        reference_embeddings(dataset, Counting(embedder, die_after=3), resume=folder, progress=False)
+    with pytest.raises(ConfigError, match="other settings"):
+        reference_embeddings(dataset, embedder, fill="blur", resume=folder, progress=False)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="something else"):
+        reference_embeddings(dataset, embedder, resume=tmp_path / "mine", progress=False)
+
+
+def test_reference_embeddings__a_broken_vector_is_counted(dataset, embedder):
+    class Broken(Counting):
+        def __call__(self, crops):
+            vectors = super().__call__(crops)
+            vectors[0] = np.nan
+            return vectors
+
+    found = reference_embeddings(dataset, Broken(embedder), progress=False)
+    assert len(found.embeddings) == 5
+    assert found.skipped["the model gave a vector that is zero or not a number"] == 1
+
+
+def test_reference_embeddings__bad_masks_are_counted(dataset, embedder):
+    notes = list(dataset.annotations)
+    empty = np.zeros((64, 64), dtype=bool)
+    notes[0] = Annotation(1, 1, 1, (12, 16, 40, 32), 1280, encode_rle(empty))
+    notes[1] = Annotation(2, 2, 2, (12, 16, 40, 32), 1280, {"size": [9, 9], "counts": [81]})
+    broken = Dataset(dataset.path, dataset.image_dir, dataset.images, notes, dataset.categories)
+    found = reference_embeddings(broken, embedder, progress=False)
+    assert len(found.embeddings) == 4
+    reasons = " ".join(found.skipped)
+    assert "annotation 1: the mask is empty" in reasons and "annotation 2: " in reasons
 
 
 def test_reference_embeddings__nothing_left(dataset, embedder):

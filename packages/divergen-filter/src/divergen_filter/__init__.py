@@ -6,39 +6,62 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .calibration import Calibration, calibrate
     from .decision import decide
+    from .embed_real import reference_embeddings
     from .embedder import Embedder
-    from .references import References, reference_embeddings
+    from .openclip import OpenClipEmbedder
+    from .references import References, Summary
     from .similarity import CategorySums, inter_similarity, leave_one_out
-    from .stages import DecideStage, EmbedStage, ScoreStage
+    from .stages import BasicsStage, DecideStage, EmbedStage, ScoreStage, TextScoreStage
+    from .timm_tower import TimmEmbedder
+    from .transformers_tower import TransformersEmbedder
+    from .whole_table import DecisionReport, decide_table, score_generated
 
 __all__ = [
+    "BasicsStage",
     "Calibration",
     "CategorySums",
     "DecideStage",
+    "DecisionReport",
     "EmbedStage",
     "Embedder",
+    "OpenClipEmbedder",
     "References",
     "ScoreStage",
+    "Summary",
+    "TextScoreStage",
+    "TimmEmbedder",
+    "TransformersEmbedder",
     "calibrate",
     "decide",
+    "decide_table",
     "inter_similarity",
     "leave_one_out",
     "reference_embeddings",
+    "score_generated",
 ]
 
 _MODULES = {
+    "BasicsStage": "stages",
     "Calibration": "calibration",
     "CategorySums": "similarity",
     "DecideStage": "stages",
+    "DecisionReport": "whole_table",
     "EmbedStage": "stages",
     "Embedder": "embedder",
+    "OpenClipEmbedder": "openclip",
     "References": "references",
     "ScoreStage": "stages",
+    "Summary": "references",
+    "TextScoreStage": "stages",
+    "TimmEmbedder": "timm_tower",
+    "TransformersEmbedder": "transformers_tower",
     "calibrate": "calibration",
     "decide": "decision",
+    "decide_table": "whole_table",
     "inter_similarity": "similarity",
     "leave_one_out": "similarity",
-    "reference_embeddings": "references",
+    "reference_embeddings": "embed_real",
+    "score_generated": "whole_table",
 }
 """Where each name lives: NumPy and OpenCV load with the first use, not with the import of the package."""
 

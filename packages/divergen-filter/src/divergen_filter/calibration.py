@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from .references import References
 from .similarity import CategorySums, leave_one_out
 
-__all__ = ["Calibration", "CategoryCalibration", "Method", "calibrate"]
+__all__ = ["PAPER_THRESHOLD", "Calibration", "CategoryCalibration", "Method", "calibrate"]
 
 Method: TypeAlias = Literal["wrong-category", "leave-one-out"]
+
+PAPER_THRESHOLD = 0.6
+"""DiverGen's threshold of inter-similarity, on CLIP ViT-L/14."""
 
 _OTHERS = 20_000
 """Crops of other categories that a threshold is estimated from, at most; evenly spread over the references."""
@@ -47,15 +50,33 @@ class Calibration:
         method: How they were found.
         share: See `calibrate`.
         categories: One entry per category with real crops, by category id.
+        paper_own_kept: Share of all real crops that would pass the paper's `PAPER_THRESHOLD`, each compared with the
+            rest of its category; NaN where no category has two.
+        paper_others_kept: Share of other categories' real crops that would pass it.
     """
 
     method: Method
     share: float
     categories: tuple[CategoryCalibration, ...]
+    paper_own_kept: float
+    paper_others_kept: float
 
     def thresholds(self) -> dict[int, float]:
         """Category id -> threshold."""
         return {category.category_id: category.threshold for category in self.categories}
+
+    def __str__(self) -> str:
+        median = float(np.median([category.threshold for category in self.categories]))
+        lines = [
+            f"method {self.method}, share {self.share}: median threshold {median:.3f}",
+            f"the paper's {PAPER_THRESHOLD} (CLIP ViT-L/14) here keeps {self.paper_own_kept:.0%} of the real crops "
+            f"and {self.paper_others_kept:.0%} of those of other categories",
+            f"{'category':>10} {'crops':>6} {'threshold':>9} {'own kept':>9} {'others kept':>11}",
+        ]
+        for row in self.categories:
+            numbers = f"{row.threshold:>9.3f} {row.own_kept:>9.2f} {row.others_kept:>11.2f}"
+            lines.append(f"{row.category_id:>10} {row.crops:>6} {numbers}")
+        return "\n".join(lines)
 
 
 def calibrate(
@@ -85,7 +106,7 @@ def calibrate(
     Raises:
         ConfigError: If the references cannot answer the method's question.
     """
-    sums = CategorySums(references.embeddings, references.category_ids)
+    sums = references.sums
     rows = sums.rows(references.category_ids)
     own = leave_one_out(references.embeddings, references.category_ids, sums)
     others, other_rows = _others(references, rows, sums)
@@ -105,7 +126,12 @@ def calibrate(
                 float((foreign >= thresholds[row]).mean()) if len(foreign) else float("nan"),
             )
         )
-    return Calibration(method, share, tuple(found))
+    foreign = others[np.arange(len(sums.ids)) != other_rows[:, None]]
+    return Calibration(method, share, tuple(found), _share(own[~np.isnan(own)]), _share(foreign))
+
+
+def _share(similarity: NDArray[np.float64]) -> float:
+    return float((similarity >= PAPER_THRESHOLD).mean()) if len(similarity) else float("nan")
 
 
 def _others(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 from divergen_records import Shard
@@ -12,13 +14,48 @@ _TABLE = click.argument("table", type=click.Path(path_type=Path))
 _REFERENCES = click.option(
     "--references", type=click.Path(path_type=Path), required=True, help="File that embed-real wrote."
 )
+_MAYBE_REFERENCES = click.option(
+    "--references", type=click.Path(path_type=Path), help="Needed for calibrated thresholds."
+)
 _SHARD = click.option("--shard", default="0/1", show_default=True, help="Do part i of n of the rows.")
 _RULES = click.option(
     "--rules", type=click.Path(path_type=Path), help="JSON file of rules (RulesConfig); the default rules without it."
 )
-_EMBEDDER = click.option(
-    "--embedder", default="efficientnet-lite0", show_default=True, help="Or one that an installed package adds."
-)
+_OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace what is there.")
+
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def _embedder(command: Decorated) -> Decorated:
+    command = click.option(
+        "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the embedder: model=ViT-L-14."
+    )(command)
+    return click.option(
+        "--embedder",
+        default="efficientnet-lite0",
+        show_default=True,
+        help="Also open-clip, timm, transformers, or one that an installed package adds.",
+    )(command)
+
+
+def _crop(fill: str, min_side: int) -> Callable[[Decorated], Decorated]:
+    """Options of a crop, with these defaults."""
+
+    def add(command: Decorated) -> Decorated:
+        command = click.option("--square", is_flag=True, help="Widen the crop's shorter side to the longer.")(command)
+        command = click.option(
+            "--min-side", default=min_side, show_default=True, help="Least length of the crop's sides, pixels."
+        )(command)
+        return click.option(
+            "--fill",
+            type=click.Choice(["blur", "black", "white", "original"]),
+            default=fill,
+            show_default=True,
+            help="What replaces the pixels outside the mask.",
+        )(command)
+
+    return add
 
 
 @click.group(cls=Group)
@@ -30,45 +67,34 @@ def main() -> None:
 @click.argument("annotations", type=click.Path(path_type=Path))
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of images; beside the file if left out.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="References to write (.npz).")
-@_EMBEDDER
-@click.option(
-    "--fill",
-    type=click.Choice(["blur", "black", "white", "original"]),
-    default="black",
-    show_default=True,
-    help="What replaces the pixels outside the mask.",
-)
+@_embedder
+@_crop("black", 80)
 @click.option("--min-area", default=100, show_default=True, help="Leave out instances of fewer mask pixels.")
 @click.option("--max-per-category", type=int, help="Embed only so many of a category, the largest.")
-@click.option("--overwrite", is_flag=True, help="Replace the file.")
+@_OVERWRITE
 def embed_real(
     annotations: Path,
     images: Path | None,
     out: Path,
     embedder: str,
-    fill: str,
-    min_area: int,
-    max_per_category: int | None,
+    settings: tuple[str, ...],
     overwrite: bool,
+    **options: Any,
 ) -> None:
-    """Embed the real instances of a COCO or LVIS file.
+    """Embed the real instances of a COCO or LVIS file; go on where it was interrupted.
 
     Example: divergen-filter embed-real lvis/annotations.json --images lvis/images --out references.npz
     """
     from divergen_records.coco import read_dataset
 
     from .config import build_embedder
-    from .references import check_target, reference_embeddings
+    from .embed_real import reference_embeddings
+    from .references import check_target
 
     check_target(out, overwrite)
     dataset = read_dataset(annotations, image_dir=images)
-    references = reference_embeddings(
-        dataset,
-        build_embedder(embedder),
-        fill=fill,  # type: ignore[arg-type]  # click has checked it
-        min_area=min_area,
-        max_per_category=max_per_category,
-    )
+    unfinished = out.with_name(f"{out.name}.parts")
+    references = reference_embeddings(dataset, build_embedder(embedder, settings), resume=unfinished, **options)
     references.save(out, overwrite=overwrite)
     click.echo(f"{out}: {len(references.embeddings)} real crops of {len(set(references.category_ids))} categories")
     for reason, count in sorted(references.skipped.items()):
@@ -78,49 +104,61 @@ def embed_real(
 @main.command()
 @_TABLE
 @_REFERENCES
-@_EMBEDDER
+@_embedder
+@_crop("black", 0)
+@click.option("--whole", is_flag=True, help="Embed the whole picture instead of the object's box.")
+@click.option("--score", "scores", multiple=True, help="A further score, or 'all'; see the README for their names.")
 @_SHARD
-def score(table: Path, references: Path, embedder: str, shard: str) -> None:
+def score(
+    table: Path,
+    references: Path,
+    embedder: str,
+    settings: tuple[str, ...],
+    scores: tuple[str, ...],
+    shard: str,
+    **crop: Any,
+) -> None:
     """Embed the instances of a table and compare them with the real ones; go on where it was interrupted.
 
-    Example: divergen-filter score run/instances.lance --references references.npz
+    Example: divergen-filter score run/instances.lance --references references.npz --score rival_margin
     """
-    from divergen_records import InstanceTable, fill
+    from divergen_records import InstanceTable
 
-    from .config import build_embedder
-    from .references import References
-    from .stages import EmbedStage, ScoreStage
+    from .config import CropConfig
+    from .scoring import score_table
 
-    real, opened, part = References.load(references), InstanceTable.open(table), Shard.parse(shard)
-    for stage in (EmbedStage(build_embedder(embedder)), ScoreStage(real)):
-        report = fill(opened, stage, shard=part)
-        click.echo(f"{report.name}: {report.done} done, {report.failed} failed, {report.skipped} not ready")
+    for line in score_table(
+        InstanceTable.open(table),
+        references,
+        embedder=embedder,
+        settings=settings,
+        crop=CropConfig(**crop),
+        scores=scores,
+        shard=Shard.parse(shard),
+    ):
+        click.echo(line)
 
 
 @main.command()
 @_TABLE
-@click.option("--references", type=click.Path(path_type=Path), help="Needed for calibrated thresholds.")
+@_MAYBE_REFERENCES
 @_RULES
-@_SHARD
-@click.option("--again", is_flag=True, help="Forget earlier decisions first.")
-def decide(table: Path, references: Path | None, rules: Path | None, shard: str, again: bool) -> None:
-    """Write kept and reject_reason by the rules; pictures are not touched.
+def decide(table: Path, references: Path | None, rules: Path | None) -> None:
+    """Write kept and reject_reason of every row by the rules; pictures are not touched.
 
-    Example: divergen-filter decide run/instances.lance --references references.npz --rules rules.json --again
+    Example: divergen-filter decide run/instances.lance --references references.npz --rules rules.json
     """
-    from divergen_records import InstanceTable, fill
+    from divergen_records import InstanceTable
 
     from .config import read_rules
     from .references import References
-    from .stages import DecideStage
+    from .whole_table import decide_table
 
-    stage = DecideStage(read_rules(rules), None if references is None else References.load(references))
-    opened = InstanceTable.open(table)
-    if again:
-        opened.clear(stage.writes)
-    report = fill(opened, stage, shard=Shard.parse(shard), batch_size=8192)
-    kept = opened.count("kept")
-    click.echo(f"{report.done} decided, {report.skipped} not ready; kept {kept} of {opened.count('kept IS NOT NULL')}")
+    loaded = None if references is None else References.load(references)
+    report = decide_table(InstanceTable.open(table), read_rules(rules), loaded)
+    click.echo(f"kept {report.kept} of {report.kept + report.rejected}; {report.not_ready} not ready")
+    for column, count in report.lacking.items():
+        click.echo(f"not ready: {count} without {column}; divergen-filter score writes it", err=True)
 
 
 @main.command()
@@ -135,20 +173,13 @@ def calibrate(references: Path, rules: Path | None) -> None:
     from .config import read_rules
     from .references import References
 
-    settings = read_rules(rules).calibration
-    calibration = find(References.load(references), **settings.model_dump())
-    click.echo(f"method {calibration.method}, share {calibration.share}; the paper's 0.6 is for CLIP ViT-L/14 only")
-    click.echo(f"{'category':>10} {'crops':>6} {'threshold':>9} {'own kept':>9} {'others kept':>11}")
-    for row in calibration.categories:
-        click.echo(
-            f"{row.category_id:>10} {row.crops:>6} {row.threshold:>9.3f} {row.own_kept:>9.2f} {row.others_kept:>11.2f}"
-        )
+    click.echo(str(find(References.load(references), **read_rules(rules).calibration.model_dump())))
 
 
 @main.command()
 @_TABLE
 @click.argument("instance_id")
-@click.option("--references", type=click.Path(path_type=Path), help="Needed for calibrated thresholds.")
+@_MAYBE_REFERENCES
 @_RULES
 def explain(table: Path, instance_id: str, references: Path | None, rules: Path | None) -> None:
     """Say why one instance is kept or rejected: every rule with its numbers.
@@ -158,16 +189,8 @@ def explain(table: Path, instance_id: str, references: Path | None, rules: Path 
     from divergen_records import InstanceTable
 
     from .config import read_rules
-    from .explain import explain as why
+    from .explain import explain_row
     from .references import References
-    from .stages import DecideStage
 
-    stage = DecideStage(read_rules(rules), None if references is None else References.load(references))
-    columns = ["category", "prompt", "error", *stage.reads]
-    row = InstanceTable.open(table).take([instance_id], columns).to_pylist()[0]
-    click.echo(f"{row['category']}: {row['prompt']}")
-    if row["error"]:
-        click.echo(f"failed: {row['error']}")
-    for verdict in why(row, stage.rules, thresholds=stage.thresholds):
-        mark = "pass" if verdict.passed else "FAIL"
-        click.echo(f"{mark}  {verdict.rule.score} {verdict.value:.3f} {verdict.rule.op} {verdict.threshold:.3f}")
+    loaded = None if references is None else References.load(references)
+    click.echo(explain_row(InstanceTable.open(table), instance_id, read_rules(rules), loaded))

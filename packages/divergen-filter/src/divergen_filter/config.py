@@ -1,33 +1,37 @@
-"""Configurations of the embedders and of the decision: data that a YAML file holds."""
+"""Configurations of the embedders, the crops and the decision: data that a YAML file holds."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 from divergen_records import Config, ConfigError, backend_union
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError
+
+from .rules import CalibrationConfig, Rule, RulesConfig, Score, read_rules
 
 if TYPE_CHECKING:
     from .efficientnet import EfficientNetLite0
     from .embedder import Embedder
+    from .openclip import OpenClipEmbedder
+    from .timm_tower import TimmEmbedder
+    from .transformers_tower import TransformersEmbedder
 
 __all__ = [
     "CalibrationConfig",
     "CropConfig",
     "EfficientNetLite0Config",
     "EmbedderConfig",
+    "OpenClipConfig",
     "Rule",
     "RulesConfig",
     "Score",
+    "TimmConfig",
+    "TransformersConfig",
     "build_embedder",
     "read_rules",
 ]
-
-Score: TypeAlias = Literal[
-    "area_fraction", "components", "border_contact", "mask_score", "inter_similarity", "clip_score"
-]
-"""The columns that a rule can look at."""
 
 
 class EfficientNetLite0Config(Config):
@@ -44,20 +48,89 @@ class EfficientNetLite0Config(Config):
         return EfficientNetLite0(weights=self.weights, device=self.device)
 
 
-EmbedderConfig = backend_union("divergen.embedders", EfficientNetLite0Config)
+class _Tower(Config):
+    """What all image towers have."""
+
+    device: str = "cpu"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    batch: int = Field(default=32, ge=1)
+    workers: int | None = Field(default=None, ge=1)
+
+
+class OpenClipConfig(_Tower):
+    """A CLIP model of open_clip; see `divergen_filter.OpenClipEmbedder`. The paper's is the default."""
+
+    kind: Literal["open-clip"] = "open-clip"
+    model: str = "ViT-L-14"
+    pretrained: str | None = None
+    resize: Literal["shortest", "longest", "squash"] | None = None
+
+    def build(self) -> OpenClipEmbedder:
+        """The embedder, with its weights loaded."""
+        from .openclip import OpenClipEmbedder
+
+        return OpenClipEmbedder(**self.model_dump(exclude={"kind"}))
+
+
+class TimmConfig(_Tower):
+    """An image tower of timm; see `divergen_filter.timm_tower.TimmEmbedder`."""
+
+    kind: Literal["timm"] = "timm"
+    model: str = "vit_base_patch14_dinov2.lvd142m"
+    weights: Path | None = None
+    whole: bool = True
+
+    def build(self) -> TimmEmbedder:
+        """The embedder, with its weights loaded."""
+        from .timm_tower import TimmEmbedder
+
+        return TimmEmbedder(**self.model_dump(exclude={"kind"}))
+
+
+class TransformersConfig(_Tower):
+    """An image tower of transformers; see `divergen_filter.transformers_tower.TransformersEmbedder`."""
+
+    kind: Literal["transformers"] = "transformers"
+    model: str
+    revision: str | None = None
+
+    def build(self) -> TransformersEmbedder:
+        """The embedder, with its weights loaded."""
+        from .transformers_tower import TransformersEmbedder
+
+        return TransformersEmbedder(**self.model_dump(exclude={"kind"}))
+
+
+EmbedderConfig = backend_union(
+    "divergen.embedders", EfficientNetLite0Config, OpenClipConfig, TimmConfig, TransformersConfig
+)
 """Any embedder's configuration; the type of a pydantic field."""
 
 
-def build_embedder(kind: str) -> Embedder:
-    """Make an embedder with its default settings.
+def build_embedder(kind: str, settings: Sequence[str] = ()) -> Embedder:
+    """Make an embedder from a command line.
+
+    Args:
+        kind: For example ``"open-clip"``.
+        settings: ``"key=value"`` each, for example ``"model=ViT-L-14"``.
 
     Raises:
-        ConfigError: If there is none of this kind; it names those there are.
+        ConfigError: If the kind is unknown or a setting is wrong; it names what is allowed.
     """
+    values: dict[str, str] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"setting {setting!r}: expected key=value, for example device=cuda")
+        values[key] = value
     try:
-        built: Embedder = TypeAdapter(EmbedderConfig).validate_python({"kind": kind}).build()
+        config = TypeAdapter(EmbedderConfig).validate_python({"kind": kind, **values})
     except ValidationError as error:
-        raise ConfigError(f"embedder {kind!r}: {error.errors()[0]['msg']}") from error
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if part != kind)
+        wrong = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
+        raise ConfigError(f"embedder {kind!r}: {where + ': ' if where else ''}{wrong}") from error
+    built: Embedder = config.build()
     return built
 
 
@@ -68,95 +141,14 @@ class CropConfig(Config):
         fill: What replaces the pixels outside the mask.
         min_side: The crop's sides are at least this long where the picture allows, pixels.
         square: Widen the shorter side of the crop to the longer.
+        whole: The whole picture instead of the object's box.
     """
 
     fill: Literal["blur", "black", "white", "original"] = "black"
     min_side: int = Field(default=0, ge=0)
     square: bool = False
-
-
-class CalibrationConfig(Config):
-    """How a category's threshold of inter-similarity is found from real crops; see `divergen_filter.calibrate`.
-
-    Attributes:
-        method: ``wrong-category``: as similar as ``share`` of the real objects of other categories at most would be.
-            ``leave-one-out``: as similar as all but ``share`` of the category's own real crops are to each other.
-        share: Share of the other categories' objects that would pass, or of the own that would not.
-        shrinkage: So many crops' weight has the pooled estimate beside that of the category (leave-one-out).
-    """
-
-    method: Literal["wrong-category", "leave-one-out"] = "wrong-category"
-    share: float = Field(default=0.2, gt=0, lt=1)
-    shrinkage: float = Field(default=20.0, ge=0)
-
-
-class Rule(Config):
-    """An instance is kept only if ``score op threshold`` holds.
-
-    Attributes:
-        score: Column of the instance table.
-        op: The comparison.
-        threshold: A number; or ``calibrated``, the category's own threshold from its real crops (inter-similarity
-            only; see `divergen_filter.calibrate`).
-    """
-
-    score: Score
-    op: Literal[">=", "<=", ">", "<", "=="]
-    threshold: float | Literal["calibrated"]
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.threshold == "calibrated" and (self.score != "inter_similarity" or self.op not in (">=", ">")):
-            raise ValueError(
-                f"a calibrated threshold exists for inter_similarity >= or > only, not for {self.score} {self.op}; "
-                "give a number"
-            )
-        return self
+    whole: bool = False
 
     def __str__(self) -> str:
-        return f"{self.score} {self.op} {self.threshold}"
-
-
-_DEFAULT_RULES = (
-    Rule(score="area_fraction", op=">=", threshold=0.05),
-    Rule(score="area_fraction", op="<=", threshold=0.95),
-    Rule(score="components", op="==", threshold=1),
-    Rule(score="border_contact", op="<=", threshold=0.1),
-    Rule(score="inter_similarity", op=">=", threshold="calibrated"),
-)
-
-
-class RulesConfig(Config):
-    """What is kept: every rule must hold.
-
-    The paper's rules are area 5 to 95 %, one component, and inter-similarity >= 0.6 with CLIP ViT-L/14. 0.6 means
-    nothing on another model, so the default threshold is calibrated on the real crops.
-
-    Attributes:
-        rules: In the order in which they are tried; the first that fails is the reason.
-        no_reference: Categories without real crops have no inter-similarity: ``ignore`` leaves those rules out for
-            them, so that the others decide; ``reject`` keeps none of them.
-        calibration: How the ``calibrated`` thresholds are found.
-    """
-
-    rules: tuple[Rule, ...] = _DEFAULT_RULES
-    no_reference: Literal["ignore", "reject"] = "ignore"
-    calibration: CalibrationConfig = CalibrationConfig()
-
-
-def read_rules(path: Path | None) -> RulesConfig:
-    """Rules from a JSON file; the default rules where there is none.
-
-    Raises:
-        ConfigError: Naming the file, the key and what is wrong.
-    """
-    if path is None:
-        return RulesConfig()
-    try:
-        return RulesConfig.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: the rules cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path}: {where + ': ' if where else ''}{first['msg']}") from error
+        where = "whole picture" if self.whole else f"box of at least {self.min_side} px"
+        return f"{self.fill}, {where}{', square' if self.square else ''}"

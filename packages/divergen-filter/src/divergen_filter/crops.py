@@ -20,7 +20,15 @@ _BLUR = 10
 
 
 def crop_instance(
-    image: Image, mask: Mask, *, x: int = 0, y: int = 0, fill: Fill = "blur", min_side: int = 0, square: bool = False
+    image: Image,
+    mask: Mask,
+    *,
+    x: int = 0,
+    y: int = 0,
+    fill: Fill = "blur",
+    min_side: int = 0,
+    square: bool = False,
+    whole: bool = False,
 ) -> Image:
     """Cut one instance out of its picture.
 
@@ -32,6 +40,7 @@ def crop_instance(
         fill: What replaces the pixels outside the mask: a 10 × 10 box blur of them, black, white, or nothing.
         min_side: The crop's sides are at least this long where the picture allows, pixels.
         square: Widen the shorter side to the longer where the picture allows.
+        whole: The whole picture instead of the object's box.
 
     Returns:
         The crop, uint8 RGB, around the mask's tight box.
@@ -49,7 +58,7 @@ def crop_instance(
             f"height {height}, width {width}"
         )
     tight = (x + int(columns[0]), y + int(rows[0]), x + int(columns[-1]) + 1, y + int(rows[-1]) + 1)
-    box = pad_box(tight, height, width, min_side=min_side, square=square)
+    box = (0, 0, width, height) if whole else pad_box(tight, height, width, min_side=min_side, square=square)
     inside = np.zeros((box[3] - box[1], box[2] - box[0]), dtype=bool)
     inside[tight[1] - box[1] : tight[3] - box[1], tight[0] - box[0] : tight[2] - box[0]] = mask[
         rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1

@@ -10,9 +10,9 @@ import numpy as np
 from divergen_records import ConfigError
 from numpy.typing import NDArray
 
-from .config import Rule, RulesConfig
+from .rules import REAL_SCORES, Best, Quantile, Rule, RulesConfig, Tolerant
 
-__all__ = ["decide", "needs_references", "rule_columns"]
+__all__ = ["decide", "needs_references", "rule_columns", "rule_limits"]
 
 _COMPARE: dict[str, Any] = {
     ">=": operator.ge,
@@ -23,6 +23,8 @@ _COMPARE: dict[str, Any] = {
 }
 _FAILED = {">=": "<", "<=": ">", ">": "<=", "<": ">=", "==": "!="}
 _WHOLE = frozenset({"components"})
+
+Floats = NDArray[np.float64]
 
 
 def rule_columns(rules: RulesConfig) -> tuple[str, ...]:
@@ -41,8 +43,10 @@ def decide(
     """Apply the rules to scores; pictures are not touched.
 
     Args:
-        columns: ``category_id`` and the columns of the rules' scores, N values each. An inter-similarity that is not
-            a number means that the category has no real crop.
+        columns: ``category_id`` and the columns of the rules' scores, N values each; ``id`` where rules keep the best
+            of a category, to tell instances of one score apart. Rules that look at the other instances of the
+            category need all of these here. A score against real crops that is not a number means that the category
+            has none.
         rules: What is kept.
         thresholds: Category id -> calibrated threshold; see `divergen_filter.calibrate`.
 
@@ -58,43 +62,113 @@ def decide(
             "a rule's threshold is 'calibrated', which takes the embeddings of real crops (references); "
             "give them, or a number as the threshold"
         )
-    category_ids = np.asarray(columns["category_id"], dtype=np.int64)
-    reasons: list[str | None] = [None] * len(category_ids)
-    open_rows = np.ones(len(category_ids), dtype=bool)
+    ids, categories = np.unique(np.asarray(columns["category_id"], dtype=np.int64), return_inverse=True)
+    reasons = np.full(len(categories), None, dtype=object)
+    open_rows = np.ones(len(categories), dtype=bool)
     for rule in rules.rules:
         values = np.asarray(columns[rule.score], dtype=np.float64)
-        limits = _limits(rule, category_ids, thresholds or {})
-        failed = open_rows & ~_passes(rule, values, limits, rules.no_reference)
-        for row in np.flatnonzero(failed):
-            reasons[row] = _reason(rule, values[row], limits[row])
-        open_rows &= ~failed
-    return open_rows, reasons
+        limits = rule_limits(rule, values, ids, categories, open_rows, thresholds or {})
+        passes = _passes(rule, values, limits, rules.no_reference)
+        if isinstance(rule.threshold, Best):
+            passes &= ~_beyond(rule, rule.threshold.best, values, categories, open_rows, columns.get("id"))
+        failed = np.flatnonzero(open_rows & ~passes)
+        reasons[failed] = _reasons(rule, values[failed], limits[failed])
+        open_rows[failed] = False
+    return open_rows, reasons.tolist()
 
 
-def _limits(rule: Rule, category_ids: NDArray[np.int64], thresholds: Mapping[int, float]) -> NDArray[np.float64]:
-    if rule.threshold != "calibrated":
-        return np.full(len(category_ids), rule.threshold, dtype=np.float64)
-    ids, inverse = np.unique(category_ids, return_inverse=True)
-    return np.array([thresholds.get(int(id_), np.nan) for id_ in ids], dtype=np.float64)[inverse]
+def rule_limits(
+    rule: Rule,
+    values: Floats,
+    ids: NDArray[np.int64],
+    categories: NDArray[np.int64],
+    open_rows: NDArray[np.bool_],
+    thresholds: Mapping[int, float],
+) -> Floats:
+    """The number that each row's score is compared with (N,).
+
+    Args:
+        rule: The rule.
+        values: (N,), the score.
+        ids: (C,), ids of the categories.
+        categories: (N,), each row's index in ``ids``.
+        open_rows: (N,), rows that the rules before have left.
+        thresholds: Category id -> calibrated threshold.
+    """
+    threshold = rule.threshold
+    if isinstance(threshold, (float, int)):
+        return np.full(len(values), float(threshold))
+    if threshold == "calibrated":
+        return np.array([thresholds.get(int(id_), np.nan) for id_ in ids], dtype=np.float64)[categories]
+    low_is_bad = rule.op in (">=", ">")
+    limits = np.full(len(ids), np.nan)
+    for index, scores in _by_category(values, categories, open_rows & ~np.isnan(values)):
+        if isinstance(threshold, Quantile):
+            limits[index] = np.quantile(scores, threshold.quantile)
+        elif isinstance(threshold, Best):
+            rank = min(threshold.best, len(scores)) - 1
+            limits[index] = np.partition(scores, len(scores) - 1 - rank if low_is_bad else rank)[
+                len(scores) - 1 - rank if low_is_bad else rank
+            ]
+        elif isinstance(threshold, Tolerant):
+            limits[index] = min(threshold.at_least, scores.max() - threshold.tolerance)
+    return limits[categories]
 
 
-def _passes(
-    rule: Rule, values: NDArray[np.float64], limits: NDArray[np.float64], no_reference: str
+def _by_category(values: Floats, categories: NDArray[np.int64], rows: NDArray[np.bool_]) -> list[tuple[int, Floats]]:
+    """The values of the chosen rows, category by category that has any."""
+    chosen = np.flatnonzero(rows)
+    order = chosen[np.argsort(categories[chosen], kind="stable")]
+    found, starts = np.unique(categories[order], return_index=True)
+    return list(zip(found.tolist(), np.split(values[order], starts[1:]), strict=True)) if len(found) else []
+
+
+def _beyond(
+    rule: Rule, best: int, values: Floats, categories: NDArray[np.int64], open_rows: NDArray[np.bool_], names: Any
 ) -> NDArray[np.bool_]:
-    passes: NDArray[np.bool_] = _COMPARE[rule.op](values, limits)  # False for NaN
-    if rule.score == "inter_similarity" and no_reference == "ignore":
+    """Rows that come after the ``best`` first of their category; among equal scores, the smaller id is first."""
+    chosen = np.flatnonzero(open_rows & ~np.isnan(values))
+    keys = -values[chosen] if rule.op in (">=", ">") else values[chosen]
+    ties = chosen if names is None else np.argsort(np.argsort(np.asarray(names)[chosen]))
+    order = np.lexsort((ties, keys, categories[chosen]))
+    ordered = categories[chosen][order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ordered) else np.zeros(0, dtype=np.int64)
+    ranks = np.arange(len(ordered)) - np.repeat(starts, np.diff(np.r_[starts, len(ordered)]))
+    beyond = np.zeros(len(values), dtype=bool)
+    beyond[chosen[order[ranks >= best]]] = True
+    return beyond
+
+
+def _passes(rule: Rule, values: Floats, limits: Floats, no_reference: str) -> NDArray[np.bool_]:
+    compare = _COMPARE[rule.op]
+    if isinstance(rule.threshold, Best):  # the last of the best passes, whatever the comparison says of equality
+        compare = operator.ge if rule.op in (">=", ">") else operator.le
+    passes: NDArray[np.bool_] = compare(values, limits)  # False for NaN
+    if rule.score in REAL_SCORES and no_reference == "ignore":
         passes = passes | np.isnan(values)
     return passes
 
 
+def _reasons(rule: Rule, values: Floats, limits: Floats) -> list[str]:
+    if not len(values):
+        return []
+    after = f" ({rule.threshold})" if rule.within_category else ""
+    return [_reason(rule, *pair) + after for pair in zip(values.tolist(), limits.tolist(), strict=True)]
+
+
 def _reason(rule: Rule, value: float, limit: float) -> str:
-    if np.isnan(value):
-        missing = "the category has no real crops" if rule.score == "inter_similarity" else "not a number"
+    """``inter_similarity 0.41 < 0.52``, with as many digits as tell the two numbers apart."""
+    if value != value:  # NaN; a call of math.isnan would be a third of the time of a million reasons
+        missing = "the category has no real crops" if rule.score in REAL_SCORES else "not a number"
         return f"{rule.score}: {missing}"
-    if np.isnan(limit):
+    if limit != limit:
         return f"{rule.score}: the references have no threshold for this category"
-    return f"{rule.score} {_text(rule, value)} {_FAILED[rule.op]} {_text(rule, limit)}"
-
-
-def _text(rule: Rule, number: float) -> str:
-    return f"{number:.0f}" if rule.score in _WHOLE and number == int(number) else f"{number:.2f}"
+    sign = _FAILED[rule.op]
+    if rule.score in _WHOLE and value == int(value):
+        return f"{rule.score} {value:.0f} {sign} {limit:.0f}"
+    left, right, digits = f"{value:.2f}", f"{limit:.2f}", 3
+    while left == right and value != limit and digits < 9:
+        left, right, digits = f"{value:.{digits}f}", f"{limit:.{digits}f}", digits + 1
+    if value == limit and isinstance(rule.threshold, Best):
+        sign = "ties with the last,"
+    return f"{rule.score} {left} {sign} {right}"

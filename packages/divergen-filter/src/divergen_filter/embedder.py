@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Embedder", "Embeddings", "Image", "Mask"]
+__all__ = ["Embedder", "Embeddings", "Image", "Mask", "TextEmbedder"]
 
 Image: TypeAlias = NDArray[np.uint8]
 """A picture, (H, W, 3) uint8 RGB."""
@@ -37,3 +37,11 @@ class Embedder(Protocol):
 
     def __call__(self, crops: Sequence[Image]) -> Embeddings:
         """(N, D) float32, unit rows, of N crops (h, w, 3) uint8 RGB of any sizes, in their order."""
+
+
+@runtime_checkable
+class TextEmbedder(Embedder, Protocol):
+    """An embedder that embeds texts into the space of its pictures, as CLIP does."""
+
+    def texts(self, texts: Sequence[str]) -> Embeddings:
+        """(N, D) float32, unit rows, of N texts."""

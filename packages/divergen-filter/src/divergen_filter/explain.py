@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .config import Rule, RulesConfig
-from .decision import decide
+from .calibration import calibrate
+from .decision import decide, needs_references, rule_columns
+from .rules import Rule, RulesConfig
 
-__all__ = ["Verdict", "explain"]
+if TYPE_CHECKING:
+    from divergen_records import InstanceTable
+
+    from .references import References
+
+__all__ = ["Verdict", "explain", "explain_row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +27,21 @@ class Verdict:
     Attributes:
         rule: The rule.
         value: The instance's score; NaN where it has none.
-        threshold: The number it is compared with; NaN where the category has none.
-        passed: Whether the rule holds, or does not apply.
+        threshold: The number it is compared with; NaN where the category has none, or it depends on the others.
+        passed: Whether the rule holds, or does not apply; None where it depends on the other instances of the
+            category.
     """
 
     rule: Rule
     value: float
     threshold: float
-    passed: bool
+    passed: bool | None
+
+    def __str__(self) -> str:
+        mark = {True: "pass", False: "FAIL", None: "  – "}[self.passed]
+        if self.passed is None:
+            return f"{mark}  {self.rule.score} {self.value:.3f} {self.rule.op} {self.rule.threshold}"
+        return f"{mark}  {self.rule.score} {self.value:.3f} {self.rule.op} {self.threshold:.3f}"
 
 
 def explain(
@@ -43,10 +56,33 @@ def explain(
     """
     verdicts = []
     for rule in rules.rules:
-        value = row[rule.score]
-        columns = {"category_id": [row["category_id"]], rule.score: [np.nan if value is None else value]}
+        value = np.nan if row[rule.score] is None else float(row[rule.score])
+        if rule.within_category:
+            verdicts.append(Verdict(rule, value, np.nan, None))
+            continue
+        columns = {"category_id": [row["category_id"]], rule.score: [value]}
         kept, _ = decide(columns, rules.model_copy(update={"rules": (rule,)}), thresholds=thresholds)
         limit = rule.threshold
-        number = (thresholds or {}).get(row["category_id"], np.nan) if isinstance(limit, str) else limit
-        verdicts.append(Verdict(rule, float(columns[rule.score][0]), float(number), bool(kept[0])))
+        number = (thresholds or {}).get(row["category_id"], np.nan) if limit == "calibrated" else limit
+        verdicts.append(Verdict(rule, value, float(number), bool(kept[0])))  # type: ignore[arg-type]  # a number here
     return verdicts
+
+
+def explain_row(table: InstanceTable, instance_id: str, rules: RulesConfig, references: References | None) -> str:
+    """What is known about a row's decision, as text.
+
+    Raises:
+        TableError: If there is no such row.
+        ConfigError: If a rule is calibrated and there are no references.
+    """
+    thresholds = None
+    if references is not None and needs_references(rules):
+        thresholds = calibrate(references, **rules.calibration.model_dump()).thresholds()
+    columns = ["category", "category_id", "prompt", "error", "kept", "reject_reason", *rule_columns(rules)]
+    row = table.take([instance_id], columns).to_pylist()[0]
+    state = {True: "kept", False: f"rejected: {row['reject_reason']}", None: "not decided"}[row["kept"]]
+    lines = [
+        f"{row['category']}: {row['prompt']}",
+        f"failed: {row['error']}" if row["error"] else f"in the table: {state}",
+    ]
+    return "\n".join([*lines, *map(str, explain(row, rules, thresholds=thresholds))])

@@ -12,6 +12,9 @@ from .embedder import Embeddings
 
 __all__ = ["CategorySums", "check_vectors", "inter_similarity", "leave_one_out"]
 
+_BLOCK = 2048
+"""Rows that are turned into float64 at a time."""
+
 
 def check_vectors(embeddings: NDArray[Any]) -> None:
     """Refuse vectors (N, D) that are not of unit length: NaN, zero, not normalised.
@@ -47,11 +50,18 @@ class CategorySums:
         ids, inverse, counts = np.unique(category_ids, return_inverse=True, return_counts=True)
         self.ids: NDArray[np.int64] = ids
         self.counts: NDArray[np.int64] = counts
-        self.sums = np.zeros((len(ids), embeddings.shape[1]), dtype=np.float64)
+        self.sums: NDArray[np.float64] = np.zeros((len(ids), embeddings.shape[1]), dtype=np.float64)
         order = np.argsort(inverse, kind="stable")
         ends = np.cumsum(counts)
         for index, (start, end) in enumerate(zip(ends - counts, ends, strict=True)):
             self.sums[index] = embeddings[order[start:end]].sum(axis=0, dtype=np.float64)
+
+    @classmethod
+    def from_arrays(cls, ids: NDArray[np.int64], counts: NDArray[np.int64], sums: NDArray[np.float64]) -> CategorySums:
+        """From what another one holds: ids (C,) ascending, counts (C,), sums (C, D)."""
+        made = cls.__new__(cls)
+        made.ids, made.counts, made.sums = ids, counts, sums
+        return made
 
     def rows(self, category_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """The row of each category in ``sums`` (M,), -1 for a category with no real crop."""
@@ -75,19 +85,28 @@ def inter_similarity(
         (M,) float64, -1 to 1; NaN where the category has no real crop.
     """
     rows = sums.rows(category_ids)
-    known = rows >= 0
     result = np.full(len(embeddings), np.nan)
-    totals = np.einsum("nd,nd->n", embeddings[known].astype(np.float64), sums.sums[rows[known]])
-    result[known] = totals / sums.counts[rows[known]]
+    for start in range(0, len(embeddings), _BLOCK):
+        known = start + np.flatnonzero(rows[start : start + _BLOCK] >= 0)
+        result[known] = _dots(embeddings[known], sums.sums[rows[known]]) / sums.counts[rows[known]]
     return result
 
 
 def leave_one_out(embeddings: Embeddings, category_ids: NDArray[np.int64], sums: CategorySums) -> NDArray[np.float64]:
     """Mean cosine of each real crop (N, D) to the other real crops of its category; NaN where there are none."""
     rows = sums.rows(category_ids)
-    vectors = embeddings.astype(np.float64)
-    totals = np.einsum("nd,nd->n", vectors, sums.sums[rows]) - np.einsum("nd,nd->n", vectors, vectors)
+    totals = np.empty(len(embeddings))
+    for start in range(0, len(embeddings), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        vectors = embeddings[part].astype(np.float64)
+        totals[part] = _dots(vectors, sums.sums[rows[part]]) - _dots(vectors, vectors)
     others = (sums.counts[rows] - 1).astype(np.float64)
     result = np.full(len(totals), np.nan)
     np.divide(totals, others, out=result, where=others > 0)
     return result
+
+
+def _dots(a: NDArray[Any], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Row by row, <a, b> (N,) in float64."""
+    products: NDArray[np.float64] = np.einsum("nd,nd->n", a.astype(np.float64, copy=False), b)
+    return products

@@ -1,0 +1,61 @@
+"""How alike the generated instances of a category are: diversity lost, near-duplicates."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .embedder import Embeddings
+
+__all__ = ["GENERATED_SCORES", "compare_generated"]
+
+GENERATED_SCORES = ("intra_similarity", "nearest_generated", "duplicate_similarity")
+"""The columns that `compare_generated` gives."""
+
+_BLOCK = 1024
+"""Rows that are compared at a time: (1024, N) numbers are in memory, never (N, N)."""
+
+
+def compare_generated(embeddings: Embeddings) -> dict[str, NDArray[np.float32]]:
+    """Compare the generated instances of one category with each other.
+
+    Args:
+        embeddings: (N, D), unit rows, in the order of the instances' ids.
+
+    Returns:
+        ``intra_similarity``: mean cosine to the others; NaN for a single one.
+        ``nearest_generated``: largest cosine to another; -1 for a single one.
+        ``duplicate_similarity``: largest cosine to one before it; -1 for the first. A rule on it keeps the first
+        of each group of near-duplicates.
+    """
+    count = len(embeddings)
+    nearest = np.full(count, -1, dtype=np.float32)
+    earlier = np.full(count, -1, dtype=np.float32)
+    vectors = np.asarray(embeddings, dtype=np.float32)
+    for start in range(0, count, _BLOCK):
+        block = vectors[start : start + _BLOCK] @ vectors.T
+        rows = np.arange(len(block))
+        block[rows, start + rows] = -1  # itself
+        nearest[start : start + _BLOCK] = block.max(axis=1)
+        before = block[:, : start + len(block)]
+        own = before[:, start:]
+        own[np.triu_indices(len(block))] = -1
+        earlier[start : start + _BLOCK] = before.max(axis=1)
+    return {
+        "intra_similarity": _mean_to_others(embeddings),
+        "nearest_generated": nearest,
+        "duplicate_similarity": earlier,
+    }
+
+
+def _mean_to_others(embeddings: Embeddings) -> NDArray[np.float32]:
+    """Through the sum of all: mean_j<>i <g_i, g_j> = (<g_i, sum> - <g_i, g_i>) / (N - 1)."""
+    count = len(embeddings)
+    if count < 2:
+        return np.full(count, np.nan, dtype=np.float32)
+    total = embeddings.sum(axis=0, dtype=np.float64)
+    result = np.empty(count, dtype=np.float32)
+    for start in range(0, count, _BLOCK):
+        block = embeddings[start : start + _BLOCK].astype(np.float64)
+        result[start : start + _BLOCK] = (block @ total - np.einsum("nd,nd->n", block, block)) / (count - 1)
+    return result

@@ -1,0 +1,106 @@
+"""Finished parts of a long work, in a folder: killed at any time, the next call goes on behind the last one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from divergen_records import ConfigError
+from numpy.typing import NDArray
+
+from .embedder import Embeddings
+
+__all__ = ["Part", "Parts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Real crops of some pictures.
+
+    Attributes:
+        embeddings: (n, D) float32, unit rows.
+        category_ids: (n,) int64.
+        annotation_ids: (n,) int64.
+        skipped: What was left out, by reason.
+    """
+
+    embeddings: Embeddings
+    category_ids: NDArray[np.int64]
+    annotation_ids: NDArray[np.int64]
+    skipped: Counter[str]
+
+
+class Parts:
+    """Parts in a folder, or nowhere.
+
+    Args:
+        folder: Made where it does not exist; None keeps nothing.
+        task: What the parts are of; parts of another task are refused.
+
+    Raises:
+        ConfigError: If the folder holds parts of another task.
+    """
+
+    def __init__(self, folder: Path | None, task: dict[str, Any]) -> None:
+        self.folder = folder
+        if folder is None:
+            return
+        file, text = folder / "task.json", json.dumps(task, indent=1, sort_keys=True)
+        if file.exists() and file.read_text(encoding="utf-8") != text:
+            raise ConfigError(
+                f"{folder} holds the unfinished work of another model, other settings or other data; "
+                "remove it, or ask for the same as before"
+            )
+        if folder.exists() and not file.exists() and any(folder.iterdir()):
+            raise ConfigError(f"{folder} holds something else; choose another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(file, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def load(self, number: int) -> Part | None:
+        """A finished part; None where it is not there, or damaged."""
+        if self.folder is None:
+            return None
+        try:
+            with np.load(self._file(number), allow_pickle=False) as data:
+                skipped = Counter(json.loads(str(data["skipped"])))
+                return Part(data["embeddings"], data["category_ids"], data["annotation_ids"], skipped)
+        except (OSError, ValueError, KeyError, BadZipFile):
+            return None
+
+    def save(self, number: int, part: Part) -> None:
+        """Keep a finished part."""
+        if self.folder is None:
+            return
+        arrays: dict[str, Any] = {
+            "embeddings": part.embeddings,
+            "category_ids": part.category_ids,
+            "annotation_ids": part.annotation_ids,
+            "skipped": np.array(json.dumps(part.skipped)),
+        }
+        _write(self._file(number), lambda path: np.savez(path, **arrays))
+
+    def remove(self) -> None:
+        """Forget all parts."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _file(self, number: int) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{number:06d}.npz"
+
+
+def _write(path: Path, write: Any) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,182 @@
+"""What is kept, as data: rules of a score, a comparison and a threshold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self, TypeAlias, get_args
+
+from divergen_records import Config, ConfigError
+from pydantic import Field, ValidationError, model_validator
+
+__all__ = [
+    "REAL_SCORES",
+    "Best",
+    "CalibrationConfig",
+    "Quantile",
+    "RealScore",
+    "Rule",
+    "RulesConfig",
+    "Score",
+    "Tolerant",
+    "read_rules",
+]
+
+RealScore: TypeAlias = Literal[
+    "inter_similarity",
+    "max_similarity",
+    "top_similarity",
+    "similarity_percentile",
+    "rival_margin",
+    "mahalanobis",
+]
+"""Scores against real crops; NaN where the category has none."""
+
+REAL_SCORES: tuple[RealScore, ...] = get_args(RealScore)
+
+Score: TypeAlias = Literal[
+    RealScore,
+    "area_fraction",
+    "components",
+    "border_contact",
+    "mask_score",
+    "clip_score",
+    "intra_similarity",
+    "nearest_generated",
+    "duplicate_similarity",
+    "sharpness",
+    "saturation",
+    "contrast",
+]
+"""The columns that a rule can look at; `divergen_records.InstanceRecord` says what each is."""
+
+
+class CalibrationConfig(Config):
+    """How a category's threshold of inter-similarity is found from real crops; see `divergen_filter.calibrate`.
+
+    Attributes:
+        method: ``wrong-category``: as similar as ``share`` of the real objects of other categories at most would be.
+            ``leave-one-out``: as similar as all but ``share`` of the category's own real crops are to each other.
+        share: Share of the other categories' objects that would pass, or of the own that would not.
+        shrinkage: So many crops' weight has the pooled estimate beside that of the category (leave-one-out).
+    """
+
+    method: Literal["wrong-category", "leave-one-out"] = "wrong-category"
+    share: float = Field(default=0.2, gt=0, lt=1)
+    shrinkage: float = Field(default=20.0, ge=0)
+
+
+class Quantile(Config):
+    """A threshold for each category: the quantile of the scores of its instances that the rules before have left."""
+
+    quantile: float = Field(gt=0, lt=1)
+
+    def __str__(self) -> str:
+        return f"the {self.quantile:.0%} quantile of the category"
+
+
+class Best(Config):
+    """So many instances of each category: the best ones that the rules before have left."""
+
+    best: int = Field(ge=1)
+
+    def __str__(self) -> str:
+        return f"the best {self.best} of the category"
+
+
+class Tolerant(Config):
+    """X-Paste's threshold: a number, lowered where even the category's best instance hardly reaches it.
+
+    An instance is kept from ``min(at_least, best of its category - tolerance)`` on.
+
+    Attributes:
+        at_least: For example 0.21, of CLIP ViT-L/14.
+        tolerance: X-Paste: 0.01 (1 in its units of 100 times the cosine).
+    """
+
+    at_least: float
+    tolerance: float = Field(ge=0)
+
+    def __str__(self) -> str:
+        return f"{self.at_least}, or the category's best - {self.tolerance}"
+
+
+class Rule(Config):
+    """An instance is kept only if ``score op threshold`` holds.
+
+    Attributes:
+        score: Column of the instance table.
+        op: The comparison. ``>=`` and ``>`` say that high is good, ``<=`` and ``<`` that low is.
+        threshold: A number; ``calibrated``, the category's own threshold from its real crops (inter-similarity only;
+            see `divergen_filter.calibrate`); or one that depends on the other instances of the category.
+    """
+
+    score: Score
+    op: Literal[">=", "<=", ">", "<", "=="]
+    threshold: float | Literal["calibrated"] | Quantile | Best | Tolerant
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.threshold == "calibrated" and (self.score != "inter_similarity" or self.op not in (">=", ">")):
+            raise ValueError(
+                f"a calibrated threshold exists for inter_similarity >= or > only, not for {self.score} {self.op}; "
+                "give a number"
+            )
+        if isinstance(self.threshold, Tolerant) and self.op not in (">=", ">"):
+            raise ValueError(f"a tolerant threshold is for >= or >, not for {self.score} {self.op}")
+        if self.op == "==" and not isinstance(self.threshold, float):
+            raise ValueError(f"{self.score} == takes a number")
+        return self
+
+    @property
+    def within_category(self) -> bool:
+        """Whether the threshold depends on the other instances of the category."""
+        return isinstance(self.threshold, (Quantile, Best, Tolerant))
+
+    def __str__(self) -> str:
+        return f"{self.score} {self.op} {self.threshold}"
+
+
+_DEFAULT_RULES = (
+    Rule(score="area_fraction", op=">=", threshold=0.05),
+    Rule(score="area_fraction", op="<=", threshold=0.95),
+    Rule(score="components", op="==", threshold=1),
+    Rule(score="border_contact", op="<=", threshold=0.1),
+    Rule(score="inter_similarity", op=">=", threshold="calibrated"),
+)
+
+
+class RulesConfig(Config):
+    """What is kept: every rule must hold.
+
+    The paper's rules are area 5 to 95 %, one component, and inter-similarity >= 0.6 with CLIP ViT-L/14. 0.6 means
+    nothing on another model, so the default threshold is calibrated on the real crops.
+
+    Attributes:
+        rules: In the order in which they are tried; the first that fails is the reason.
+        no_reference: Categories without real crops have no inter-similarity: ``ignore`` leaves those rules out for
+            them, so that the others decide; ``reject`` keeps none of them.
+        calibration: How the ``calibrated`` thresholds are found.
+    """
+
+    rules: tuple[Rule, ...] = _DEFAULT_RULES
+    no_reference: Literal["ignore", "reject"] = "ignore"
+    calibration: CalibrationConfig = CalibrationConfig()
+
+
+def read_rules(path: Path | None) -> RulesConfig:
+    """Rules from a JSON file; the default rules where there is none.
+
+    Raises:
+        ConfigError: Naming the file, the key and what is wrong.
+    """
+    if path is None:
+        return RulesConfig()
+    try:
+        return RulesConfig.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "this is no UTF-8 text"
+        raise ConfigError(f"{path}: the rules cannot be read: {reason}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{path}: {where + ': ' if where else ''}{first['msg']}") from error
