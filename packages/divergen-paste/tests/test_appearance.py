@@ -49,3 +49,20 @@ def test_jitter_colours__brightness_contrast_saturation():
     assert np.ptp(grey) <= 1
     striped = np.repeat(np.array([[50, 150]], dtype=np.uint8), 2, axis=0)[..., None].repeat(3, axis=2)
     assert np.unique(jitter_colours(striped, [1, 0.5, 1])).tolist() == [75, 125]
+
+
+def test_resize_crop__no_stairs_where_a_mask_is_enlarged():
+    line = np.arange(64)
+    mask = (line[None] > 3 * line[:, None] - 40) * np.uint8(255)
+    image = np.zeros((64, 64, 3), dtype=np.uint8)
+    hard, smooth = (resize_crop(image, mask, (96, 96), smooth=on)[1] for on in (False, True))
+    true = (np.arange(96)[None] + 0.5) / 1.5 > 3 * (np.arange(96)[:, None] + 0.5) / 1.5 - 40
+    wrong = [int(((alpha >= 128) ^ true).sum()) for alpha in (hard, smooth)]
+    assert wrong[1] <= wrong[0]
+    steps = [int(np.abs(np.diff(alpha.astype(int), axis=0)).max()) for alpha in (hard, smooth)]
+    assert steps[1] < steps[0]
+
+
+def test_resize_crop__a_mask_of_its_own_size_stays():
+    mask = np.eye(9, dtype=np.uint8) * np.uint8(255)
+    assert (resize_crop(np.zeros((9, 9, 3), np.uint8), mask, (9, 9), smooth=True)[1] == mask).all()

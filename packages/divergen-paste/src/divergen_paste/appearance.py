@@ -15,7 +15,14 @@ __all__ = ["jitter_colours", "resize_crop", "rotate_crop"]
 Array = NDArray[np.uint8]
 
 
-def resize_crop(image: Array, alpha: Array, size: tuple[int, int], *, flip: bool = False) -> tuple[Array, Array]:
+STAIRS = 0.7
+"""Pixels of the stored mask by which its edge is smoothed; no less would hide its stairs, and a line of one pixel
+still shows by half."""
+
+
+def resize_crop(
+    image: Array, alpha: Array, size: tuple[int, int], *, flip: bool = False, smooth: bool = False
+) -> tuple[Array, Array]:
     """Bring a crop to its size in the image; what is reduced gets anti-aliased edges.
 
     Args:
@@ -23,7 +30,11 @@ def resize_crop(image: Array, alpha: Array, size: tuple[int, int], *, flip: bool
         alpha: (h, w) uint8.
         size: (height, width) wanted.
         flip: Mirror left and right.
+        smooth: The alpha is a mask of pixels, whose stairs would show where it is enlarged or hardly reduced: smooth
+            them. What keeps its size stays as it is.
     """
+    if smooth and alpha.shape != size:
+        alpha = cast("Array", cv2.GaussianBlur(alpha, (3, 3), STAIRS, borderType=cv2.BORDER_CONSTANT))
     image, alpha = _resize(image, size), _resize(alpha, size)
     if flip:
         image, alpha = cast("Array", cv2.flip(image, 1)), cast("Array", cv2.flip(alpha, 1))

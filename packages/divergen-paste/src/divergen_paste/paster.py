@@ -230,8 +230,9 @@ class Paster:
 
     def _render(self, placement: Placement, target: Quality | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """The instance's picture and alpha as they go onto an image of this quality, None to leave theirs."""
-        stored = self.pool.read(placement.row, placement.size)
-        image, alpha = resize_crop(*stored, placement.size, flip=placement.flip)
+        image, alpha = self.pool.read(placement.row, placement.size)
+        whole = alpha.shape == self.pool.index[placement.row][["height", "width"]].item()
+        image, alpha = resize_crop(image, alpha, placement.size, flip=placement.flip, smooth=whole)
         if placement.colours is not None:
             image = jitter_colours(image, placement.colours)
         if placement.angle:
