@@ -75,7 +75,8 @@ def run_once(dataset: Dataset, out: Path, config: TrainConfig, step: PlainStep) 
 
 def differences(ours: Checkpoint, theirs: Checkpoint) -> list[str]:
     def tensors(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
-        found = {f"{part}.{name}": value for part in ("model", "average") for name, value in getattr(checkpoint, part).items()}  # fmt: skip
+        found = {f"model.{name}": value for name, value in checkpoint.model.items()}
+        found |= {f"average.{name}": value for name, value in checkpoint.average.items()}
         for index, state in checkpoint.optimizer["state"].items():
             found |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
         return found

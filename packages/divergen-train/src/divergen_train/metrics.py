@@ -1,10 +1,15 @@
-"""What an LVIS evaluation gives: numbers, a table for people, JSON for machines."""
+"""What an evaluation gives: numbers, a table for people, JSON for machines."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Literal
+
 from divergen_records import Config, Frequency
 
-__all__ = ["CategoryScore", "Metrics", "Scores"]
+__all__ = ["CategoryScore", "Comparison", "Difference", "Intervals", "Metrics", "Scores"]
+
+Kind = Literal["box", "mask"]
 
 
 class Scores(Config):
@@ -53,16 +58,41 @@ class CategoryScore(Config):
     mask: float | None
 
 
+class Intervals(Config):
+    """Between what values a metric would lie on other images of the same kind: percentiles of a bootstrap over images.
+
+    Attributes:
+        level: Share of the resamples inside.
+        resamples: Data sets of equally many images, drawn from the images with replacement.
+        box: (low, high) by metric; None where the metric is.
+        mask: The same for masks.
+    """
+
+    level: float
+    resamples: int
+    box: dict[str, tuple[float, float] | None]
+    mask: dict[str, tuple[float, float] | None]
+
+    def ends(self, kind: str, end: int) -> dict[str, float | None]:
+        """The lower (0) or upper (1) ends by metric."""
+        intervals: dict[str, tuple[float, float] | None] = getattr(self, kind)
+        return {name: None if interval is None else interval[end] for name, interval in intervals.items()}
+
+
 class Metrics(Config):
-    """LVIS metrics of a list of results.
+    """Metrics of a list of results.
 
     Attributes:
         box: Scores of the boxes.
-        mask: Scores of the masks.
+        mask: Scores of the masks; nothing but None where the results have none.
         categories: Each category's, in the data set's order.
         images: Images in the ground truth.
-        detections: Results that were judged, at most 300 an image.
+        detections: Results that count, at most 300 an image (COCO: 100 for each category).
         federated: Whether a category counts only on images that annotate or negate it, as in LVIS.
+        style: Whose rules.
+        box_fixed: AP-fixed of the boxes, where asked for.
+        mask_fixed: AP-fixed of the masks.
+        intervals: How sure the scores are, where asked for.
     """
 
     box: Scores
@@ -71,23 +101,89 @@ class Metrics(Config):
     images: int
     detections: int
     federated: bool
+    style: Literal["lvis", "coco"] = "lvis"
+    box_fixed: Scores | None = None
+    mask_fixed: Scores | None = None
+    intervals: Intervals | None = None
 
     def table(self, per_category: bool = False) -> str:
         """The scores in per cent as text, ``–`` where there is none."""
         names = list(Scores.model_fields)
-        lines = ["      " + "".join(f"{name:>7}" for name in names)]
+        rows: list[tuple[str, Mapping[str, float | None]]] = []
+        for kind in ("box", "mask"):
+            rows.append((kind, getattr(self, kind).model_dump()))
+            if self.intervals is not None:
+                for end, word in enumerate(("  from", "  to")):
+                    rows.append((word, self.intervals.ends(kind, end)))
+        for kind, fixed in (("box fixed", self.box_fixed), ("mask fixed", self.mask_fixed)):
+            if fixed is not None:
+                rows.append((kind, fixed.model_dump()))
+        width = max(6, *(len(name) for name, _ in rows))
+        lines = [" " * width + "".join(f"{name:>7}" for name in names)]
         lines += [
-            f"{kind:<6}" + "".join(f"{percent(value):>7}" for value in scores.model_dump().values())
-            for kind, scores in (("box", self.box), ("mask", self.mask))
+            f"{name:<{width}}" + "".join(f"{percent(row.get(metric)):>7}" for metric in names) for name, row in rows
         ]
-        if per_category:
-            width = max([len(row.name) for row in self.categories] + [8])
-            lines += ["", f"{'category':<{width}}  group  objects    box   mask"]
-            lines += [
+        return "\n".join([*lines, *(["", *self._category_lines()] if per_category else [])])
+
+    def _category_lines(self) -> list[str]:
+        width = max([len(row.name) for row in self.categories] + [8])
+        return [
+            f"{'category':<{width}}  group  objects    box   mask",
+            *(
                 f"{row.name:<{width}}  {row.frequency or '–':>5}  {row.instances:>7}"
                 f"  {percent(row.box):>5}  {percent(row.mask):>5}"
                 for row in self.categories
-            ]
+            ),
+        ]
+
+
+class Difference(Config):
+    """How much a second list of results is better than a first one.
+
+    Attributes:
+        kind: Boxes or masks.
+        metric: Name, for example ``APr``.
+        first: Of the first results.
+        second: Of the second.
+        low: Lower end of the interval of ``second - first``, both on the same resampled images.
+        high: Upper end.
+    """
+
+    kind: Kind
+    metric: str
+    first: float
+    second: float
+    low: float
+    high: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval excludes no difference."""
+        return self.low > 0 or self.high < 0
+
+
+class Comparison(Config):
+    """Two lists of results on the same images.
+
+    Attributes:
+        level: Share of the resamples inside the intervals.
+        resamples: Resampled data sets.
+        differences: By kind and metric.
+    """
+
+    level: float
+    resamples: int
+    differences: tuple[Difference, ...]
+
+    def table(self) -> str:
+        """In per cent, with a word on each difference."""
+        lines = [f"{'':<11}  first  second   change   {100 * self.level:g} % interval"]
+        for row in self.differences:
+            verdict = ("better" if row.low > 0 else "worse") if row.clear else "not told apart"
+            lines.append(
+                f"{row.kind:<5}{row.metric:<6}  {percent(row.first):>5}  {percent(row.second):>6}"
+                f"  {100 * (row.second - row.first):>+7.1f}   [{100 * row.low:+.1f}, {100 * row.high:+.1f}]  {verdict}"
+            )
         return "\n".join(lines)
 
 
