@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import timm
 import torch
-from divergen_train.backbone import EfficientNetFPN, fold_batch_norms
+from divergen_train.backbone import BackboneFPN, fold_batch_norms
 from divergen_train.config import TorchvisionConfig, TrainConfig
 from divergen_train.detector import Detector, Target
 from divergen_train.torchvision_detector import pad_images
@@ -44,13 +44,13 @@ def test_fold_batch_norms__same_features() -> None:
 
 @pytest.mark.parametrize(("min_stride", "strides"), [(4, (4, 8, 16, 32)), (8, (8, 16, 32))])
 def test_backbone__levels(min_stride: int, strides: tuple[int, ...]) -> None:
-    backbone = EfficientNetFPN(8, min_stride=min_stride, frozen_stages=2)
+    backbone = BackboneFPN(8, min_stride=min_stride, frozen_stages=2)
     levels = backbone(backbone.normalise(torch.zeros(1, 3, 64, 64, dtype=torch.uint8)))
     assert [tuple(level.shape) for level in levels.values()] == [(1, 8, 64 // s, 64 // s) for s in strides]
 
 
 def test_backbone__frozen_stages() -> None:
-    backbone = EfficientNetFPN(8, min_stride=4, frozen_stages=2)
+    backbone = BackboneFPN(8, min_stride=4, frozen_stages=2)
     trained = {name.split(".")[1] for name, p in backbone.body.named_parameters() if p.requires_grad}
     assert trained == {"2", "3", "4", "5", "6"}
 

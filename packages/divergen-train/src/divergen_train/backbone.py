@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 with ImageNet weights, made quick on a CPU, under a feature pyramid."""
+"""A pre-trained network, made quick on a CPU, under a feature pyramid."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 
 import timm
 import torch
+from divergen_records.errors import WeightsError
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torchvision.ops import FeaturePyramidNetwork
 
+from .imagenet import RESNET50, load_tensors, read_weights
 from .weights import load_efficientnet_lite0
 
-__all__ = ["EfficientNetFPN", "fold_batch_norms"]
+__all__ = ["BackboneFPN", "fold_batch_norms"]
 
 
 def fold_batch_norms(module: nn.Module) -> None:
@@ -37,25 +39,32 @@ def fold_batch_norms(module: nn.Module) -> None:
         before = child
 
 
-class EfficientNetFPN(nn.Module):
-    """Feature pyramid on EfficientNet-Lite0: levels of stride 4 (or 8) to 32.
+class BackboneFPN(nn.Module):
+    """Feature pyramid on a pre-trained network: levels of stride 4 (or 8) to 32.
 
     Args:
         channels: Channels of each level.
+        name: ``efficientnet-lite0`` or ``resnet50``.
         min_stride: 4 or 8.
-        frozen_stages: The stem and this many of the seven stages are not trained.
-        weights: ImageNet weights; the installed package's by default.
+        frozen_stages: The stem and this many stages are not trained.
+        weights: ImageNet weights; the installed package's of EfficientNet-Lite0 by default. ``"none"``: random ones.
     """
 
-    def __init__(self, channels: int, *, min_stride: int, frozen_stages: int, weights: Path | None = None) -> None:
+    def __init__(
+        self,
+        channels: int,
+        *,
+        name: str = "efficientnet-lite0",
+        min_stride: int,
+        frozen_stages: int,
+        weights: Path | str | None = None,
+    ) -> None:
         super().__init__()
         self.strides = tuple(stride for stride in (4, 8, 16, 32) if stride >= min_stride)
         levels = (1, 2, 3, 4)[-len(self.strides) :]
-        self.body = timm.create_model("tf_efficientnet_lite0", pretrained=False, features_only=True, out_indices=levels)
-        load_efficientnet_lite0(self.body, weights)
+        self.body = _efficientnet(levels, weights) if name == "efficientnet-lite0" else _resnet(levels, weights)
         fold_batch_norms(self.body)
-        frozen: list[nn.Module] = [self.body.conv_stem, *self.body.blocks[:frozen_stages]] if frozen_stages else []
-        for module in frozen:
+        for module in _stages(self.body)[: 1 + frozen_stages] if frozen_stages else []:
             module.requires_grad_(False)
         self.fpn = FeaturePyramidNetwork(self.body.feature_info.channels(), channels)
         self.out_channels = channels
@@ -78,3 +87,27 @@ class EfficientNetFPN(nn.Module):
         """
         levels: dict[str, Any] = OrderedDict((str(i), level) for i, level in enumerate(self.body(images)))
         return dict(self.fpn(levels))
+
+
+def _efficientnet(levels: tuple[int, ...], weights: Path | str | None) -> Any:
+    body = timm.create_model("tf_efficientnet_lite0", pretrained=False, features_only=True, out_indices=levels)
+    if weights != "none":
+        load_efficientnet_lite0(body, None if weights is None else Path(weights))
+    return body
+
+
+def _resnet(levels: tuple[int, ...], weights: Path | str | None) -> Any:
+    body = timm.create_model("resnet50", pretrained=False, features_only=True, out_indices=levels)
+    if weights is None:
+        raise WeightsError(f"resnet50: no weights given. {RESNET50}")
+    if weights != "none":
+        path = Path(weights)
+        load_tensors(body, read_weights(path, RESNET50), path, "ResNet-50", RESNET50, fresh=r".*num_batches_tracked")
+    return body
+
+
+def _stages(body: Any) -> list[nn.Module]:
+    """The stem and the stages, first to last."""
+    if hasattr(body, "conv_stem"):
+        return [body.conv_stem, *body.blocks]
+    return [body.conv1, body.layer1, body.layer2, body.layer3, body.layer4]

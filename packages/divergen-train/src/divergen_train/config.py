@@ -123,6 +123,8 @@ def apply_overrides(config: TrainConfig, overrides: Sequence[str]) -> TrainConfi
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "union_tag_invalid":  # its input is the whole group
+            raise ConfigError(f"{where}.kind: {first['msg']}") from error
         raise ConfigError(f"{where or 'training config'}: {first['msg']} (given: {first['input']!r})") from error
 
 

@@ -55,11 +55,11 @@ class Detector(Protocol):
     In training mode ``detector(images, targets)`` gives the losses by name, scalars; in evaluation mode
     ``detector(images)`` gives one `Detections` for each image. Images are (3, h, w) uint8 RGB tensors.
 
-    Attributes:
-        backbone: Its pre-trained part, which the trainer gives a learning rate of its own.
     """
 
-    backbone: Any
+    @property
+    def backbone(self) -> Any:
+        """Its pre-trained part, which the trainer gives a learning rate of its own."""
 
     def __call__(self, images: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Any:
         """Losses in training mode, detections in evaluation mode."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchvision.models.detection.roi_heads import RoIHeads, maskrcnn_loss
 from torchvision.ops import batched_nms, clip_boxes_to_image
 
+from .classifiers import Classifier
 from .detector import Detections
 
 __all__ = ["AgnosticRoIHeads", "BoxPredictor", "mask_head"]
@@ -49,7 +50,17 @@ class AgnosticRoIHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no ty
     """`RoIHeads` whose boxes and masks do not depend on the category (DiverGen, appendix: as CenterNet2 on LVIS).
 
     With a thousand categories this is what keeps the heads small, and rare categories share what frequent ones teach.
+
+    Args:
+        classifier: Turns the logits of ``box_predictor`` into a loss and into scores.
+        parts: What `RoIHeads` takes, in its order.
+        named: What it takes by name.
     """
+
+    def __init__(self, *parts: Any, classifier: Classifier, **named: Any) -> None:
+        super().__init__(*parts, **named)
+        self.classifier = classifier
+        classifier.start(self.box_predictor.logits)
 
     def forward(
         self,
@@ -89,7 +100,7 @@ class AgnosticRoIHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no ty
             [index[chosen] for index, chosen in zip(matched, objects, strict=True)],
         )
         return {
-            "loss_classifier": F.cross_entropy(logits, all_labels),
+            "loss_classifier": self.classifier.loss(logits, all_labels),
             "loss_box_reg": box_loss / all_labels.numel(),
             "loss_mask": mask_loss,
         }
@@ -114,7 +125,10 @@ class AgnosticRoIHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no ty
         chosen = [
             self._select(clip_boxes_to_image(boxes, shape), scores)
             for boxes, scores, shape in zip(
-                torch.split(decoded, counts), torch.split(logits.softmax(-1)[:, 1:], counts), image_shapes, strict=True
+                torch.split(decoded, counts),
+                torch.split(self.classifier.scores(logits), counts),
+                image_shapes,
+                strict=True,
             )
         ]
         # Several categories share a region, and its mask is the same for all of them: made once.

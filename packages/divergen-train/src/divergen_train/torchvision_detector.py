@@ -1,4 +1,4 @@
-"""Mask R-CNN on EfficientNet-Lite0-FPN, put together from torchvision's parts and light enough for two CPU cores."""
+"""Mask R-CNN put together from torchvision's parts; on EfficientNet-Lite0 it is light enough for two CPU cores."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from torchvision.ops import MultiScaleRoIAlign
 
 from .augment import PADDING
-from .backbone import EfficientNetFPN
-from .config import TorchvisionConfig
+from .backbone import BackboneFPN
+from .classifiers import classifier
 from .detector import Target
+from .detector_config import TorchvisionConfig
 from .roi_heads import AgnosticRoIHeads, BoxPredictor, mask_head
 
 __all__ = ["TorchvisionDetector", "build_detector"]
@@ -33,7 +34,7 @@ class TorchvisionDetector(nn.Module):
     """
 
     def __init__(
-        self, backbone: EfficientNetFPN, rpn: nn.Module, roi_heads: nn.Module, loss_weights: dict[str, float]
+        self, backbone: BackboneFPN, rpn: nn.Module, roi_heads: nn.Module, loss_weights: dict[str, float]
     ) -> None:
         super().__init__()
         self.backbone, self.rpn, self.roi_heads, self.loss_weights = backbone, rpn, roi_heads, loss_weights
@@ -61,23 +62,27 @@ def pad_images(images: Sequence[Tensor], multiple: int) -> tuple[Tensor, list[tu
     return batch, sizes
 
 
-def build_detector(config: TorchvisionConfig, num_classes: int) -> TorchvisionDetector:
+def build_detector(
+    config: TorchvisionConfig, num_classes: int, image_counts: Sequence[int] | None = None
+) -> TorchvisionDetector:
     """The detector that a config describes.
 
     Args:
         config: Its sizes and thresholds.
         num_classes: Categories, without background.
+        image_counts: Training images that show each category, in the order of the labels.
 
     Raises:
         WeightsError: If the backbone's weights are missing or wrong; it never starts from random ones.
     """
-    backbone = EfficientNetFPN(
+    backbone = BackboneFPN(
         config.fpn_channels,
+        name=config.backbone,
         min_stride=config.min_stride,
         frozen_stages=config.frozen_stages,
         weights=config.weights,
     )
-    heads = _roi_heads(config, num_classes)
+    heads = _roi_heads(config, num_classes, image_counts)
     weights = {"loss_box_reg": config.box_loss_weight, "loss_mask": config.mask_loss_weight}
     return TorchvisionDetector(backbone, _rpn(config), heads, weights)
 
@@ -99,7 +104,7 @@ def _rpn(config: TorchvisionConfig) -> RegionProposalNetwork:
     )
 
 
-def _roi_heads(config: TorchvisionConfig, num_classes: int) -> AgnosticRoIHeads:
+def _roi_heads(config: TorchvisionConfig, num_classes: int, image_counts: Sequence[int] | None) -> AgnosticRoIHeads:
     channels = config.fpn_channels
     levels = [str(index) for index in range(len(config.anchor_sizes))]
     return AgnosticRoIHeads(
@@ -117,4 +122,5 @@ def _roi_heads(config: TorchvisionConfig, num_classes: int) -> AgnosticRoIHeads:
         mask_roi_pool=MultiScaleRoIAlign(levels, config.mask_size // 2, sampling_ratio=config.roi_samples),
         mask_head=mask_head(channels, config.mask_channels, config.mask_convs),
         mask_predictor=nn.Identity(),
+        classifier=classifier(config, num_classes, image_counts),
     )

@@ -1,0 +1,34 @@
+"""detectron2 is in no package index: what to do when it is not there."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from divergen_records.errors import MissingExtra
+
+__all__ = ["needs_detectron2"]
+
+_HOW = (
+    "Its authors have it installed from source, for the torch that is there: pip install --no-build-isolation "
+    "'git+https://github.com/facebookresearch/detectron2.git' (see detectron2.readthedocs.io). CenterNet2 needs "
+    "one more line: pip install --no-deps centernet2. The detector of kind 'torchvision' works without both"
+)
+
+
+@contextmanager
+def needs_detectron2() -> Iterator[None]:
+    """Translate a failed import inside the block into the lines that install what is missing.
+
+    Also keeps quiet about ``torch.jit.script``, which detectron2 and centernet2 call when they are imported.
+
+    Raises:
+        MissingExtra: If an import inside the block fails.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="`torch.jit", category=Warning)
+            yield
+    except ImportError as error:
+        raise MissingExtra(f"{error.name or error} is not installed. {_HOW}") from error
