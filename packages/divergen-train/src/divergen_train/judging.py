@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from divergen_records.coco import Annotation, Dataset
 from divergen_records.errors import DatasetError, MaskError
+from divergen_records.masks import rle_area
 from numpy.typing import NDArray
 
+from .codes import code_areas
 from .matching import Detected, Matches, Truth, match
 
 __all__ = ["COCO_RULES", "FIXED_RULES", "LVIS_RULES", "Judged", "Rules", "judge"]
@@ -83,7 +85,7 @@ def judge(results: Sequence[Row], dataset: Dataset, rules: Rules) -> Judged:
     partial = _keys(
         ((i.id, c) for i in dataset.images for c in i.not_exhaustive_category_ids), images, categories
     )  # fmt: skip
-    boxes, area = _shapes(rows, kept[judged])
+    boxes, area = _shapes(rows, kept[judged], masks)
     detected = Detected(
         image=image[judged],
         category=category[judged],
@@ -158,28 +160,36 @@ def _rle(annotation: Annotation, dataset: Dataset) -> Any:
     return coco_mask.merge(drawn) if isinstance(drawn, list) else drawn
 
 
-def _shapes(rows: Sequence[Row], indices: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _shapes(
+    rows: Sequence[Row], indices: NDArray[np.int64], masks: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Boxes (N, 4) and areas (N,): of the box where a result has one, as lvis-api and pycocotools do, else of the mask.
 
-    The masks' codes are checked here, because pycocotools reads past the end of a malformed one.
+    The masks are checked on the way; ``indices`` name the results in the message.
     """
-    from divergen_records.masks import rle_area
     from pycocotools import mask as coco_mask
 
-    boxes, areas = np.zeros((len(rows), 4)), np.zeros(len(rows))
-    for place, row in enumerate(rows):
-        area = 0
-        if "segmentation" in row:
-            try:
-                area = rle_area(row["segmentation"])
-            except MaskError as error:
-                raise DatasetError(f"result {indices[place]}: its mask cannot be read: {error}") from error
-        if row.get("bbox") is not None:
-            boxes[place] = row["bbox"]
-            areas[place] = boxes[place, 2] * boxes[place, 3]
-        else:
-            boxes[place], areas[place] = coco_mask.toBbox(row["segmentation"]), area
-    return boxes, areas
+    areas = np.zeros(len(rows))
+    if masks:
+        sizes = np.array([row["segmentation"]["size"] for row in rows], np.int64).reshape(-1, 2)
+        areas[:] = code_areas([row["segmentation"]["counts"] for row in rows], sizes.prod(axis=1))
+        for place in np.flatnonzero(areas < 0)[:1].tolist():
+            _raise_unreadable(rows[place]["segmentation"], int(indices[place]))
+    given = np.array([row.get("bbox") is not None for row in rows], bool)
+    boxes = np.array(
+        [row["bbox"] if has else coco_mask.toBbox(row["segmentation"]) for row, has in zip(rows, given, strict=True)],
+        np.float64,
+    ).reshape(-1, 4)
+    return boxes, np.where(given, boxes[:, 2] * boxes[:, 3], areas)
+
+
+def _raise_unreadable(rle: Any, index: int) -> None:
+    try:
+        rle_area(rle)
+        reason = "its code is malformed"
+    except MaskError as error:
+        reason = str(error)
+    raise DatasetError(f"result {index}: its mask cannot be read: {reason}")
 
 
 def _check(results: Sequence[Row], dataset: Dataset, masks: bool) -> None:
