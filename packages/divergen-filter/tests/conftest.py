@@ -23,6 +23,12 @@ def picture(colour, *, size=64):
 
 
 @pytest.fixture
+def draw():
+    """A picture and its mask, of an object of the colour of a category."""
+    return lambda category: picture(COLOURS[category])
+
+
+@pytest.fixture
 def embedder():
     return ColourEmbedder()
 

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .calibration import Calibration, calibrate
     from .decision import decide
+    from .diversity import measure_diversity
     from .embed_real import reference_embeddings
     from .embedder import Embedder
+    from .folder import filter_folder
     from .openclip import OpenClipEmbedder
     from .references import References, Summary
+    from .sheet import write_sheet
     from .similarity import CategorySums, inter_similarity, leave_one_out
     from .stages import BasicsStage, DecideStage, EmbedStage, ScoreStage, TextScoreStage
     from .timm_tower import TimmEmbedder
@@ -34,10 +37,13 @@ __all__ = [
     "calibrate",
     "decide",
     "decide_table",
+    "filter_folder",
     "inter_similarity",
     "leave_one_out",
+    "measure_diversity",
     "reference_embeddings",
     "score_generated",
+    "write_sheet",
 ]
 
 _MODULES = {
@@ -58,10 +64,13 @@ _MODULES = {
     "calibrate": "calibration",
     "decide": "decision",
     "decide_table": "whole_table",
+    "filter_folder": "folder",
     "inter_similarity": "similarity",
     "leave_one_out": "similarity",
+    "measure_diversity": "diversity",
     "reference_embeddings": "embed_real",
     "score_generated": "whole_table",
+    "write_sheet": "sheet",
 }
 """Where each name lives: NumPy and OpenCV load with the first use, not with the import of the package."""
 

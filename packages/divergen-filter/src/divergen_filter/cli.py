@@ -194,3 +194,92 @@ def explain(table: Path, instance_id: str, references: Path | None, rules: Path 
 
     loaded = None if references is None else References.load(references)
     click.echo(explain_row(InstanceTable.open(table), instance_id, read_rules(rules), loaded))
+
+
+@main.command()
+@_TABLE
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="HTML page to write.")
+@click.option("--references", type=click.Path(path_type=Path), help="For the scatter and calibrated thresholds.")
+@_RULES
+@click.option("--score", default="inter_similarity", show_default=True, help="What best and worst mean.")
+@click.option("--category", "categories", multiple=True, help="Show this category; several times for several.")
+@click.option("--max-categories", default=24, show_default=True, help="Show so many where none is named.")
+@click.option("--each", default=8, show_default=True, help="Pictures in a strip.")
+@click.option(
+    "--projection", type=click.Choice(["pca", "umap"]), default="pca", show_default=True, help="Of the scatter."
+)
+@_OVERWRITE
+def sheet(table: Path, out: Path, references: Path | None, rules: Path | None, **options: Any) -> None:
+    """Write a page to look at: histograms, shares, a scatter, best, borderline and worst pictures of each category.
+
+    Example: divergen-filter sheet run/instances.lance --references references.npz --out sheet.html
+    """
+    from divergen_records import InstanceTable
+
+    from .config import read_rules
+    from .references import References
+    from .sheet import write_sheet
+
+    loaded = None if references is None else References.load(references)
+    write_sheet(InstanceTable.open(table), out, references=loaded, rules=read_rules(rules), **options)
+    click.echo(f"look at {out}")
+
+
+@main.command()
+@_TABLE
+@_REFERENCES
+def diversity(table: Path, references: Path) -> None:
+    """Print what the filter costs: Vendi score, density and coverage of the kept against the real, by category.
+
+    Example: divergen-filter diversity run/instances.lance --references references.npz
+    """
+    from divergen_records import InstanceTable
+
+    from .diversity import diversity_text
+    from .references import References
+
+    click.echo(diversity_text(InstanceTable.open(table), References.load(references)))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--real", type=click.Path(path_type=Path), required=True, help="COCO or LVIS file of real instances.")
+@click.option("--images", type=click.Path(path_type=Path), help="Folder of its images; beside the file if left out.")
+@click.option("--masks", type=click.Path(path_type=Path), help="Folder of PNG masks, or a COCO file of the pictures.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the results.")
+@_embedder
+@_crop("black", 0)
+@click.option("--score", "scores", multiple=True, help="A further score, or 'all'; see the README for their names.")
+@_RULES
+def images(
+    folder: Path,
+    real: Path,
+    images: Path | None,
+    masks: Path | None,
+    out: Path,
+    embedder: str,
+    settings: tuple[str, ...],
+    scores: tuple[str, ...],
+    rules: Path | None,
+    **crop: Any,
+) -> None:
+    """Score and decide about plain pictures: FOLDER holds a folder of pictures for each category.
+
+    Example: divergen-filter images generated --real lvis.json --images lvis/images --out results
+    """
+    from .config import CropConfig, read_rules
+    from .folder import filter_folder
+
+    for line in filter_folder(
+        folder,
+        real,
+        out,
+        images=images,
+        masks=masks,
+        embedder=embedder,
+        settings=settings,
+        crop=CropConfig(**crop),
+        scores=scores,
+        rules=None if rules is None else read_rules(rules),
+    ):
+        click.echo(line)

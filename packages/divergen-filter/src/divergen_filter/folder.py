@@ -1,0 +1,232 @@
+"""Plain folders of pictures, for users without an instance table: scores, decisions and a page to look at."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from divergen_records import (
+    Category,
+    ConfigError,
+    DivergenError,
+    InstanceRecord,
+    InstanceTable,
+    instance_id,
+    short_hash,
+)
+from divergen_records.coco import Dataset, read_dataset
+from divergen_records.images import read_image
+from divergen_records.masks import encode_rle, label_components, segmentation_to_mask
+from numpy.typing import NDArray
+
+from .config import CropConfig, build_embedder
+from .embed_real import reference_embeddings
+from .embedder import Image, Mask
+from .references import References
+from .rules import RulesConfig
+from .scoring import OPTIONAL_SCORES, score_table
+from .sheet import write_sheet
+from .whole_table import decide_table
+
+__all__ = ["filter_folder"]
+
+_SUFFIXES = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
+_MASK_SCORES = frozenset(["area_fraction", "components", "border_contact"])
+_BATCH = 256
+
+
+def filter_folder(
+    folder: Path,
+    real: Path,
+    out: Path,
+    *,
+    images: Path | None = None,
+    masks: Path | None = None,
+    embedder: str = "efficientnet-lite0",
+    settings: Sequence[str] = (),
+    crop: CropConfig | None = None,
+    scores: Sequence[str] = (),
+    rules: RulesConfig | None = None,
+) -> Iterator[str]:
+    """Score and decide about pictures in folders; a line for each step. Killed at any time, the next call goes on.
+
+    Args:
+        folder: Holds a folder of pictures (JPEG, PNG, WebP) for each category, named as in the dataset.
+        real: COCO or LVIS file of real instances.
+        out: Folder for ``decisions.csv``, ``decisions.json``, ``sheet.html``, and what is kept between calls.
+        images: Folder of the real images; beside the file where None.
+        masks: Folder with a PNG mask at the place of each picture, or a COCO file whose ``file_name`` is the
+            picture's path inside ``folder``; the whole picture counts as the object where None.
+        embedder: Kind of the embedder.
+        settings: Its settings, ``"key=value"``.
+        crop: How the instances are cut out.
+        scores: Names of further scores; see `divergen_filter.scoring.score_table`.
+        rules: What is kept; the default rules where None, without those about masks where there are none.
+
+    Raises:
+        ConfigError: If there are no pictures, or a folder is no category.
+    """
+    dataset = read_dataset(real, image_dir=images)
+    found = _find(folder, dataset)
+    rules = rules or _default_rules(masks is not None)
+    references = out / "references.npz"
+    if not references.exists():
+        model = build_embedder(embedder, settings)
+        reference_embeddings(dataset, model, resume=out / "references.parts").save(references)
+    yield f"{len(found)} pictures of {len({category.id for _, category in found})} categories"
+    table = InstanceTable.create(out / "instances.lance", exist_ok=True)
+    paths = _append(table, folder, found, _Masks(folder, masks))
+    yield from score_table(table, references, embedder=embedder, settings=settings, crop=crop, scores=scores)
+    loaded = References.load(references)
+    report = decide_table(table, rules, loaded)
+    rows = _write(table, paths, out)
+    if table.count("error IS NULL"):
+        write_sheet(table, out / "sheet.html", references=loaded, rules=rules, overwrite=True)
+    failed = sum(row["error"] is not None for row in rows)
+    yield f"kept {report.kept} of {len(rows)}, {failed} failed; look at {out / 'sheet.html'}"
+
+
+def _default_rules(masked: bool) -> RulesConfig:
+    rules = RulesConfig()
+    if masked:
+        return rules
+    return rules.model_copy(update={"rules": tuple(rule for rule in rules.rules if rule.score not in _MASK_SCORES)})
+
+
+def _find(folder: Path, dataset: Dataset) -> list[tuple[Path, Category]]:
+    """Pictures and their categories, in the order of their paths."""
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: there is no such folder")
+    known = {name: category for category in dataset.categories for name in (category.label, category.name)}
+    found = []
+    for part in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        pictures = sorted(path for path in part.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
+        if pictures and part.name not in known:
+            close = get_close_matches(part.name, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ConfigError(f"{part}: {dataset.path} has no category {part.name!r}{hint}")
+        found += [(picture, known[part.name]) for picture in pictures]
+    if not found:
+        raise ConfigError(f"{folder}: there are no pictures in folders named as categories ({', '.join(_SUFFIXES)})")
+    return found
+
+
+class _Masks:
+    """The mask of each picture."""
+
+    def __init__(self, folder: Path, source: Path | None) -> None:
+        self.folder, self.source = folder, source
+        self._notes: Mapping[str, list[Any]] | None = None
+        if source is not None and not source.is_dir():
+            dataset = read_dataset(source, image_dir=folder)
+            self._notes = {image.file_name: dataset.annotations_of(image.id) for image in dataset.images}
+
+    def of(self, picture: Path, image: Image) -> Mask:
+        """(H, W) bool.
+
+        Raises:
+            ConfigError: If there is none, or it does not fit.
+        """
+        if self.source is None:
+            return np.ones(image.shape[:2], dtype=bool)
+        inside = picture.relative_to(self.folder)
+        if self._notes is not None:
+            notes = self._notes.get(inside.as_posix(), [])
+            if len(notes) != 1:
+                raise ConfigError(f"{self.source} has {len(notes)} annotations of {inside.as_posix()}, one is needed")
+            return segmentation_to_mask(notes[0].segmentation, *image.shape[:2])
+        file = (self.source / inside).with_suffix(".png")
+        mask: Mask = read_image(file).max(axis=2) > 127
+        if mask.shape != image.shape[:2]:
+            raise ConfigError(f"{file}: the mask's shape {mask.shape} does not fit its picture's {image.shape[:2]}")
+        return mask
+
+
+def _append(
+    table: InstanceTable, folder: Path, found: Sequence[tuple[Path, Category]], masks: _Masks
+) -> dict[str, str]:
+    """Rows for the pictures that the table lacks; id -> path inside the folder, of all."""
+    have, paths = table.ids(), dict[str, str]()
+    records: list[InstanceRecord] = []
+    for picture, category in found:
+        inside = picture.relative_to(folder).as_posix()
+        data = picture.read_bytes()
+        identity = {
+            "category": category.name,
+            "prompt": inside,
+            "generator": "folder",
+            "generator_revision": short_hash(data.hex(), masks.source),
+            "seed": 0,
+        }
+        name = instance_id(**identity)  # type: ignore[arg-type]  # the seed alone is a number
+        paths[name] = inside
+        if name in have:
+            continue
+        planned = InstanceRecord(
+            id=name,
+            category_id=category.id,
+            frequency=category.frequency,
+            **identity,
+        )
+        records.append(_complete(planned, picture, data, masks))
+        if len(records) == _BATCH:
+            table.append(records)
+            records = []
+    table.append(records)
+    return paths
+
+
+def _complete(planned: InstanceRecord, picture: Path, data: bytes, masks: _Masks) -> InstanceRecord:
+    """The row with picture and mask; with an error where one of them is bad."""
+    try:
+        image = read_image(data)
+        mask = masks.of(picture, image)
+        if not mask.any():
+            raise ConfigError("the mask is empty")
+    except DivergenError as error:
+        return planned.failed("folder", str(error))
+    return planned.model_copy(
+        update={
+            "image": data,
+            "image_format": _SUFFIXES[picture.suffix.lower()],
+            "height": image.shape[0],
+            "width": image.shape[1],
+            "mask": encode_rle(mask)["counts"],
+            "area_fraction": float(mask.mean()),
+            "components": len(label_components(mask)[1]),
+            "border_contact": _border(mask),
+            "annotator": "folder",
+        }
+    )
+
+
+def _border(mask: NDArray[np.bool_]) -> float:
+    return float(np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]]).mean())
+
+
+def _write(table: InstanceTable, paths: Mapping[str, str], out: Path) -> list[dict[str, Any]]:
+    """``decisions.csv`` and ``decisions.json``: a row for each picture that is in the folder now."""
+    names = ["id", "category", "kept", "reject_reason", "error", "inter_similarity", *OPTIONAL_SCORES, "area_fraction"]
+    found = table.select(names).to_pylist()
+    rows = [{"path": paths[row.pop("id")], **row} for row in found if row["id"] in paths]
+    rows.sort(key=lambda row: row["path"])
+    filled = {name for row in rows for name, value in row.items() if value is not None}
+    keep = ["path", *(name for name in names[1:] if name in filled | {"kept", "reject_reason", "error"})]
+    rows = [{name: _plain(row[name]) for name in keep} for row in rows]
+    (out / "decisions.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    with (out / "decisions.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, keep)
+        writer.writeheader()
+        writer.writerows(rows)
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    """None for what JSON does not have."""
+    return None if isinstance(value, float) and math.isnan(value) else value
