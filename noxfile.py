@@ -73,7 +73,7 @@ def lowest(session: nox.Session, package: str) -> None:
 
 @nox.session
 def integration(session: nox.Session) -> None:
-    install(session, *SOURCES, *TOOLS, "import-linter>=2.0", "build>=1.2")
+    install(session, *SOURCES, *TOOLS, "import-linter>=2.0", "build>=1.2", "ray>=2.40; python_version<'3.14'")
     session.run("lint-imports")
     session.run("pytest", "integration/tests", *session.posargs)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import os
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -110,7 +113,16 @@ class RayExecutor:
         if self._actors:
             return
         if not self._ray.is_initialized():
-            self._ray.init(address=self._address, include_dashboard=False, log_to_driver=False)
+            # A local Ray has as many cores as the actors want, or they would wait for ever.
+            local = {"num_cpus": max(os.cpu_count() or 1, math.ceil(self._workers * self._cpus))}
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "lance is not fork-safe")  # what Ray forks becomes another program
+                self._ray.init(
+                    address=self._address,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    **({} if self._address else local),
+                )
         actor = self._ray.remote(num_cpus=self._cpus, num_gpus=self._gpus, max_restarts=-1, max_task_retries=3)(Worker)
         self._actors = [actor.remote(run.folder.resolve()) for _ in range(self._workers)]
 
@@ -162,4 +174,5 @@ class _Look:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _LOOK_EVERY
             before, (self._done, _) = self._done, self._count()
-            self._bar.update(self._done - before)
+            if self._done > before:
+                self._bar.update(self._done - before)
