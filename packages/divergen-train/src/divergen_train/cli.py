@@ -7,7 +7,10 @@ from pathlib import Path
 
 import click
 from divergen_records.command import Group
-from divergen_records.errors import ConfigError
+
+from .bsgal.command import bsgal_study
+from .evaluate_command import evaluate, export_results
+from .files import frequency_notice, refuse_existing, write_text
 
 __all__ = ["main"]
 
@@ -58,6 +61,8 @@ def fit(
 
     from .training import fit as train
 
+    if notice := frequency_notice(dataset):
+        click.echo(notice, err=True)
     result = train(
         read_dataset(dataset, image_dir=images),
         out=out,
@@ -82,49 +87,16 @@ def predict(checkpoint: Path, dataset: Path, images: Path | None, out: Path, ove
     \b
     divergen-train predict run/checkpoint.pt val.json --out results.json
     """
-    _refuse_existing(out, overwrite)
+    refuse_existing(out, overwrite)
     from divergen_records.coco import read_dataset
 
     from .inference import predict as detect
 
     results = detect(checkpoint, read_dataset(dataset, image_dir=images))
-    _write(out, json.dumps(results))
+    write_text(out, json.dumps(results))
     click.echo(f"{out}: {len(results)} detections")
 
 
-@main.command()
-@click.argument("results", type=_FILE)
-@click.option("--gt", "truth", type=_FILE, required=True, help="LVIS or COCO file with the ground truth.")
-@click.option("--federated/--exhaustive", default=None, help="As in LVIS, or as in COCO; by default as the file says.")
-@click.option("--categories", is_flag=True, help="A line for each category too.")
-@click.option("--json", "out", type=click.Path(dir_okay=False, path_type=Path), help="Write the metrics here.")
-@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
-def evaluate(
-    results: Path, truth: Path, federated: bool | None, categories: bool, out: Path | None, overwrite: bool
-) -> None:
-    """LVIS AP of anyone's RESULTS, a COCO results file with boxes and masks.
-
-    \b
-    divergen-train evaluate results.json --gt lvis_v1_val.json --json metrics.json
-    """
-    _refuse_existing(out, overwrite)
-    from divergen_records.coco import read_dataset
-
-    from .evaluate import evaluate_lvis, read_results
-
-    metrics = evaluate_lvis(read_results(results), read_dataset(truth), federated=federated)
-    if out is not None:
-        _write(out, metrics.model_dump_json(indent=2))
-    click.echo(metrics.table(per_category=categories))
-
-
-def _refuse_existing(path: Path | None, overwrite: bool) -> None:
-    if path is not None and path.exists() and not overwrite:
-        raise ConfigError(f"{path}: exists; give another name or --overwrite")
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text)
-    temporary.replace(path)
+for command in (evaluate, export_results):
+    main.add_command(command)
+main.add_command(bsgal_study)

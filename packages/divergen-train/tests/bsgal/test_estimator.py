@@ -127,6 +127,19 @@ def test_direction__divides_by_the_norm_of_v() -> None:
     torch.testing.assert_close(unit.estimate(generated), plain.estimate(generated) / size)
 
 
+@pytest.mark.parametrize("derivative", ["jvp", "differences"])
+def test_loss__divides_by_each_samples_own(derivative: Any) -> None:
+    model, real, generated = make_model("mlp").train(False), make_batch(16, 1), make_batch(5, 2)
+    unit, relative_gain = (
+        ContributionEstimator(model, cross_entropy, normalize=kind, derivative=derivative)  # type: ignore[arg-type]
+        for kind in ("direction", "loss")
+    )
+    for estimator in (unit, relative_gain):
+        estimator.observe(real)
+    expected = unit.estimate(generated) / cross_entropy(model, generated).detach()
+    torch.testing.assert_close(relative_gain.estimate(generated), expected, rtol=1e-4, atol=1e-6)
+
+
 def test_momentum__keeps_its_share_of_the_old() -> None:
     model, first, second = make_model("mlp"), make_batch(8, 1), make_batch(8, 2)
     caches = []

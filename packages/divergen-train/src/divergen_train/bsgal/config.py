@@ -58,7 +58,7 @@ class BsgalConfig(Config):
         mode: How contributions are found; see `ContributionEstimator`.
         momentum: Share of the old real gradient kept at each step. The published 0.1 judges by the last batch nearly
             alone; with few real images in a batch a longer memory is less noisy.
-        normalize: ``"none"``, ``"direction"``, or ``"cosine"`` (mode ``gradient``).
+        normalize: See `ContributionEstimator`; ``cosine`` is for mode ``gradient``, and ``lookahead`` has none of them.
         every: Steps between estimates. In between, an instance keeps the verdict of its source, and one that was never
             judged is accepted.
         unit: ``"instance"``, or ``"image"``: all pasted instances of an image share the verdict on their mean.
@@ -70,7 +70,7 @@ class BsgalConfig(Config):
 
     mode: Literal["directional", "gradient", "last-layer", "lookahead", "random-projection"] = "directional"
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    normalize: Literal["none", "direction", "cosine"] = "direction"
+    normalize: Literal["none", "direction", "loss", "cosine"] = "loss"
     every: PositiveInt = 1
     unit: Literal["instance", "image"] = "instance"
     real_share: float = Field(default=0.25, gt=0, lt=1)

@@ -41,8 +41,8 @@ def sample_losses(model: nn.Module, loss_fn: LossFunction, batch: Any) -> Tensor
 
 def difference(
     model: nn.Module, loss_fn: LossFunction, batch: Any, subset: ParameterSubset, kept: Cache, *, factor: float = 1.0
-) -> Tensor:
-    """Directional derivative of each loss along the kept direction by central differences, (N,).
+) -> tuple[Tensor, Tensor]:
+    """Each loss and its derivative along the kept direction by central differences, both (N,).
 
     Two forward passes without a graph at w ± eps v. eps v has the norm of the weights times the cube root of the
     machine precision, where the truncation of the series and the rounding of the loss are about equally large.
@@ -64,11 +64,14 @@ def difference(
     for step in (eps, -eps):
         with torch.no_grad(), at_rest(model), replay(), subset.moved(kept.directions(), step):
             ends.append(sample_losses(model, loss_fn, batch).double())
-    return ((ends[0] - ends[1]) / (2 * eps) if eps else torch.zeros_like(ends[0])).float()
+    derivative = (ends[0] - ends[1]) / (2 * eps) if eps else torch.zeros_like(ends[0])
+    return ((ends[0] + ends[1]) / 2).float(), derivative.float()
 
 
-def forward_mode(model: nn.Module, loss_fn: LossFunction, batch: Any, subset: ParameterSubset, kept: Cache) -> Tensor:
-    """Directional derivative of each loss along the kept direction by forward-mode differentiation, (N,).
+def forward_mode(
+    model: nn.Module, loss_fn: LossFunction, batch: Any, subset: ParameterSubset, kept: Cache
+) -> tuple[Tensor, Tensor]:
+    """Each loss and its derivative along the kept direction by forward-mode differentiation, both (N,).
 
     Raises:
         NotImplementedError: If an operator of the network has no forward mode (RuntimeError for some).
@@ -88,8 +91,8 @@ def forward_mode(model: nn.Module, loss_fn: LossFunction, batch: Any, subset: Pa
     _load_forward_mode()
     replay = Replay(model)
     with torch.no_grad(), at_rest(model), replay():
-        derivative: Tensor = torch.func.jvp(losses, (primals,), (tangents,))[1]
-    return derivative.detach().float()
+        found = torch.func.jvp(losses, (primals,), (tangents,))
+    return found[0].detach().float(), found[1].detach().float()
 
 
 @cache

@@ -26,7 +26,7 @@ Mode = Literal["directional", "gradient", "last-layer", "lookahead", "random-pro
 Derivative = Literal["auto", "jvp", "differences"]
 """How a directional derivative is found."""
 
-Normalize = Literal["none", "direction", "cosine"]
+Normalize = Literal["none", "direction", "loss", "cosine"]
 """What contributions are divided by."""
 
 _FACTORS = (1.0, 0.25, 4.0, 0.0625, 16.0)
@@ -53,8 +53,9 @@ class ContributionEstimator:
         loss_fn: ``loss_fn(model, batch)`` gives (N,), a loss for each sample; the batch may be anything.
         mode: See above.
         momentum: Share of the old v that is kept at each observation.
-        normalize: ``"direction"`` divides by the norm of v, ``"cosine"`` by that of the batch's gradient too
-            (mode ``gradient`` only: a single sample's gradient is what the other modes never make).
+        normalize: ``"direction"`` divides by the norm of v; ``"loss"`` by each sample's own loss too, so that a bad
+            sample does not stand out by its large gradient alone; ``"cosine"`` by the norms of v and of the batch's
+            gradient (mode ``gradient`` only: a single sample's gradient is what the other modes never make).
         derivative: ``"jvp"`` (forward mode), ``"differences"`` (two forward passes), or ``"auto"``: forward mode
             unless an operator lacks it.
         parameters: Shell patterns of the parameters to look at; all trained ones by default.
@@ -153,9 +154,8 @@ class ContributionEstimator:
         elif self.mode == "gradient":
             values = self._first_order(batch)
         else:
-            values = self._directional(batch)
-            if self.normalize == "direction":
-                values = values / max(self._cache.norms()[0], 1e-30)
+            losses, values = self._directional(batch)
+            values = self._normalized(values, losses)
         finite = values.isfinite()
         self.skipped += int((~finite).sum())
         return torch.where(finite, values, torch.nan)
@@ -165,6 +165,8 @@ class ContributionEstimator:
         if not self.ready or self.mode != "gradient":
             raise NothingObserved("judge_gradients needs mode='gradient' and an observed real batch")
         self._check_drift()
+        if self.normalize == "loss":
+            raise ConfigError("normalize='loss' needs the losses: call estimate(batch)")
         value = self._product([parameter.grad for parameter in self.parameters.values()])
         self.skipped += 0 if bool(value.isfinite()) else count
         return value.expand(count).clone()
@@ -221,7 +223,7 @@ class ContributionEstimator:
 
     def _product(self, gradients: Sequence[Tensor | None]) -> Tensor:
         value = dot(self._cache.directions(), gradients)
-        if self.normalize != "none":
+        if self.normalize in ("direction", "cosine"):
             value = value / max(self._cache.norms()[0], 1e-30)
         if self.normalize == "cosine":
             value = value / max(norm(gradients), 1e-30)
@@ -229,9 +231,16 @@ class ContributionEstimator:
 
     def _first_order(self, batch: Any) -> Tensor:
         losses, gradients = self._gradients(batch)
-        return self._product(gradients).to(losses.device).expand(len(losses))
+        values = self._product(gradients).to(losses.device).expand(len(losses))
+        return self._normalized(values, losses.mean()) if self.normalize == "loss" else values
 
-    def _directional(self, batch: Any) -> Tensor:
+    def _normalized(self, values: Tensor, losses: Tensor) -> Tensor:
+        if self.normalize == "none":
+            return values
+        values = values / max(self._cache.norms()[0], 1e-30)
+        return values / losses.abs().clamp(min=1e-12) if self.normalize == "loss" else values
+
+    def _directional(self, batch: Any) -> tuple[Tensor, Tensor]:
         if self.derivative != "differences":
             try:
                 return forward_mode(self.model, self.loss_fn, batch, self.parameters, self._cache)
@@ -243,7 +252,7 @@ class ContributionEstimator:
             self._calibrate(batch)
         return self._difference(batch, self._factor)
 
-    def _difference(self, batch: Any, factor: float) -> Tensor:
+    def _difference(self, batch: Any, factor: float) -> tuple[Tensor, Tensor]:
         return difference(self.model, self.loss_fn, batch, self.parameters, self._cache, factor=factor)
 
     def _calibrate(self, batch: Any) -> None:
@@ -254,7 +263,7 @@ class ContributionEstimator:
         true = float(dot(self._cache.directions(), gradients))
         errors: dict[float, float] = {}
         for factor in _FACTORS:
-            values = self._difference(batch, factor).double()
+            values = self._difference(batch, factor)[1].double()
             errors[factor] = abs(float(values.mean()) - true) / max(float(values.abs().mean()), 1e-30)
             if errors[factor] <= _TOLERANCE:
                 break

@@ -1,0 +1,205 @@
+"""The offline study of BSGAL (section 5.1): do contributions fall as the samples get worse?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from divergen_records import Config, Progress, derive_seed
+from divergen_records.errors import ConfigError
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+
+from .estimator import ContributionEstimator
+from .study_data import StudyData, add_noise, classifier, load_data
+
+__all__ = ["NoiseSplit", "StudyConfig", "StudyReport", "run_study", "study_config"]
+
+
+class StudyConfig(Config):
+    """A study: a classifier, its schedule, and the noise.
+
+    Attributes:
+        dataset: ``digits`` comes with scikit-learn; ``cifar10`` is the paper's.
+        noise: Standard deviations in grey levels of 256. Digits have 17 levels, so 40 is 40/255 of their range.
+        epochs: Passes over the training images.
+        batch_size: Images per step.
+        lr: Peak learning rate of SGD; a cosine brings it to 0.
+        momentum: Of SGD.
+        weight_decay: Of SGD.
+        samples: Training images judged, the first ones; all by default.
+        normalize: What contributions are divided by: nothing, or the norm of v and each image's own loss.
+        seed: Decides split, order, weights and noise.
+        device: Where to compute.
+    """
+
+    dataset: Literal["digits", "cifar10"]
+    noise: tuple[float, ...] = (0, 40, 100, 200)
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    lr: PositiveFloat
+    momentum: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+    samples: PositiveInt | None = None
+    normalize: Literal["none", "direction", "loss"] = "loss"
+    seed: int = 0
+    device: str = "cpu"
+
+
+class NoiseSplit(Config):
+    """The training images with some noise.
+
+    Attributes:
+        noise: Its standard deviation, grey levels of 256.
+        count: Images.
+        accuracy: Of the classifier on them.
+        mean: Mean contribution to the loss on the held-out images, per image.
+        std: Standard deviation over the images.
+        quantiles: 5, 25, 50, 75 and 95 %.
+        harmful: Share with a negative contribution.
+        values: The contributions.
+    """
+
+    noise: float
+    count: int
+    accuracy: float
+    mean: float
+    std: float
+    quantiles: tuple[float, ...]
+    harmful: float
+    values: tuple[float, ...]
+
+
+class StudyReport(Config):
+    """What a study found.
+
+    Attributes:
+        config: The study.
+        test_accuracy: Of the classifier on the held-out images.
+        falls: The mean contribution falls at each step of the noise.
+        splits: By rising noise.
+    """
+
+    config: StudyConfig
+    test_accuracy: float
+    falls: bool
+    splits: tuple[NoiseSplit, ...]
+
+    def table(self) -> str:
+        """The splits as text."""
+        lines = [f"{'noise':>6}{'images':>8}{'accuracy':>10}{'mean':>11}{'median':>11}{'harmful':>9}"]
+        lines += [
+            f"{s.noise:>6g}{s.count:>8}{s.accuracy:>10.1%}{s.mean:>11.2g}{s.quantiles[2]:>11.2g}{s.harmful:>9.1%}"
+            for s in self.splits
+        ]
+        verdict = "falls with the noise" if self.falls else "does NOT fall with the noise"
+        return "\n".join([*lines, f"held-out accuracy {self.test_accuracy:.1%}; the mean contribution {verdict}"])
+
+
+def study_config(name: str, **changes: Any) -> StudyConfig:
+    """A shipped study, ``"digits"`` or ``"cifar10"``, with changes."""
+    folder = files(__package__).joinpath("studies")
+    names = sorted(entry.name.removesuffix(".json") for entry in folder.iterdir())
+    if name not in names:
+        raise ConfigError(f"study {name!r}: unknown; there are {', '.join(names)}")
+    return StudyConfig.model_validate({**json.loads(folder.joinpath(f"{name}.json").read_text()), **changes})
+
+
+def run_study(config: StudyConfig, *, data: Path | None = None) -> StudyReport:
+    """Train a classifier, then judge its training images under rising noise by the held-out images' gradient.
+
+    Args:
+        config: The study.
+        data: Folder of CIFAR-10.
+    """
+    device = torch.device(config.device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(config.seed, "init"))
+        model = classifier(config).to(device)
+        found = StudyData(*(part.to(device) for part in load_data(config, data)))
+        _train(model, found, config)
+    model.train(False)
+    estimator = ContributionEstimator(model, _losses, normalize=config.normalize)
+    _observe(estimator, found, config)
+    splits = tuple(_split(estimator, found, config, noise) for noise in sorted(config.noise))
+    means = [split.mean for split in splits]
+    return StudyReport(
+        config=config,
+        test_accuracy=_accuracy(model, found.test_images, found.test_labels, config),
+        falls=all(before > after for before, after in pairwise(means)),
+        splits=splits,
+    )
+
+
+def _losses(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    return F.cross_entropy(model(batch[0]), batch[1], reduction="none")
+
+
+def _train(model: nn.Module, data: StudyData, config: StudyConfig) -> None:
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
+    )
+    steps = config.epochs * -(-len(data.labels) // config.batch_size)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    with Progress("train", config.epochs, unit="epochs") as bar:
+        for _ in range(config.epochs):
+            order = torch.randperm(len(data.labels)).to(data.labels.device)
+            for part in torch.split(order, config.batch_size):
+                images = _augment(data.images[part]) if config.dataset == "cifar10" else data.images[part]
+                optimizer.zero_grad()
+                _losses(model, (images, data.labels[part])).mean().backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                schedule.step()
+            bar.update()
+
+
+def _augment(images: Tensor) -> Tensor:
+    """Crops of 32 pixels after 4 of padding, half of them flipped."""
+    padded = F.pad(images, (4, 4, 4, 4))
+    x, y = (int(offset) for offset in torch.randint(0, 9, (2,)))
+    cropped = padded[:, :, y : y + 32, x : x + 32]
+    flip = (torch.rand(len(images)) < 0.5).to(images.device)
+    return torch.where(flip[:, None, None, None], cropped.flip(3), cropped)
+
+
+def _batches(images: Tensor, labels: Tensor, config: StudyConfig) -> Iterator[tuple[Tensor, Tensor]]:
+    return zip(torch.split(images, config.batch_size), torch.split(labels, config.batch_size), strict=True)
+
+
+def _observe(estimator: ContributionEstimator, data: StudyData, config: StudyConfig) -> None:
+    """The gradient of the mean loss over all held-out images."""
+    estimator.model.zero_grad()
+    for batch in _batches(data.test_images, data.test_labels, config):
+        (_losses(estimator.model, batch).sum() / len(data.test_labels)).backward()  # type: ignore[no-untyped-call]
+    estimator.observe_gradients()
+    estimator.model.zero_grad()
+
+
+def _split(estimator: ContributionEstimator, data: StudyData, config: StudyConfig, noise: float) -> NoiseSplit:
+    labels = data.labels[: config.samples]
+    clean = data.images[: config.samples].cpu()
+    images = add_noise(clean, noise, derive_seed(config.seed, "noise", noise)).to(labels.device)
+    values = torch.cat([estimator.estimate(batch) for batch in _batches(images, labels, config)]).double().cpu()
+    marks = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], dtype=torch.float64)
+    return NoiseSplit(
+        noise=noise,
+        count=len(values),
+        accuracy=_accuracy(estimator.model, images, labels, config),
+        mean=float(values.mean()),
+        std=float(values.std()),
+        quantiles=tuple(torch.quantile(values, marks).tolist()),
+        harmful=float((values < 0).double().mean()),
+        values=tuple(values.tolist()),
+    )
+
+
+def _accuracy(model: nn.Module, images: Tensor, labels: Tensor, config: StudyConfig) -> float:
+    with torch.inference_mode():
+        right = [model(batch).argmax(1) == truth for batch, truth in _batches(images, labels, config)]
+    return float(torch.cat(right).double().mean())
