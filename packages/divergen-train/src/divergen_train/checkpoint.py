@@ -97,7 +97,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 def load_detector(checkpoint: Checkpoint) -> Detector:
     """The trained detector in evaluation mode, with its averaged weights."""
-    detector: Detector = build_detector(checkpoint.config.detector, checkpoint.categories)
+    detector: Detector = build_detector(checkpoint.config.detector, checkpoint.categories, pretrained=False)
     try:
         detector.load_state_dict(checkpoint.average)
     except RuntimeError as error:

@@ -41,7 +41,15 @@ class Classifier(Protocol):
 
 
 class SoftmaxClassifier(nn.Module):
-    """Cross-entropy over background and all categories."""
+    """Cross-entropy over background and all categories.
+
+    Args:
+        hidden: Logits at the end that count as background.
+    """
+
+    def __init__(self, hidden: int = 0) -> None:
+        super().__init__()
+        self.hidden = hidden
 
     def start(self, layer: nn.Linear) -> None:
         """Nothing to set: all categories start equal."""
@@ -52,7 +60,7 @@ class SoftmaxClassifier(nn.Module):
 
     def scores(self, logits: Tensor) -> Tensor:
         """Share of each category."""
-        return logits.softmax(-1)[:, 1:]
+        return logits.softmax(-1)[:, 1 : logits.shape[1] - self.hidden]
 
 
 class SigmoidClassifier(nn.Module):
@@ -123,6 +131,6 @@ def classifier(
 ) -> SoftmaxClassifier | SigmoidClassifier:
     """The classifier that a config describes."""
     if config.classifier == "softmax":
-        return SoftmaxClassifier()
+        return SoftmaxClassifier(config.hidden_categories)
     weights = federated_weights(num_classes, image_counts, config.frequency_weight)
     return SigmoidClassifier(weights, config.federated_categories)

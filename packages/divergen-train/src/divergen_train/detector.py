@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, runtime_checkable
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from .config import DetectorConfig
 
-__all__ = ["Detections", "Detector", "Target", "build_detector"]
+__all__ = ["ClassRows", "Detections", "Detector", "Target", "build_detector"]
 
 
 class Target(TypedDict):
@@ -48,6 +49,36 @@ class Detections(TypedDict):
     masks: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class ClassRows:
+    """Where in a tensor the categories are, along its first axis; what is before and after belongs to none.
+
+    Attributes:
+        first: Row of the first category.
+        each: Rows of each category.
+        softmax: The rows are scores that share one sum; those of categories that go must stay in it.
+    """
+
+    first: int = 0
+    each: int = 1
+    softmax: bool = False
+
+    def select(self, tensor: Tensor, keep: Sequence[int], cut: Sequence[int], categories: int) -> Tensor:
+        """The tensor with only some categories.
+
+        Args:
+            tensor: Its first axis has ``categories`` times ``each`` rows from ``first`` on.
+            keep: Indices of the categories kept, in their new order.
+            cut: Indices of the others; under a softmax they come after those kept, as part of the background.
+            categories: How many there are.
+        """
+        chosen = [*keep, *(cut if self.softmax else ())]
+        rows = [self.first + index * self.each + row for index in chosen for row in range(self.each)]
+        end = self.first + categories * self.each
+        picked = [*range(self.first), *rows, *range(end, len(tensor))]
+        return tensor[picked].clone()
+
+
 @runtime_checkable
 class Detector(Protocol):
     """A ``torch.nn.Module``.
@@ -63,6 +94,9 @@ class Detector(Protocol):
 
     def __call__(self, images: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Any:
         """Losses in training mode, detections in evaluation mode."""
+
+    def class_rows(self) -> Mapping[str, ClassRows]:
+        """Names in the state of the tensors that depend on the categories, and where in them the categories are."""
 
     def train(self, mode: bool = True) -> Any:
         """Switch to training or evaluation mode."""
@@ -80,6 +114,15 @@ class Detector(Protocol):
         """Load weights and buffers, strictly."""
 
 
-def build_detector(config: DetectorConfig, categories: Sequence[Category]) -> Detector:
-    """The detector for a data set's categories, which also tell it how many images show each of them."""
+def build_detector(config: DetectorConfig, categories: Sequence[Category], *, pretrained: bool = True) -> Detector:
+    """The detector for a data set's categories, which also tell it how many images show each of them.
+
+    Args:
+        config: The detector.
+        categories: In the order of the labels.
+        pretrained: Load the backbone's ImageNet weights. A checkpoint brings all weights itself, and is read on
+            machines that do not have those.
+    """
+    if not pretrained and hasattr(config, "untrained"):
+        config = config.untrained()
     return config.build(len(categories), [category.image_count or 0 for category in categories])

@@ -74,6 +74,8 @@ class TorchvisionConfig(_Classifier):
         score_threshold: Detections below this score are dropped.
         nms_threshold: IoU of the NMS within a category.
         detections: Detections per image at most; LVIS counts 300.
+        hidden_categories: Outputs behind those of the categories, part of the background of a softmax: `truncate`
+            leaves the categories there that it cuts off.
     """
 
     kind: Literal["torchvision"] = "torchvision"
@@ -101,9 +103,12 @@ class TorchvisionConfig(_Classifier):
     score_threshold: float = Field(default=0.01, ge=0, lt=1)
     nms_threshold: float = Field(default=0.5, gt=0, le=1)
     detections: PositiveInt = Field(default=300, le=300)
+    hidden_categories: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.hidden_categories and self.classifier == "sigmoid":
+            raise ValueError(f"hidden_categories={self.hidden_categories}: only a softmax has them")
         levels = 4 if self.min_stride == 4 else 3
         if self.backbone == "resnet50" and self.weights is None:
             raise ValueError(
@@ -126,6 +131,10 @@ class TorchvisionConfig(_Classifier):
         from .torchvision_detector import build_detector
 
         return build_detector(self, num_classes, image_counts)
+
+    def untrained(self) -> Self:
+        """The same detector with nothing loaded into it."""
+        return self.model_copy(update={"weights": "none"})
 
 
 class ResNet50Config(Config):
@@ -185,9 +194,10 @@ BackboneConfig = Annotated[ResNet50Config | SwinConfig, Field(discriminator="kin
 
 
 class _Detectron2Heads(_Classifier):
-    """Heads of both detectors of detectron2.
+    """What both detectors of detectron2 share.
 
     Attributes:
+        backbone: The pre-trained network under the pyramid.
         roi_batch: Regions per image in the loss of the heads (``ROI_HEADS.BATCH_SIZE_PER_IMAGE``).
         roi_positive: Largest share of them that are objects.
         box_features: Width of the two layers of a box head.
@@ -208,6 +218,11 @@ class _Detectron2Heads(_Classifier):
     score_threshold: float = Field(default=0.02, ge=0, lt=1)
     nms_threshold: float = Field(default=0.5, gt=0, le=1)
     detections: PositiveInt = Field(default=300, le=300)
+    backbone: BackboneConfig
+
+    def untrained(self) -> Self:
+        """The same detector with nothing loaded into it."""
+        return self.model_copy(update={"backbone": self.backbone.model_copy(update={"weights": "none"})})
 
 
 class CenterNet2Config(_Detectron2Heads):
@@ -230,7 +245,6 @@ class CenterNet2Config(_Detectron2Heads):
     kind: Literal["centernet2"] = "centernet2"
     classifier: Literal["softmax", "sigmoid"] = "sigmoid"
     federated_categories: int = Field(default=50, ge=0)
-    backbone: BackboneConfig
     cascade_ious: tuple[float, float, float] = (0.6, 0.7, 0.8)
     proposal_threshold: float = Field(default=1e-4, ge=0, lt=1)
     proposals_train: tuple[PositiveInt, PositiveInt] = (4000, 2000)
@@ -269,7 +283,6 @@ class Detectron2MaskRCNNConfig(_Detectron2Heads):
     """
 
     kind: Literal["mask-rcnn"] = "mask-rcnn"
-    backbone: BackboneConfig
     class_agnostic: bool = False
     anchor_sizes: tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat] = (
         32,

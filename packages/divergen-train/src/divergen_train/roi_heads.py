@@ -17,11 +17,17 @@ __all__ = ["AgnosticRoIHeads", "BoxPredictor", "mask_head"]
 
 
 class BoxPredictor(nn.Module):
-    """Logits of background and categories, (N, 1 + classes), and one box refinement, (N, 4), for each region."""
+    """Logits of background and categories, (N, 1 + classes), and one box refinement, (N, 4), for each region.
 
-    def __init__(self, channels: int, num_classes: int) -> None:
+    Args:
+        channels: Of a region's features.
+        num_classes: Categories, without background.
+        hidden: Further logits that come last and count as background.
+    """
+
+    def __init__(self, channels: int, num_classes: int, hidden: int = 0) -> None:
         super().__init__()
-        self.logits = nn.Linear(channels, num_classes + 1)
+        self.logits = nn.Linear(channels, 1 + num_classes + hidden)
         self.deltas = nn.Linear(channels, 4)
         nn.init.normal_(self.logits.weight, std=0.01)
         nn.init.normal_(self.deltas.weight, std=0.001)

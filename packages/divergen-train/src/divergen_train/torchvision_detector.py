@@ -15,8 +15,8 @@ from torchvision.ops import MultiScaleRoIAlign
 
 from .augment import PADDING
 from .backbone import BackboneFPN
-from .classifiers import classifier
-from .detector import Target
+from .classifiers import SoftmaxClassifier, classifier
+from .detector import ClassRows, Target
 from .detector_config import TorchvisionConfig
 from .roi_heads import AgnosticRoIHeads, BoxPredictor, mask_head
 
@@ -50,6 +50,13 @@ class TorchvisionDetector(nn.Module):
         if not self.training:
             return detections
         return {name: loss * self.loss_weights.get(name, 1.0) for name, loss in {**losses, **rpn_losses}.items()}
+
+    def class_rows(self) -> dict[str, ClassRows]:
+        """Names in the state of the tensors that depend on the categories, and where in them the categories are."""
+        softmax = isinstance(self.roi_heads.classifier, SoftmaxClassifier)
+        logits = ClassRows(first=1, softmax=softmax)
+        rows = {f"roi_heads.box_predictor.logits.{part}": logits for part in ("weight", "bias")}
+        return rows if softmax else {**rows, "roi_heads.classifier.weights": ClassRows()}
 
 
 def pad_images(images: Sequence[Tensor], multiple: int) -> tuple[Tensor, list[tuple[int, int]]]:
@@ -110,7 +117,7 @@ def _roi_heads(config: TorchvisionConfig, num_classes: int, image_counts: Sequen
     return AgnosticRoIHeads(
         MultiScaleRoIAlign(levels, output_size=7, sampling_ratio=config.roi_samples),
         TwoMLPHead(channels * 7 * 7, config.box_features),
-        BoxPredictor(config.box_features, num_classes),
+        BoxPredictor(config.box_features, num_classes, config.hidden_categories),
         fg_iou_thresh=config.roi_iou,
         bg_iou_thresh=config.roi_iou,
         batch_size_per_image=config.roi_batch,

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..detector import Detections, Target
+from ..detector import ClassRows, Detections, Target
 from .install import needs_detectron2
 
 with needs_detectron2():
     from detectron2.modeling import GeneralizedRCNN
+    from detectron2.modeling.roi_heads import FastRCNNOutputLayers, MaskRCNNConvUpsampleHead
     from detectron2.structures import BitMasks, Boxes, Instances
     from detectron2.utils.events import EventStorage
 
@@ -51,6 +52,22 @@ class Detectron2Detector(nn.Module):
                     entry["instances"] = _instances(target, (entry["image"].shape[1], entry["image"].shape[2]))
                 return self._losses(inputs)
             return [_detections(found) for found in self.network.inference(inputs, do_postprocess=False)]
+
+    def class_rows(self) -> dict[str, ClassRows]:
+        """Names in the state of the tensors that depend on the categories, and where in them the categories are."""
+        rows: dict[str, ClassRows] = {}
+        classes = self.network.roi_heads.num_classes
+        for name, module in self.named_modules():
+            if isinstance(module, FastRCNNOutputLayers):
+                softmax = not module.use_sigmoid_ce
+                rows |= {f"{name}.cls_score.{part}": ClassRows(softmax=softmax) for part in ("weight", "bias")}
+                if module.bbox_pred.out_features == 4 * classes:
+                    rows |= {f"{name}.bbox_pred.{part}": ClassRows(each=4) for part in ("weight", "bias")}
+                if module.use_fed_loss:
+                    rows[f"{name}.fed_loss_cls_weights"] = ClassRows()
+            elif isinstance(module, MaskRCNNConvUpsampleHead) and module.predictor.out_channels == classes:
+                rows |= {f"{name}.predictor.{part}": ClassRows() for part in ("weight", "bias")}
+        return rows
 
     def _losses(self, inputs: list[dict[str, Any]]) -> dict[str, Tensor]:
         try:
