@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -53,6 +54,7 @@ def fit(
 
     \b
     divergen-train fit train.json --out run iterations=2000 detector.fpn_channels=128
+    torchrun --nproc-per-node=8 -m divergen_train fit train.json --out run micro_batch=2 precision=bfloat16
     """
     from .config import apply_overrides, preset
 
@@ -61,7 +63,8 @@ def fit(
 
     from .training import fit as train
 
-    if notice := frequency_notice(dataset):
+    leads = os.environ.get("RANK", "0") == "0"
+    if leads and (notice := frequency_notice(dataset)):
         click.echo(notice, err=True)
     result = train(
         read_dataset(dataset, image_dir=images),
@@ -70,9 +73,12 @@ def fit(
         val=None if val is None else read_dataset(val, image_dir=val_images),
         seed=seed,
     )
-    click.echo(f"{result.checkpoint}: {result.iterations} iterations, {result.seconds:.0f} s, loss {result.loss:.3f}")
-    if result.metrics is not None:
-        click.echo(result.metrics.table())
+    if leads:
+        click.echo(
+            f"{result.checkpoint}: {result.iterations} iterations, {result.seconds:.0f} s, loss {result.loss:.3f}"
+        )
+        if result.metrics is not None:
+            click.echo(result.metrics.table())
 
 
 @main.command()
