@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import TwoMLPHead
 from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
+from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import MultiScaleRoIAlign
 
 from .augment import PADDING
@@ -18,6 +18,7 @@ from .backbone import BackboneFPN
 from .classifiers import SoftmaxClassifier, classifier
 from .detector import ClassRows, Target
 from .detector_config import TorchvisionConfig
+from .instance_losses import IgnoringRPN, instance_losses
 from .roi_heads import AgnosticRoIHeads, BoxPredictor, mask_head
 
 __all__ = ["TorchvisionDetector", "build_detector"]
@@ -42,14 +43,28 @@ class TorchvisionDetector(nn.Module):
 
     def forward(self, images: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Any:
         """Losses by name in training mode, `Detections` of each image in evaluation mode; images (3, h, w) uint8."""
-        batch, sizes = pad_images(images, self.backbone.strides[-1])
-        pixels = self.backbone.normalise(batch)
-        features = self.backbone(pixels)
+        pixels, features, sizes = self.encode(images)
         proposals, rpn_losses = self.rpn(ImageList(pixels, sizes), features, targets)
         detections, losses = self.roi_heads(features, proposals, sizes, targets)
         if not self.training:
             return detections
         return {name: loss * self.loss_weights.get(name, 1.0) for name, loss in {**losses, **rpn_losses}.items()}
+
+    def encode(self, images: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor], list[tuple[int, int]]]:
+        """Normalised batch, feature pyramid, and (height, width) of each image before padding."""
+        batch, sizes = pad_images(images, self.backbone.strides[-1])
+        pixels = self.backbone.normalise(batch)
+        return pixels, self.backbone(pixels), sizes
+
+    def instance_losses(
+        self, encoded: tuple[Tensor, dict[str, Tensor], list[tuple[int, int]]], targets: Sequence[Target]
+    ) -> Tensor:
+        """(N,), the loss of each object with its own box as the region; see `divergen_train.instance_losses`."""
+        return instance_losses(self, encoded[1], encoded[2], targets)
+
+    def head_parameters(self) -> tuple[str, ...]:
+        """Patterns of the parameters behind `encode`."""
+        return ("roi_heads.*",)
 
     def class_rows(self) -> dict[str, ClassRows]:
         """Names in the state of the tensors that depend on the categories, and where in them the categories are."""
@@ -94,11 +109,11 @@ def build_detector(
     return TorchvisionDetector(backbone, _rpn(config), heads, weights)
 
 
-def _rpn(config: TorchvisionConfig) -> RegionProposalNetwork:
+def _rpn(config: TorchvisionConfig) -> IgnoringRPN:
     ratios = (config.anchor_ratios,) * len(config.anchor_sizes)
     anchors = AnchorGenerator(tuple((size,) for size in config.anchor_sizes), ratios)
     before, after = config.rpn_proposals
-    return RegionProposalNetwork(
+    return IgnoringRPN(
         anchors,
         RPNHead(config.fpn_channels, len(config.anchor_ratios)),
         fg_iou_thresh=config.rpn_iou[1],
