@@ -140,7 +140,7 @@ def test_run_pipeline__extra_categories(tmp_path: Path, small: tuple[str, ...]) 
 def test_run_pipeline__extra_category_that_the_dataset_has(tmp_path: Path, small: tuple[str, ...]) -> None:
     (tmp_path / "extra.txt").write_text("Apple")
     run = Run(tmp_path / "run", load_config("quickstart", [*small, f"extra_categories={tmp_path / 'extra.txt'}"]))
-    with pytest.raises(ConfigError, match=r"names 'Apple', which train\.json has already"):
+    with pytest.raises(ConfigError, match=r"train\.json has 'Apple' already"):
         run_pipeline(run)
 
 

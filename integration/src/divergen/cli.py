@@ -124,6 +124,51 @@ def quickstart(
 
 
 @main.command()
+@click.argument("ablation")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of all runs. [default: ablations/NAME]")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(1), help="So many seeds, from 0 on.")
+@click.option("--shard", metavar="I/N", help="Do every N-th run from the I-th on, for Slurm arrays.")
+@click.option("--dry-run", is_flag=True, help="Check all configurations, name the runs, and stop.")
+def ablate(
+    ablation: str, overrides: tuple[str, ...], out: Path | None, seeds: int, shard: str | None, dry_run: bool
+) -> None:
+    """Ask whether a finding of the papers holds here: runs that differ in one thing, over several seeds.
+
+    ABLATION is the name of a shipped one (`divergen configs` lists them) or a YAML file with `question`, `base` and
+    `arms`. Every arm is compared with the same detector on the real images alone, seed by seed. Stop it whenever you
+    like: the same line continues.
+
+    \b
+    Examples:
+      divergen ablate models
+      divergen ablate selection --seeds 5 train.iterations=600
+      divergen ablate my.yaml --shard $SLURM_ARRAY_TASK_ID/10
+    """
+    from divergen_records import Shard
+    from rich.console import Console
+
+    from .ablation import configs, load_ablation, print_outcomes, run_ablation
+
+    loaded = load_ablation(ablation)
+    if dry_run:
+        for arm, seed in configs(loaded, overrides, range(seeds)):
+            click.echo(f"{arm}, seed {seed}")
+        return
+    folder = out or Path("ablations") / Path(ablation).stem
+    with _stoppable():
+        found = run_ablation(
+            loaded,
+            folder,
+            seeds=range(seeds),
+            overrides=overrides,
+            shard=Shard.parse(shard) if shard else None,
+        )
+    print_outcomes(found, Console())
+    click.echo(f"\n{folder / 'ablation.png'}\n{folder / 'ablation.json'}")
+
+
+@main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(run: Path, as_json: bool) -> None:
@@ -182,11 +227,13 @@ def export(run: Path, kind: Literal["coco", "lvis", "png"], out: Path, where: st
 
 @main.command()
 def configs() -> None:
-    """List the configs that come with the package."""
+    """List the configs and the ablations that come with the package."""
+    from .ablation import shipped_ablations
     from .loading import shipped_configs
 
-    for name, description in shipped_configs().items():
-        click.echo(f"{name:<14}{description}")
+    for title, found in (("divergen run", shipped_configs()), ("divergen ablate", shipped_ablations())):
+        for name, description in found.items():
+            click.echo(f"{title} {name:<12}{description}")
 
 
 @main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)

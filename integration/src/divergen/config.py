@@ -193,8 +193,9 @@ class RunConfig(Config):
         seed: Decides every random choice of the run.
         data: The real data; a plain path means a folder with ``images/`` and ``annotations.json``.
         categories: Names of the categories to generate; all of the dataset where left out.
-        extra_categories: File of categories that the dataset does not have, as ``divergen-prompts expand`` writes them:
-            generated, pasted and learned too, and cut off the detector before it is evaluated (DiverGen, section 3.3).
+        extra_categories: Categories that the dataset does not have: generated, pasted and learned too, and cut off the
+            detector before it is evaluated (DiverGen, section 3.3). Names, or a file as ``divergen-prompts expand``
+            writes it.
         prompts: Where prompts come from.
         generators: Text-to-image models; pictures are divided among them.
         counts: How many pictures.
@@ -205,6 +206,7 @@ class RunConfig(Config):
         paste: How kept instances are pasted into training images.
         bake: Paste to disk before training; in every epoch anew where left out.
         train: The detector and its schedule; the run ends with the pasted images where null.
+        baseline: Train the same detector without generated instances too, to compare with.
         executor: Who does the work on the table.
     """
 
@@ -212,7 +214,7 @@ class RunConfig(Config):
     seed: int = Field(default=0, ge=0)
     data: DataConfig
     categories: tuple[str, ...] | None = None
-    extra_categories: AbsolutePath | None = None
+    extra_categories: tuple[str, ...] | AbsolutePath | None = None
     prompts: PromptsConfig = GrammarPrompts()
     generators: tuple[GeneratorConfig, ...] = Field(default=(ProceduralConfig(),), min_length=1)
     counts: CountsConfig = CountsConfig(per_category=32)
@@ -223,4 +225,5 @@ class RunConfig(Config):
     paste: PasteConfig = PasteConfig()
     bake: BakeConfig | None = None
     train: Annotated[TrainConfig | None, BeforeValidator(_training)] = TrainConfig()
+    baseline: bool = True
     executor: ExecutorConfig = LocalConfig()

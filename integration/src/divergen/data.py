@@ -60,26 +60,34 @@ def select_categories(dataset: Dataset, names: Sequence[str] | None) -> list[Cat
     return [category for category in dataset.categories if category.name in set(names)]
 
 
-def read_extra_categories(path: Path, dataset: Dataset) -> list[Category]:
-    """Categories beside those of the dataset, with ids that follow its own, in the file's order.
+def read_extra_categories(source: Path | Sequence[str], dataset: Dataset) -> list[Category]:
+    """Categories beside those of the dataset, with ids that follow its own, in the order given.
+
+    Args:
+        source: A file, or names.
+        dataset: The real data.
 
     Raises:
         DatasetError: If the file cannot be read.
         ConfigError: If the dataset has a category of the same name.
     """
-    from divergen_prompts import read_categories
-
     own = {category.name.lower(): category.name for category in dataset.categories}
     first = 1 + max(category.id for category in dataset.categories)
     extra = []
-    for number, category in enumerate(read_categories(path)):
+    for number, category in enumerate(_listed(source)):
         if category.name.lower() in own:
-            raise ConfigError(
-                f"extra_categories: {path} names {category.name!r}, which {dataset.path.name} has already; take it out"
-            )
+            raise ConfigError(f"extra_categories: {dataset.path.name} has {category.name!r} already; take it out")
         kept = category.model_dump(include={"name", "synonyms", "synset", "definition"})
         extra.append(Category(id=first + number, image_count=0, instance_count=0, **kept))
     return extra
+
+
+def _listed(source: Path | Sequence[str]) -> list[Category]:
+    if isinstance(source, Path):
+        from divergen_prompts import read_categories
+
+        return read_categories(source)
+    return [Category(id=number, name=name) for number, name in enumerate(source)]
 
 
 def extend(dataset: Dataset, extra: Sequence[Category]) -> Dataset:

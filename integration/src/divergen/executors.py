@@ -114,14 +114,14 @@ class RayExecutor:
             return
         if not self._ray.is_initialized():
             # A local Ray has as many cores as the actors want, or they would wait for ever.
-            local = {"num_cpus": max(os.cpu_count() or 1, math.ceil(self._workers * self._cpus))}
+            cores = max(os.cpu_count() or 1, math.ceil(self._workers * self._cpus))
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "lance is not fork-safe")  # what Ray forks becomes another program
                 self._ray.init(
                     address=self._address,
+                    num_cpus=None if self._address else cores,
                     include_dashboard=False,
                     log_to_driver=False,
-                    **({} if self._address else local),
                 )
         actor = self._ray.remote(num_cpus=self._cpus, num_gpus=self._gpus, max_restarts=-1, max_task_retries=3)(Worker)
         self._actors = [actor.remote(run.folder.resolve()) for _ in range(self._workers)]

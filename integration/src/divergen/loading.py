@@ -14,14 +14,19 @@ from pydantic import BaseModel, ValidationError
 
 from .config import RunConfig
 
-__all__ = ["dump_config", "load_config", "shipped_configs"]
+__all__ = ["dump_config", "load_config", "read_yaml", "shipped", "shipped_configs"]
 
 
 def shipped_configs() -> dict[str, str]:
     """Names of the configs that come with the package, and what the first comment line of each says."""
-    folder = resources.files("divergen") / "configs"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
-    return {file.name.removesuffix(".yaml"): file.read_text().splitlines()[0].lstrip("# ") for file in files}
+    return shipped("configs")
+
+
+def shipped(folder: str) -> dict[str, str]:
+    """Names of the YAML files in a folder of this package, and what the first comment line of each says."""
+    files = [file for file in (resources.files("divergen") / folder).iterdir() if file.name.endswith(".yaml")]
+    found = {file.name.removesuffix(".yaml"): file.read_text().splitlines()[0].lstrip("# ") for file in files}
+    return dict(sorted(found.items()))
 
 
 def load_config(name: str, overrides: Sequence[str] = ()) -> RunConfig:
@@ -51,16 +56,20 @@ def dump_config(config: RunConfig) -> str:
 def _read(name: str) -> dict[str, Any]:
     path = Path(name)
     if path.suffix in {".yaml", ".yml"} or path.exists():
-        if not path.is_file():
-            raise ConfigError(f"{name}: there is no such file")
-        text = path.read_text(encoding="utf-8")
-    elif name in shipped_configs():
-        text = (resources.files("divergen") / "configs" / f"{name}.yaml").read_text(encoding="utf-8")
-    else:
-        known = ", ".join(shipped_configs())
-        raise ConfigError(f"{name!r} is neither a file nor a shipped config; shipped are: {known}")
+        return read_yaml(path)
+    if name in shipped_configs():
+        return read_yaml(Path(str(resources.files("divergen") / "configs" / f"{name}.yaml")))
+    known = ", ".join(shipped_configs())
+    raise ConfigError(f"{name!r} is neither a file nor a shipped config; shipped are: {known}")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; raises `ConfigError` where there is none."""
+    name = str(path)
+    if not path.is_file():
+        raise ConfigError(f"{name}: there is no such file")
     try:
-        values = yaml.safe_load(text)
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):

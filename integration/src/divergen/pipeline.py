@@ -54,8 +54,8 @@ class Pipeline:
     @cached_property
     def extra_categories(self) -> list[Category]:
         """Categories that the real data lacks: learned from generated instances only, and not evaluated."""
-        path = self.config.extra_categories
-        return read_extra_categories(path, self.splits.train) if path else []
+        extra = self.config.extra_categories
+        return read_extra_categories(extra, self.splits.train) if extra else []
 
     @cached_property
     def canvas(self) -> Dataset:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from divergen_records.coco import Dataset, read_dataset
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from .pipeline import Pipeline
 
-__all__ = ["METRICS", "TRAININGS", "metrics_of", "print_comparison", "train_both"]
+__all__ = ["METRICS", "TRAININGS", "metrics_of", "print_comparison", "read_metrics", "train_both"]
 
 TRAININGS = {"real": "real", "generated": "real + generated"}
 """Folder of a training -> what it saw."""
@@ -34,7 +35,7 @@ class _Training:
 
 
 def train_both(pipeline: Pipeline) -> None:
-    """Train without and with generated instances, and evaluate both; what is done is not done again."""
+    """Train with generated instances, and without as the baseline, and evaluate; what is done is not done again."""
     if pipeline.config.train is None:
         return
     for training in _trainings(pipeline):
@@ -45,7 +46,8 @@ def train_both(pipeline: Pipeline) -> None:
 
 def _trainings(pipeline: Pipeline) -> Iterator[_Training]:
     train = pipeline.splits.train
-    yield _Training("real", train, None)
+    if pipeline.config.baseline:
+        yield _Training("real", train, None)
     if not len(pipeline.pool):
         return
     if pipeline.config.bake is None:
@@ -71,7 +73,12 @@ def _train(pipeline: Pipeline, training: _Training) -> None:
 
 def metrics_of(run: Run, name: str) -> dict[str, Any] | None:
     """The metrics of a training, None while it has none."""
-    path = run.training(name) / "metrics.json"
+    return read_metrics(run.training(name))
+
+
+def read_metrics(folder: Path) -> dict[str, Any] | None:
+    """The metrics in the folder of a training, None while there are none."""
+    path = folder / "metrics.json"
     return dict(json.loads(path.read_text())) if path.exists() else None
 
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from divergen_records import InstanceTable
     from matplotlib.axes import Axes
 
-__all__ = ["kept_per_category", "loss_curves", "similarity_histogram"]
+    from ..ablation import Outcome
+
+__all__ = ["ablation_plot", "kept_per_category", "loss_curves", "similarity_histogram"]
 
 _METADATA = ("Creator", "Date", "Format", "Type")
 """What Matplotlib would write into the SVG, with links; the report has none."""
@@ -69,6 +71,27 @@ def loss_curves(logs: dict[str, Sequence[dict[str, Any]]], smooth: int = 10) -> 
         axes.set_xlabel("iteration")
         axes.set_ylabel("loss")
     return done[0]
+
+
+def ablation_plot(question: str, outcomes: Sequence[Outcome]) -> bytes:
+    """AP and APr of each arm as PNG: a dot per seed, a bar at the mean."""
+    from matplotlib.figure import Figure
+
+    shown = [outcome for outcome in outcomes if any(outcome.values.values())]
+    figure = Figure(figsize=(9, 1.4 + 0.42 * len(shown)), layout="constrained", dpi=120)
+    figure.suptitle(question, fontsize=11)
+    for axes, metric in zip(figure.subplots(1, 2, sharey=True), ("mask AP", "mask APr"), strict=True):
+        for place, outcome in enumerate(shown):
+            values = [100 * value for value in outcome.values[metric].values()]
+            axes.barh(place, np.mean(values) if values else 0, color="#dfe4ec", height=0.62)
+            axes.plot(values, [place] * len(values), "o", color="#f26430" if place else GREY, markersize=5, alpha=0.8)
+        axes.set_yticks(range(len(shown)), [outcome.arm for outcome in shown])
+        axes.invert_yaxis() if metric == "mask AP" else None
+        axes.set_xlabel(f"LVIS {metric}, %")
+        axes.spines[["top", "right"]].set_visible(False)
+    data = io.BytesIO()
+    figure.savefig(data, format="png", metadata={"Software": None})
+    return data.getvalue()
 
 
 @contextmanager

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from divergen.ablation import (
+    REAL,
+    configs,
+    load_ablation,
+    mean_and_interval,
+    outcomes,
+    run_ablation,
+    shipped_ablations,
+)
+from divergen_records import ConfigError
+
+
+@pytest.mark.parametrize("name", shipped_ablations())
+def test_load_ablation__shipped_ones_are_valid(name: str) -> None:
+    ablation = load_ablation(name)
+    found = configs(ablation, (), range(2))
+    assert len(found) == 2 * len(ablation.arms) >= 4
+    settings = {config.model_copy(update={"name": "", "baseline": True}).model_dump_json() for config in found.values()}
+    assert len(settings) == len(found), "two arms are the same"
+    assert sum(config.baseline for config in found.values()) == 2
+
+
+def test_load_ablation__unknown() -> None:
+    with pytest.raises(ConfigError, match="'modles' is neither a YAML file nor one of annotators, "):
+        load_ablation("modles")
+
+
+def test_configs__wrong_arm_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("question: q\narms: {good: {}, bad: {rule: 1}}")
+    with pytest.raises(ConfigError, match="rule: there is no such key"):
+        configs(load_ablation(str(tmp_path / "a.yaml")), (), [0])
+
+
+def test_mean_and_interval() -> None:
+    mean, half = mean_and_interval([1.0, 2.0, 3.0])
+    assert (mean, half) == (2.0, pytest.approx(4.303 / 3**0.5))
+    assert mean_and_interval([1.0]) == (1.0, None)
+
+
+@pytest.mark.slow
+def test_run_ablation__arms_beside_the_real_images(tmp_path: Path, small: tuple[str, ...]) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "question: Does a filter pay?\narms: {all of it: {rules: {rules: []}}, more at once: {paste.max_instances: 9}}"
+    )
+    ablation, out = load_ablation(str(tmp_path / "a.yaml")), tmp_path / "out"
+    tiny = "train={preset: quickstart, iterations: 2, warmup: 1, batch_size: 2, image_size: 64}"
+    done = run_ablation(ablation, out, seeds=[0], overrides=[*small[:-1], tiny])
+    assert [outcome.arm for outcome in done] == [REAL, "all of it", "more at once"]
+    assert all(0 <= outcome.values["mask AP"][0] <= 1 for outcome in done)
+    assert done[1].gains["box AP"][0] == pytest.approx(done[1].values["box AP"][0] - done[0].values["box AP"][0])
+    assert (out / "ablation.png").exists()
+    assert json.loads((out / "ablation.json").read_text())["question"] == "Does a filter pay?"
+    assert not (out / "more-at-once" / "seed-0" / "train" / "real").exists()
+    assert outcomes(ablation, out, [0]) == done
