@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from .annotator import Image, Mask
 
-__all__ = ["drop_islands", "fill_holes", "repair", "shrink", "smooth"]
+__all__ = ["drop_islands", "fill_holes", "label_regions", "repair", "shrink", "smooth"]
 
 
 def drop_islands(mask: Mask, *, keep_share: float = 1.0) -> Mask:
     """Without the 8-connected components smaller than ``keep_share`` of the largest; at 1 only the largest stays."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    if count <= 2:
+    labels, areas = label_regions(mask)
+    if areas.size <= 2:
         return mask
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    keep = areas >= keep_share * areas.max()
+    keep = areas >= keep_share * areas[1:].max()
     if keep_share >= 1:
-        keep = np.arange(count - 1) == areas.argmax()
-    result: Mask = np.concatenate(([False], keep))[labels]
+        keep = np.arange(areas.size) == 1 + areas[1:].argmax()
+    keep[0] = False
+    result: Mask = keep[labels]
     return result
 
 
@@ -33,32 +34,45 @@ def fill_holes(mask: Mask, *, below: float = 0.01, image: Image | None = None, l
             is within ``likeness`` of that of the pixels around the mask. Without it every larger hole is kept.
         likeness: Grey levels, largest difference over the channels.
     """
-    outside = (~mask).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(outside, connectivity=4)
-    if count <= 1:
-        return mask
-    touches = np.zeros(count, dtype=bool)
+    labels, areas = label_regions(~mask, connectivity=4)
+    outside = np.zeros(areas.size, dtype=bool)
+    outside[0] = True  # the mask itself
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        touches[edge] = True
-    holes = np.flatnonzero(~touches)
-    holes = holes[holes > 0]
+        outside[edge] = True
+    holes = np.flatnonzero(~outside)
     if not holes.size:
         return mask
-    limit = below * int(mask.sum())
-    fill = np.zeros(count, dtype=bool)
-    for hole in holes:
-        inside = labels == hole
-        fill[hole] = stats[hole, cv2.CC_STAT_AREA] < limit or (
-            image is not None and not _shows_background(inside, touches[labels] & ~mask, image, likeness)
-        )
-    return np.asarray(mask | fill[labels])
+    fill = ~outside & (areas < below * areas[0])
+    large = holes[~fill[holes]]
+    if image is not None and large.size:
+        outside[0] = False
+        around = _median(image, outside[labels]) if outside.any() else None
+        for hole in large:
+            shows = around is not None and np.abs(_median(image, labels == hole) - around).max() <= likeness
+            fill[hole] = not shows
+    return np.asarray(mask | fill[labels]) if fill.any() else mask
 
 
-def _shows_background(hole: Mask, background: Mask, image: Image, likeness: float) -> bool:
-    if not background.any():
-        return False
-    difference = np.median(image[hole], axis=0) - np.median(image[background], axis=0)
-    return bool(np.abs(difference).max() <= likeness)
+def label_regions(mask: Mask, *, connectivity: int = 8) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Connected components of a mask (H, W).
+
+    Returns:
+        Labels (H, W), 0 where the mask is false, and the areas of all labels, 0 included, pixels.
+    """
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=connectivity, ltype=cv2.CV_32S)
+    flat = labels.ravel()
+    # Areas by runs of equal labels: OpenCV's own statistics take five times as long.
+    starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
+    lengths = np.diff(starts, append=flat.size)
+    areas = np.bincount(flat[starts], weights=lengths, minlength=count)
+    return labels, areas.astype(np.int64)
+
+
+def _median(image: Image, where: Mask) -> NDArray[np.float64]:
+    """The median colour (3,) of some pixels; of every n-th one where they are many."""
+    at = np.flatnonzero(where)
+    pixels = image.reshape(-1, 3)[at[:: max(1, at.size // 2000)]]
+    return np.asarray(np.median(pixels, axis=0))
 
 
 def smooth(mask: Mask, *, radius: int = 1) -> Mask:
@@ -95,7 +109,24 @@ def repair(
         smooth_radius: See `smooth`, pixels.
         halo: See `shrink`, pixels.
     """
-    mask = drop_islands(mask, keep_share=keep_share)
-    mask = fill_holes(mask, below=fill_below, image=image)
-    mask = shrink(smooth(mask, radius=smooth_radius), pixels=halo)
-    return drop_islands(mask, keep_share=keep_share)
+    window = _box(mask, margin=2 * smooth_radius + 2)
+    if window is None:
+        return mask
+    part = drop_islands(mask[window], keep_share=keep_share)
+    part = fill_holes(part, below=fill_below, image=None if image is None else image[window])
+    part = shrink(smooth(part, radius=smooth_radius), pixels=halo)
+    result = np.zeros_like(mask)
+    result[window] = drop_islands(part, keep_share=keep_share)
+    return result
+
+
+def _box(mask: Mask, margin: int) -> tuple[slice, slice] | None:
+    """The mask's box with a margin, as far as the picture goes; nothing outside it needs repair."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return None
+    y, x = (
+        slice(max(0, rows[0] - margin), rows[-1] + 1 + margin),
+        slice(max(0, columns[0] - margin), columns[-1] + 1 + margin),
+    )
+    return y, x

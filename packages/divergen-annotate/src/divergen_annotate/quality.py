@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from .annotator import Mask
+from .cleanup import label_regions
 
 __all__ = ["border_contact", "boundary_f", "count_components", "iou", "solidity", "thin_share"]
 
@@ -15,9 +16,8 @@ def count_components(mask: Mask, *, share: float = 0.05) -> int:
 
     Specks are no second object; what remains above 1 is.
     """
-    count, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    return int((areas >= share * areas.max()).sum()) if count > 1 else 0
+    _, areas = label_regions(mask)
+    return int((areas[1:] >= share * areas[1:].max()).sum()) if areas.size > 1 else 0
 
 
 def border_contact(mask: Mask) -> float:

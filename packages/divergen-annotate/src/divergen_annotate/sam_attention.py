@@ -6,6 +6,8 @@ with the one-hot row and column of the key. So both are put behind the query and
 rest:
 
     logits[q, k] = [scale * q, rel_h[q], rel_w[q]] . [k, one_hot(row of k), one_hot(column of k)]
+
+Within windows of 14 x 14 tokens the matrix is small, and is given to the kernel as it is.
 """
 
 from __future__ import annotations
@@ -53,12 +55,22 @@ class FusedAttention(nn.Module):
         qkv = self.qkv(x).reshape(count, height * width, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         q, k, v = qkv.unbind(0)
         grid = q.reshape(count, self.num_heads, height, width, -1)
-        rel_h = torch.einsum("nahwc,hkc->nahwk", grid, self.rel_h.to(q.dtype)).flatten(2, 3)
-        rel_w = torch.einsum("nahwc,wkc->nahwk", grid, self.rel_w.to(q.dtype)).flatten(2, 3)
-        query = torch.cat([q * self.scale, rel_h, rel_w], dim=-1)
-        place = self.place.to(k.dtype).expand(count, self.num_heads, -1, -1)
-        key = torch.cat([k, place], dim=-1)
-        value = F.pad(v, (0, query.shape[-1] - v.shape[-1]))  # fused kernels want one width
-        out = F.scaled_dot_product_attention(query, key, value, scale=1.0)[..., : v.shape[-1]]
+        rel_h = torch.einsum("nahwc,hkc->nahwk", grid, self.rel_h.to(q.dtype))
+        rel_w = torch.einsum("nahwc,wkc->nahwk", grid, self.rel_w.to(q.dtype))
+        if height * width <= _SMALL:
+            bias = (rel_h[..., :, None] + rel_w[..., None, :]).flatten(4).flatten(2, 3)
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=self.scale)
+        else:
+            out = self._attend(q, k, v, rel_h.flatten(2, 3), rel_w.flatten(2, 3))
         result: Tensor = self.proj(out.transpose(1, 2).reshape(count, height, width, channels))
         return result
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w: Tensor) -> Tensor:
+        query = torch.cat([q * self.scale, rel_h, rel_w], dim=-1)
+        key = torch.cat([k, self.place.to(k.dtype).expand(*k.shape[:2], -1, -1)], dim=-1)
+        value = F.pad(v, (0, query.shape[-1] - v.shape[-1]))  # fused kernels want one width
+        return F.scaled_dot_product_attention(query, key, value, scale=1.0)[..., : v.shape[-1]]
+
+
+_SMALL = 256
+"""Tokens up to which the matrix of all pairs costs less than longer queries and keys: SAM's windows of 14 x 14."""
