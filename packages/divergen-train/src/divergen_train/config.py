@@ -11,6 +11,7 @@ from divergen_records import Config
 from divergen_records.errors import ConfigError
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
+from .bsgal.config import BsgalConfig
 from .detector_config import DetectorConfig, TorchvisionConfig
 from .loggers import LoggerConfig
 
@@ -44,6 +45,7 @@ class TrainConfig(Config):
         flip: Probability of a horizontal flip.
         scale: Large-scale jitter: smallest and largest size of the image relative to ``image_size``.
         min_area: Objects that keep fewer pixels than this are not learned.
+        bsgal: Learn only from pasted instances that help; None learns from all.
         workers: Loader processes; 0 loads in the training process.
         device: ``auto`` takes the GPU, the CPU where there is none; or ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         loggers: Where the log goes besides ``log.jsonl``.
@@ -70,6 +72,7 @@ class TrainConfig(Config):
     flip: float = Field(default=0.5, ge=0, le=1)
     scale: tuple[PositiveFloat, PositiveFloat] = (0.5, 1.5)
     min_area: PositiveInt = 4
+    bsgal: BsgalConfig | None = None
     workers: int = Field(default=0, ge=0)
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     loggers: tuple[LoggerConfig, ...] = ()

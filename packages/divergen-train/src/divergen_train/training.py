@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from .augment import Augmentation
+from .bsgal.config import BsgalConfig
+from .bsgal.detection import BsgalStep, PasteInSome
 from .checkpoint import Checkpoint, check_categories, check_resume, load_checkpoint, save_checkpoint
 from .config import TrainConfig
 from .data import TrainImages, loader
@@ -75,14 +77,15 @@ def fit(
 
     Args:
         dataset: Training data.
-        out: Folder for ``checkpoint.pt`` and ``log.jsonl``.
+        out: Folder for ``checkpoint.pt`` and ``log.jsonl``; with ``config.bsgal`` also for ``contributions.jsonl``.
         config: Detector, schedule, augmentation; `TrainConfig` by default, `preset` has others.
         paste: Adds instances to each sample, before it is augmented. It must be a pure function of the sample, whose
             ``epoch`` tells the visits of an image apart, and picklable where ``config.workers`` is above 0.
         val: Validation data; evaluated at the end, and every ``config.eval_every`` steps.
         seed: Decides heads, order, augmentation and sampling; a batch is a pure function of (seed, iteration).
         progress: Name on the progress line.
-        step: Turns a batch into gradients; `PlainStep`, which learns from all of it, by default.
+        step: Turns a batch into gradients; by default `PlainStep`, which learns from all of it, or what
+            ``config.bsgal`` says.
 
     Raises:
         ConfigError: If the folder holds a run of other settings, or a batch cannot be shared by the processes.
@@ -93,6 +96,8 @@ def fit(
     started = time.monotonic()
     config = config or TrainConfig()
     with join_world(config.device) as world, _own_random_numbers(world):
+        if step is None and config.bsgal is not None:
+            step, paste = _selective(config.bsgal, dataset, paste, seed)
         run = _Run(dataset, Path(out), config, paste, val, seed, world, step or PlainStep())
         try:
             loss = run.train(progress)
@@ -242,6 +247,8 @@ class _Run:
             step_state=self.step.state_dict(),
         )
         save_checkpoint(self.checkpoint_path, checkpoint)
+        if isinstance(self.step, BsgalStep):
+            self.step.write(self.out / "contributions.jsonl")
 
     def evaluate(self) -> Metrics:
         """LVIS metrics of the averaged weights on the validation data, also written to the log."""
@@ -260,6 +267,14 @@ class _Run:
     def close(self) -> None:
         for logger in self.loggers:
             logger.close()
+
+
+def _selective(
+    config: BsgalConfig, dataset: Dataset, paste: Callable[[Sample], Sample] | None, seed: int
+) -> tuple[BsgalStep, PasteInSome]:
+    if paste is None:
+        raise ConfigError("bsgal chooses among pasted instances: give paste too")
+    return BsgalStep(config, dataset.categories), PasteInSome(paste, config.real_share, seed)
 
 
 def _micro_batch(config: TrainConfig, world: World) -> int:

@@ -59,6 +59,7 @@ class BsgalConfig(Config):
         momentum: Share of the old real gradient kept at each step. The published 0.1 judges by the last batch nearly
             alone; with few real images in a batch a longer memory is less noisy.
         normalize: See `ContributionEstimator`; ``cosine`` is for mode ``gradient``, and ``lookahead`` has none of them.
+        average: Judge an instance by its mean contribution over all its visits so far, not by the last one alone.
         every: Steps between estimates. In between, an instance keeps the verdict of its source, and one that was never
             judged is accepted.
         unit: ``"instance"``, or ``"image"``: all pasted instances of an image share the verdict on their mean.
@@ -71,9 +72,20 @@ class BsgalConfig(Config):
     mode: Literal["directional", "gradient", "last-layer", "lookahead", "random-projection"] = "directional"
     momentum: float = Field(default=0.9, ge=0, lt=1)
     normalize: Literal["none", "direction", "loss", "cosine"] = "loss"
+    average: bool = True
     every: PositiveInt = 1
     unit: Literal["instance", "image"] = "instance"
     real_share: float = Field(default=0.25, gt=0, lt=1)
     parameters: tuple[str, ...] | None = None
     sketch_size: PositiveInt | None = None
     threshold: ThresholdConfig = ThresholdConfig(rate=0.7)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.unit == "image" and self.threshold.per == "category":
+            raise ValueError("unit='image' has instances of several categories; threshold.per must be 'global'")
+        if self.normalize == "cosine" and self.mode != "gradient":
+            raise ValueError(f"normalize='cosine' needs mode='gradient', not {self.mode!r}")
+        if self.mode == "lookahead" and self.normalize != "none":
+            raise ValueError("mode='lookahead' needs normalize='none'")
+        return self

@@ -1,0 +1,273 @@
+"""BSGAL in this package's trainer: every pasted instance is judged, and learned from only if it helps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
+
+import torch
+from divergen_records import Category, derive_seed
+from divergen_records.errors import ConfigError
+from divergen_records.sample import Sample
+from torch import Tensor, nn
+
+from ..detector import Target
+from ..step import Engine, Part
+from .config import BsgalConfig
+from .distributed import from_all_ranks
+from .estimator import ContributionEstimator
+from .ledger import Ledger
+
+__all__ = ["IGNORED", "BsgalStep", "JudgesInstances", "PasteInSome"]
+
+IGNORED = -1
+"""Label of an object that a detector must not learn from, neither as an object nor as background."""
+
+
+@runtime_checkable
+class JudgesInstances(Protocol):
+    """What a detector offers beside `divergen_train.detector.Detector`, so that its training can be selective.
+
+    Its training losses must leave out objects of label `IGNORED` and the regions and anchors that match them.
+    """
+
+    def encode(self, images: Sequence[Tensor]) -> Any:
+        """What the heads need of the images: the pyramid."""
+
+    def instance_losses(self, encoded: Any, targets: Sequence[Target]) -> Tensor:
+        """(N,), the loss of each object with its own box as the region, over all images in order; random-free."""
+
+    def head_parameters(self) -> Sequence[str]:
+        """Patterns of the parameters that act after `encode`."""
+
+
+class Judged(NamedTuple):
+    """A batch for the estimator: images, or what the detector made of them, and the objects to judge."""
+
+    images: Sequence[Tensor]
+    encoded: Any
+    targets: Sequence[Target]
+
+
+@dataclass(frozen=True)
+class PasteInSome:
+    """A paster that leaves some images as they are: what is learned from them is the measure.
+
+    Attributes:
+        paste: The paster.
+        real_share: Share of the draws without anything pasted.
+        seed: Decides which, as a function of image and visit.
+    """
+
+    paste: Callable[[Sample], Sample]
+    real_share: float
+    seed: int
+
+    def __call__(self, sample: Sample) -> Sample:
+        """The sample, pasted or not."""
+        drawn = derive_seed(self.seed, "real", sample.image_id, sample.epoch) / 2**63
+        return sample if drawn < self.real_share else self.paste(sample)
+
+
+class BsgalStep:
+    """A `TrainStep` that learns from real images and from the pasted instances that help.
+
+    The gradient of the images without pasted instances is the measure. Then the pasted instances are judged, and the
+    images that hold them are learned from with the rejected ones ignored.
+
+    Args:
+        config: How.
+        categories: What the labels 1, 2, … mean.
+    """
+
+    def __init__(self, config: BsgalConfig, categories: Sequence[Category]) -> None:
+        self.name = "bsgal"
+        self.config, self.ledger = config, Ledger(categories)
+        self.threshold = config.threshold.build()
+        self.calls = 0
+        self._estimator: ContributionEstimator | None = None
+        self._resumed: dict[str, Any] | None = None
+
+    def __call__(self, engine: Engine, parts: Sequence[Part]) -> Mapping[str, Tensor | float]:
+        """See `TrainStep`."""
+        estimator = self._prepared(engine)
+        split = [divided for part in parts for divided in _divide(part)]
+        real = [part for part in split if not _generated(part)]
+        pasted = [part for part in split if _generated(part)]
+        logged: dict[str, Tensor | float] = {}
+        for part in real:
+            _add(logged, engine.backward(engine.losses(part), part.share))
+        self._observe(engine, estimator, real)
+        verdicts = self._verdicts(engine, estimator, pasted)
+        for part, accepted in zip(pasted, verdicts, strict=True):
+            _add(logged, engine.backward(engine.losses(_without(part, accepted)), part.share))
+        everyone, _ = from_all_ranks([sum(map(len, verdicts)), sum(map(sum, verdicts))])
+        logged["accepted"] = sum(map(sum, verdicts)) / max(sum(seen for seen, _ in everyone), 1)
+        self.calls += 1
+        return logged
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `TrainStep`."""
+        estimator = {} if self._estimator is None else {"estimator": self._estimator.state_dict()}
+        return {
+            "calls": self.calls,
+            "threshold": self.threshold.state_dict(),
+            "ledger": self.ledger.state_dict(),
+            **estimator,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `TrainStep`."""
+        self.calls = state["calls"]
+        self.threshold.load_state_dict(state["threshold"])
+        self.ledger.load_state_dict(state["ledger"])
+        self._resumed = state.get("estimator")
+
+    def write(self, path: Path) -> None:
+        """Write ``contributions.jsonl``; see `Ledger.write`."""
+        self.ledger.write(path)
+
+    def _prepared(self, engine: Engine) -> ContributionEstimator:
+        if self._estimator is not None:
+            return self._estimator
+        detector, config = engine.detector, self.config
+        if not isinstance(detector, JudgesInstances):
+            raise ConfigError(
+                f"bsgal: {type(detector).__name__} cannot judge instances; it needs encode, instance_losses and "
+                "head_parameters (divergen_train.bsgal.detection.JudgesInstances)"
+            )
+        heads = config.mode == "last-layer" and config.parameters is None
+        self._estimator = ContributionEstimator(
+            cast(nn.Module, detector),
+            _instance_losses,
+            mode=config.mode,
+            momentum=config.momentum,
+            normalize=config.normalize,
+            derivative="differences",  # RoIAlign has no forward mode
+            parameters=detector.head_parameters() if heads else config.parameters,
+            sketch_size=config.sketch_size,
+            optimizer=engine.optimizer,
+        )
+        if self._resumed is not None:
+            self._estimator.load_state_dict(self._resumed)
+        return self._estimator
+
+    def _observe(self, engine: Engine, estimator: ContributionEstimator, real: Sequence[Part]) -> None:
+        if self.config.mode == "lookahead":
+            if real:
+                estimator.observe(self._judged(engine, real[-1], [[True] * len(t["labels"]) for t in real[-1].targets]))
+            return
+        own = sum(part.share for part in real)
+        share = float(engine.world.sum_(torch.tensor([own], device=engine.world.device)))
+        if share:
+            scaled = engine.scaler.get_scale() if engine.scaler.is_enabled() else 1.0
+            # A mean over processes is taken; each holds its share of the sum.
+            estimator.observe_gradients(scale=engine.world.size / (share * scaled))
+
+    def _verdicts(self, engine: Engine, estimator: ContributionEstimator, parts: Sequence[Part]) -> list[list[bool]]:
+        """For each part, for each pasted instance in it: is it learned from?"""
+        sources = [_sources(part) for part in parts]
+        ready, _ = from_all_ranks(estimator.ready)
+        if not all(ready) or self.calls % self.config.every:
+            return [[self.ledger.remembered(source) for source, _ in found] for found in sources]
+        contributions = [estimator.estimate(self._judged(engine, part, _pasted(part))).tolist() for part in parts]
+        flat = [
+            (*key, value)
+            for found, values in zip(sources, contributions, strict=True)
+            for key, value in zip(found, values, strict=True)
+        ]
+        scores = [self.ledger.score(source, value) if self.config.average else value for source, _, value in flat]
+        if self.config.unit == "image":
+            scores = _by_image(scores, parts)
+        labels = [label for _, label, _ in flat]
+        accepted = self.threshold(torch.tensor(scores), labels).tolist()
+        everyone, _ = from_all_ranks(list(zip(flat, accepted, strict=True)))
+        for (source, label, value), verdict in (entry for rank in everyone for entry in rank):
+            self.ledger.add(source, label, value, verdict)
+        verdicts = iter(accepted)
+        return [[next(verdicts) for _ in found] for found in sources]
+
+    def _judged(self, engine: Engine, part: Part, which: Sequence[Sequence[bool]]) -> Judged:
+        device = engine.world.device
+        images = [image.to(device) for image in part.images]
+        targets = [_subset(target, chosen, device) for target, chosen in zip(part.targets, which, strict=True)]
+        if self.config.mode != "last-layer":
+            return Judged(images, None, targets)
+        with torch.no_grad():
+            return Judged(images, cast(JudgesInstances, engine.detector).encode(images), targets)
+
+
+def _instance_losses(model: Any, batch: Judged) -> Tensor:
+    encoded = model.encode(batch.images) if batch.encoded is None else batch.encoded
+    losses: Tensor = model.instance_losses(encoded, batch.targets)
+    return losses
+
+
+def _pasted(part: Part) -> list[list[bool]]:
+    return [[source is not None for source in target["sources"]] for target in part.targets]
+
+
+def _generated(part: Part) -> bool:
+    return any(any(found) for found in _pasted(part))
+
+
+def _sources(part: Part) -> list[tuple[str, int]]:
+    """Source and label of the pasted instances of all images."""
+    return [
+        (source, int(label))
+        for target in part.targets
+        for source, label in zip(target["sources"], target["labels"], strict=True)
+        if source is not None
+    ]
+
+
+def _divide(part: Part) -> list[Part]:
+    """The images without pasted instances, and those with."""
+    found = [any(flags) for flags in _pasted(part)]
+    parts = []
+    for wanted in (False, True):
+        index = [i for i, has in enumerate(found) if has is wanted]
+        if index:
+            images, targets = [part.images[i] for i in index], [part.targets[i] for i in index]
+            parts.append(Part(images, targets, part.seed, part.share * len(index) / len(found)))
+    return parts
+
+
+def _without(part: Part, accepted: Sequence[bool]) -> Part:
+    """The part with its rejected instances ignored."""
+    verdicts = iter(accepted)
+    targets = []
+    for target in part.targets:
+        keep = torch.tensor([source is None or next(verdicts) for source in target["sources"]], dtype=torch.bool)
+        changed = dict(target)
+        changed["labels"] = torch.where(keep, target["labels"], IGNORED)
+        targets.append(cast(Target, changed))
+    return replace(part, targets=targets)
+
+
+def _subset(target: Target, chosen: Sequence[bool], device: torch.device) -> Target:
+    keep = torch.tensor(chosen, dtype=torch.bool)
+    return Target(
+        boxes=target["boxes"][keep].to(device),
+        labels=target["labels"][keep].to(device),
+        masks=target["masks"][keep].to(device),
+        image_id=target["image_id"],
+        sources=tuple(source for source, kept in zip(target["sources"], chosen, strict=True) if kept),
+    )
+
+
+def _by_image(scores: Sequence[float], parts: Sequence[Part]) -> list[float]:
+    """Every score replaced by the mean of its image."""
+    left, found = list(scores), []
+    for part in parts:
+        for flags in _pasted(part):
+            own, left = left[: sum(flags)], left[sum(flags) :]
+            found += [sum(own) / len(own)] * len(own) if own else []
+    return found
+
+
+def _add(logged: dict[str, Tensor | float], numbers: Mapping[str, Tensor]) -> None:
+    for name, value in numbers.items():
+        logged[name] = logged.get(name, 0.0) + value

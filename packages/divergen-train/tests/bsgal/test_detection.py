@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from divergen_records.coco import Dataset
+from divergen_records.errors import ConfigError
+from divergen_records.sample import Instance, Sample
+from divergen_train import TrainConfig, fit, read_log
+from divergen_train.bsgal.config import BsgalConfig, ThresholdConfig
+from divergen_train.bsgal.detection import IGNORED, BsgalStep, PasteInSome
+from divergen_train.bsgal.ledger import Ledger, read_contributions
+from divergen_train.checkpoint import load_checkpoint
+from divergen_train.detector import Target, build_detector
+from divergen_train.distributed import join_world
+from divergen_train.step import Engine, Part, PlainStep
+from torch import Tensor
+
+
+class PowerCut(Exception):
+    pass
+
+
+@dataclass
+class Stamp:
+    """Pastes two discs: `good` of the category that its colour says, `bad` of another one."""
+
+    left: int = 10_000
+
+    def __call__(self, sample: Sample) -> Sample:
+        self.left -= 1
+        if self.left < 0:
+            raise PowerCut
+        rng = np.random.default_rng((sample.image_id, sample.epoch))
+        image, instances = sample.image.copy(), list(sample.instances)
+        disc = np.hypot(*np.mgrid[-8:9, -8:9]) <= 8
+        for kind, category in (("good", 5), ("bad", 10)):
+            x, y = (int(v) for v in rng.integers(0, 46, 2))
+            image[y : y + 17, x : x + 17][disc] = (210, 40, 40)
+            number = int(rng.integers(3))
+            instances.append(Instance(category, disc, x, y, source=f"{kind}-{number}"))
+        return Sample(image, tuple(instances), sample.image_id, sample.epoch)
+
+
+def selective(tiny: TrainConfig, **changes: Any) -> TrainConfig:
+    settings = {"threshold": ThresholdConfig(rate=0.5, warmup=4), "real_share": 0.5, **changes}
+    return tiny.model_copy(update={"bsgal": BsgalConfig(**settings), "batch_size": 4})
+
+
+def make_target(count: int, seed: int, sources: tuple[str | None, ...] | None = None) -> tuple[Tensor, Target]:
+    rng = torch.Generator().manual_seed(seed)
+    corners = torch.randint(0, 40, (count, 2), generator=rng).float()
+    boxes = torch.cat([corners, corners + 16], 1)
+    masks = torch.zeros(count, 64, 64, dtype=torch.uint8)
+    for mask, (x0, y0, x1, y1) in zip(masks, boxes.int().tolist(), strict=True):
+        mask[y0:y1, x0 + 3 : x1] = 1
+    image = torch.randint(0, 256, (3, 64, 64), generator=rng, dtype=torch.uint8)
+    labels = torch.randint(1, 4, (count,), generator=rng)
+    return image, Target(boxes=boxes, labels=labels, masks=masks, image_id=seed, sources=sources or (None,) * count)
+
+
+def test_instance_losses__of_each_object_alone(shapes: Dataset, tiny: TrainConfig) -> None:
+    detector: Any = build_detector(tiny.detector, shapes.categories)
+    (first, one), (second, two) = make_target(3, 1), make_target(2, 2)
+    both = detector.instance_losses(detector.encode([first, second]), [one, two])
+    assert both.shape == (5,)
+    alone = [detector.instance_losses(detector.encode([image]), [t]) for image, t in ((first, one), (second, two))]
+    torch.testing.assert_close(both, torch.cat(alone), rtol=1e-4, atol=1e-5)
+    wrong = Target(**{**two, "labels": two["labels"] % 3 + 1})  # type: ignore[typeddict-item]
+    other = detector.instance_losses(detector.encode([first, second]), [one, wrong])
+    assert torch.equal(both[:3], other[:3])
+    assert (both[3:] != other[3:]).all()
+    both.sum().backward()
+    assert all(p.grad is not None for name, p in detector.named_parameters() if name.startswith("roi_heads"))
+    empty = make_target(0, 3)
+    assert detector.instance_losses(detector.encode([empty[0]]), [empty[1]]).shape == (0,)
+
+
+@pytest.mark.parametrize("classifier", ["softmax", "sigmoid"])
+def test_detector__learns_nothing_from_ignored_objects(shapes: Dataset, tiny: TrainConfig, classifier: str) -> None:
+    config = tiny.detector.model_copy(update={"classifier": classifier, "roi_batch": 512, "rpn_batch": 4096})
+    detector: Any = build_detector(config, shapes.categories)
+    detector.train(True)
+    image, target = make_target(4, 1)
+    target["labels"][2] = IGNORED
+
+    def losses(labels: Tensor, masks: Tensor) -> dict[str, Tensor]:
+        torch.manual_seed(0)
+        changed = Target(**{**target, "labels": labels, "masks": masks})  # type: ignore[typeddict-item]
+        found: dict[str, Tensor] = detector([image], [changed])
+        return found
+
+    masks = target["masks"].clone()
+    masks[2] = 0
+    before, after = losses(target["labels"], target["masks"]), losses(target["labels"], masks)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    seen = target["labels"].clone()
+    seen[2] = 1
+    learned = losses(seen, target["masks"])
+    assert all(not torch.equal(before[name], learned[name]) for name in ("loss_classifier", "loss_mask"))
+    assert all(value.isfinite() for value in before.values())
+    # No anchor on it is background either.
+    anchors = detector.rpn.anchor_generator
+    pixels, features, sizes = detector.encode([image])
+    from torchvision.models.detection.image_list import ImageList
+
+    boxes = anchors(ImageList(pixels, sizes), list(features.values()))
+    plain = Target(**{**target, "labels": seen})  # type: ignore[typeddict-item]
+    (ignoring,), _ = detector.rpn.assign_targets_to_anchors(boxes, [target])
+    (learning,), _ = detector.rpn.assign_targets_to_anchors(boxes, [plain])
+    changed = ignoring != learning
+    assert changed.any()
+    assert (learning[changed] == 1).all()
+    assert (ignoring[changed] == -1).all()
+
+
+def test_fit__judges_logs_and_writes_contributions(shapes: Dataset, tiny: TrainConfig, tmp_path: Path) -> None:
+    result = fit(shapes, out=tmp_path, config=selective(tiny), paste=Stamp())
+    rows = read_contributions(tmp_path / "contributions.jsonl")
+    assert {row.source for row in rows} <= {f"{kind}-{i}" for kind in ("good", "bad") for i in range(3)}
+    assert len(rows) == 6
+    assert all(row.category == ("red" if row.source.startswith("good") else "green") for row in rows)
+    assert 0 < sum(row.accepted for row in rows) < sum(row.n for row in rows)
+    assert all(row.mean is not None for row in rows)
+    assert all(0 <= line["accepted"] <= 1 for line in read_log(result.log))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"mode": "last-layer", "every": 2},
+        {"mode": "random-projection", "unit": "image", "average": False},
+        {"mode": "gradient", "normalize": "cosine"},
+        {"mode": "lookahead", "normalize": "none", "threshold": ThresholdConfig(fixed=0.0)},
+    ],
+    ids=["directional", "last-layer", "random-projection", "gradient", "lookahead"],
+)
+def test_fit__killed_and_resumed_equals_uninterrupted(
+    shapes: Dataset, tiny: TrainConfig, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    config = selective(tiny, **changes)
+    fit(shapes, out=tmp_path / "whole", config=config, paste=Stamp())
+    with pytest.raises(PowerCut):
+        fit(shapes, out=tmp_path / "killed", config=config, paste=Stamp(left=8))
+    killed = load_checkpoint(tmp_path / "killed" / "checkpoint.pt")
+    assert 0 < killed.iteration < config.iterations
+    fit(shapes, out=tmp_path / "killed", config=config, paste=Stamp())
+    first, second = (load_checkpoint(tmp_path / name / "checkpoint.pt") for name in ("whole", "killed"))
+    assert all(torch.equal(first.model[key], second.model[key]) for key in first.model)
+    assert first.step == "bsgal"
+    if changes.get("mode") != "lookahead":  # which forgets its real batch, and judges from the next one on
+        written = [(tmp_path / name / "contributions.jsonl").read_text() for name in ("whole", "killed")]
+        assert written[0] == written[1]
+
+
+def test_step__accepting_everything_is_the_plain_gradient_in_two_pieces(shapes: Dataset, tiny: TrainConfig) -> None:
+    """Real and pasted images apart, each as its own part."""
+    gradients = []
+    items = [make_target(3, 1), make_target(3, 2, ("a", None, "b"))]
+    apart = [Part([image], [target], 7, 0.5) for image, target in items]
+    together = Part([image for image, _ in items], [target for _, target in items], 7, 1.0)
+    for kind in ("plain", "selective"):
+        with join_world("cpu") as world:
+            torch.manual_seed(0)
+            engine = Engine(build_detector(tiny.detector, shapes.categories), tiny, world)
+            engine.detector.train(True)
+            config = BsgalConfig(threshold=ThresholdConfig(fixed=-1e9), real_share=0.5)
+            step: Any = PlainStep() if kind == "plain" else BsgalStep(config, shapes.categories)
+            logged = step(engine, apart if kind == "plain" else [together])
+            gradients.append([p.grad for p in engine.detector.parameters() if p.grad is not None])
+    assert logged["accepted"] == 1
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_fit__bad_settings(shapes: Dataset, tiny: TrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="give paste too"):
+        fit(shapes, out=tmp_path, config=selective(tiny))
+    with pytest.raises(ValueError, match="must be 'global'"):
+        BsgalConfig(unit="image", threshold=ThresholdConfig(rate=0.5, per="category"))
+    with pytest.raises(ValueError, match="needs mode='gradient'"):
+        BsgalConfig(normalize="cosine")
+    with pytest.raises(ValueError, match="normalize='none'"):
+        BsgalConfig(mode="lookahead")
+
+
+def test_step__a_detector_that_cannot_judge(tiny: TrainConfig) -> None:
+    class Plain(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone = torch.nn.Linear(2, 2)
+
+    with join_world("cpu") as world, pytest.raises(ConfigError, match="Plain cannot judge instances; it needs encode"):
+        BsgalStep(BsgalConfig(), [])(Engine(Plain(), tiny, world), [])  # type: ignore[arg-type]
+
+
+def test_paste_in_some__a_share_decided_by_image_and_visit() -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+    paste = PasteInSome(Stamp(), 0.25, seed=1)
+    samples = [Sample(image, (), image_id, epoch) for image_id in range(20) for epoch in range(20)]
+    pasted = [bool(paste(sample).instances) for sample in samples]
+    assert 0.68 < sum(pasted) / len(pasted) < 0.82
+    assert pasted == [bool(paste(sample).instances) for sample in samples]
+
+
+def test_ledger__means_verdicts_and_file(shapes: Dataset, tmp_path: Path) -> None:
+    ledger = Ledger(shapes.categories)
+    assert ledger.remembered("new")
+    assert ledger.score("new", 3.0) == 3.0
+    for value, accepted in ((1.0, True), (2.0, False), (float("nan"), False)):
+        ledger.add("b", 2, value, accepted)
+    ledger.add("a", 1, float("nan"), False)
+    assert ledger.score("b", 6.0) == 3.0
+    assert not ledger.remembered("b")
+    resumed = Ledger(shapes.categories)
+    resumed.load_state_dict(ledger.state_dict())
+    resumed.write(tmp_path / "contributions.jsonl")
+    a, b = read_contributions(tmp_path / "contributions.jsonl")
+    assert (a.source, a.category_id, a.n, a.accepted, a.mean) == ("a", 5, 1, 0, None)
+    assert (b.source, b.category, b.n, b.accepted, b.mean) == ("b", "green", 3, 1, 1.5)
