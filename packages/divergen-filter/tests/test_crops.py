@@ -63,6 +63,22 @@ def test_crop_instance__fills(fill, value):
     assert crop[0, 1, 0] == value and crop[0, 0, 0] == 7
 
 
+def test_crop_instance__margin_ends_at_the_picture():
+    image = np.arange(300).astype(np.uint8).reshape(10, 10, 3)
+    mask = np.zeros((10, 10), dtype=bool)
+    mask[1, 6] = True
+    crop = crop_instance(image, mask, fill="original", margin=3)
+    np.testing.assert_array_equal(crop, image[0:5, 3:10])
+
+
+def test_crop_instance__whole_picture():
+    image = np.full((8, 6, 3), 9, dtype=np.uint8)
+    mask = np.zeros((8, 6), dtype=bool)
+    mask[2, 3] = True
+    crop = crop_instance(image, mask, fill="black", whole=True, margin=3)
+    assert crop.shape == (8, 6, 3) and crop.sum() == 27
+
+
 def test_crop_instance__window_of_a_larger_picture():
     image = np.zeros((20, 20, 3), dtype=np.uint8)
     image[7, 9] = 50

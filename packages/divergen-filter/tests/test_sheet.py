@@ -29,20 +29,28 @@ def test_write_sheet__stands_alone_and_shows_every_category(decided, tmp_path):
     text = page.read_text()
     assert "4 kept of 5" in text and "thing_1: 1 of 2 kept" in text and "thing_9: 1 of 1 kept" in text
     assert not re.search(r'(src|href)="(?!data:)', text)
-    assert text.count("data:image/jpeg") == 15  # each of five rows is among the best, the borderline and the worst
+    assert text.count("data:image/jpeg") == 5
     assert text.count("<circle") == 5 + 6
     assert "inter_similarity 0." in text
     with pytest.raises(ConfigError, match="is there already"):
         write_sheet(table, page)
 
 
-def test_write_sheet__best_comes_before_worst(decided, tmp_path):
+def test_write_sheet__best_borderline_and_worst(decided, tmp_path):
     table, _ = decided
+    first = next(table.records("category = 'thing_1'"))
+    for number, similarity in enumerate([0.51, 0.9, 0.2, 0.95, 0.1]):
+        changes = {"id": f"{number:032x}", "inter_similarity": similarity, "kept": similarity >= 0.5}
+        table.append([first.model_copy(update=changes)])
     write_sheet(table, tmp_path / "sheet.html", rules=RULES, categories=["thing_1"], each=1)
     text = (tmp_path / "sheet.html").read_text()
-    good, bad = (next(row.id for row in table.records() if row.prompt == prompt) for prompt in "03")
-    strips = re.findall(r'class="strip"><b>(\w+)</b>.*?title="(\w+)"', text)
-    assert strips[0] == ("best", good) and strips[2] == ("worst", bad)
+    strips = dict(re.findall(r'class="strip"><b>(\w+)</b><div class="thumb \w+" title="(\w+)"', text))
+    assert strips.keys() == {"best", "borderline", "worst"}
+    found = [
+        table.take([strips[name]], ["inter_similarity"]).to_pylist()[0] for name in ("best", "borderline", "worst")
+    ]
+    values = table.take(order, ["inter_similarity"])["inter_similarity"].to_numpy().round(2)
+    assert values[0] >= 0.95 and values[1] == np.float32(0.51) and values[2] <= np.float32(0.1)
     assert "thing_2:" not in text
 
 
@@ -62,9 +70,9 @@ def test_write_sheet__escapes_names(decided, tmp_path):
 
 
 def test_histogram__threshold_nan_and_nothing():
-    chart = histogram("score", {"kept": np.array([0.5, np.nan]), "rejected": np.array([0.1])}, [0.3])
+    chart = histogram("score", {"kept": np.array([0.5, np.nan]), "rejected": np.array([0.1])}, [[0.3]])
     assert "(1 without)" in chart and "<line" in chart and "nan" not in chart
-    assert 'fill="#0003"' in histogram("score", {"kept": np.linspace(0, 1, 9)}, [0.1, 0.5, 0.9])
+    assert 'fill="#0003"' in histogram("score", {"kept": np.linspace(0, 1, 9)}, [[0.1, 0.5, 0.9]])
     assert "<svg" not in histogram("score", {"kept": np.array([np.nan])})
     assert "<svg" in histogram("score", {"kept": np.array([0.5, 0.5])})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from divergen_records import ConfigError
@@ -19,7 +19,7 @@ Method: TypeAlias = Literal["wrong-category", "leave-one-out"]
 PAPER_THRESHOLD = 0.6
 """DiverGen's threshold of inter-similarity, on CLIP ViT-L/14."""
 
-_OTHERS = 20_000
+_OTHERS = 8192
 """Crops of other categories that a threshold is estimated from, at most; evenly spread over the references."""
 
 
@@ -114,9 +114,9 @@ def calibrate(
         thresholds = _wrong_category(others, other_rows, share)
     else:
         thresholds = _leave_one_out(own, rows, sums.counts, share, shrinkage)
-    found = []
+    found, by_category = [], np.split(own[np.argsort(rows, kind="stable")], np.cumsum(sums.counts)[:-1])
     for row, category_id in enumerate(sums.ids):
-        mine, foreign = own[rows == row], others[other_rows != row, row]
+        mine, foreign = by_category[row], others[row, other_rows != row]
         found.append(
             CategoryCalibration(
                 int(category_id),
@@ -126,33 +126,32 @@ def calibrate(
                 float((foreign >= thresholds[row]).mean()) if len(foreign) else float("nan"),
             )
         )
-    foreign = others[np.arange(len(sums.ids)) != other_rows[:, None]]
+    foreign = others[np.arange(len(sums.ids))[:, None] != other_rows]
     return Calibration(method, share, tuple(found), _share(own[~np.isnan(own)]), _share(foreign))
 
 
-def _share(similarity: NDArray[np.float64]) -> float:
+def _share(similarity: NDArray[np.floating[Any]]) -> float:
     return float((similarity >= PAPER_THRESHOLD).mean()) if len(similarity) else float("nan")
 
 
 def _others(
     references: References, rows: NDArray[np.int64], sums: CategorySums
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Similarity of a spread of real crops (M,) to every category (M, C), and their own categories' rows (M,)."""
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Similarity of every category to a spread of real crops (C, M), and these crops' own categories' rows (M,)."""
     count = len(references.embeddings)
     chosen = np.unique(np.linspace(0, count - 1, min(count, _OTHERS)).round().astype(np.int64))
-    means = sums.sums / sums.counts[:, None]
-    return references.embeddings[chosen].astype(np.float64) @ means.T, rows[chosen]
+    means = (sums.sums / sums.counts[:, None]).astype(np.float32)
+    return means @ references.embeddings[chosen].T, rows[chosen]
 
 
-def _wrong_category(similarity: NDArray[np.float64], rows: NDArray[np.int64], share: float) -> NDArray[np.float64]:
+def _wrong_category(similarity: NDArray[np.float32], rows: NDArray[np.int64], share: float) -> NDArray[np.float64]:
     if len(np.unique(rows)) < 2:
         raise ConfigError(
             "calibration by wrong-category needs real crops of two categories, these references have one; "
             "use method leave-one-out, or give the threshold as a number"
         )
-    return np.array(
-        [np.quantile(similarity[rows != row, row], 1 - share) for row in range(similarity.shape[1])], dtype=np.float64
-    )
+    found = [np.quantile(mine[rows != row], 1 - share) for row, mine in enumerate(similarity)]
+    return np.array(found, dtype=np.float64)
 
 
 def _leave_one_out(
@@ -166,8 +165,9 @@ def _leave_one_out(
         )
     pooled = float(np.quantile(own[measured], share))
     thresholds = np.full(len(counts), pooled)
+    by_category = np.split(own[np.argsort(rows, kind="stable")], np.cumsum(counts)[:-1])
     for row, count in enumerate(counts):
         if count > 1:
             weight = count / (count + shrinkage)
-            thresholds[row] = weight * np.quantile(own[rows == row], share) + (1 - weight) * pooled
+            thresholds[row] = weight * np.quantile(by_category[row], share) + (1 - weight) * pooled
     return thresholds

@@ -17,24 +17,21 @@ _WIDTH, _HEIGHT, _FOOT = 320, 120, 16
 _BINS = 40
 
 
-def histogram(
-    title: str, groups: Mapping[str, NDArray[np.float64]], limits: Sequence[float] = (), note: str = ""
-) -> str:
+def histogram(title: str, groups: Mapping[str, NDArray[np.float64]], limits: Sequence[Sequence[float]] = ()) -> str:
     """Stacked histogram of a score.
 
     Args:
         title: The score's name.
         groups: Values of each group, ``kept``, ``rejected`` …; NaN is left out and counted in the title.
-        limits: Thresholds: a line for one, a band from the 10 to the 90 % quantile for many.
-        note: Said behind the title.
+        limits: Thresholds of each rule: a line at their median, and a band from their 10 to their 90 % quantile.
     """
     finite = {name: values[np.isfinite(values)] for name, values in groups.items()}
     everything = np.concatenate([*finite.values(), np.zeros(0)])
     missing = sum(map(len, groups.values())) - len(everything)
-    caption = escape(f"{title}{' ' + note if note else ''}{f' ({missing} without)' if missing else ''}")
+    caption = escape(f"{title}{f' ({missing} without)' if missing else ''}")
     if not len(everything):
         return f"<figure><figcaption>{caption}</figcaption></figure>"
-    drawn = np.append(everything, [limit for limit in limits if np.isfinite(limit)])
+    drawn = np.append(everything, [limit for some in limits for limit in some if np.isfinite(limit)])
     low, high = float(drawn.min()), float(drawn.max())
     high = high if high > low else low + 1e-6 + abs(low) * 1e-3
     edges = np.linspace(low, high, _BINS + 1)
@@ -47,7 +44,8 @@ def histogram(
             y = _HEIGHT - base[index] - height
             parts.append(_rect(index * step, y, step - 0.5, height, COLOURS[name]))
             base[index] += height
-    parts += _limits([limit for limit in limits if np.isfinite(limit)], low, high)
+    for some in limits:
+        parts += _limits([limit for limit in some if np.isfinite(limit)], low, high)
     for x, anchor, value in ((0, "start", low), (_WIDTH, "end", high)):
         parts.append(f'<text x="{x}" y="{_HEIGHT + 13}" text-anchor="{anchor}">{value:.3g}</text>')
     return f"<figure><figcaption>{caption}</figcaption>{_svg(parts, _WIDTH, _HEIGHT + _FOOT)}</figure>"

@@ -47,6 +47,9 @@ def _crop(fill: str, min_side: int) -> Callable[[Decorated], Decorated]:
         command = click.option(
             "--min-side", default=min_side, show_default=True, help="Least length of the crop's sides, pixels."
         )(command)
+        command = click.option(
+            "--margin", default=0, show_default=True, help="Room on each side of the object's box, pixels."
+        )(command)
         return click.option(
             "--fill",
             type=click.Choice(["blur", "black", "white", "original"]),

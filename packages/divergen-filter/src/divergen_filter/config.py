@@ -139,16 +139,18 @@ class CropConfig(Config):
 
     Attributes:
         fill: What replaces the pixels outside the mask.
+        margin: Room on each side of the object's box, pixels; DiverGen's published script has 40 for real crops.
         min_side: The crop's sides are at least this long where the picture allows, pixels.
         square: Widen the shorter side of the crop to the longer.
         whole: The whole picture instead of the object's box.
     """
 
     fill: Literal["blur", "black", "white", "original"] = "black"
+    margin: int = Field(default=0, ge=0)
     min_side: int = Field(default=0, ge=0)
     square: bool = False
     whole: bool = False
 
     def __str__(self) -> str:
-        where = "whole picture" if self.whole else f"box of at least {self.min_side} px"
+        where = "whole picture" if self.whole else f"box + {self.margin} px, at least {self.min_side} px"
         return f"{self.fill}, {where}{', square' if self.square else ''}"

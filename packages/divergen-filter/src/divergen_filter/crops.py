@@ -26,6 +26,7 @@ def crop_instance(
     x: int = 0,
     y: int = 0,
     fill: Fill = "blur",
+    margin: int = 0,
     min_side: int = 0,
     square: bool = False,
     whole: bool = False,
@@ -38,6 +39,7 @@ def crop_instance(
         x: Left edge of the window, pixels.
         y: Top edge of the window, pixels.
         fill: What replaces the pixels outside the mask: a 10 × 10 box blur of them, black, white, or nothing.
+        margin: Room on each side of the object's box, pixels; it ends at the picture's edge.
         min_side: The crop's sides are at least this long where the picture allows, pixels.
         square: Widen the shorter side to the longer where the picture allows.
         whole: The whole picture instead of the object's box.
@@ -58,7 +60,15 @@ def crop_instance(
             f"height {height}, width {width}"
         )
     tight = (x + int(columns[0]), y + int(rows[0]), x + int(columns[-1]) + 1, y + int(rows[-1]) + 1)
-    box = (0, 0, width, height) if whole else pad_box(tight, height, width, min_side=min_side, square=square)
+    box = (0, 0, width, height)
+    if not whole:
+        roomy = (
+            max(tight[0] - margin, 0),
+            max(tight[1] - margin, 0),
+            min(tight[2] + margin, width),
+            min(tight[3] + margin, height),
+        )
+        box = pad_box(roomy, height, width, min_side=min_side, square=square)
     inside = np.zeros((box[3] - box[1], box[2] - box[0]), dtype=bool)
     inside[tight[1] - box[1] : tight[3] - box[1], tight[0] - box[0] : tight[2] - box[0]] = mask[
         rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1

@@ -39,6 +39,7 @@ def reference_embeddings(
     embedder: Embedder,
     *,
     fill: Fill = "black",
+    margin: int = 0,
     min_side: int = 80,
     square: bool = False,
     min_area: int = 100,
@@ -56,7 +57,9 @@ def reference_embeddings(
         embedder: Makes the vectors.
         fill: What replaces the pixels outside of the mask. The published crops have ``"blur"``, a 10 × 10 box filter,
             and the generated ones black; a small network is better at comparing like with like, black with black.
-        min_side: The crop's sides are at least this long where the picture allows, pixels; published: 80.
+        margin: Room on each side of the object's box, pixels; 40 in DiverGen's script, whose crops are so at least
+            80 px wide.
+        min_side: The crop's sides are at least this long where the picture allows, pixels.
         square: Widen the shorter side of the crop to the longer.
         min_area: Instances with fewer mask pixels are left out.
         max_per_category: Embed only this many of a category, the largest ones; all where None.
@@ -69,7 +72,7 @@ def reference_embeddings(
         DatasetError: If no instance is left.
         ConfigError: If ``resume`` holds parts of other data, another model or other settings.
     """
-    crop = CropConfig(fill=fill, min_side=min_side, square=square)
+    crop = CropConfig(fill=fill, margin=margin, min_side=min_side, square=square)
     skipped: Counter[str] = Counter()
     chosen = _choose(dataset, min_area, max_per_category, skipped)
     images = [image for image in dataset.images if image.id in chosen]

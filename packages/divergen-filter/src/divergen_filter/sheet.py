@@ -39,7 +39,7 @@ h1{font-size:22px}h2{font-size:17px;margin:28px 0 8px}h3{font-size:14px;margin:1
 figure{display:inline-block;margin:0 16px 12px 0;vertical-align:top}figcaption{font-size:12px;color:#555}
 svg text{font-size:11px;fill:#555}table{border-spacing:8px 1px}td{font-size:12px;white-space:nowrap}
 .bar{width:240px;height:10px;background:#eee}.bar div{height:10px;background:#0072b2}
-.strip{display:flex;gap:6px;align-items:flex-start;margin:4px 0}
+.strip{display:flex;flex-wrap:wrap;gap:6px;align-items:flex-start;margin:4px 0}
 .strip b{width:76px;font-size:12px;font-weight:500;color:#555}
 .thumb{width:118px;font-size:11px;line-height:1.25;overflow-wrap:anywhere}.thumb img{display:block}
 .kept img{border:3px solid #0072b2}.rejected img{border:3px solid #d55e00}.undecided img{border:3px solid #999}
@@ -180,10 +180,7 @@ def _histograms(rows: _Rows) -> list[str]:
         groups = {state: values[states == state] for state in ("kept", "rejected", "undecided")}
         shown = {state: found for state, found in groups.items() if len(found)}
         limits = [np.unique(found) for key, found in rows.limits.items() if key.split()[0] == name]
-        if len(limits) <= 1:
-            charts.append(histogram(name, shown, limits[0].tolist() if limits else ()))
-        else:  # from and to: two lines
-            charts.append(histogram(name, shown, [float(np.median(found)) for found in limits], "from – to"))
+        charts.append(histogram(name, shown, [found.tolist() for found in limits]))
     return charts
 
 
@@ -224,9 +221,13 @@ def _category(table: InstanceTable, rows: _Rows, name: str, mine: NDArray[np.boo
     where = where[~np.isnan(values[where])] if not np.isnan(values[where]).all() else where
     order = where[np.argsort(-np.nan_to_num(values[where]), kind="stable")]
     limit = next((found for key, found in rows.limits.items() if key.split()[0] == rows.score), None)
-    middle = np.nanmedian(values[order]) if limit is None or np.isnan(limit[order]).all() else limit[order]
-    near = order[np.argsort(np.abs(values[order] - middle), kind="stable")][:each]
-    strips = {"best": order[:each], "borderline": near[np.argsort(-values[near])], "worst": order[::-1][:each]}
+    middle = float(np.nanmedian(values[order] if limit is None or np.isnan(limit[order]).all() else limit[order]))
+    if len(order) <= 2 * each:
+        strips = {"all": order}
+    else:
+        rest = order[each:-each]
+        near = rest[np.argsort(np.abs(values[rest] - middle), kind="stable")][:each]
+        strips = {"best": order[:each], "borderline": near[np.argsort(-values[near])], "worst": order[-each:]}
     kept = sum(rows.states[int(row)] == "kept" for row in np.flatnonzero(mine))
     html = [f"<h3>{escape(name)}: {kept} of {int(mine.sum())} kept</h3>"]
     for title, chosen in strips.items():

@@ -14,6 +14,7 @@ from divergen_records.masks import decode_counts
 
 from .basics import measure_basics
 from .calibration import calibrate
+from .config import CropConfig
 from .crops import crop_instance
 from .decision import decide, needs_references, rule_columns
 from .embedder import Embedder, Embeddings, Image, TextEmbedder
@@ -36,6 +37,7 @@ class EmbedStage:
     Args:
         embedder: Makes the vectors.
         fill: What replaces the background; the papers put black.
+        margin: Room on each side of the object's box, pixels.
         min_side: The crop's sides are at least this long where the picture allows, pixels.
         square: Widen the shorter side of the crop to the longer.
         whole: The whole picture instead of the object's box.
@@ -51,13 +53,15 @@ class EmbedStage:
         embedder: Embedder,
         *,
         fill: Fill = "black",
+        margin: int = 0,
         min_side: int = 0,
         square: bool = False,
         whole: bool = False,
         workers: int | None = None,
     ) -> None:
         self.embedder, self.workers = embedder, workers or os.cpu_count() or 1
-        self._options: dict[str, Any] = {"fill": fill, "min_side": min_side, "square": square, "whole": whole}
+        crop = CropConfig(fill=fill, margin=margin, min_side=min_side, square=square, whole=whole)
+        self._options: dict[str, Any] = crop.model_dump()
 
     def __call__(self, batch: Batch) -> Batch:
         """Embed a batch of encoded pictures and their masks."""
