@@ -1,5 +1,7 @@
 import json
+import warnings
 
+import cv2
 import divergen_paste.baking
 import numpy as np
 import pytest
@@ -161,3 +163,33 @@ def test_write_yolo__labels_beside_the_pictures(dataset, paster, tmp_path):
 def test_write_yolo__pictures_elsewhere(dataset, tmp_path):
     with pytest.raises(DatasetError, match="lie beside the pictures"):
         write_yolo(dataset, tmp_path / "out")
+
+
+def test_write_yolo__ultralytics_reads_it(dataset, paster, tmp_path, monkeypatch):
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("YOLO_OFFLINE", "1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip("ultralytics")
+        from ultralytics.data.dataset import YOLODataset
+        from ultralytics.data.utils import check_det_dataset
+
+        path = bake(dataset, paster, tmp_path / "out", progress=False)
+        baked = read_dataset(path, image_dir=tmp_path / "out" / "images")
+        data = check_det_dataset(str(write_yolo(baked, tmp_path / "out")), autodownload=False)
+        found = YOLODataset(img_path=data["train"], data=data, task="segment", augment=False)
+    assert data["names"] == {0: "cup", 1: "bow_(weapon)", 2: "apple"}
+    assert len(found) == len(baked.images) == 6
+    numbers = {category.id: number for number, category in enumerate(baked.categories)}
+    names = {str(tmp_path / "out" / "images" / image.file_name): image for image in baked.images}
+    for label in found.labels:
+        image = names[label["im_file"]]
+        annotations = baked.annotations_of(image.id)
+        assert label["cls"].ravel().tolist() == [numbers[item.category_id] for item in annotations]
+        for points, item in zip(label["segments"], annotations, strict=True):
+            drawn = np.zeros((image.height, image.width), dtype=np.uint8)
+            # Contours run along the outer edges of pixels, polygons are drawn through their centres.
+            corners = points * (image.width, image.height) - 0.5
+            cv2.fillPoly(drawn, [np.round(corners).astype(np.int32)], 1)
+            mask = segmentation_to_mask(item.segmentation, image.height, image.width)
+            assert (mask & (drawn > 0)).sum() / (mask | (drawn > 0)).sum() > 0.8

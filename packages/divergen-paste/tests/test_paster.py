@@ -11,7 +11,9 @@ import pytest
 from divergen_paste import InstancePool, InstanceSampler, PasteConfig, Paster, PoolWeights
 from divergen_paste.paster import Placement
 from divergen_records import ConfigError, ImageError
-from divergen_records.sample import Sample
+from divergen_records.sample import Instance, Sample
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 def same(first: Sample, second: Sample) -> bool:
@@ -213,3 +215,51 @@ def test_config_parse__values():
 def test_config_parse__bad_settings(setting):
     with pytest.raises(ConfigError):
         PasteConfig.parse([setting])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    size=st.tuples(st.integers(1, 150), st.integers(1, 150)),
+    options=st.fixed_dictionaries(
+        {
+            "max_instances": st.integers(0, 12),
+            "blend": st.sampled_from(["hard", "feather", "gaussian", "poisson", "laplacian"]),
+            "place": st.sampled_from(["uniform", "avoid", "invite"]),
+            "rotation": st.sampled_from([0.0, 90.0]),
+            "colour_jitter": st.sampled_from([0.0, 0.3]),
+            "match_blur": st.booleans(),
+            "match_noise": st.booleans(),
+        }
+    ),
+)
+def test_call__invariants(pool, seed, size, options):
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    old = Instance.from_mask(rng.random(size) < 0.9, 1, annotation_id=3) if rng.random() < 0.7 else None
+    sample = Sample(image, () if old is None else (old,), image_id=1)
+    paster = Paster(pool, count="fixed", seed=seed, **options)
+    result = paster(sample)
+    masks = result.masks()
+    assert same(result, paster(sample))
+    assert masks.sum(axis=0).max(initial=0) <= 1
+    for instance, mask in zip(result.instances, masks, strict=True):
+        assert mask.sum() == instance.area > 0
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        assert instance.box == (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+        assert (instance.source is None) == (instance.annotation_id is not None)
+        assert (
+            instance.source is None or pool.index["category_id"][pool.rows([instance.source])] == instance.category_id
+        )
+    if options["blend"] == "hard" and old is not None:
+        # What is still the old object's shows the old picture.
+        kept = masks[[instance.source is None for instance in result.instances]].any(axis=0)
+        assert (result.image[kept] == image[kept]).all()
+
+
+def test_call__category_without_instances(pool, sample):
+    """Statistics, weights and images may name categories that the pool has nothing of."""
+    sampler = InstanceSampler(pool, category_weights={99: 5.0, 1: 0.0, 3: 0.0}, image_categories=True)
+    shown = replace(sample, instances=(replace(sample.instances[0], category_id=99),))
+    result = Paster(pool, {99: (0.2, 0.1)}, sampler=sampler, count="fixed")(shown)
+    assert {instance.category_id for instance in result.instances if instance.source is not None} == {7}

@@ -1,13 +1,23 @@
 """The published mapper's masks, reproduced where it is right; where it is not, the README says so."""
 
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from divergen_paste import InstancePool, Paster
-from divergen_paste.bench import CATEGORY, compare, make_cutouts, make_large_pool, make_scene, measure_opening
+from divergen_paste.bench import (
+    CATEGORY,
+    compare,
+    make_cutouts,
+    make_large_pool,
+    make_scene,
+    measure_opening,
+    measure_scaling,
+)
 from divergen_paste.build_files import build_from_folder
+from divergen_paste.copy_paste import MmdetCopyPaste, TorchvisionCopyPaste
 from divergen_paste.paster import Placement
 from divergen_paste.published import FullCanvasPaste, PublishedPaste, Scene
 from divergen_records.sample import Instance, Sample
@@ -74,7 +84,49 @@ def test_published__an_object_eaten_bit_by_bit_stays_there(cutouts):
 def test_compare__runs_small(tmp_path):
     result = compare(tmp_path, 96, instances=3, objects=2, images=2, published_images=1)
     assert min(result.published, result.full_canvas, result.ours) > 0
+    assert result.mmdet > 0
+    assert result.torchvision is None or result.torchvision > 0
     assert result.nothing < result.ours
+
+
+def test_measure_scaling__more_instances_take_longer(cutouts):
+    lines = list(measure_scaling(cutouts[0], repeats=1))
+    milliseconds = [[float(value) for value in re.findall(r": ([\d.]+) ms", line)] for line in lines]
+    assert [len(values) for values in milliseconds] == [4, 4, 4, 1]
+    assert milliseconds[0][3] > milliseconds[0][0] > 0
+
+
+def scenes_of_discs(side=96):
+    """A scene, and another of the same size, as arrays."""
+    made = []
+    for seed in (0, 1):
+        sample = make_scene(side, 4, seed)
+        channels = np.ascontiguousarray(sample.image.transpose(2, 0, 1))
+        made.append(Scene(channels, sample.boxes(), sample.category_ids(), sample.masks()))
+    return made
+
+
+def test_mmdet_copy_paste__masks_and_pixels():
+    target, source = scenes_of_discs()
+    result = MmdetCopyPaste(box_shift=10**6)(target, source)
+    covered = source.masks.any(axis=0)
+    assert (result.image == np.where(covered, source.image, target.image)).all()
+    assert (result.masks[:4] == target.masks & ~covered).all()
+    assert (result.masks[4:] == source.masks).all()
+    few = MmdetCopyPaste(box_shift=-1, min_visible=10**6)(target, source)
+    assert (few.masks == source.masks).all()
+
+
+def test_torchvision_copy_paste__equals_mmdets_without_its_blur():
+    pytest.importorskip("torchvision")
+    target, source = scenes_of_discs()
+    way, expected = TorchvisionCopyPaste(blend=False), MmdetCopyPaste(box_shift=10**6)(target, source)
+    result = way(way.tensors(target), way.tensors(source))
+    assert (result["image"].numpy() == expected.image).all()
+    assert (result["masks"].numpy() == expected.masks).all()
+    assert result["area"].tolist() == expected.masks.sum(axis=(1, 2)).tolist()
+    blurred = TorchvisionCopyPaste()(way.tensors(target), way.tensors(source))
+    assert (blurred["image"].numpy() != expected.image).any()
 
 
 def test_measure_opening__many_rows(tmp_path, cutouts):

@@ -16,30 +16,54 @@ from functools import partial
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import cv2
 import numpy as np
-from divergen_records import Category
+from divergen_records import Category, MissingExtra
 from divergen_records.sample import Instance, Sample
 from numpy.typing import NDArray
 
 from .build_files import build_from_folder
-from .paster import Paster
+from .copy_paste import MmdetCopyPaste, TorchvisionCopyPaste
+from .paster import Paster, Placement
 from .pool import INDEX, InstancePool, PoolManifest, build_hash
 from .published import FullCanvasPaste, PublishedPaste, Scene
 
-__all__ = ["Comparison", "compare", "make_cutouts", "make_large_pool", "make_scene", "measure_opening", "report"]
+__all__ = [
+    "Comparison",
+    "compare",
+    "make_cutouts",
+    "make_large_pool",
+    "make_scene",
+    "measure_opening",
+    "measure_scaling",
+    "report",
+]
 
+Item = TypeVar("Item")
 CATEGORY = Category(id=1, name="thing", frequency="f")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Seconds for an image: as the published mapper does, on the whole canvas in one go, by ours, with no instance."""
+    """Seconds for an image.
+
+    Attributes:
+        side: Of the image, pixels.
+        published: As the published mapper does.
+        full_canvas: The same, but on the whole canvas in one go.
+        mmdet: Copy-paste from a second image that is ready in memory, without reading, scaling and placing.
+        torchvision: The same in torchvision's way; None without torchvision.
+        ours: By `Paster`.
+        nothing: By `Paster`, of no instance.
+    """
 
     side: int
     published: float
     full_canvas: float
+    mmdet: float
+    torchvision: float | None
     ours: float
     nothing: float
 
@@ -52,18 +76,57 @@ class Comparison:
 def report(sides: Sequence[int], *, instances: int, objects: int, rows: int, profile: bool) -> Iterator[str]:
     """The lines that ``divergen-paste bench`` prints, as they come."""
     yield f"{instances} instances into images with {objects} objects, CPU time of one thread, median"
-    yield "side   published  full canvas      ours   times   nothing pasted"
+    yield "side   published  full canvas     mmdet*  torchvision*      ours   times   nothing pasted"
     with TemporaryDirectory() as name:
         for side in sides:
             result = compare(Path(name) / str(side), side, instances=instances, objects=objects)
-            times = f"{result.published * 1e3:8.0f} ms {result.full_canvas * 1e3:9.0f} ms {result.ours * 1e3:6.1f} ms"
-            yield f"{side:4d} {times} {result.ratio:7.0f} {result.nothing * 1e6:8.0f} us"
+            yield _row(result)
+        yield "* from a second image of the same size in memory: without reading, scaling and placing instances"
+        yield from measure_scaling(InstancePool.open(Path(name) / str(sides[0]) / "pool"))
         small = InstancePool.open(Path(name) / str(sides[0]) / "pool")
         opening, reading, memory = measure_opening(make_large_pool(small, Path(name) / "large", rows))
         yield f"a pool of {rows} rows opens in {opening * 1e3:.0f} ms; a random read takes {reading * 1e3:.2f} ms"
         yield f"a process that reads from it grows by {memory:.0f} MB"
         if profile:
             yield profile_paste(Paster(small, count="fixed", max_instances=instances), sides[0], objects)
+
+
+def _row(result: Comparison) -> str:
+    slow = " ".join(f"{1e3 * value:9.0f} ms" for value in (result.published, result.full_canvas, result.mmdet))
+    vision = "not here" if result.torchvision is None else f"{1e3 * result.torchvision:.0f} ms"
+    ours = f"{1e3 * result.ours:.1f} ms"
+    return f"{result.side:4d} {slow} {vision:>11} {ours:>11} {result.ratio:7.0f} {1e6 * result.nothing:8.0f} us"
+
+
+def measure_scaling(pool: InstancePool, repeats: int = 9) -> Iterator[str]:
+    """Lines that say how the time grows with the number and the size of instances, and with the canvas."""
+    settings = [
+        ("instances of 128 px onto 1280 px", [(n, 128, 1280) for n in (10, 20, 40, 80)], 0),
+        ("px, of 20 instances onto 1280 px", [(20, size, 1280) for size in (64, 128, 256, 512)], 1),
+        ("px canvas, under 20 instances of 128 px", [(20, 128, side) for side in (320, 640, 1280, 2560)], 2),
+    ]
+    for words, cases, which in settings:
+        seconds = [_paste_time(pool, *case, repeats) for case in cases]
+        rows = [f"{case[which]}: {1e3 * value:.1f} ms" for case, value in zip(cases, seconds, strict=True)]
+        yield f"{words}: {', '.join(rows)}"
+    blank = make_scene(2560, 0)
+    with one_thread():
+        copying = _median([blank] * repeats, lambda scene: scene.image.copy())
+        yield f"of that, the one copy of an image of 2560 px: {1e3 * copying:.1f} ms"
+
+
+def _paste_time(pool: InstancePool, count: int, size: int, side: int, repeats: int) -> float:
+    rng, paster, scene = np.random.default_rng(0), Paster(pool), make_scene(side, 0)
+    plan = [
+        Placement(row, 1, (size, size), (x, y), False, 0.0, None, "feather")
+        for row, x, y in zip(
+            rng.integers(0, len(pool), count).tolist(),
+            *rng.integers(0, max(side - size, 1), (2, count)).tolist(),
+            strict=True,
+        )
+    ]
+    with one_thread():
+        return _median([scene] * repeats, lambda one: paster.apply(one, plan))
 
 
 def profile_paste(paster: Paster, side: int, objects: int, images: int = 40) -> str:
@@ -102,26 +165,49 @@ def compare(
             _median(scenes[:published_images], partial(paste_as, way, paster, files))
             for way in (PublishedPaste(), FullCanvasPaste())
         )
-    return Comparison(side, published, full_canvas, ours, nothing)
+        mmdet, torchvision = _time_copy_paste(scenes[:published_images], paster, files)
+    return Comparison(side, published, full_canvas, mmdet, torchvision, ours, nothing)
+
+
+def _time_copy_paste(scenes: list[Sample], paster: Paster, files: dict[str, Path]) -> tuple[float, float | None]:
+    """Seconds of mmdet's and torchvision's copy-paste, from images that show the instances of the paster's plans."""
+    pairs = []
+    for sample in scenes:
+        empty = Sample(np.zeros_like(sample.image), (), sample.image_id)
+        pairs.append((_scene(sample), paste_as(FullCanvasPaste(min_visible=0), paster, files, empty)))
+    mmdet = _median(pairs, lambda pair: MmdetCopyPaste()(*pair))
+    try:
+        way = TorchvisionCopyPaste()
+    except MissingExtra:
+        return mmdet, None
+    tensors = [(way.tensors(target), way.tensors(source)) for target, source in pairs]
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        way(*tensors[0])
+        return mmdet, _median(tensors, lambda pair: way(*pair))
+    finally:
+        torch.set_num_threads(before)
 
 
 def paste_as(way: PublishedPaste, paster: Paster, files: dict[str, Path], sample: Sample) -> Scene:
     """The plan that the paster draws for a sample, carried out in another way."""
     plan = paster.plan(sample, paster.generator(sample))
-    scene = Scene(
-        np.ascontiguousarray(sample.image.transpose(2, 0, 1)),
-        sample.boxes(),
-        sample.category_ids(),
-        sample.masks(),
-    )
     return way(
-        scene,
+        _scene(sample),
         [files[paster.pool.source(placement.row)] for placement in plan],
         [placement.category_id for placement in plan],
         [placement.size for placement in plan],
         [placement.place for placement in plan],
         [placement.flip for placement in plan],
     )
+
+
+def _scene(sample: Sample) -> Scene:
+    channels = np.ascontiguousarray(sample.image.transpose(2, 0, 1))
+    return Scene(channels, sample.boxes(), sample.category_ids(), sample.masks())
 
 
 def make_cutouts(folder: Path, count: int = 24, side: int = 512) -> dict[str, Path]:
@@ -163,11 +249,11 @@ def make_scene(side: int, objects: int, seed: int = 0) -> Sample:
     return Sample(image, tuple(instances), image_id=seed)
 
 
-def _median(scenes: list[Sample], function: Callable[[Sample], object]) -> float:
+def _median(items: Sequence[Item], function: Callable[[Item], object]) -> float:
     seconds = []
-    for scene in scenes:
+    for item in items:
         start = time.thread_time()
-        function(scene)
+        function(item)
         seconds.append(time.thread_time() - start)
     return float(np.median(seconds))
 

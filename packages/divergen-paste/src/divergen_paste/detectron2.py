@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 try:
     import torch
-    from detectron2.data import MetadataCatalog
+    from detectron2.data import DatasetCatalog, MetadataCatalog
     from detectron2.data import detection_utils as utils
     from detectron2.data import transforms as T
     from detectron2.structures import BitMasks, Boxes, BoxMode, Instances
@@ -30,6 +30,9 @@ except ImportError as error:  # no extra brings it: it is not on PyPI
 from .functional import paste
 
 __all__ = ["PasteMapper"]
+
+CLASSES = "thing_dataset_id_to_contiguous_id"
+"""What detectron2's metadata call the class of each category id."""
 
 Image = NDArray[np.uint8]
 
@@ -94,10 +97,12 @@ class PasteMapper:
         """
         if label_of is None:
             name = cfg.DATASETS.TRAIN[0]
-            label_of = MetadataCatalog.get(name).get("thing_dataset_id_to_contiguous_id")
+            if not hasattr(MetadataCatalog.get(name), CLASSES):
+                DatasetCatalog.get(name)  # metadata of a COCO file know its ids once it has been read
+            label_of = MetadataCatalog.get(name).get(CLASSES)
             if label_of is None:
                 raise ConfigError(
-                    f"the metadata of {name!r} have no thing_dataset_id_to_contiguous_id; give label_of, for LVIS "
+                    f"the metadata of {name!r} have no {CLASSES}; give label_of, for LVIS "
                     "{category id: category id - 1}"
                 )
         augmentations = utils.build_augmentation(cfg, is_train=True)

@@ -231,7 +231,8 @@ class Paster:
     def _render(self, placement: Placement, target: Quality | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """The instance's picture and alpha as they go onto an image of this quality, None to leave theirs."""
         image, alpha = self.pool.read(placement.row, placement.size)
-        whole = alpha.shape == self.pool.index[placement.row][["height", "width"]].item()
+        entry = self.pool.index[placement.row]
+        whole = alpha.shape == (entry["height"], entry["width"])
         image, alpha = resize_crop(image, alpha, placement.size, flip=placement.flip, smooth=whole)
         if placement.colours is not None:
             image = jitter_colours(image, placement.colours)

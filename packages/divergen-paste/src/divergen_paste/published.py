@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["FullCanvasPaste", "PublishedPaste", "Scene"]
+__all__ = ["FullCanvasPaste", "PublishedPaste", "Scene", "tight_boxes"]
 
 
 @dataclass
@@ -80,7 +80,7 @@ class PublishedPaste:
     def _paste(self, target: Scene, source: Scene) -> Scene:
         covered = source.masks.any(axis=0).astype(np.int64)
         masks = np.where(covered, 0, target.masks)
-        boxes = _boxes(masks)
+        boxes = tight_boxes(masks)
         unmoved = (np.abs(boxes - target.boxes) <= self.box_shift).all(axis=1)
         stays = unmoved | (masks.sum(axis=(1, 2)) > self.min_visible)
         image = target.image * (1 - covered) + source.image * covered
@@ -93,7 +93,7 @@ class PublishedPaste:
 
 
 class FullCanvasPaste(PublishedPaste):
-    """The same on the same canvas, but in one go: what mmdet's and torchvision's copy-paste do with a source image.
+    """The same on the same canvas, but in one go, as copy-paste of whole images does (`divergen_paste.copy_paste`).
 
     All instances are first put onto one canvas, later ones over earlier ones; the stack of masks is updated once, and
     the image is mixed once, in 8 bits.
@@ -121,7 +121,7 @@ class FullCanvasPaste(PublishedPaste):
             covered |= mask
         masks = np.concatenate([scene.masks.astype(bool) & ~covered, pasted])
         before = np.concatenate([scene.boxes, *(part.boxes for part in placed)])
-        boxes = _boxes(masks)
+        boxes = tight_boxes(masks)
         unmoved = (np.abs(boxes - before) <= self.box_shift).all(axis=1)
         stays = unmoved | (masks.sum(axis=(1, 2)) > self.min_visible)
         every = np.concatenate([scene.labels, *(part.labels for part in placed)])
@@ -152,10 +152,10 @@ def _place(source: dict[str, Any], place: tuple[int, int], canvas: tuple[int, ..
     image, mask = (cv2.warpAffine(np.ascontiguousarray(source[name]), move, canvas[::-1]) for name in ("image", "mask"))
     masks = np.asarray(mask, dtype=np.uint8)[None]
     channels = np.ascontiguousarray(image.transpose(2, 0, 1)[:3])
-    return Scene(channels, _boxes(masks), np.array([source["label"]], dtype=np.int64), masks)
+    return Scene(channels, tight_boxes(masks), np.array([source["label"]], dtype=np.int64), masks)
 
 
-def _boxes(masks: NDArray[Any]) -> NDArray[np.float32]:
+def tight_boxes(masks: NDArray[Any]) -> NDArray[np.float32]:
     """Tight boxes of masks (N, H, W), (N, 4) XYXY; zeros for empty ones."""
     boxes = np.zeros((len(masks), 4), dtype=np.float32)
     columns, rows = np.asarray(masks.any(axis=1)), np.asarray(masks.any(axis=2))
