@@ -137,6 +137,25 @@ def test_run_pipeline__extra_categories(tmp_path: Path, small: tuple[str, ...]) 
     assert exported.written == run.table.count("category = 'teapot' AND mask IS NOT NULL")
 
 
+@pytest.mark.slow
+def test_run_pipeline__extra_categories_are_cut_off_before_the_evaluation(
+    tmp_path: Path, small: tuple[str, ...]
+) -> None:
+    from divergen_train.checkpoint import load_checkpoint
+
+    tiny = "train={preset: quickstart, iterations: 2, warmup: 1, batch_size: 2, image_size: 64}"
+    settings = [*small[:-1], tiny, "extra_categories=[umbrella, teapot]", "baseline=false"]
+    run = Run(tmp_path / "run", load_config("quickstart", settings))
+    run_pipeline(run)
+    folder = run.training("generated")
+    trained, kept = (load_checkpoint(folder / name).categories for name in ("checkpoint.pt", "evaluated.pt"))
+    assert [category.name for category in trained[-2:]] == ["umbrella", "teapot"]
+    assert kept == trained[:3]
+    results = json.loads((folder / "results.json").read_text())
+    assert {result["category_id"] for result in results} <= {category.id for category in kept}
+    assert not run.training("real").exists()
+
+
 def test_run_pipeline__extra_category_that_the_dataset_has(tmp_path: Path, small: tuple[str, ...]) -> None:
     (tmp_path / "extra.txt").write_text("Apple")
     run = Run(tmp_path / "run", load_config("quickstart", [*small, f"extra_categories={tmp_path / 'extra.txt'}"]))

@@ -59,13 +59,18 @@ def _trainings(pipeline: Pipeline) -> Iterator[_Training]:
 
 def _train(pipeline: Pipeline, training: _Training) -> None:
     from divergen_train import evaluate_lvis, fit, predict
+    from divergen_train.truncate import truncate
 
     folder, config, val = pipeline.run.training(training.name), pipeline.config.train, pipeline.splits.val
     name = f"train {training.name}"
     fitted = fit(
         training.dataset, out=folder, config=config, paste=training.paste, seed=pipeline.config.seed, progress=name
     )
-    results = predict(fitted.checkpoint, val)
+    checkpoint = fitted.checkpoint
+    if len(training.dataset.categories) > len(val.categories):
+        checkpoint = folder / "evaluated.pt"
+        truncate(fitted.checkpoint, val.categories, checkpoint)
+    results = predict(checkpoint, val)
     metrics = evaluate_lvis(results, val)
     write_atomic(folder / "results.json", json.dumps(results))
     write_atomic(folder / "metrics.json", metrics.model_dump_json(indent=1))
