@@ -16,12 +16,11 @@ def drop_islands(mask: Mask, *, keep_share: float = 1.0) -> Mask:
     labels, areas = label_regions(mask)
     if areas.size <= 2:
         return mask
-    keep = areas >= keep_share * areas[1:].max()
     if keep_share >= 1:
-        keep = np.arange(areas.size) == 1 + areas[1:].argmax()
+        return np.asarray(labels == 1 + areas[1:].argmax())
+    keep = areas >= keep_share * areas[1:].max()
     keep[0] = False
-    result: Mask = keep[labels]
-    return result
+    return np.asarray(np.take(keep, labels))
 
 
 def fill_holes(mask: Mask, *, below: float = 0.01, image: Image | None = None, likeness: float = 20.0) -> Mask:
@@ -46,11 +45,11 @@ def fill_holes(mask: Mask, *, below: float = 0.01, image: Image | None = None, l
     large = holes[~fill[holes]]
     if image is not None and large.size:
         outside[0] = False
-        around = _median(image, outside[labels]) if outside.any() else None
+        around = _median(image, np.take(outside, labels)) if outside.any() else None
         for hole in large:
             shows = around is not None and np.abs(_median(image, labels == hole) - around).max() <= likeness
             fill[hole] = not shows
-    return np.asarray(mask | fill[labels]) if fill.any() else mask
+    return np.asarray(mask | np.take(fill, labels)) if fill.any() else mask
 
 
 def label_regions(mask: Mask, *, connectivity: int = 8) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -59,7 +58,9 @@ def label_regions(mask: Mask, *, connectivity: int = 8) -> tuple[NDArray[np.int3
     Returns:
         Labels (H, W), 0 where the mask is false, and the areas of all labels, 0 included, pixels.
     """
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=connectivity, ltype=cv2.CV_32S)
+    count, labels = cv2.connectedComponents(
+        np.ascontiguousarray(mask).view(np.uint8), connectivity=connectivity, ltype=cv2.CV_32S
+    )
     flat = labels.ravel()
     # Areas by runs of equal labels: OpenCV's own statistics take five times as long.
     starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
@@ -109,11 +110,11 @@ def repair(
         smooth_radius: See `smooth`, pixels.
         halo: See `shrink`, pixels.
     """
+    mask = drop_islands(mask, keep_share=keep_share)
     window = _box(mask, margin=2 * smooth_radius + 2)
     if window is None:
         return mask
-    part = drop_islands(mask[window], keep_share=keep_share)
-    part = fill_holes(part, below=fill_below, image=None if image is None else image[window])
+    part = fill_holes(mask[window], below=fill_below, image=None if image is None else image[window])
     part = shrink(smooth(part, radius=smooth_radius), pixels=halo)
     result = np.zeros_like(mask)
     result[window] = drop_islands(part, keep_share=keep_share)
