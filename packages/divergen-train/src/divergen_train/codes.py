@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 __all__ = ["code_areas"]
 
-_CHUNK = 20_000
+_CHUNK = 256
+"""Codes at a time; their numbers stay in the processor's cache."""
 _DIGITS = 8
 """Of a run length at most, 5 bits each."""
 
@@ -36,21 +37,22 @@ def _areas(codes: list[bytes], pixels: NDArray[np.int64]) -> NDArray[np.int64]:
     lengths = np.array([len(code) for code in codes])
     if not lengths.any():
         return np.full(len(codes), -1)
-    sound = lengths > 0
-    characters = np.frombuffer(b"".join(codes), np.uint8).astype(np.int64) - 48
-    owner = np.repeat(np.arange(len(codes)), lengths)
-    sound[owner[(characters < 0) | (characters > 63)]] = False
+    sound, edges = lengths > 0, np.cumsum(lengths)
+    characters = np.frombuffer(b"".join(codes), np.uint8) - np.uint8(48)  # those below wrap round to high ones
+    sound[np.searchsorted(edges, np.flatnonzero(characters > 63), side="right")] = False
     last = (characters & 0x20) == 0
-    sound[np.flatnonzero(sound)[~last[np.cumsum(lengths)[sound] - 1]]] = False
-    # Cut-off codes would run into the next one: they are replaced by an end of their own.
-    last[(np.cumsum(lengths) - 1)[lengths > 0]] = True
+    finals = edges[lengths > 0] - 1
+    sound[np.flatnonzero(lengths > 0)[~last[finals]]] = False
+    last[finals] = True  # else a code that is cut off would run into the next one
     ends = np.flatnonzero(last)
     starts = np.concatenate(([0], ends[:-1] + 1))
     digits = ends - starts + 1
-    owner = owner[ends]
+    owner = np.repeat(np.arange(len(codes)), np.diff(np.searchsorted(ends, edges), prepend=0))
     sound[owner[digits > _DIGITS]] = False
-    place = np.minimum(np.arange(len(characters)) - np.repeat(starts, digits), _DIGITS)
-    runs = np.add.reduceat((characters & 0x1F) << (5 * place), starts)
+    runs = np.zeros(len(ends), np.int64)
+    for place in range(min(int(digits.max()), _DIGITS)):
+        longer = np.flatnonzero(digits > place)
+        runs[longer] += (characters[starts[longer] + place] & 0x1F).astype(np.int64) << (5 * place)
     negative = (characters[ends] & 0x10) > 0
     runs -= np.where(negative, np.int64(1) << (5 * np.minimum(digits, _DIGITS)), 0)
     number = np.arange(len(runs)) - _firsts(owner, len(codes))

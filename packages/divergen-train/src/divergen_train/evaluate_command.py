@@ -65,7 +65,9 @@ def evaluate(
     if style == "lvis" and (notice := frequency_notice(truth)):
         click.echo(notice, err=True)
     if len(rows) == 2:
-        comparison = compare_results(*rows, dataset, style=style, federated=federated, resamples=resamples, level=level)
+        comparison = compare_results(
+            rows[0], rows[1], dataset, style=style, federated=federated, resamples=resamples, level=level
+        )
         text, found = comparison.table(), comparison.model_dump_json(indent=2)
     else:
         metrics = (

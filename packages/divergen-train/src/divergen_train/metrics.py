@@ -59,10 +59,10 @@ class CategoryScore(Config):
 
 
 class Intervals(Config):
-    """Between what values a metric would lie on other images of the same kind: percentiles of a bootstrap over images.
+    """Between what values a metric would lie on more images of the same kind: a basic bootstrap over images.
 
     Attributes:
-        level: Share of the resamples inside.
+        level: How often such an interval should hold the metric.
         resamples: Data sets of equally many images, drawn from the images with replacement.
         box: (low, high) by metric; None where the metric is.
         mask: The same for masks.
@@ -166,7 +166,7 @@ class Comparison(Config):
     """Two lists of results on the same images.
 
     Attributes:
-        level: Share of the resamples inside the intervals.
+        level: How often such an interval should hold the difference.
         resamples: Resampled data sets.
         differences: By kind and metric.
     """
