@@ -12,6 +12,7 @@ from divergen_records.command import Group
 from .bsgal.command import bsgal_study
 from .evaluate_command import evaluate, export_results
 from .files import frequency_notice, refuse_existing, write_text
+from .recipe_command import pasting_notice, recipes, truncate
 
 __all__ = ["main"]
 
@@ -38,7 +39,7 @@ def main() -> None:
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the run.")
 @click.option("--val", type=_FILE, help="LVIS or COCO file to evaluate on.")
 @click.option("--val-images", type=_FOLDER, help="Folder of its images; beside the file by default.")
-@click.option("--preset", "preset_name", default="small", show_default=True, help="Settings to start from.")
+@click.option("--preset", "preset_name", default="small", show_default=True, help="Preset, recipe, or a recipe's file.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides every random choice.")
 def fit(
     dataset: Path,
@@ -64,6 +65,8 @@ def fit(
     from .training import fit as train
 
     leads = os.environ.get("RANK", "0") == "0"
+    if leads and (notice := pasting_notice(preset_name)):
+        click.echo(notice, err=True)
     if leads and (notice := frequency_notice(dataset)):
         click.echo(notice, err=True)
     result = train(
@@ -103,6 +106,6 @@ def predict(checkpoint: Path, dataset: Path, images: Path | None, out: Path, ove
     click.echo(f"{out}: {len(results)} detections")
 
 
-for command in (evaluate, export_results):
+for command in (evaluate, export_results, recipes, truncate):
     main.add_command(command)
 main.add_command(bsgal_study)

@@ -97,9 +97,20 @@ def preset_names() -> list[str]:
 
 
 def preset(name: str) -> TrainConfig:
-    """A shipped preset, for example ``"quickstart"``; raises `ConfigError` for an unknown name."""
+    """A shipped preset, for example ``"quickstart"``, or the training of a recipe, by its name or from its file.
+
+    Raises:
+        ConfigError: If the name is unknown, or the file is no recipe.
+    """
     if name not in preset_names():
-        raise ConfigError(f"preset {name!r}: unknown; there are {', '.join(preset_names())}")
+        from .recipe import find_recipe, recipe_names
+
+        if (found := find_recipe(name)) is not None:
+            return found.train
+        raise ConfigError(
+            f"preset {name!r}: unknown; there are {', '.join(preset_names())}, and the recipes "
+            f"{', '.join(recipe_names())}"
+        )
     return TrainConfig.model_validate_json(files(__package__).joinpath("presets", f"{name}.json").read_text())
 
 

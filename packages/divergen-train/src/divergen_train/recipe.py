@@ -11,9 +11,10 @@ from divergen_records import Config
 from divergen_records.errors import ConfigError
 from pydantic import Field, ValidationError
 
+from .bsgal.config import BsgalConfig
 from .config import TrainConfig
 
-__all__ = ["Expected", "Recipe", "load_recipe", "recipe", "recipe_names"]
+__all__ = ["Expected", "Recipe", "find_recipe", "load_recipe", "recipe", "recipe_names", "recipe_text"]
 
 
 class Expected(Config):
@@ -52,6 +53,7 @@ class Recipe(Config):
         hardware: What it needs.
         expected: What to expect on LVIS v1 val, where it is known.
         differs: Where this differs from the published code, and why.
+        bsgal: Which of the pasted instances are learned; all where left out.
         train: The training.
     """
 
@@ -61,6 +63,7 @@ class Recipe(Config):
     hardware: str
     expected: Expected | None = None
     differs: tuple[str, ...] = ()
+    bsgal: BsgalConfig | None = None
     train: TrainConfig
 
 
@@ -72,9 +75,14 @@ def recipe_names() -> list[str]:
 
 def recipe(name: str) -> Recipe:
     """A shipped recipe, for example ``"divergen-swin-l"``; raises `ConfigError` for an unknown name."""
+    return _parse(recipe_text(name), f"recipe {name}")
+
+
+def recipe_text(name: str) -> str:
+    """The YAML of a shipped recipe, with its comments; raises `ConfigError` for an unknown name."""
     if name not in recipe_names():
         raise ConfigError(f"recipe {name!r}: unknown; there are {', '.join(recipe_names())}")
-    return _parse(files(__package__).joinpath("recipes", f"{name}.yaml").read_text(), f"recipe {name}")
+    return files(__package__).joinpath("recipes", f"{name}.yaml").read_text()
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -88,6 +96,13 @@ def load_recipe(path: Path) -> Recipe:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as a recipe ({error})") from error
     return _parse(text, str(path))
+
+
+def find_recipe(name: str) -> Recipe | None:
+    """The recipe of this name, or in this ``.yaml`` file; None where the name is neither."""
+    if name in recipe_names():
+        return recipe(name)
+    return load_recipe(Path(name)) if Path(name).suffix in (".yaml", ".yml") else None
 
 
 def _parse(text: str, where: str) -> Recipe:
