@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 import pytest
 from divergen_paste import InstancePool, PoolError
+from divergen_paste.sources import build_from_source
 from divergen_records import Category, DatasetError, InstanceRecord, InstanceTable, instance_id
+from divergen_records.coco import Annotation
 from divergen_records.images import encode_image
 from divergen_records.masks import encode_rle
 
@@ -88,6 +90,20 @@ def test_from_dataset__small_objects_are_left_out(dataset, tmp_path):
         InstancePool.from_dataset(dataset, tmp_path / "pool", min_area=10_000, progress=False)
 
 
+def test_from_dataset__whole_objects_only(dataset, tmp_path):
+    """The first object of each picture moves against its left edge."""
+    for position, item in enumerate(dataset.annotations):
+        if position % 2 == 0:
+            mask = np.zeros((96, 128), dtype=bool)
+            mask[10:40, :30] = True
+            dataset.annotations[position] = Annotation(
+                item.id, item.image_id, item.category_id, (0.0, 10.0, 30.0, 30.0), 900.0, encode_rle(mask)
+            )
+    made = InstancePool.from_dataset(dataset, tmp_path / "pool", whole_only=True, progress=False)
+    assert [category.id for category in made.categories] == [7]
+    assert len(InstancePool.from_dataset(dataset, tmp_path / "all", progress=False)) == 6
+
+
 @pytest.fixture
 def cutouts(tmp_path):
     rgba = np.zeros((40, 50, 4), dtype=np.uint8)
@@ -124,6 +140,15 @@ def test_from_pools_json__keys_are_contiguous_from_0(cutouts, tmp_path):
     pool = InstancePool.from_pools_json(path, tmp_path / "pool", CATEGORIES, progress=False)
     assert pool.index["category_id"].tolist() == [1, 3, 3]
     assert pool.index["height"].tolist() == [20, 20, 10]
+
+
+def test_build_from_source__a_pools_json_is_known_by_its_keys(cutouts, tmp_path):
+    path = cutouts / "pools.json"
+    path.write_text(json.dumps({"0": ["cup/a.png"]}))
+    content = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "cup"}]}
+    (tmp_path / "train.json").write_text(json.dumps(content))
+    pool = build_from_source(path, tmp_path / "pool", categories=tmp_path / "train.json", progress=False)
+    assert pool.source(0) == "cup/a.png"
 
 
 def test_from_pools_json__path_that_leaves_the_folder(cutouts, tmp_path):

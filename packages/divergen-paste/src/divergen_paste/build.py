@@ -9,9 +9,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+import numpy as np
 from divergen_records import Category, DivergenError, ImageError, MaskError, short_hash
 from divergen_records.images import read_image
 from divergen_records.masks import decode_counts
+from numpy.typing import NDArray
 
 from .counting import counting
 from .crops import Crop, make_crop
@@ -155,6 +157,7 @@ def build_from_dataset(
     out: str | Path,
     *,
     min_area: int = 256,
+    whole_only: bool = False,
     max_side: int = 512,
     inset: int = 0,
     **options: Any,
@@ -165,6 +168,8 @@ def build_from_dataset(
         dataset: The dataset.
         out: Folder of the pool.
         min_area: Objects with fewer mask pixels, and crowds, are left out.
+        whole_only: Leave out objects that the image's edge cuts off: their straight side shows in the middle of another
+            image. Simple Copy-Paste keeps them.
         max_side: Larger crops are reduced to this.
         inset: See `divergen_paste.crops.extend_colours`.
         options: Of `build_pool`.
@@ -180,7 +185,7 @@ def build_from_dataset(
             return [error]
         crops: list[Crop | DivergenError] = []
         for instance in sample.instances:
-            if instance.iscrowd or instance.area < min_area:
+            if instance.iscrowd or instance.area < min_area or (whole_only and _is_cut_off(instance.box, sample.image)):
                 continue
             source = f"annotation:{instance.annotation_id}"
             part = sample.image[instance.slices]
@@ -198,3 +203,7 @@ def build_from_dataset(
         max_side=max_side,
         **options,
     )
+
+
+def _is_cut_off(box: tuple[int, int, int, int], image: NDArray[np.uint8]) -> bool:
+    return min(box[:2]) <= 0 or box[2] >= image.shape[1] or box[3] >= image.shape[0]

@@ -48,7 +48,7 @@ def main() -> None:
     "--from",
     "kind",
     type=click.Choice(["table", "dataset", "folder", "pools-json"]),
-    help="What SOURCE is; by default told from its name.",
+    help="What SOURCE is; by default told from what is there.",
 )
 @click.option("--where", default="kept", show_default=True, help="Rows of a table, as an SQL filter.")
 @click.option("--categories", type=FILE, help="LVIS or COCO file with the categories; for a folder or a pools-json.")

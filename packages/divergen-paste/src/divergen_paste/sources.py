@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ def build_from_source(
     Args:
         source: An instance table, a COCO or LVIS file, a folder of RGBA pictures, or a published pools JSON.
         out: Folder of the pool.
-        kind: One of ``"table"``, ``"dataset"``, ``"folder"``, ``"pools-json"``; by default told from the path.
+        kind: One of ``"table"``, ``"dataset"``, ``"folder"``, ``"pools-json"``; by default told from what is
+            there.
         where: SQL filter for a table.
         categories: LVIS or COCO file with the categories, where the source does not know them.
         images: Folder of the dataset's pictures, or that the paths of a pools JSON are relative to.
@@ -63,5 +65,7 @@ def build_from_source(
 
 def _guess(source: Path) -> str:
     if source.is_file():
-        return "dataset"
+        with source.open("rb") as file:
+            # Keys of a published pools JSON are category indices.
+            return "pools-json" if re.match(rb'\s*{\s*"\d+"\s*:\s*\[', file.read(256)) else "dataset"
     return "table" if (source / "_versions").is_dir() else "folder"
