@@ -6,7 +6,7 @@ import pytest
 from divergen_paste import InstancePool, PoolError
 from divergen_paste.sources import build_from_source
 from divergen_records import Category, DatasetError, InstanceRecord, InstanceTable, instance_id
-from divergen_records.coco import Annotation
+from divergen_records.coco import Annotation, Dataset
 from divergen_records.images import encode_image
 from divergen_records.masks import encode_rle
 
@@ -92,13 +92,15 @@ def test_from_dataset__small_objects_are_left_out(dataset, tmp_path):
 
 def test_from_dataset__whole_objects_only(dataset, tmp_path):
     """The first object of each picture moves against its left edge."""
-    for position, item in enumerate(dataset.annotations):
-        if position % 2 == 0:
-            mask = np.zeros((96, 128), dtype=bool)
-            mask[10:40, :30] = True
-            dataset.annotations[position] = Annotation(
-                item.id, item.image_id, item.category_id, (0.0, 10.0, 30.0, 30.0), 900.0, encode_rle(mask)
-            )
+    mask = np.zeros((96, 128), dtype=bool)
+    mask[10:40, :30] = True
+    annotations = [
+        item
+        if item.category_id == 7
+        else Annotation(item.id, item.image_id, 1, (0.0, 10.0, 30.0, 30.0), 900.0, encode_rle(mask))
+        for item in dataset.annotations
+    ]
+    dataset = Dataset(dataset.path, dataset.image_dir, dataset.images, annotations, dataset.categories)
     made = InstancePool.from_dataset(dataset, tmp_path / "pool", whole_only=True, progress=False)
     assert [category.id for category in made.categories] == [7]
     assert len(InstancePool.from_dataset(dataset, tmp_path / "all", progress=False)) == 6
