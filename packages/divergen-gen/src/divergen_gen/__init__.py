@@ -8,16 +8,24 @@ from .planning import Plan, plan
 from .protocol import Generator
 
 if TYPE_CHECKING:
-    from .config import GeneratorConfig, ProceduralConfig
+    from .config import DiffusersConfig, GeneratorConfig, IFCascadeConfig, ProceduralConfig
+    from .diffusion.cascade import IFCascade
+    from .diffusion.generator import DiffusersGenerator
+    from .diffusion.model import Model
     from .execution import generate
     from .minilvis import MiniLVIS, make_minilvis
     from .renderer import ProceduralGenerator
 
 __all__ = [
     "CountsConfig",
+    "DiffusersConfig",
+    "DiffusersGenerator",
     "Generator",
     "GeneratorConfig",
+    "IFCascade",
+    "IFCascadeConfig",
     "MiniLVIS",
+    "Model",
     "Plan",
     "ProceduralConfig",
     "ProceduralGenerator",
@@ -27,6 +35,11 @@ __all__ = [
 ]
 
 _HOME = {
+    "DiffusersConfig": "config",
+    "DiffusersGenerator": "diffusion.generator",
+    "IFCascade": "diffusion.cascade",
+    "IFCascadeConfig": "config",
+    "Model": "diffusion.model",
     "GeneratorConfig": "config",
     "MiniLVIS": "minilvis",
     "ProceduralConfig": "config",
@@ -34,7 +47,7 @@ _HOME = {
     "generate": "execution",
     "make_minilvis": "minilvis",
 }
-"""Where each name lives that needs numpy, OpenCV or the table."""
+"""Where each name lives that needs numpy, OpenCV, a model or the table."""
 
 
 def __getattr__(name: str) -> Any:

@@ -23,7 +23,10 @@ def main() -> None:
     """Prompts to pictures: plan what to generate, generate it into an instance table, look at it.
 
     \b
-    A generator is given as its kind and settings:  -g procedural,name=cgi,style=cgi
+    A generator is given as its kind and settings:
+      -g procedural,name=cgi,style=cgi
+      -g diffusers,name=sd15,model=FOLDER_OR_HUB_ID,steps=30,size=512
+      -g if,stage1=DeepFloyd/IF-I-XL-v1.0,stage2=DeepFloyd/IF-II-L-v1.0,swap=true
     Several -g share each category's pictures.
     """
 
@@ -63,22 +66,26 @@ def _plan_options(command: Any) -> Any:
 @main.command()
 @_plan_options
 @click.option("--dry-run", is_flag=True, help="Also estimate time and disk from a few pictures made now.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Pictures per second, instead of measuring.")
-def plan(dry_run: bool, rate: float | None, **options: Any) -> None:
+@click.option("--rate", "rates", multiple=True, metavar="[NAME=]R", help="Pictures per second, instead of measuring.")
+@click.option(
+    "--picture-kb", type=click.FloatRange(0, min_open=True), help="Size of a picture; with --rate nothing is loaded."
+)
+@click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="Devices that share the work.")
+def plan(dry_run: bool, rates: Sequence[str], picture_kb: float | None, devices: int, **options: Any) -> None:
     """Print how many pictures there will be of what; makes none of them.
 
     \b
     Example:
       divergen-gen plan prompts.jsonl --dataset train.json --per-frequency r=50,c=20 -g procedural --dry-run
     """
-    from .command import build, make_plan, plan_tables
+    from .command import make_plan, plan_tables
 
     planned, configs = make_plan(**options)
     click.echo(plan_tables(planned))
     if dry_run:
         from .command import estimate_table
 
-        click.echo(estimate_table(planned, build(configs), rate))
+        click.echo(estimate_table(planned, configs, rates=rates, picture_kb=picture_kb, devices=devices))
 
 
 @main.command()
@@ -86,23 +93,34 @@ def plan(dry_run: bool, rate: float | None, **options: Any) -> None:
 @click.option(
     "--table", required=True, type=click.Path(path_type=Path), help="Instance table; made if it is not there."
 )
-@click.option("--shard", default="0/1", show_default=True, help="i/n: do part i of n.")
-@click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True, help="Pictures at a time.")
-def run(table: Path, shard: str, batch_size: int, **options: Any) -> None:
+@click.option("--shard", help="i/n: do part i of n; under torchrun, each process does its own part without it.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=16,
+    show_default=True,
+    help="Pictures at a time; a diffusion model has its own batch_size.",
+)
+def run(table: Path, shard: str | None, batch_size: int, **options: Any) -> None:
     """Make the planned pictures that the table lacks; killed at any time, run it again and it continues.
 
     \b
     Example:
       divergen-gen run prompts.jsonl --table instances.lance --per-category 20 \\
         -g procedural,name=photo,style=photo -g procedural,name=cgi,style=cgi
+
+    \b
+    On four GPUs, one process each, into the same table:
+      torchrun --nproc-per-node 4 --no-python divergen-gen run prompts.jsonl --table instances.lance \\
+        --per-category 1000 -g diffusers,model=stable-diffusion-v1-5/stable-diffusion-v1-5
     """
     from divergen_records import InstanceTable, Shard
 
     from .command import build, make_plan
-    from .execution import generate
+    from .execution import generate, shard_from_environment, truncations_file
 
     planned, configs = make_plan(**options)
-    part = Shard.parse(shard)
+    part = Shard.parse(shard) if shard else shard_from_environment()
     instances = InstanceTable.create(table, exist_ok=True)
     for report in generate(instances, planned, build(configs), shard=part, batch_size=batch_size):
         click.echo(
@@ -111,6 +129,8 @@ def run(table: Path, shard: str, batch_size: int, **options: Any) -> None:
         )
     for reason in instances.errors():
         click.echo(f"  {reason['count']} x {reason['error']}")
+    if truncations_file(instances).exists():
+        click.echo(f"  some prompts are longer than a model reads: {truncations_file(instances)}")
 
 
 @main.command()

@@ -80,13 +80,41 @@ def plan_tables(planned: Plan) -> str:
     return "\n".join([*lines, f"{len(planned):,} pictures of {planned.unique_prompts():,} prompts"])
 
 
-def estimate_table(planned: Plan, generators: Sequence[Generator], rate: float | None) -> str:
-    """Time and disk of each generator's part."""
-    return "\n".join(
+def estimate_table(
+    planned: Plan, configs: Sequence[Any], *, rates: Sequence[str], picture_kb: float | None, devices: int
+) -> str:
+    """Time and disk of each generator's part, and of all; what a rate and a size are given for is not loaded."""
+    given = _rates(rates, [config.name for config in configs])
+    parts = [
+        estimate(planned, config, rate=given.get(config.name), picture_bytes=picture_kb and round(picture_kb * 1000))
+        for config in configs
+    ]
+    lines = [
         f"{each.generator}: {each.pictures:,} pictures at {each.rate:.1f}/s: {_readable_time(each.seconds)}, "
         f"{_readable_size(each.bytes)}"
-        for each in estimate(planned, generators, rate=rate)
-    )
+        for each in parts
+    ]
+    seconds, size = sum(each.seconds for each in parts), sum(each.bytes for each in parts)
+    hours = f"{seconds / 3600:,.2f} device-hours"
+    spread = f" ({_readable_time(seconds / devices)} on {devices} devices)" if devices > 1 else ""
+    return "\n".join([*lines, f"all: {hours}{spread}, {_readable_size(size)}"])
+
+
+def _rates(rates: Sequence[str], names: Sequence[str]) -> dict[str, float]:
+    """``["4"]`` for all generators, or ``["sd=4", "if=0.7"]``."""
+    found: dict[str, float] = {}
+    for text in rates:
+        name, equals, value = text.rpartition("=")
+        if equals and name not in names:
+            raise ConfigError(f"--rate: no generator is called {name!r}; there are {', '.join(names)}")
+        try:
+            rate = float(value)
+        except ValueError as error:
+            raise ConfigError(f"--rate {text!r}: {value!r} is not a number") from error
+        if not rate > 0:
+            raise ConfigError(f"--rate {text!r}: pictures per second must be above 0")
+        found.update(dict.fromkeys([name] if equals else names, rate))
+    return found
 
 
 def _readable_time(seconds: float) -> str:

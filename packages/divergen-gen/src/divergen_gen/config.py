@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from divergen_records import Config, backend_union
 from pydantic import Field, field_validator
 
+from .diffusion.config import DiffusersConfig, IFCascadeConfig
+
 if TYPE_CHECKING:
     from .renderer import ProceduralGenerator
 
-__all__ = ["GeneratorConfig", "ProceduralConfig"]
+__all__ = ["DiffusersConfig", "GeneratorConfig", "IFCascadeConfig", "ProceduralConfig"]
 
 
 class ProceduralConfig(Config):
@@ -64,5 +66,5 @@ class ProceduralConfig(Config):
         )
 
 
-GeneratorConfig: Any = backend_union("divergen.generators", ProceduralConfig)
+GeneratorConfig: Any = backend_union("divergen.generators", ProceduralConfig, DiffusersConfig, IFCascadeConfig)
 """Type of a configuration field that accepts any generator, told apart by ``kind``."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from divergen_records import InstanceRecord
 
 from .planning import Plan
-from .protocol import Generator
 
 __all__ = ["Estimate", "estimate"]
 
@@ -35,30 +34,31 @@ class Estimate:
 
 
 def estimate(
-    plan: Plan, generators: Sequence[Generator], *, rate: float | None = None, sample: int = 16
-) -> list[Estimate]:
-    """Make a few pictures of each generator's part and extrapolate.
+    plan: Plan, config: Any, *, rate: float | None = None, picture_bytes: int | None = None, sample: int = 16
+) -> Estimate:
+    """Make a few pictures of a generator's part and extrapolate.
 
     Args:
         plan: The plan.
-        generators: Those of the plan.
+        config: The generator's configuration; it is built only if something has to be measured.
         rate: Pictures per second, where it is known from elsewhere; None measures it.
+        picture_bytes: Size of a stored picture, where it is known; None measures it.
         sample: Pictures to make.
     """
-    return [_estimate(plan.only(generator=each.name), each, rate, sample) for each in generators]
-
-
-def _estimate(part: Plan, generator: Generator, rate: float | None, sample: int) -> Estimate:
+    part = plan.only(generator=config.name)
     pictures = len(part)
+    if rate is not None and picture_bytes is not None:
+        return Estimate(config.name, pictures, rate, pictures / rate, pictures * picture_bytes)
     probe = list(islice(part.limit(1), sample))
     if not probe:
-        return Estimate(generator.name, pictures, rate or 0.0, 0.0, 0)
+        return Estimate(config.name, pictures, rate or 0.0, 0.0, 0)
+    generator = config.build()
     generator(probe[:1])  # what is loaded or compiled once does not count
     start = time.perf_counter()
     made = generator(probe)
     measured = rate or len(probe) / (time.perf_counter() - start)
-    per_picture = sum(map(_stored, made)) / len(made)
-    return Estimate(generator.name, pictures, measured, pictures / measured, round(pictures * per_picture))
+    per_picture = picture_bytes or sum(map(_stored, made)) / len(made)
+    return Estimate(config.name, pictures, measured, pictures / measured, round(pictures * per_picture))
 
 
 def _stored(record: InstanceRecord) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from divergen_records import InstanceRecord
 
-__all__ = ["Generator", "Identity"]
+__all__ = ["Generator", "Identity", "StreamingGenerator"]
 
 
 class Identity(Protocol):
@@ -41,3 +41,17 @@ class Generator(Protocol):
 
     def __call__(self, records: Sequence[InstanceRecord]) -> Sequence[InstanceRecord]:
         """Complete planned records."""
+
+
+@runtime_checkable
+class StreamingGenerator(Generator, Protocol):
+    """A generator that works through a whole plan at a stretch, so that its device never waits."""
+
+    def prepare(self, records: Iterable[InstanceRecord], progress: bool = False) -> None:
+        """Do once what many of these records share: encode their prompts."""
+
+    def stream(self, records: Iterable[InstanceRecord]) -> Iterator[InstanceRecord]:
+        """Complete prepared records, in the order in which they are done."""
+
+    def note(self) -> str:
+        """State of the work in a few words, for the progress line."""

@@ -1,0 +1,193 @@
+"""Small weights on top of a model: LoRA for the whole run or a category, and textual inversion."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from divergen_records import ConfigError, WeightsError, require_extra
+
+from .loading import Half, denoiser_name, quiet
+from .model import Lora
+from .weights import fingerprint_file, identify, local_folder, read_header
+
+__all__ = ["CategoryLora", "CategoryWeights", "fuse_loras", "identify_lora", "load_inversions", "open_personal"]
+
+Encode = Callable[[str], dict[str, Any]]
+
+
+class CategoryWeights(Protocol):
+    """Weights that act on the pictures of one category."""
+
+    def attach(self, pipe: Any, half: Half) -> None:
+        """Put them into a half of a pipeline."""
+
+    def detach(self, pipe: Any, half: Half) -> None:
+        """Take them out again; the half is then as it was, to the bit."""
+
+    def encode(self, pipe: Any, prompt: str, encode: Encode) -> dict[str, Any]:
+        """Embeddings of a prompt, with the weights attached; raises `RowError` if they do not fit the prompt."""
+
+
+class CategoryLora:
+    """LoRA weights of one category.
+
+    Args:
+        path: A safetensors file, or a folder with one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.lora = Lora(path=str(path))
+
+    def attach(self, pipe: Any, half: Half) -> None:
+        """Put them into a half of a pipeline."""
+        load_lora(pipe, self.lora, half, "category")
+
+    def detach(self, pipe: Any, half: Half) -> None:
+        """Take them out again."""
+        pipe.unload_lora_weights()
+
+    def encode(self, pipe: Any, prompt: str, encode: Encode) -> dict[str, Any]:
+        """Embeddings of a prompt."""
+        return encode(prompt)
+
+
+def open_personal(personal: Mapping[str, Path] | Path | None) -> dict[str, CategoryWeights]:
+    """The weights of each category, by category name.
+
+    Args:
+        personal: Category name -> safetensors file, or a folder of ``divergen-gen personalize``.
+
+    Raises:
+        WeightsError: A file is missing or damaged.
+    """
+    return {name: _open(path) for name, path in personal_files(personal).items()}
+
+
+def personal_files(personal: Mapping[str, Path] | Path | None) -> dict[str, Path]:
+    """Category name -> file; the files of a folder say their category themselves."""
+    if personal is None:
+        return {}
+    if isinstance(personal, Mapping):
+        return {name: Path(path) for name, path in personal.items()}
+    found = {}
+    for file in sorted(Path(personal).glob("*.safetensors")):
+        category = read_header(file).get("__metadata__", {}).get("divergen_category")
+        if category is not None:
+            found[category] = file
+    if not found:
+        raise WeightsError(f"{personal} has no weights of `divergen-gen personalize` (*.safetensors)")
+    return found
+
+
+def identify_personal(personal: Mapping[str, Path] | Path | None) -> tuple[tuple[str, str], ...]:
+    """What identifies the weights of each category."""
+    return tuple((name, fingerprint_file(path)) for name, path in sorted(personal_files(personal).items()))
+
+
+def identify_lora(lora: Lora) -> tuple[str, str | None, float]:
+    """What identifies LoRA weights."""
+    return identify(lora.path), lora.weight_name, lora.scale
+
+
+def _open(path: Path) -> CategoryWeights:
+    if path.is_file() and read_header(path).get("__metadata__", {}).get("divergen_method") == "perfusion":
+        from ..personalize.perfusion import Perfusion
+
+        weights: CategoryWeights = Perfusion.load(path)
+        return weights
+    return CategoryLora(path)
+
+
+def fuse_loras(pipe: Any, loras: Sequence[Lora], half: Half) -> None:
+    """Add LoRA weights to a half of a pipeline for good, which then runs as fast as without."""
+    for lora in loras:
+        if touched := load_lora(pipe, lora, half, "run"):
+            pipe.fuse_lora(components=touched, lora_scale=lora.scale)
+            pipe.unload_lora_weights()
+
+
+def load_lora(pipe: Any, lora: Lora, half: Half, name: str) -> list[str]:
+    """Load LoRA weights into the parts that a half of a pipeline has.
+
+    Returns:
+        Names of the parts that have some.
+
+    Raises:
+        WeightsError: The file is missing, damaged or made for another model.
+        ConfigError: The pipeline takes no LoRA.
+    """
+    with require_extra("divergen-gen", "diffusers"):
+        import peft  # noqa: F401
+    if not hasattr(pipe, "lora_state_dict"):
+        raise ConfigError(f"{type(pipe).__name__} takes no LoRA weights")
+    path = local_folder(lora.path)
+    options = {"unet_config": pipe.unet.config} if getattr(pipe, "unet", None) is not None else {}
+    with quiet():
+        try:
+            found = pipe.lora_state_dict(
+                lora.path if path is None else str(path), weight_name=lora.weight_name, use_safetensors=True, **options
+            )
+            state, alphas = (*found, None)[:2] if isinstance(found, tuple) else (found, None)
+            if half == "text":
+                return _load_text(pipe, state, alphas, name)
+            return _load_denoiser(pipe, state, alphas, name)
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            first = str(error).strip().split("\n")[0]
+            raise WeightsError(f"LoRA {lora.path} does not fit {type(pipe).__name__}: {first}") from error
+
+
+def _load_text(pipe: Any, state: Mapping[str, Any], alphas: Any, name: str) -> list[str]:
+    loaded = []
+    for part in ("text_encoder", "text_encoder_2"):
+        own = {key: value for key, value in state.items() if key.startswith(f"{part}.")}
+        if own and getattr(pipe, part, None) is not None:
+            pipe.load_lora_into_text_encoder(
+                own, alphas, getattr(pipe, part), prefix=part, adapter_name=name, _pipeline=pipe
+            )
+            loaded.append(part)
+    return loaded
+
+
+def _load_denoiser(pipe: Any, state: Mapping[str, Any], alphas: Any, name: str) -> list[str]:
+    part = denoiser_name(pipe)
+    own = {key: value for key, value in state.items() if not key.startswith("text_encoder")}
+    if not own:
+        return []
+    loader = getattr(pipe, f"load_lora_into_{part}")
+    known = inspect.signature(loader).parameters
+    extra = {"network_alphas": alphas} if "network_alphas" in known else {}
+    loader(own, **{part: getattr(pipe, part)}, adapter_name=name, _pipeline=pipe, **extra)
+    if name not in getattr(getattr(pipe, part), "peft_config", {}):
+        raise ValueError(f"it has no weights for the {part}")
+    return [part]
+
+
+def load_inversions(pipe: Any, inversions: Mapping[str, Path]) -> None:
+    """Teach a pipeline's text encoders new words.
+
+    Args:
+        pipe: The text half.
+        inversions: Word as it stands in prompts -> safetensors file.
+
+    Raises:
+        WeightsError: A file is missing, damaged or made for another model.
+    """
+    from safetensors.torch import load_file
+
+    for token, path in inversions.items():
+        read_header(path)
+        state = load_file(str(path))
+        parts = {"text_encoder": "clip_l", "text_encoder_2": "clip_g"} if "clip_l" in state else {"text_encoder": None}
+        for part, key in parts.items():
+            tensor = state[key] if key else next(iter(state.values()))
+            tokenizer = getattr(pipe, part.replace("text_encoder", "tokenizer"))
+            try:
+                with quiet():
+                    pipe.load_textual_inversion(
+                        {token: tensor}, token=token, tokenizer=tokenizer, text_encoder=getattr(pipe, part)
+                    )
+            except (AttributeError, RuntimeError, ValueError) as error:
+                raise WeightsError(f"{path}: {token!r} does not fit {type(pipe).__name__}: {error}") from error

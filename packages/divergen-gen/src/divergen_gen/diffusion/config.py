@@ -1,0 +1,143 @@
+"""Which diffusion models a configuration may name; imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from divergen_records import Config
+from pydantic import BeforeValidator, Field
+
+from .model import Lora, Model
+
+if TYPE_CHECKING:
+    from .cascade import IFCascade
+    from .generator import DiffusersGenerator
+
+__all__ = ["DiffusersConfig", "IFCascadeConfig"]
+
+
+def _loras(value: Any) -> Any:
+    return [{"path": value}] if isinstance(value, str) else value
+
+
+def _model(value: Any) -> Any:
+    return {"model": value} if isinstance(value, str) else value
+
+
+class DiffusersConfig(Model):
+    """Any text-to-image model of diffusers, and how it samples.
+
+    Attributes:
+        kind: ``"diffusers"``.
+        name: Name of the generator in this run.
+        negative_prompt: What guidance leads away from.
+        lora: LoRA weights for the whole run.
+        textual_inversion: Word as it stands in prompts -> safetensors file.
+        personal: Weights of single categories: category -> safetensors file, or a folder of
+            ``divergen-gen personalize``.
+        device: ``"auto"`` is this process's GPU, or the CPU.
+        batch_size: Pictures at a time; None finds what fits.
+        retries: How often a blank, broken or refused picture is made again, with another seed.
+        text_memory: Megabytes of prompt embeddings kept in memory; the rest goes to a temporary file.
+        image_format: How pictures are stored.
+        quality: Of JPEG and WebP, 1 to 100.
+    """
+
+    kind: Literal["diffusers"] = "diffusers"
+    name: str = Field(default="diffusers", min_length=1)
+    negative_prompt: str | None = None
+    lora: Annotated[tuple[Lora, ...], BeforeValidator(_loras)] = ()
+    textual_inversion: Mapping[str, Path] = Field(default_factory=dict)
+    personal: Mapping[str, Path] | Path | None = None
+    device: str = "auto"
+    batch_size: int | None = Field(default=None, ge=1)
+    retries: int = Field(default=3, ge=0, le=20)
+    text_memory: int = Field(default=2048, ge=0)
+    image_format: Literal["jpeg", "png", "webp"] = "jpeg"
+    quality: int = Field(default=95, ge=1, le=100)
+
+    @property
+    def revision(self) -> str:
+        """As `DiffusersGenerator.revision`."""
+        from .generator import revision
+
+        return revision(
+            self,
+            negative_prompt=self.negative_prompt,
+            lora=self.lora,
+            textual_inversion=self.textual_inversion,
+            personal=self.personal,
+            image_format=self.image_format,
+            quality=self.quality,
+        )
+
+    def build(self) -> DiffusersGenerator:
+        """Make the generator; weights load with its first picture."""
+        from .generator import DiffusersGenerator
+
+        return DiffusersGenerator(
+            self,
+            name=self.name,
+            negative_prompt=self.negative_prompt,
+            lora=self.lora,
+            textual_inversion=self.textual_inversion,
+            personal=self.personal,
+            device=self.device,
+            batch_size=self.batch_size,
+            retries=self.retries,
+            text_memory=self.text_memory,
+            image_format=self.image_format,
+            quality=self.quality,
+        )
+
+
+class IFCascadeConfig(Config):
+    """DeepFloyd-IF, two or three stages.
+
+    Attributes:
+        kind: ``"if"``.
+        name: Name of the generator in this run.
+        stage1: Hub id, folder, or a model with how it samples.
+        stage2: The same for the second stage.
+        stage3: The same for a third stage; None ends with the second.
+        negative_prompt: What guidance leads away from.
+        swap: Keep only the stage at work on the device.
+        device: ``"auto"`` is this process's GPU, or the CPU.
+        batch_size: Pictures at a time; None finds what fits.
+        retries: How often a blank, broken or refused picture is made again, with another seed.
+        text_memory: Megabytes of prompt embeddings kept in memory; the rest goes to a temporary file.
+        image_format: How pictures are stored.
+        quality: Of JPEG and WebP, 1 to 100.
+    """
+
+    kind: Literal["if"] = "if"
+    name: str = Field(default="if", min_length=1)
+    stage1: Annotated[Model, BeforeValidator(_model)] = Model(model="DeepFloyd/IF-I-XL-v1.0", variant="fp16")
+    stage2: Annotated[Model, BeforeValidator(_model)] = Model(model="DeepFloyd/IF-II-L-v1.0", variant="fp16")
+    stage3: Annotated[Model, BeforeValidator(_model)] | None = None
+    negative_prompt: str | None = None
+    swap: bool = False
+    device: str = "auto"
+    batch_size: int | None = Field(default=None, ge=1)
+    retries: int = Field(default=3, ge=0, le=20)
+    text_memory: int = Field(default=2048, ge=0)
+    image_format: Literal["jpeg", "png", "webp"] = "jpeg"
+    quality: int = Field(default=95, ge=1, le=100)
+
+    @property
+    def revision(self) -> str:
+        """As `IFCascade.revision`."""
+        from .cascade import revision
+
+        stages = [stage for stage in (self.stage1, self.stage2, self.stage3) if stage is not None]
+        return revision(
+            stages, negative_prompt=self.negative_prompt, image_format=self.image_format, quality=self.quality
+        )
+
+    def build(self) -> IFCascade:
+        """Make the generator; weights load with its first picture."""
+        from .cascade import IFCascade
+
+        return IFCascade(**{name: getattr(self, name) for name in type(self).model_fields if name != "kind"})

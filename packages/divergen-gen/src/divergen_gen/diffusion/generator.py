@@ -1,0 +1,191 @@
+"""Any text-to-image model of diffusers as a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from divergen_records import InstanceRecord, short_hash
+
+from .adapters import CategoryWeights, identify_lora, identify_personal, open_personal
+from .clock import DeviceClock
+from .model import Lora, Model
+from .painter import Painter, to_drawn
+from .reader import PromptReader
+from .stream import Drawn, Task
+from .studio import Studio
+from .text import Truncation
+from .weights import fingerprint_file, identify
+
+__all__ = ["DiffusersGenerator", "revision"]
+
+VERSION = 1
+"""Grows whenever other pictures are made from the same record and model."""
+
+
+def revision(
+    model: Model,
+    *,
+    negative_prompt: str | None,
+    lora: Sequence[Lora],
+    textual_inversion: Mapping[str, Path],
+    personal: Mapping[str, Path] | Path | None,
+    image_format: str,
+    quality: int,
+) -> str:
+    """The weights and all settings that the pictures depend on, as a short text."""
+    stored = image_format if image_format == "png" else f"{image_format}-{quality}"
+    settings = short_hash(
+        *model.settings(),
+        negative_prompt,
+        [identify_lora(one) for one in lora],
+        [(token, fingerprint_file(Path(path))) for token, path in sorted(textual_inversion.items())],
+        identify_personal(personal),
+        size=4,
+    )
+    size = "x".join(map(str, model.size)) if model.size else "own size"
+    weights = identify(model.model, model.hub_revision)
+    return f"diffusers-{VERSION}/{weights}/{size}/{model.dtype}/{stored}/{settings}"
+
+
+class DiffusersGenerator:
+    """Makes pictures with a text-to-image model: Stable Diffusion, SDXL, SD3, Flux, or any pipeline class.
+
+    Weights are loaded with the first picture. Prompts are encoded once each, before the denoiser is loaded, and the
+    text encoders leave the device. A picture comes from its record's seed alone: whatever the order, shard or resume,
+    it is the same to the bit at one batch size, and to rounding across batch sizes.
+
+    Args:
+        model: Hub id, folder in the hub's layout, or a `Model` with how it samples.
+        name: Name of the generator in this run.
+        negative_prompt: What guidance leads away from.
+        lora: LoRA weights for the whole run.
+        textual_inversion: Word as it stands in prompts -> safetensors file.
+        personal: Weights of single categories (LoRA or Perfusion): category -> file, or a folder of
+            ``divergen-gen personalize``.
+        device: ``"auto"`` is this process's GPU, or the CPU.
+        batch_size: Pictures at a time; None finds what fits.
+        retries: How often a blank, broken or refused picture is made again, with another seed.
+        text_memory: Megabytes of prompt embeddings kept in memory; the rest goes to a temporary file.
+        image_format: How pictures are stored.
+        quality: Of JPEG and WebP, 1 to 100.
+        settings: Fields of `Model`, where ``model`` is a text: ``steps=30, size=512`` …
+
+    Raises:
+        WeightsError: There is no such model.
+    """
+
+    def __init__(
+        self,
+        model: str | Model,
+        *,
+        name: str = "diffusers",
+        negative_prompt: str | None = None,
+        lora: Sequence[Lora] = (),
+        textual_inversion: Mapping[str, Path] | None = None,
+        personal: Mapping[str, Path] | Path | None = None,
+        device: str = "auto",
+        batch_size: int | None = None,
+        retries: int = 3,
+        text_memory: int = 2048,
+        image_format: Literal["jpeg", "png", "webp"] = "jpeg",
+        quality: int = 95,
+        **settings: Any,
+    ) -> None:
+        self.model = Model(model=model, **settings) if isinstance(model, str) else model
+        self.name = name
+        self.revision = revision(
+            self.model,
+            negative_prompt=negative_prompt,
+            lora=lora,
+            textual_inversion=textual_inversion or {},
+            personal=personal,
+            image_format=image_format,
+            quality=quality,
+        )
+        weights = open_personal(personal)
+        reader = PromptReader(
+            self.model,
+            negative=negative_prompt,
+            loras=lora,
+            inversions=textual_inversion,
+            personal=weights,
+            memory=text_memory * 2**20,
+        )
+        self._studio = Studio(
+            _Single(self.model, reader, lora),
+            personal=weights,
+            device=device,
+            batch_size=batch_size,
+            retries=retries,
+            image_format=image_format,
+            quality=quality,
+        )
+
+    def __call__(self, records: Sequence[InstanceRecord]) -> Sequence[InstanceRecord]:
+        """Complete planned records, in order."""
+        return self._studio(records)
+
+    def prepare(self, records: Iterable[InstanceRecord], progress: bool = False) -> None:
+        """Encode the prompts of these records."""
+        self._studio.prepare(records, progress)
+
+    def stream(self, records: Iterable[InstanceRecord]) -> Iterator[InstanceRecord]:
+        """Complete prepared records, in the order in which they are done."""
+        return self._studio.stream(records)
+
+    def note(self) -> str:
+        """State of the work in a few words, for the progress line."""
+        return self._studio.note()
+
+    @property
+    def truncated(self) -> list[Truncation]:
+        """Prompts that are longer than a text encoder reads."""
+        return self._studio.truncated
+
+    @property
+    def device_seconds(self) -> float:
+        """Time in the denoiser and the decoder so far."""
+        return self._studio.device_seconds
+
+    @property
+    def wall_seconds(self) -> float:
+        """Time spent on pictures so far."""
+        return self._studio.wall_seconds
+
+
+class _Single:
+    """One pipeline."""
+
+    def __init__(self, model: Model, reader: PromptReader, loras: Sequence[Lora]) -> None:
+        self.model, self.loras = model, loras
+        self.readers: Sequence[PromptReader] = (reader,)
+        self.size = model.size
+        self._painter: Painter | None = None
+        self._weights: CategoryWeights | None = None
+
+    def open(self, device: Any, clock: DeviceClock) -> None:
+        self._painter = Painter(self.model, device, clock, loras=self.loras, whole=self.readers[0].whole)
+
+    def make_room(self, device: Any) -> None:
+        self._loaded().to(device)
+
+    def attach(self, weights: CategoryWeights | None) -> None:
+        if self._weights is not None:
+            self._weights.detach(self._loaded().pipe, "picture")
+        if weights is not None:
+            weights.attach(self._loaded().pipe, "picture")
+        self._weights = weights
+
+    def draw(self, tasks: Sequence[Task], steps: int | None = None) -> Drawn:
+        import torch
+
+        inputs = [self.readers[0].inputs((task.key, task.record.prompt)) for task in tasks]
+        generators = [torch.Generator("cpu").manual_seed(task.seed) for task in tasks]
+        output = self._loaded()(inputs, generators, steps)
+        return to_drawn(output, output.images)
+
+    def _loaded(self) -> Painter:
+        assert self._painter is not None
+        return self._painter

@@ -1,0 +1,155 @@
+"""The half of a pipeline that draws: embeddings and generators in, pixels out."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .adapters import fuse_loras
+from .clock import DeviceClock
+from .loading import denoiser_name, load_pipeline
+from .model import Lora, Model
+from .stream import Drawn
+from .text import stack
+
+__all__ = ["Painter", "to_drawn"]
+
+
+class Painter:
+    """One model on the device, without its text encoders.
+
+    Args:
+        model: The model.
+        device: Where it runs.
+        clock: Counts the time in the denoiser and the decoder.
+        loras: LoRA weights for good.
+        first: Whether it begins from text; False for a later stage of a cascade.
+        whole: Keep the text encoders: the pipeline takes prompts only.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        device: Any,
+        clock: DeviceClock,
+        *,
+        loras: Sequence[Lora] = (),
+        first: bool = True,
+        whole: bool = False,
+    ) -> None:
+        self.model, self.device, self.clock = model, device, clock
+        self.pipe = load_pipeline(model, None if whole else "picture", first=first)
+        fuse_loras(self.pipe, loras, "picture")
+        self._set_up()
+        self._takes = inspect.signature(self.pipe.__call__).parameters
+
+    def __call__(
+        self, inputs: Sequence[Mapping[str, Any]], generators: Sequence[Any], steps: int | None = None, **extra: Any
+    ) -> Any:
+        """Draw a batch.
+
+        Args:
+            inputs: For each picture, its embeddings, or its prompt.
+            generators: For each picture, the source of its noise.
+            steps: Instead of the model's.
+            extra: Further arguments of the pipeline's call.
+
+        Returns:
+            The pipeline's output; its images are a tensor (N, 3, H, W) on the device.
+        """
+        import torch
+
+        if "prompt" in inputs[0]:
+            batch = {name: [one[name] for one in inputs] for name in inputs[0]}
+        else:
+            batch = stack(list(inputs), self.device)
+        model = self.model
+        height, width = model.size or (None, None)
+        asked = {
+            "num_inference_steps": steps or model.steps,
+            "guidance_scale": model.guidance,
+            "height": height,
+            "width": width,
+        }
+        given = {name: value for name, value in asked.items() if value is not None and name in self._takes}
+        with torch.inference_mode():
+            return self.pipe(**batch, **given, **model.call, **extra, generator=list(generators), output_type="pt")
+
+    def to(self, device: Any) -> None:
+        """Move the networks; for models that take turns on the device."""
+        if self.model.offload == "none":
+            for module in self._networks():
+                module.to(device)
+
+    def _networks(self) -> list[Any]:
+        import torch
+
+        return [part for part in self.pipe.components.values() if isinstance(part, torch.nn.Module)]
+
+    def _set_up(self) -> None:
+        import torch
+
+        pipe, model = self.pipe, self.model
+        denoiser, vae = getattr(pipe, denoiser_name(pipe)), getattr(pipe, "vae", None)
+        if model.offload == "none" or self.device.type == "cpu":
+            self.to(self.device)
+        if model.attention_slicing:
+            pipe.enable_attention_slicing()
+        if vae is not None and model.vae_slicing:
+            vae.enable_slicing()
+        if vae is not None and model.vae_tiling:
+            vae.enable_tiling()
+        if model.channels_last:
+            for module in filter(None, (denoiser, vae)):
+                module.to(memory_format=torch.channels_last)
+        if model.compile:
+            mode = model.compile if isinstance(model.compile, str) else None
+            denoiser.forward = torch.compile(denoiser.forward, mode=mode)
+        denoiser.forward = self.clock.wrap(denoiser.forward)
+        if vae is not None:
+            vae.decode = self.clock.wrap(vae.decode)
+        if self.device.type != "cpu":
+            self._offload()
+
+    def _offload(self) -> None:
+        import torch
+
+        if self.model.offload == "model":
+            self.pipe.enable_model_cpu_offload(device=self.device)
+        elif self.model.offload == "sequential":
+            self.pipe.enable_sequential_cpu_offload(device=self.device)
+        elif self.model.offload == "group":
+            self.pipe.enable_group_offload(
+                onload_device=self.device,
+                offload_device=torch.device("cpu"),
+                offload_type="block_level",
+                num_blocks_per_group=1,
+                use_stream=True,
+            )
+
+
+def to_drawn(output: Any, images: Any) -> Drawn:
+    """Pixels on their way to the CPU, without waiting for the device.
+
+    Args:
+        output: The pipeline's output, which may say what the safety checker found.
+        images: (N, 3, H, W), 0 to 1.
+    """
+    import torch
+
+    finite = torch.isfinite(images).all(dim=(1, 2, 3))
+    pixels = (
+        images.float().nan_to_num(0.0).clamp(0, 1).mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+    )
+    flags = getattr(output, "nsfw_content_detected", None) or getattr(output, "nsfw_detected", None)
+    flagged = [bool(flag) for flag in flags] if flags is not None else [False] * len(images)
+    if not images.is_cuda:
+        return Drawn(pixels, finite, flagged, lambda: None)
+    pinned = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
+    pinned.copy_(pixels, non_blocking=True)
+    known = torch.empty(finite.shape, dtype=finite.dtype, pin_memory=True)
+    known.copy_(finite, non_blocking=True)
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copied.record()
+    return Drawn(pinned, known, flagged, copied.synchronize)

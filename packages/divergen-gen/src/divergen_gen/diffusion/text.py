@@ -1,0 +1,134 @@
+"""Encode prompts through a pipeline's own ``encode_prompt``, whatever its signature, and count their tokens."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from divergen_records import ConfigError
+
+__all__ = ["Truncation", "encode_prompt", "stack", "truncations"]
+
+PLAIN = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
+MASKED = (
+    "prompt_embeds",
+    "prompt_attention_mask",
+    "negative_prompt_embeds",
+    "negative_prompt_attention_mask",
+)
+QWEN = ("prompt_embeds", "prompt_embeds_mask")
+ORDERS = (MASKED, QWEN, PLAIN)
+"""What ``encode_prompt`` returns, in order: pipelines with attention masks alternate, the others do not."""
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """A prompt that is longer than a text encoder reads.
+
+    Attributes:
+        prompt: The prompt.
+        encoder: Name of the encoder's tokenizer in the pipeline.
+        tokens: Its length.
+        limit: What the encoder reads; the rest has no effect through this encoder.
+    """
+
+    prompt: str
+    encoder: str
+    tokens: int
+    limit: int
+
+
+def encode_prompt(
+    pipe: Any, prompt: str, device: Any, *, settings: Mapping[str, Any], negative: str | None, guided: bool
+) -> dict[str, Any]:
+    """Encode one prompt; with ``guided`` also what guidance leads away from.
+
+    One prompt at a time: an embedding then depends on its prompt alone, to the bit.
+
+    Args:
+        pipe: A pipeline with its text encoders.
+        prompt: The prompt.
+        device: Where to encode.
+        settings: Arguments of the pipeline's call; those that ``encode_prompt`` has too are passed on.
+        negative: The negative prompt; None for the pipeline's own idea of none.
+        guided: Whether the ``negative_…`` embeddings are wanted.
+
+    Returns:
+        Arguments of the pipeline's call -> tensors (1, …).
+    """
+    import torch
+
+    known = inspect.signature(pipe.encode_prompt).parameters
+    order = next(names for names in ORDERS if set(names[:2]) <= set(known) or names is PLAIN)
+    names = [name for name in order if name in known]
+    given: dict[str, Any] = {
+        "prompt": prompt,
+        "device": device,
+        "num_images_per_prompt": 1,
+        "do_classifier_free_guidance": guided,
+        "negative_prompt": negative if guided else None,
+        **{name: value for name, value in settings.items() if name not in order},
+    }
+    arguments = {name: value for name, value in given.items() if name in known}
+    for name, parameter in known.items():  # SD3 wants prompt_2 and prompt_3 said, even as None
+        if parameter.default is inspect.Parameter.empty and name not in arguments:
+            arguments[name] = None
+    with torch.inference_mode():
+        named = _name(pipe, names, pipe.encode_prompt(**arguments))
+        if guided and "negative_prompt" not in known and negative:
+            plain = _name(pipe, names, pipe.encode_prompt(**{**arguments, "prompt": negative}))
+            named |= {f"negative_{name}": value for name, value in plain.items()}
+    accepted = inspect.signature(pipe.__call__).parameters
+    return {name: value for name, value in named.items() if name in accepted and value is not None}
+
+
+def stack(embeddings: list[Mapping[str, Any]], device: Any) -> dict[str, Any]:
+    """Embeddings of several prompts as one batch; shorter ones are padded with zeros where a mask says so."""
+    import torch
+    import torch.nn.functional as F
+
+    batch = {}
+    masked = any("mask" in name for name in embeddings[0])
+    for name in embeddings[0]:
+        tensors = [one[name] for one in embeddings]
+        longest = max(tensor.shape[1] for tensor in tensors)
+        if masked and any(tensor.shape[1] != longest for tensor in tensors):
+            pad = [(0, 0) * (tensor.ndim - 2) + (0, longest - tensor.shape[1]) for tensor in tensors]
+            tensors = [F.pad(tensor, by) for tensor, by in zip(tensors, pad, strict=True)]
+        batch[name] = torch.cat(tensors).to(device, non_blocking=True)
+    return batch
+
+
+def truncations(pipe: Any, prompt: str, settings: Mapping[str, Any]) -> list[Truncation]:
+    """The text encoders that do not read all of a prompt."""
+    found = []
+    for name in ("tokenizer", "tokenizer_2", "tokenizer_3"):
+        tokenizer = getattr(pipe, name, None)
+        if tokenizer is None:
+            continue
+        limit = _limit(pipe, tokenizer, settings)
+        tokens = len(tokenizer(prompt, truncation=False, verbose=False)["input_ids"])
+        if tokens > limit:
+            found.append(Truncation(prompt, name, tokens, limit))
+    return found
+
+
+def _limit(pipe: Any, tokenizer: Any, settings: Mapping[str, Any]) -> int:
+    if "CLIP" in type(tokenizer).__name__:
+        return int(tokenizer.model_max_length)
+    known = inspect.signature(pipe.encode_prompt).parameters
+    if "max_sequence_length" in known:
+        return int(settings.get("max_sequence_length", known["max_sequence_length"].default))
+    return min(int(tokenizer.model_max_length), 77)  # DeepFloyd-IF cuts T5 at 77
+
+
+def _name(pipe: Any, names: list[str], returned: Any) -> dict[str, Any]:
+    values = returned if isinstance(returned, tuple) else (returned,)
+    if len(values) < len(names):
+        raise ConfigError(
+            f"{type(pipe).__name__}.encode_prompt returns {len(values)} values where {', '.join(names)} were expected; "
+            "this pipeline is not known, take another"
+        )
+    return dict(zip(names, values, strict=False))

@@ -1,0 +1,150 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from divergen_gen import DiffusersGenerator, Model
+from divergen_gen.diffusion.weights import check_folder, identify, model_folder
+from divergen_gen.testing import planned_record
+from divergen_records import ConfigError, WeightsError
+
+
+@pytest.fixture
+def folder(model, tmp_path):
+    """A copy of a tiny Stable Diffusion to break."""
+    return Path(shutil.copytree(model("sd"), tmp_path / "sd"))
+
+
+def test_identify__same_weights_elsewhere_are_the_same(model, folder):
+    assert identify(str(folder)) == identify(str(model("sd"))) != identify(str(model("sdxl")))
+
+
+@pytest.mark.parametrize("part", ["unet/diffusion_pytorch_model.safetensors", "scheduler/scheduler_config.json"])
+def test_identify__changes_with_weights_and_settings(folder, part):
+    before = identify(str(folder))
+    data = bytearray((folder / part).read_bytes())
+    data[-30] ^= 1
+    (folder / part).write_bytes(data)
+    assert identify(str(folder)) != before
+
+
+def break_cut(folder):
+    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def break_garbage(folder):
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"no weights at all")
+
+
+def break_missing(folder):
+    (folder / "text_encoder" / "model.safetensors").unlink()
+
+
+def break_pickle(folder):
+    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    file.rename(file.with_suffix(".bin"))
+
+
+def break_index(folder):
+    (folder / "model_index.json").unlink()
+
+
+def break_shard(folder):
+    index = {"weight_map": {"a": "diffusion_pytorch_model.safetensors", "b": "second.safetensors"}}
+    (folder / "unet" / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (break_cut, "download it again"),
+        (break_garbage, "cut off or no safetensors"),
+        (break_missing, "has no weights"),
+        (break_pickle, "pickle"),
+        (break_index, "no model_index.json"),
+        (break_shard, r"lacks second.safetensors \(1 of 2 files\)"),
+    ],
+)
+def test_check_folder__says_what_is_wrong(folder, damage, message):
+    damage(folder)
+    with pytest.raises(WeightsError, match=message):
+        check_folder(folder)
+
+
+def test_check_folder__a_pickle_is_read_only_where_it_is_allowed(folder):
+    import torch
+    from safetensors.torch import load_file
+
+    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    torch.save(load_file(file), file.with_suffix(".bin"))
+    file.unlink()
+    settings = {"steps": 1, "size": 32, "dtype": "float32", "batch_size": 1}
+    refused = DiffusersGenerator(str(folder), **settings)
+    with pytest.raises(WeightsError, match="allow_pickle"):
+        refused([planned_record("cup", 1, refused)])
+    allowed = DiffusersGenerator(str(folder), allow_pickle=True, **settings)
+    assert allowed([planned_record("cup", 1, allowed)])[0].error is None
+
+
+@pytest.mark.parametrize("name", ["/nowhere/at/all", "./nowhere", "nowhere"])
+def test_generator__no_such_folder(name):
+    with pytest.raises(WeightsError, match="does not exist"):
+        DiffusersGenerator(name)
+
+
+def test_generator__not_in_the_cache_and_offline():
+    with pytest.raises(WeightsError, match="not in the cache of the hub"):
+        DiffusersGenerator("nobody/no-such-model")
+
+
+def test_generator__reads_the_cache_of_the_hub(model, tmp_path, monkeypatch):
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    cached = tmp_path / "models--me--tiny"
+    shutil.copytree(model("sd"), cached / "snapshots" / commit)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(commit)
+    for module in ("huggingface_hub.constants", "diffusers.pipelines.pipeline_utils"):
+        monkeypatch.setattr(f"{module}.HF_HUB_CACHE", str(tmp_path), raising=False)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    assert identify("me/tiny") == commit[:12]
+    assert model_folder(Model(model="me/tiny")) == cached / "snapshots" / commit
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        ("GatedRepoError", "behind a licence"),
+        ("RevisionNotFoundError", "hub_revision"),
+        ("RepositoryNotFoundError", "neither a folder"),
+    ],
+)
+def test_hub_errors__say_what_to_do(error, message):
+    import httpx
+    from divergen_gen.diffusion.weights import hub_errors
+    from huggingface_hub import errors
+
+    response = httpx.Response(401, request=httpx.Request("GET", "https://example.com"))
+    with pytest.raises(WeightsError, match=message), hub_errors("org/name"):
+        raise getattr(errors, error)("no", response=response)
+
+
+def test_generator__refuses_what_is_not_text_to_image(model, folder):
+    generator = DiffusersGenerator(str(model("if")[1]), dtype="float32")
+    with pytest.raises(ConfigError, match="text-to-image"):
+        generator([planned_record("cup", 1, generator)])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"pipeline": "NoSuchPipeline"}, "has no such pipeline"),
+        ({"scheduler": "NoSuchScheduler"}, "has no such scheduler"),
+        ({"scheduler": {"name": "DDIMScheduler", "options": {"beta_max": 1}}}, "no option 'beta_max'"),
+        ({"device": "gpu"}, "device 'gpu'"),
+    ],
+)
+def test_generator__says_which_setting_is_wrong(build, settings, message):
+    generator = build(**settings)
+    with pytest.raises(ConfigError, match=message):
+        generator([planned_record("cup", 1, generator)])
