@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from divergen_records.command import Group
 
+from .analyse_command import analyse
 from .bsgal.command import bsgal_study
 from .evaluate_command import evaluate, export_results
 from .files import frequency_notice, refuse_existing, write_text
@@ -106,6 +107,6 @@ def predict(checkpoint: Path, dataset: Path, images: Path | None, out: Path, ove
     click.echo(f"{out}: {len(results)} detections")
 
 
-for command in (evaluate, export_results, recipes, truncate):
+for command in (analyse, evaluate, export_results, recipes, truncate):
     main.add_command(command)
 main.add_command(bsgal_study)

@@ -22,7 +22,7 @@ from .checkpoint import check_categories, load_checkpoint, load_detector
 from .detector import Detections, Detector
 from .distributed import pick_device
 
-__all__ = ["paste_mask", "predict"]
+__all__ = ["open_detector", "paste_mask", "predict", "resized_tensors"]
 
 
 def predict(
@@ -55,15 +55,8 @@ def predict(
         DatasetError: If the data set's categories are not those that the detector knows.
         ImageError: If an image cannot be read.
     """
-    if isinstance(model, Path | str):
-        checkpoint = load_checkpoint(Path(model))
-        detector, categories = load_detector(checkpoint), checkpoint.categories
-        cast(nn.Module, detector).to(pick_device(device))
-        image_size = image_size or checkpoint.config.image_size
-    else:
-        detector, categories = model, categories or dataset.categories
-    if image_size is None:
-        raise ConfigError("predict: a detector needs image_size, the longest side of the images it was trained on")
+    detector, image_size, trained = open_detector(model, image_size, device)
+    categories = trained or categories or dataset.categories
     check_categories(categories, dataset.categories, str(dataset.path))
     results: list[dict[str, Any]] = []
     with Progress(progress, len(dataset.images), unit="images") as bar, torch.inference_mode():
@@ -75,16 +68,41 @@ def predict(
     return results
 
 
-def _detect(
-    detector: Detector, dataset: Dataset, images: Sequence[ImageInfo], image_size: int
-) -> Iterator[tuple[Tensor, Detections]]:
-    tensors = []
+def open_detector(
+    model: Path | str | Detector, image_size: int | None = None, device: str = "auto"
+) -> tuple[Detector, int, tuple[Category, ...] | None]:
+    """A detector that is ready to detect, the size of its images, and the categories of its checkpoint.
+
+    Args:
+        model: A checkpoint's path, or a detector in evaluation mode, which stays where it is.
+        image_size: Longest side of the images; the checkpoint's by default.
+        device: For a checkpoint.
+    """
+    if not isinstance(model, Path | str):
+        if image_size is None:
+            raise ConfigError("a detector needs image_size, the longest side of the images it was trained on")
+        return model, image_size, None
+    checkpoint = load_checkpoint(Path(model))
+    detector = load_detector(checkpoint)
+    cast(nn.Module, detector).to(pick_device(device))
+    return detector, image_size or checkpoint.config.image_size, checkpoint.categories
+
+
+def resized_tensors(detector: Detector, dataset: Dataset, images: Sequence[ImageInfo], image_size: int) -> list[Tensor]:
+    """Images (3, h, w) uint8, the longest side ``image_size``, on the detector's device."""
+    device, tensors = _device_of(detector), []
     for image in images:
         pixels = read_image(dataset.image_path(image), size=(image.height, image.width))
         resized = resize_longest(pixels, image_size)
-        tensors.append(torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1))))
-    device = _device_of(detector)
-    return zip(tensors, detector([tensor.to(device) for tensor in tensors]), strict=True)
+        tensors.append(torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1))).to(device))
+    return tensors
+
+
+def _detect(
+    detector: Detector, dataset: Dataset, images: Sequence[ImageInfo], image_size: int
+) -> Iterator[tuple[Tensor, Detections]]:
+    tensors = resized_tensors(detector, dataset, images, image_size)
+    return zip(tensors, detector(tensors), strict=True)
 
 
 def _device_of(detector: Detector) -> torch.device:

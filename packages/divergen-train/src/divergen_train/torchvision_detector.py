@@ -62,6 +62,14 @@ class TorchvisionDetector(nn.Module):
         """(N,), the loss of each object with its own box as the region; see `divergen_train.instance_losses`."""
         return instance_losses(self, encoded[1], encoded[2], targets)
 
+    def box_logits(self, images: Sequence[Tensor], boxes: Sequence[Tensor]) -> list[Tensor]:
+        """Logits of the categories for given boxes: for each image (N, C) from its boxes (N, 4), XYXY, pixels."""
+        _, features, sizes = self.encode(images)
+        heads: Any = self.roi_heads
+        logits, _ = heads._boxes(features, list(boxes), sizes)
+        hidden = getattr(heads.classifier, "hidden", 0)
+        return list(torch.split(logits[:, 1 : logits.shape[1] - hidden], [len(some) for some in boxes]))
+
     def head_parameters(self) -> tuple[str, ...]:
         """Patterns of the parameters behind `encode`."""
         return ("roi_heads.*",)
