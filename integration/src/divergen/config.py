@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from divergen_annotate.config import AnnotatorConfig, GrabCutConfig, RepairConfig
 from divergen_filter.config import EfficientNetLite0Config, EmbedderConfig, RulesConfig
@@ -12,7 +12,7 @@ from divergen_gen.counts import CountsConfig
 from divergen_paste.config import PasteConfig
 from divergen_records import Config
 from divergen_train.config import TrainConfig, preset
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 if TYPE_CHECKING:
     from .executors import Executor
@@ -227,3 +227,9 @@ class RunConfig(Config):
     train: Annotated[TrainConfig | None, BeforeValidator(_training)] = TrainConfig()
     baseline: bool = True
     executor: ExecutorConfig = LocalConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.bake is not None and self.train is not None and self.train.bsgal is not None:
+            raise ValueError("bake and train.bsgal exclude each other: BSGAL chooses among what is pasted in training")
+        return self

@@ -59,10 +59,16 @@ def _trainings(pipeline: Pipeline) -> Iterator[_Training]:
 
 def _train(pipeline: Pipeline, training: _Training) -> None:
     from divergen_train import evaluate_lvis, fit, predict
+    from divergen_train.bsgal.ledger import read_contributions
     from divergen_train.truncate import truncate
+
+    from .feedback import write_feedback
 
     folder, config, val = pipeline.run.training(training.name), pipeline.config.train, pipeline.splits.val
     name = f"train {training.name}"
+    assert config is not None
+    if training.paste is None:
+        config = config.model_copy(update={"bsgal": None})  # there is nothing to choose from
     fitted = fit(
         training.dataset, out=folder, config=config, paste=training.paste, seed=pipeline.config.seed, progress=name
     )
@@ -70,6 +76,8 @@ def _train(pipeline: Pipeline, training: _Training) -> None:
     if len(training.dataset.categories) > len(val.categories):
         checkpoint = folder / "evaluated.pt"
         truncate(fitted.checkpoint, val.categories, checkpoint)
+    if config.bsgal is not None:
+        write_feedback(pipeline.run.table, read_contributions(folder / "contributions.jsonl"))
     results = predict(checkpoint, val)
     metrics = evaluate_lvis(results, val)
     write_atomic(folder / "results.json", json.dumps(results))

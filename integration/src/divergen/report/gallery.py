@@ -15,9 +15,11 @@ from ..draw import ACCEPTED, REJECTED, data_uri, outline, scaled_mask, thumbnail
 if TYPE_CHECKING:
     from divergen_records import InstanceTable
 
-__all__ = ["cards", "reject_reasons"]
+__all__ = ["cards", "judged_cards", "reject_reasons"]
 
 _SIDE = 144
+_COLUMNS = ["id", "category", "generator", "prompt", "image", "mask", "width", "height"]
+_COLUMNS += ["inter_similarity", "reject_reason"]
 
 
 def cards(table: InstanceTable, *, kept: bool, count: int = 24) -> list[dict[str, Any]]:
@@ -30,10 +32,17 @@ def cards(table: InstanceTable, *, kept: bool, count: int = 24) -> list[dict[str
     """
     rows = table.select(["id", "category", "reject_reason"], where=f"kept = {str(kept).lower()}").to_pylist()
     chosen = [row["id"] for row in _varied(rows)[:count]]
-    columns = ["id", "category", "generator", "prompt", "image", "mask", "width", "height"]
-    columns += ["inter_similarity", "reject_reason"]
-    found = table.take(chosen, columns).to_pylist()
+    found = table.take(chosen, _COLUMNS).to_pylist()
     return [_card(row, ACCEPTED if kept else REJECTED) for row in found]
+
+
+def judged_cards(table: InstanceTable, *, best: bool, count: int = 12) -> list[dict[str, Any]]:
+    """The instances whose mean contribution to a training was highest, or lowest."""
+    rows = table.select(["id", "contribution"], where="contribution IS NOT NULL").sort_by(
+        [("contribution", "descending" if best else "ascending"), ("id", "ascending")]
+    )
+    found = table.take(rows["id"].to_pylist()[:count], [*_COLUMNS, "contribution"]).to_pylist()
+    return [_card(row, ACCEPTED if best else REJECTED) for row in found]
 
 
 def reject_reasons(table: InstanceTable) -> list[tuple[str, int]]:

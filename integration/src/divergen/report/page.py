@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, select_autoescape
 
 from ..draw import data_uri
+from ..feedback import group_feedback
 from ..loading import dump_config
 from ..run import Run, write_atomic
 from ..status import Status, run_status
@@ -70,8 +71,14 @@ def _funnel(status: Status) -> list[dict[str, Any]]:
 
 def _instances(run: Run) -> dict[str, Any]:
     if not run.has_table():
-        return {"accepted": [], "rejected": [], "reasons": [], "histogram": None, "kept_shares": None}
+        empty: list[Any] = []
+        shown = ("accepted", "rejected", "reasons", "feedback", "helped", "harmed")
+        return {**dict.fromkeys(shown, empty), "histogram": None, "kept_shares": None}
+    feedback = group_feedback(run.table)
     return {
+        "feedback": feedback,
+        "helped": gallery.judged_cards(run.table, best=True) if feedback else [],
+        "harmed": gallery.judged_cards(run.table, best=False) if feedback else [],
         "accepted": gallery.cards(run.table, kept=True),
         "rejected": gallery.cards(run.table, kept=False),
         "reasons": gallery.reject_reasons(run.table),

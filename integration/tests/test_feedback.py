@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from divergen.feedback import group_feedback, write_feedback
+from divergen.loading import load_config
+from divergen.run import Run
+from divergen.runner import run_pipeline
+from divergen_records import ConfigError, InstanceTable
+from divergen_records.testing import plan_instances
+from divergen_train.bsgal.ledger import Contribution
+
+
+def judged(source: str, n: int, accepted: int, mean: float | None) -> Contribution:
+    return Contribution(source, 1, "apple", "r", n, accepted, mean)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> InstanceTable:
+    table = InstanceTable.create(tmp_path / "table.lance")
+    table.append(plan_instances(6))
+    return table
+
+
+def test_write_feedback__columns(table: InstanceTable) -> None:
+    first, second, *others = sorted(table.ids())
+    assert write_feedback(table, [judged(first, 4, 3, 0.5), judged(second, 2, 0, None)]) == 2
+    rows = table.take([first, second, others[0]], ["judged", "acceptance", "contribution"]).to_pylist()
+    assert [tuple(row.values()) for row in rows] == [(4, 0.75, 0.5), (2, 0.0, None), (0, None, None)]
+
+
+def test_write_feedback__another_training_takes_the_place_of_the_first(table: InstanceTable) -> None:
+    first, second, *_ = sorted(table.ids())
+    write_feedback(table, [judged(first, 4, 3, 0.5)])
+    assert write_feedback(table, [judged(second, 1, 1, 0.1)]) == 1
+    assert table.take([first], ["judged"])["judged"].to_pylist() == [0]
+
+
+def test_group_feedback__weighs_by_judgements(table: InstanceTable) -> None:
+    first, second, *_ = sorted(table.ids())
+    assert group_feedback(table) == []
+    write_feedback(table, [judged(first, 3, 3, 1.0), judged(second, 1, 0, -1.0)])
+    (group,) = group_feedback(table, ["generator"])
+    assert (group.instances, group.acceptance, group.contribution) == (2, 0.75, 0.0)
+
+
+@pytest.mark.slow
+def test_run_pipeline__bsgal_writes_back_what_it_chose(tmp_path: Path, small: tuple[str, ...]) -> None:
+    tiny = "train={preset: quickstart, iterations: 5, warmup: 1, batch_size: 4, image_size: 64, bsgal: {}}"
+    run = Run(tmp_path / "run", load_config("quickstart", [*small[:-1], tiny, "baseline=false", "rules={rules: []}"]))
+    run_pipeline(run)
+    lines = (run.training("generated") / "contributions.jsonl").read_text().splitlines()
+    counts = {row["source"]: row["n"] for row in map(json.loads, lines)}
+    assert counts
+    rows = run.table.select(["id", "judged"]).to_pylist()
+    assert {row["id"]: row["judged"] for row in rows if row["judged"]} == {k: n for k, n in counts.items() if n}
+    assert "What the training chose" in run.report.read_text()
+
+
+def test_load_config__bsgal_needs_pasting_while_training() -> None:
+    with pytest.raises(ConfigError, match=r"bake and train.bsgal exclude each other"):
+        load_config("quickstart", ["train={preset: quickstart, bsgal: {}}", "bake={copies: 1}"])
