@@ -28,6 +28,12 @@ def test_load_config__folder_of_images_and_annotations(tmp_path: Path) -> None:
     assert data.train.annotations == tmp_path / "annotations.json"
 
 
+def test_load_config__recipe_with_changes_deep_inside() -> None:
+    config = load_config("quickstart", ["train={recipe: bsgal-tiny, detector: {fpn_channels: 32}, lr: 0.001}"]).train
+    assert config.bsgal is not None
+    assert (config.detector.fpn_channels, config.detector.classifier, config.lr) == (32, "sigmoid", 0.001)
+
+
 def test_load_config__folder_as_minilvis_writes_it(tmp_path: Path) -> None:
     for name in ("train", "val"):
         (tmp_path / f"{name}.json").write_text("{}")
@@ -59,7 +65,7 @@ def test_load_config__says_what_is_wrong(override: str, message: str) -> None:
 
 
 def test_load_config__unknown_name_lists_the_shipped() -> None:
-    with pytest.raises(ConfigError, match="neither a file nor a shipped config; shipped are: coco100, quickstart"):
+    with pytest.raises(ConfigError, match="nor a shipped config; shipped are: coco100, divergen-lvis, quickstart"):
         load_config("quikstart")
 
 

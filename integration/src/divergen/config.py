@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -12,6 +13,7 @@ from divergen_gen.counts import CountsConfig
 from divergen_paste.config import PasteConfig
 from divergen_records import Config
 from divergen_train.config import TrainConfig, preset
+from divergen_train.recipe import recipe
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 if TYPE_CHECKING:
@@ -125,13 +127,26 @@ PromptsConfig = Annotated[TemplatePrompts | GrammarPrompts | FilePrompts, Field(
 
 
 def _training(value: Any) -> Any:
-    """A plain name means a shipped preset; a mapping with ``preset`` changes one."""
+    """A plain name means a shipped preset; a mapping with ``preset`` or ``recipe`` changes one."""
     if isinstance(value, str):
         return preset(value)
-    if isinstance(value, dict) and "preset" in value:
-        changes = {key: change for key, change in value.items() if key != "preset"}
-        return {**preset(value["preset"]).model_dump(), **changes}
-    return value
+    if not isinstance(value, dict) or not {"preset", "recipe"} & value.keys():
+        return value
+    changes = dict(value)
+    if "preset" in value:
+        return _merged(preset(changes.pop("preset")).model_dump(), changes)
+    found = recipe(changes.pop("recipe"))
+    return _merged({**found.train.model_dump(), "bsgal": found.bsgal and found.bsgal.model_dump()}, changes)
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with some changed, also inside sections; another ``kind`` of section takes the place of the first."""
+    merged = dict(base)
+    for key, change in changes.items():
+        old = merged.get(key)
+        inside = isinstance(old, dict) and isinstance(change, dict) and change.get("kind") in (None, old.get("kind"))
+        merged[key] = _merged(old or {}, change) if inside else change
+    return merged
 
 
 class BakeConfig(Config):
