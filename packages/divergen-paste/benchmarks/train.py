@@ -24,14 +24,15 @@ from divergen_paste.torchvision import PasteDataset
 from divergen_records.coco import read_dataset
 from divergen_records.images import encode_image
 
-SIZE = 256
+SIZE = 160
 BATCH = 2
 
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path), help="Folder with images/ and annotations.json.")
 @click.option("--iterations", default=50, help="Of each trainer.")
-def main(data: Path | None, iterations: int) -> None:
+@click.option("--only", type=click.Choice(["torchvision", "detectron2"]), help="One of the trainers.")
+def main(data: Path | None, iterations: int, only: str | None) -> None:
     """Train with both."""
     with tempfile.TemporaryDirectory() as name:
         folder = write_scenes(Path(name) / "data") if data is None else data
@@ -39,15 +40,24 @@ def main(data: Path | None, iterations: int) -> None:
         pool = InstancePool.from_dataset(dataset, Path(name) / "pool", progress=False)
         paster = Paster(pool, area_statistics(dataset), seed=0)
         click.echo(f"{len(dataset.images)} images, {pool}, batches of {BATCH}, {SIZE} px")
-        report("torchvision", *train_torchvision(dataset, paster, iterations))
+        if only != "detectron2":
+            report("torchvision", *train_torchvision(dataset, paster, iterations))
+        if only != "torchvision":
+            if has_detectron2():
+                report("detectron2", *train_detectron2(folder, paster, iterations, Path(name) / "out"))
+            else:
+                click.echo("detectron2: not here")
+
+
+def has_detectron2() -> bool:
+    """Whether detectron2 can be imported; what it imports warns of what torch will leave behind."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                import detectron2  # noqa: F401
+            import detectron2.data  # noqa: F401
         except ImportError:
-            click.echo("detectron2: not here")
-        else:
-            report("detectron2", *train_detectron2(folder, paster, iterations, Path(name) / "out"))
+            return False
+    return True
 
 
 def report(name: str, losses: list[float], seconds: float) -> None:
@@ -132,7 +142,8 @@ def train_detectron2(folder, paster, iterations, out):
     # Frozen statistics need weights that they belong to.
     cfg.MODEL.RESNETS.NORM, cfg.MODEL.BACKBONE.FREEZE_AT = "BN", 0
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = len(read_dataset(folder / "annotations.json").categories)
-    cfg.MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE = 64
+    cfg.MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE = 32
+    cfg.MODEL.RPN.POST_NMS_TOPK_TRAIN = 200
     cfg.INPUT.MIN_SIZE_TRAIN, cfg.INPUT.MAX_SIZE_TRAIN, cfg.INPUT.MASK_FORMAT = (SIZE,), SIZE, "bitmask"
     cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.MAX_ITER, cfg.SOLVER.BASE_LR = BATCH, iterations, 0.005
     cfg.SOLVER.WARMUP_ITERS, cfg.SOLVER.STEPS = 5, ()
