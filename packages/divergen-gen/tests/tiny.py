@@ -114,7 +114,11 @@ def unet(context: int = 32, **changes: Any) -> Any:
         "attention_head_dim": 4,
         "norm_num_groups": 4,
     }
-    return UNet2DConditionModel(**{**settings, **changes}).eval()
+    made = UNet2DConditionModel(**{**settings, **changes}).eval()
+    for name, parameter in made.named_parameters():
+        if "attn2.to_" in name or "attentions.0.to_out" in name or "add_v_proj" in name:
+            parameter.data *= 4  # so that prompts matter to weights that never learned
+    return made
 
 
 def stable_diffusion(folder: Path, **changes: Any) -> Path:

@@ -30,6 +30,9 @@ class CategoryWeights(Protocol):
     def encode(self, pipe: Any, prompt: str, encode: Encode) -> dict[str, Any]:
         """Embeddings of a prompt, with the weights attached; raises `RowError` if they do not fit the prompt."""
 
+    def negative(self, embeddings: dict[str, Any]) -> dict[str, Any]:
+        """What guidance leads away from, in the form that `encode` gives."""
+
 
 class CategoryLora:
     """LoRA weights of one category.
@@ -52,6 +55,10 @@ class CategoryLora:
     def encode(self, pipe: Any, prompt: str, encode: Encode) -> dict[str, Any]:
         """Embeddings of a prompt."""
         return encode(prompt)
+
+    def negative(self, embeddings: dict[str, Any]) -> dict[str, Any]:
+        """They are as they are."""
+        return embeddings
 
 
 def open_personal(personal: Mapping[str, Path] | Path | None) -> dict[str, CategoryWeights]:

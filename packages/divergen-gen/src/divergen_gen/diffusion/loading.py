@@ -162,15 +162,16 @@ def _left_out(index: dict[str, Any], model: Model, half: Half | None) -> dict[st
 def _scheduler(diffusers: Any, model: Model, own: Any) -> Any:
     wanted = model.scheduler
     assert wanted is not None
-    kind: Any = getattr(diffusers, wanted.name, None)
+    kind = getattr(diffusers, wanted.name, None)
     if not (inspect.isclass(kind) and issubclass(kind, diffusers.SchedulerMixin)):
         raise ConfigError(f"scheduler {wanted.name!r}: diffusers {diffusers.__version__} has no such scheduler")
     known = inspect.signature(kind.__init__).parameters
     unknown = sorted(set(wanted.options) - set(known))
     if unknown:
         raise ConfigError(f"scheduler {wanted.name} has no option {unknown[0]!r}; it has {', '.join(list(known)[1:])}")
+    scheduler: Any = kind
     with quiet():
-        return kind.from_config(own.config, **wanted.options)
+        return scheduler.from_config(own.config, **wanted.options)
 
 
 def _check_channels(pipe: Any, model: Model, *, first: bool) -> None:

@@ -110,7 +110,8 @@ class PromptReader:
             guided = fresh and self._is_guided(pipe)
             found = encode_prompt(pipe, prompt, device, settings=self.model.call, negative=self.negative, guided=guided)
             if fresh:
-                self._store.put((category, None), {n: t for n, t in found.items() if n.startswith("negative_")})
+                negative = {name: tensor for name, tensor in found.items() if name.startswith("negative_")}
+                self._store.put((category, None), negative if weights is None else weights.negative(negative))
             return {name: tensor for name, tensor in found.items() if not name.startswith("negative_")}
 
         for key in keys:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +66,7 @@ class EmbeddingStore:
 
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="divergen-embeddings-", buffering=0)  # noqa: SIM115
+            weakref.finalize(self, self._file.close)
         offset = self._file.seek(0, 2)
         data = memoryview(tensor.reshape(-1).view(torch.uint8).numpy())
         while data:
