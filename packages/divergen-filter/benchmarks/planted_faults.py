@@ -11,6 +11,7 @@ import argparse
 import json
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,7 +65,17 @@ def make_data(folder: Path, per_category: int, scenes: int) -> tuple[Path, list[
         styles = [option for style in ("photo", "cgi") for option in ("-g", f"procedural,name={style},style={style}")]
         command = ["divergen-gen", "run", folder / "prompts.jsonl", "--table", table, "--per-category"]
         subprocess.run([*command, str(per_category), *styles], check=True)
-    return minilvis, [row for row in InstanceTable.open(table).records() if row.alpha is not None]
+    rows = [row for row in InstanceTable.open(table).records("error IS NULL") if row.alpha is not None]
+    seen: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        seen[row.category, row.generator] += 1
+    few = Counter({key: min(count, per_category // 2) for key, count in seen.items()})
+    chosen = []
+    for row in sorted(rows, key=lambda row: row.id):  # a table of an earlier call may hold more
+        few[row.category, row.generator] -= 1
+        if few[row.category, row.generator] >= 0:
+            chosen.append(row)
+    return minilvis, chosen
 
 
 def plant(rows: list[InstanceRecord], share: float, seed: int) -> list[tuple[InstanceRecord, str | None]]:
@@ -177,14 +188,17 @@ def study(folder: Path, arguments: argparse.Namespace) -> None:
     planted = plant(rows, arguments.share, arguments.seed)
     embedder = EfficientNetLite0Config().build()
     dataset = read_dataset(minilvis / "train.json", image_dir=minilvis)
-    references = reference_embeddings(dataset, embedder, progress=False)
+    references = reference_embeddings(dataset, embedder, max_per_category=arguments.max_crops, progress=False)
     table = InstanceTable.create(folder / f"planted-{arguments.seed}.lance")
     table.append([row for row, _ in planted])
     ids, faults = [row.id for row, _ in planted], [fault for _, fault in planted]
     for stage in (EmbedStage(embedder), ScoreStage(references, scores=REAL_SCORES), BasicsStage()):
         fill(table, stage, progress=False)
     score_generated(table, progress=False)
-    print(f"{len(rows)} pictures of {len(dataset.categories)} categories, {len(references.embeddings)} real crops\n")
+    print(
+        f"{len(rows)} pictures of {len(dataset.categories)} categories, {len(references.embeddings)} real crops\n",
+        flush=True,
+    )
     print_auc(table, ids, faults)
     decide_table(table, STRICTER, references)
     print_rules(table, ids, faults, "default rules, contrast >= 0.01, sharpness >= 0.4, duplicate_similarity <= 0.995")
@@ -219,7 +233,8 @@ def compare_fills(folder: Path, arguments: argparse.Namespace) -> None:
     )
     for name, (real, generated) in CROPS.items():
         options = real.model_dump(exclude={"whole"})
-        references = reference_embeddings(dataset, embedder, progress=False, **options)
+        limit = arguments.max_crops
+        references = reference_embeddings(dataset, embedder, max_per_category=limit, progress=False, **options)
         table = InstanceTable.create(folder / f"{name.replace(', ', '-').replace(' ', '-')}-{arguments.seed}.lance")
         table.append([row for row, _ in planted])
         fill(table, EmbedStage(embedder, **generated.model_dump()), progress=False)
@@ -233,8 +248,9 @@ def compare_fills(folder: Path, arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--per-category", type=int, default=25)
+    parser.add_argument("--per-category", type=int, default=24)
     parser.add_argument("--scenes", type=int, default=380)
+    parser.add_argument("--max-crops", type=int, help="real crops of a category, at most")
     parser.add_argument("--share", type=float, default=0.2, help="share of the pictures that are spoilt")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fills", action="store_true", help="compare fills of the crops instead")

@@ -46,9 +46,7 @@ def test_write_sheet__best_borderline_and_worst(decided, tmp_path):
     text = (tmp_path / "sheet.html").read_text()
     strips = dict(re.findall(r'class="strip"><b>(\w+)</b><div class="thumb \w+" title="(\w+)"', text))
     assert strips.keys() == {"best", "borderline", "worst"}
-    found = [
-        table.take([strips[name]], ["inter_similarity"]).to_pylist()[0] for name in ("best", "borderline", "worst")
-    ]
+    order = [strips[name] for name in ("best", "borderline", "worst")]
     values = table.take(order, ["inter_similarity"])["inter_similarity"].to_numpy().round(2)
     assert values[0] >= 0.95 and values[1] == np.float32(0.51) and values[2] <= np.float32(0.1)
     assert "thing_2:" not in text

@@ -228,5 +228,7 @@ def _write(table: InstanceTable, paths: Mapping[str, str], out: Path) -> list[di
 
 
 def _plain(value: Any) -> Any:
-    """None for what JSON does not have."""
-    return None if isinstance(value, float) and math.isnan(value) else value
+    """None for what JSON does not have; six digits of a score."""
+    if not isinstance(value, float):
+        return value
+    return None if math.isnan(value) else round(value, 6)
