@@ -4,12 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .bootstrap import compare_results, evaluate_with_intervals
     from .config import DetectorConfig, TorchvisionConfig, TrainConfig, preset
     from .draw import draw_predictions
+    from .energy import energy_report, free_energy, object_logits
     from .errors import TrainingDiverged
-    from .evaluate import evaluate_lvis, read_results
+    from .evaluate import evaluate_coco, evaluate_lvis, read_results
+    from .export import export_results
+    from .gap import train_val_gap
     from .inference import predict
     from .log import read_log
+    from .maps import embed_objects, embedding_map
     from .metrics import Metrics
     from .training import FitResult, fit
 
@@ -20,13 +25,23 @@ __all__ = [
     "TorchvisionConfig",
     "TrainConfig",
     "TrainingDiverged",
+    "compare_results",
     "draw_predictions",
+    "embed_objects",
+    "embedding_map",
+    "energy_report",
+    "evaluate_coco",
     "evaluate_lvis",
+    "evaluate_with_intervals",
+    "export_results",
     "fit",
+    "free_energy",
+    "object_logits",
     "predict",
     "preset",
     "read_log",
     "read_results",
+    "train_val_gap",
 ]
 
 _MODULES = {
@@ -36,13 +51,23 @@ _MODULES = {
     "TorchvisionConfig": "config",
     "TrainConfig": "config",
     "TrainingDiverged": "errors",
+    "compare_results": "bootstrap",
     "draw_predictions": "draw",
+    "embed_objects": "maps",
+    "embedding_map": "maps",
+    "energy_report": "energy",
+    "evaluate_coco": "evaluate",
     "evaluate_lvis": "evaluate",
+    "evaluate_with_intervals": "bootstrap",
+    "export_results": "export",
     "fit": "training",
+    "free_energy": "energy",
+    "object_logits": "energy",
     "predict": "inference",
     "preset": "config",
     "read_log": "log",
     "read_results": "evaluate",
+    "train_val_gap": "gap",
 }
 """Each name is imported when it is asked for: torch takes seconds."""
 
