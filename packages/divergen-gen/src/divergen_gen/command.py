@@ -85,19 +85,17 @@ def estimate_table(
 ) -> str:
     """Time and disk of each generator's part, and of all; what a rate and a size are given for is not loaded."""
     given = _rates(rates, [config.name for config in configs])
-    parts = [
-        estimate(planned, config, rate=given.get(config.name), picture_bytes=picture_kb and round(picture_kb * 1000))
-        for config in configs
-    ]
+    size = None if picture_kb is None else round(picture_kb * 1000)
+    parts = [estimate(planned, config, rate=given.get(config.name), picture_bytes=size) for config in configs]
     lines = [
         f"{each.generator}: {each.pictures:,} pictures at {each.rate:.1f}/s: {_readable_time(each.seconds)}, "
         f"{_readable_size(each.bytes)}"
         for each in parts
     ]
-    seconds, size = sum(each.seconds for each in parts), sum(each.bytes for each in parts)
+    seconds, disk = sum(each.seconds for each in parts), sum(each.bytes for each in parts)
     hours = f"{seconds / 3600:,.2f} device-hours"
     spread = f" ({_readable_time(seconds / devices)} on {devices} devices)" if devices > 1 else ""
-    return "\n".join([*lines, f"all: {hours}{spread}, {_readable_size(size)}"])
+    return "\n".join([*lines, f"all: {hours}{spread}, {_readable_size(disk)}"])
 
 
 def _rates(rates: Sequence[str], names: Sequence[str]) -> dict[str, float]:

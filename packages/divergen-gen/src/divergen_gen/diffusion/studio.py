@@ -149,6 +149,10 @@ class Studio:
     def _start(self) -> Any:
         if self._device is None:
             self._device = choose_device(self._device_name)
+            if self._device.type == "cuda":
+                import torch
+
+                torch.cuda.set_device(self._device)  # events and streams are the current device's
         return self._device
 
     def _open(self, example: Task) -> None:
