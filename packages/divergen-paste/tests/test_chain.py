@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from divergen_paste import Chain, Paster, bake
 from divergen_records import ConfigError
@@ -36,3 +37,11 @@ def test_chain__bakes(dataset, paster, tmp_path):
 def test_chain__empty():
     with pytest.raises(ConfigError, match="at least one"):
         Chain()
+
+
+def test_chain__paste_with_a_given_generator(pool, paster, sample):
+    chain = Chain(paster, Paster(pool, count="fixed", max_instances=2, min_visible=1))
+    results = [chain.paste(sample, np.random.default_rng(seed)) for seed in (0, 0, 1)]
+    assert (results[0].image == results[1].image).all()
+    assert (results[0].image != results[2].image).any()
+    assert chain.categories == pool.categories

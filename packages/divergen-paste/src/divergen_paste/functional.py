@@ -37,7 +37,7 @@ def paste(
         pool: Where instances come from, pasted with the defaults, or a `Paster` or `Chain` with settings of its own.
         rng: Source of randomness.
         masks: Form of the segmentations that are new: compressed ``"rle"``, ``"bitmap"`` (H, W) bool, or
-            ``"polygons"``, which lose holes.
+            ``"polygons"``.
 
     Returns:
         The image, and the annotations that stay, those without a pixel left out: what nothing covered is as it was;
