@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from divergen_paste import Chain, Paster
-from divergen_records import ConfigError
+from divergen_records import ConfigError, MaskError
 
 torch = pytest.importorskip("torch")
 with warnings.catch_warnings():
@@ -149,6 +149,13 @@ def test_mapper__polygons(dicts, paster):
         mapper = PasteMapper(Paster(paster.pool, max_instances=0), label_of=LABEL_OF, when=when)
         (mask,) = mapper({**dicts[0], "annotations": [item]})["instances"].gt_masks.tensor
         assert mask.sum() == 600
+
+
+def test_mapper__object_without_a_mask(dicts, paster):
+    del dicts[0]["annotations"][1]["segmentation"]
+    for when in ("before", "after"):
+        with pytest.raises(MaskError, match="no segmentation"):
+            PasteMapper(paster, label_of=LABEL_OF, when=when)(dicts[0])
 
 
 def test_mapper__chain(dicts, paster):

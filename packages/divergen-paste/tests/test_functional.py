@@ -61,3 +61,8 @@ def test_paste__pool_alone(pool):
 def test_paste__mask_of_another_size(pool, segmentation):
     with pytest.raises(MaskError, match="annotation 9"):
         paste(IMAGE, [{"id": 9, "category_id": 1, "segmentation": segmentation}], pool, np.random.default_rng(0))
+
+
+def test_paste__annotation_without_a_mask(pool):
+    with pytest.raises(MaskError, match="annotation 9 has no segmentation"):
+        paste(np.zeros((40, 50, 3), np.uint8), [{"id": 9, "category_id": 1}], pool, np.random.default_rng(0))

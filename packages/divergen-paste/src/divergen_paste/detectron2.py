@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from divergen_records import ConfigError, MissingExtra
+from divergen_records import ConfigError, MaskError, MissingExtra
 from divergen_records.sample import Instance, Sample
 from numpy.typing import NDArray
 
@@ -120,11 +120,18 @@ class PasteMapper:
             The dict with ``image`` (3, H, W) uint8, and ``instances`` with ``gt_boxes`` (tight around the masks),
             ``gt_classes`` and ``gt_masks`` (`BitMasks`) in place of ``annotations``. Classes that were pasted leave
             LVIS's ``neg_category_ids``.
+
+        Raises:
+            MaskError: If an object has no mask.
         """
         result = {key: copy.deepcopy(value) for key, value in dataset_dict.items() if key != "annotations"}
         image = utils.read_image(result["file_name"], format=self.image_format)
         utils.check_image_size(result, image)
         annotations = [item for item in dataset_dict.get("annotations", ()) if not item.get("iscrowd", 0)]
+        if any("segmentation" not in item for item in annotations):
+            raise MaskError(
+                f"{result['file_name']}: an annotation has no segmentation, so nobody knows what a paste covers of it"
+            )
         if self.when == "before":
             image, annotations = self._paste_first(image, annotations)
         seen = T.AugInput(image)

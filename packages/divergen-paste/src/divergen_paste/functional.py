@@ -45,7 +45,7 @@ def paste(
         ``source``.
 
     Raises:
-        MaskError: If a segmentation does not fit the image.
+        MaskError: If a segmentation is missing or does not fit the image.
     """
     paster = Paster(pool) if isinstance(pool, InstancePool) else pool
     sample = sample_from_annotations(image, annotations)
@@ -69,6 +69,8 @@ def sample_from_annotations(image: NDArray[np.uint8], annotations: Sequence[Mapp
     for position, annotation in enumerate(annotations):
         try:
             mask, x, y = _crop(annotation["segmentation"], image.shape[:2])
+        except KeyError as error:
+            raise MaskError(f"annotation {annotation.get('id', position)} has no segmentation") from error
         except MaskError as error:
             raise MaskError(f"annotation {annotation.get('id', position)}: {error}") from error
         if mask.size:
