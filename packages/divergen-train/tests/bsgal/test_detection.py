@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import runpy
+import socket
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -223,3 +227,31 @@ def test_ledger__means_verdicts_and_file(shapes: Dataset, tmp_path: Path) -> Non
     a, b = read_contributions(tmp_path / "contributions.jsonl")
     assert (a.source, a.category_id, a.n, a.accepted, a.mean) == ("a", 5, 1, 0, None)
     assert (b.source, b.category, b.n, b.accepted, b.mean) == ("b", "green", 3, 1, 1.5)
+
+
+@pytest.mark.slow
+def test_step__two_processes_match_one(tmp_path: Path) -> None:
+    """The measure comes from one process' image and judges the other's, in turns."""
+    script = Path(__file__).with_name("two_trainings.py")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = [
+        subprocess.Popen([sys.executable, script, str(rank), "2", str(port), tmp_path], start_new_session=True)
+        for rank in (0, 1)
+    ]
+    runpy.run_path(str(script))["train"](0, 1, str(tmp_path))
+    assert [process.wait(timeout=400) for process in started] == [0, 0]
+    one, first, second = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("1-0", "2-0", "2-1"))
+    assert first["ledger"] == second["ledger"]
+    assert first["threshold"] == second["threshold"] == one["threshold"]
+    assert [row[:4] for row in first["ledger"]["rows"]] == [row[:4] for row in one["ledger"]["rows"]]
+    sums = [[row[5] for row in state["ledger"]["rows"]] for state in (first, one)]
+    assert sums[0] == pytest.approx(sums[1], rel=0.05, abs=0.01)
+    for key in first["model"]:
+        assert torch.equal(first["model"][key], second["model"][key])
+        torch.testing.assert_close(first["model"][key], one["model"][key], rtol=1e-3, atol=1e-4)
+    for iteration in range(4):
+        for name in ("loss", "accepted"):
+            parts = first["logged"][iteration].get(name, 0.0) + second["logged"][iteration].get(name, 0.0)
+            assert parts == pytest.approx(one["logged"][iteration][name], rel=1e-3)

@@ -160,7 +160,7 @@ class BsgalStep:
                 estimator.observe(self._judged(engine, real[-1], [[True] * len(t["labels"]) for t in real[-1].targets]))
             return
         own = sum(part.share for part in real)
-        share = float(engine.world.sum_(torch.tensor([own], device=engine.world.device)))
+        share = float(engine.world.sum_(torch.tensor([own], dtype=torch.float32, device=engine.world.device)))
         if share:
             scaled = engine.scaler.get_scale() if engine.scaler.is_enabled() else 1.0
             # A mean over processes is taken; each holds its share of the sum.

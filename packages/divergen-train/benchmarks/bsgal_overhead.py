@@ -1,0 +1,118 @@
+"""What choosing costs: a training step with every mode of BSGAL beside the plain step, same detector, same batch.
+
+OMP_NUM_THREADS=1 python packages/divergen-train/benchmarks/bsgal_overhead.py
+
+CPU seconds on one thread, modes taken in turns; the ratio is the median over the rounds of mode / plain. Memory is the
+highest resident size of a process of its own that takes three steps, less that of the plain step.
+"""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+import torch
+from divergen_records import Category
+from divergen_train import preset
+from divergen_train.bsgal.config import BsgalConfig, ThresholdConfig
+from divergen_train.bsgal.detection import BsgalStep
+from divergen_train.detector import Target, build_detector
+from divergen_train.distributed import join_world
+from divergen_train.step import Engine, Part, PlainStep
+
+MODES: dict[str, dict[str, Any]] = {
+    "directional": {},
+    "directional, every 4th": {"every": 4},
+    "last-layer": {"mode": "last-layer"},
+    "last-layer, every 4th": {"mode": "last-layer", "every": 4},
+    "random-projection": {"mode": "random-projection"},
+    "random-projection, every 4th": {"mode": "random-projection", "every": 4},
+    "gradient": {"mode": "gradient"},
+    "lookahead": {"mode": "lookahead", "normalize": "none"},
+}
+
+
+def scene(size: int, objects: int, classes: int, pasted: bool) -> tuple[torch.Tensor, Target]:
+    corners = torch.rand(objects, 2) * size * 0.7
+    boxes = torch.cat([corners, corners + 8 + torch.rand(objects, 2) * size * 0.25], dim=1)
+    masks = torch.zeros(objects, size, size, dtype=torch.uint8)
+    for mask, (x0, y0, x1, y1) in zip(masks, boxes.int().tolist(), strict=True):
+        mask[y0:y1, x0:x1] = 1
+    image = torch.randint(0, 256, (3, size, size), dtype=torch.uint8)
+    labels = torch.randint(1, classes + 1, (objects,))
+    sources = tuple(f"{i}" if pasted and i % 2 else None for i in range(objects))
+    return image, Target(boxes=boxes, labels=labels, masks=masks, image_id=0, sources=sources)
+
+
+def make_step(settings: dict[str, Any] | None, objects: int, classes: int) -> tuple[Callable[[int], None], int]:
+    """A step as the trainer takes it; also the number of trained weights."""
+    torch.manual_seed(0)
+    config = preset("quickstart")
+    categories = [Category(id=i + 1, name=f"c{i}") for i in range(classes)]
+    scenes = [scene(config.image_size, objects, classes, pasted=i > 0) for i in range(config.batch_size)]
+    part = Part([image for image, _ in scenes], [target for _, target in scenes], 1, 1.0)
+    with join_world("cpu") as world:
+        engine = Engine(build_detector(config.detector, categories), config, world)
+    engine.detector.train(True)
+    threshold = ThresholdConfig(rate=0.7, warmup=4)
+    step: Any = PlainStep() if settings is None else BsgalStep(BsgalConfig(threshold=threshold, **settings), categories)
+
+    def take(iteration: int) -> None:
+        engine.optimizer.zero_grad()
+        step(engine, [part])
+        engine.update(iteration)
+
+    return take, sum(p.numel() for p in engine.detector.parameters() if p.requires_grad)
+
+
+def cpu_seconds(step: Callable[[int], None], repeats: int) -> float:
+    start = time.process_time()
+    for iteration in range(repeats):
+        step(iteration)
+    return (time.process_time() - start) / repeats
+
+
+def peak_bytes(settings: dict[str, Any] | None, objects: int, classes: int) -> int:
+    arguments = [sys.executable, __file__, "--peak-of", json.dumps(settings)]
+    arguments += ["--objects", str(objects), "--classes", str(classes)]
+    return int(subprocess.run(arguments, capture_output=True, text=True, check=True).stdout)
+
+
+@click.command(help=__doc__)
+@click.option("--rounds", default=5, show_default=True)
+@click.option("--objects", default=6, show_default=True, help="Objects in an image, half of them pasted in 3 of 4.")
+@click.option("--classes", default=40, show_default=True)
+@click.option("--memory/--no-memory", default=True, show_default=True)
+@click.option("--peak-of", hidden=True)
+def main(rounds: int, objects: int, classes: int, memory: bool, peak_of: str | None) -> None:
+    torch.set_num_threads(1)
+    if peak_of is not None:
+        step, _ = make_step(json.loads(peak_of), objects, classes)
+        for iteration in range(3):
+            step(iteration)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+        return
+    plain, weights = make_step(None, objects, classes)
+    steps = {name: make_step(settings, objects, classes)[0] for name, settings in MODES.items()}
+    for step in (plain, *steps.values()):
+        cpu_seconds(step, 1)
+    times: dict[str, list[float]] = {name: [] for name in ("plain", *steps)}
+    for _ in range(rounds):
+        times["plain"].append(cpu_seconds(plain, 2))
+        for name, step in steps.items():
+            times[name].append(cpu_seconds(step, 4 if "4th" in name else 1))
+    print(f"plain step: {statistics.median(times['plain']):.2f} CPU s; trained weights {weights * 4 / 2**20:.1f} MiB")
+    base = peak_bytes(None, objects, classes) if memory else 0
+    for name, settings in MODES.items():
+        ratio = statistics.median(a / b for a, b in zip(times[name], times["plain"], strict=True))
+        extra = f"  peak {(peak_bytes(settings, objects, classes) - base) / 2**20:+7.1f} MiB" if memory else ""
+        print(f"{name:<30}{ratio:6.2f} x{extra}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
