@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from ..detector_config import ResNet50Config, SwinConfig
-from .install import needs_detectron2
+from .install import known_warnings, needs_detectron2
 from .weights import load_resnet50, load_swin
 
 with needs_detectron2():
@@ -46,9 +45,7 @@ def _resnet(config: ResNet50Config, levels: tuple[str, ...]) -> ResNet:
 
 
 def _swin(config: SwinConfig, levels: tuple[str, ...]) -> SwinTransformer:
-    with warnings.catch_warnings():
-        # detectron2 imports DropPath from where it was in timm 0.6.
-        warnings.filterwarnings("ignore", message="Importing from timm.models.layers")
+    with known_warnings():
         body = SwinTransformer(
             embed_dim=config.embed_dim,
             depths=config.depths,

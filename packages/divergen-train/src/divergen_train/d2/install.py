@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from divergen_records.errors import MissingExtra
 
-__all__ = ["needs_detectron2"]
+__all__ = ["known_warnings", "needs_detectron2"]
 
 _HOW = (
     "Its authors have it installed from source, for the torch that is there: pip install --no-build-isolation "
@@ -17,18 +17,28 @@ _HOW = (
 )
 
 
+_KNOWN = ("`torch.jit", "torch.meshgrid", "Importing from timm.models.layers")
+"""What detectron2 and centernet2 still call in the way of older versions of torch and timm, in which it is the same."""
+
+
+@contextmanager
+def known_warnings() -> Iterator[None]:
+    """Keep quiet about what no user can change."""
+    with warnings.catch_warnings():
+        for message in _KNOWN:
+            warnings.filterwarnings("ignore", message=message)
+        yield
+
+
 @contextmanager
 def needs_detectron2() -> Iterator[None]:
     """Translate a failed import inside the block into the lines that install what is missing.
-
-    Also keeps quiet about ``torch.jit.script``, which detectron2 and centernet2 call when they are imported.
 
     Raises:
         MissingExtra: If an import inside the block fails.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="`torch.jit", category=Warning)
+        with known_warnings():
             yield
     except ImportError as error:
         raise MissingExtra(f"{error.name or error} is not installed. {_HOW}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..detector import ClassRows, Detections, Target
-from .install import needs_detectron2
+from .install import known_warnings, needs_detectron2
 
 with needs_detectron2():
     from detectron2.modeling import GeneralizedRCNN
@@ -44,9 +43,7 @@ class Detectron2Detector(nn.Module):
     def forward(self, images: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Any:
         """Losses by name in training mode, `Detections` of each image in evaluation mode; images (3, h, w) uint8."""
         inputs: list[dict[str, Any]] = [{"image": image} for image in images]
-        with warnings.catch_warnings():
-            # Both libraries call torch.meshgrid without saying the order that they have always meant.
-            warnings.filterwarnings("ignore", message="torch.meshgrid")
+        with known_warnings():
             if self.training:
                 for entry, target in zip(inputs, targets or (), strict=True):
                     entry["instances"] = _instances(target, (entry["image"].shape[1], entry["image"].shape[2]))
