@@ -117,3 +117,71 @@ def save_hub_sam2(folder):
     config = t.Sam2Config(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)
     processor = t.Sam2Processor(t.Sam2ImageProcessor(size={"height": 128, "width": 128}))
     return _save(folder, t.Sam2Model(config), processor)
+
+
+def clip_tokenizer(folder):
+    """A byte-level tokenizer of CLIP's class whose words are single letters."""
+    import json
+
+    import transformers as t
+
+    letters = [chr(code) for code in [*range(33, 127), *range(161, 173), *range(174, 256)]]
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    (folder / "vocab.json").write_text(json.dumps({token: number for number, token in enumerate(tokens)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    return t.CLIPTokenizer.from_pretrained(folder, model_max_length=40)
+
+
+def _clip_sizes(tokenizer):
+    text = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 40,
+        "projection_dim": 16,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    vision = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "image_size": 64,
+        "patch_size": 16,
+        "projection_dim": 16,
+    }
+    return text, vision
+
+
+def save_clipseg(folder):
+    """CLIPSeg as transformers saves it."""
+    import transformers as t
+
+    tokenizer = clip_tokenizer(folder)
+    text, vision = _clip_sizes(tokenizer)
+    config = t.CLIPSegConfig(
+        text_config=text,
+        vision_config=vision,
+        projection_dim=16,
+        reduce_dim=8,
+        extract_layers=[0, 1, 2],
+        decoder_num_attention_heads=2,
+        decoder_intermediate_size=16,
+    )
+    processor = t.CLIPSegProcessor(t.ViTImageProcessor(size={"height": 64, "width": 64}), tokenizer)
+    return _save(folder, t.CLIPSegForImageSegmentation(config), processor)
+
+
+def save_clip(folder):
+    """CLIP as transformers saves it."""
+    import transformers as t
+
+    tokenizer = clip_tokenizer(folder)
+    text, vision = _clip_sizes(tokenizer)
+    config = t.CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)
+    images = t.CLIPImageProcessor(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64})
+    return _save(folder, t.CLIPModel(config), t.CLIPProcessor(images, tokenizer))

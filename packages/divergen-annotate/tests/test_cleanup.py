@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from divergen_annotate import repair
-from divergen_annotate.cleanup import drop_islands, fill_holes, shrink, smooth
+from divergen_annotate.cleanup import drop_islands, fill_holes, label_regions, shrink, smooth
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -79,3 +79,17 @@ def test_repair__one_component_of_the_same_shape(mask):
     assert result.shape == mask.shape and result.dtype == bool
     assert count_components(result, share=0) <= 1
     assert np.array_equal(mask, before)
+
+
+def test_fill_holes__a_large_hole_of_a_full_picture_is_no_background():
+    mask = np.ones((20, 20), dtype=bool)
+    mask[8:14, 8:14] = False
+    image = np.full((20, 20, 3), 90, dtype=np.uint8)
+    assert fill_holes(mask, image=image).all()
+
+
+@given(MASKS, st.sampled_from([4, 8]))
+def test_label_regions__areas_are_counts(mask, connectivity):
+    labels, areas = label_regions(mask, connectivity=connectivity)
+    assert areas.tolist() == [int((labels == label).sum()) for label in range(len(areas))]
+    assert np.array_equal(labels > 0, mask)

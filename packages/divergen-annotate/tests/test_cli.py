@@ -1,13 +1,52 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from divergen_annotate import ColourKey
 from divergen_annotate.cli import main
 from divergen_records.coco import read_dataset
 from divergen_records.images import read_image
 from divergen_records.masks import segmentation_to_mask
 from PIL import Image
+
+
+@pytest.fixture
+def transparent(tmp_path, pictures):
+    """A folder of pictures whose transparency is the truth, and one without."""
+    root = tmp_path / "transparent"
+    root.mkdir()
+    for number, (image, mask) in enumerate(pictures[:3]):
+        made = Image.fromarray(np.where(mask[..., None], image, 255))
+        made.putalpha(Image.fromarray(mask.astype(np.uint8) * 255))
+        made.save(root / f"{number}.png")
+    Image.fromarray(pictures[3][0]).save(root / "opaque.jpg")
+    return root
+
+
+@pytest.fixture
+def lvis(tmp_path, pictures):
+    """A COCO file of two images with two objects each, and their folder."""
+    from divergen_records import Category
+    from divergen_records.coco import Annotation, ImageInfo, write_coco
+    from divergen_records.masks import encode_rle, mask_to_bbox
+
+    (tmp_path / "photos").mkdir()
+    images, annotations = [], []
+    for number in (1, 2):
+        pair = [pictures[number], pictures[number + 1]]
+        both = np.concatenate([image for image, _ in pair], axis=1)
+        Image.fromarray(both).save(tmp_path / "photos" / f"{number}.png")
+        images.append(ImageInfo(id=number, width=256, height=96, file_name=f"{number}.png"))
+        for which, (_, mask) in enumerate(pair):
+            whole = np.zeros((96, 256), dtype=bool)
+            whole[:, 128 * which : 128 * which + 128] = mask
+            annotations.append(
+                Annotation(2 * number + which, number, 1, mask_to_bbox(whole), int(whole.sum()), encode_rle(whole))
+            )
+    return write_coco(tmp_path / "coco.json", images, annotations, [Category(id=1, name="blob")])
 
 
 @pytest.fixture
@@ -84,3 +123,87 @@ def test_table_and_evaluate(table):
     assert "0 annotated" in call("table", table.path)
     output = call("evaluate", table.path, "--annotator", "grabcut", "--annotator", "true-alpha")
     assert output.count("grabcut") == 2 and output.count("1.000") >= 2
+
+
+def test_images__report_says_how_each_mask_came_about(folder, tmp_path):
+    report = tmp_path / "report.jsonl"
+    call("images", folder, "--out", tmp_path / "x.json", "--report", report, "--max-pixels", 11000, "--batch-size", 3)
+    rows = {row["file_name"]: row for row in map(json.loads, report.read_text().splitlines())}
+    assert set(rows) == {path.relative_to(folder).as_posix() for path in folder.rglob("*.[pj][np]g")}
+    assert "above the limit of 11000" in rows["cmyk.jpg"]["error"] and "no object" in rows["one.png"]["error"]
+    call("images", folder, "--out", tmp_path / "y.json", "--report", tmp_path / "r.jsonl")
+    rows = {row["file_name"]: row for row in map(json.loads, (tmp_path / "r.jsonl").read_text().splitlines())}
+    good = rows["cup/1.jpg"]
+    assert good["annotator"] == "grabcut" and 0.8 < good["solidity"] <= 1 and good["thin_share"] < 0.1
+    assert {"score", "area_fraction", "components", "border_contact"} < set(good)
+
+
+def test_images__sam_background_from_a_checkpoint(folder, tmp_path, original):
+    arguments = ("images", folder, "--annotator", "sam-background", "--no-repair", "--set", "choice=iou")
+    output = call(
+        *arguments, "--checkpoint", original[0], "--out", tmp_path / "x.json", "--report", tmp_path / "r.jsonl"
+    )
+    assert "skipped" in output
+    notes = [json.loads(line).get("annotator", "") for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert any(note.startswith("sam-background mask=") for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "message"), [((), "needs a checkpoint"), (("--checkpoint", "none.pth"), "no such checkpoint")]
+)
+def test_images__sam_background_without_a_checkpoint(folder, tmp_path, checkpoint, message):
+    arguments = ("images", folder, "--annotator", "sam-background", "--out", tmp_path / "x.json")
+    output = call(*arguments, *checkpoint, status=2)
+    assert message in output and "sam_vit_h_4b8939.pth" in output and "github.com/facebookresearch" in output
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_images__many_files_are_streamed(tmp_path, pictures, monkeypatch):
+    """No more pictures are in memory than a few batches, however many files there are."""
+    import divergen_annotate.folder as module
+
+    root = tmp_path / "many"
+    root.mkdir()
+    Image.fromarray(pictures[0][0][::4, ::4]).save(root / "0000.png")
+    for number in range(1, 300):
+        (root / f"{number:04}.png").hardlink_to(root / "0000.png")
+    read, done = [], []
+    monkeypatch.setattr(module, "read_image", lambda path, **rest: read.append(path) or read_image(path, **rest))
+
+    class Watch(ColourKey):
+        def __call__(self, images):
+            done.extend(images)
+            assert len(read) - len(done) <= 2 * 4 + 1
+            return super().__call__(images)
+
+    report = module.annotate_folder(root, Watch(), tmp_path / "x.json", batch_size=4, progress=False)
+    assert report.done == 300
+
+
+def test_evaluate__a_folder_of_transparent_pictures(transparent):
+    output = call(
+        "evaluate", transparent, "--annotator", "grabcut", "--annotator", "colour-key", "--set", "grabcut.size=64"
+    )
+    rows = [line.split() for line in output.splitlines()[1:]]
+    assert [row[:3] for row in rows[:2]] == [["grabcut", "no", "3"], ["grabcut", "yes", "3"]]
+    assert all(float(row[3]) > 0.95 for row in rows[:2]) and rows[3][0] == "colour-key"
+
+
+def test_evaluate__crops_of_a_coco_file(lvis, tmp_path):
+    output = call("evaluate", lvis, "--images", tmp_path / "photos", "--limit", "3")
+    row = output.splitlines()[2].split()
+    assert row[:3] == ["grabcut", "yes", "3"] and float(row[3]) > 0.9
+
+
+def test_evaluate__nothing_to_compare_with(folder, table):
+    assert "no picture with a true mask" in call("evaluate", folder / "cup", status=2)
+    assert "reads the column 'alpha'" in call("evaluate", folder, "--annotator", "true-alpha", status=2)
+
+
+def test_compare__a_sheet_with_a_row_for_each_picture(transparent, tmp_path):
+    out = tmp_path / "sheet.png"
+    arguments = ("compare", transparent, "--annotator", "grabcut", "--annotator", "colour-key", "--out", out)
+    assert "744 x 1082 pixels" in call(*arguments)
+    assert read_image(out).shape == (18 + 4 * (248 + 18), 3 * 248, 3)
+    assert "is there already" in call(*arguments, status=2)
+    assert "a sheet is a .png" in call(*arguments[:-1], tmp_path / "sheet.gif", status=2)

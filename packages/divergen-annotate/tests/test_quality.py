@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from divergen_annotate.quality import border_contact, boundary_f, count_components, iou, solidity
+from divergen_annotate.quality import border_contact, boundary_f, count_components, iou, solidity, thin_share
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -65,3 +65,13 @@ def test_measures__are_symmetric_shares(ours, theirs):
 @given(st.integers(1, 30), st.integers(1, 30))
 def test_border_contact__is_a_share(height, width):
     assert border_contact(np.ones((height, width), dtype=bool)) == 1
+
+
+def test_thin_share():
+    disk = np.hypot(*(np.indices((200, 200)) - 100)) < 50
+    spoked = disk.copy()
+    spoked[99:101] = True
+    assert thin_share(disk) == 0
+    assert thin_share(spoked) == pytest.approx(200 / spoked.sum(), abs=0.015)
+    assert thin_share(spoked & ~disk) == 1
+    assert thin_share(np.zeros((5, 5), dtype=bool)) == 0

@@ -1,0 +1,113 @@
+"""Annotators on the renderer's pictures, whose true alpha is known: plain ones, and five kinds of hard ones.
+
+Run: OMP_NUM_THREADS=1 python packages/divergen-annotate/benchmarks/annotators.py
+It calls the command divergen-gen (pip install divergen-gen) for the pictures; `--keep FOLDER` keeps them.
+
+Hard ones are made from the plain ones with their true alpha: the object on a gradient from light to mid grey, with a
+strong soft shadow under it, moved until it touches the border, and on a background of its own mean colour. White
+objects on white are rendered as such.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+from divergen_annotate import BestOf, ColourKey, GrabCut, repair
+from divergen_annotate.evaluate import HEAD, evaluate
+from divergen_annotate.truth import Example, read_examples
+
+cv2.setNumThreads(1)
+NAMES = """
+airplane apple backpack balloon banana barrel baseball_bat baseball_glove basket bed bench bicycle bird birdhouse
+boat book bookcase bottle bowl box broccoli bucket bus cake camera candle car carrot cell_phone chair clock couch
+crown cup dining_table donut dumbbell fire_hydrant flower fork frisbee glasses glove guitar hair_drier hammer
+handbag hat headphones hot_dog jersey key keyboard kite knife ladder lamp laptop lemon mailbox microwave motorcycle
+mouse mushroom orange oven pan parking_meter pear pencil person pizza plate pot potted_plant refrigerator remote
+sandwich scissors screwdriver shoe sink skateboard skis snowboard sock spoon sports_ball stool stop_sign strawberry
+suitcase surfboard teapot teddy_bear tennis_racket tie toaster toilet tomato toothbrush traffic_cone traffic_light
+train truck tv umbrella vase watch wine_glass wrench
+"""
+
+
+PLAIN = "a photo of a single {}, in a white background"
+WHITE = "a photo of a single white {}, in a white background"
+
+
+def render(folder, name, per_category, prompt):
+    """An instance table of every category, made by the renderer through its command."""
+    lines = [
+        {"text": prompt.format(category), "category_id": number, "category": category, "source": "benchmark"}
+        for number, category in enumerate(NAMES.split(), 1)
+    ]
+    prompts = folder / f"{name}.jsonl"
+    prompts.write_text("\n".join(map(json.dumps, lines)))
+    command = shutil.which("divergen-gen") or str(Path(sys.executable).parent / "divergen-gen")
+    styles = ["-g", "procedural,name=photo,style=photo", "-g", "procedural,name=cgi,style=cgi"]
+    table = folder / f"{name}.lance"
+    arguments = [command, "run", prompts, "--table", table, "--per-category", str(per_category), *styles]
+    subprocess.run(arguments, check=True, capture_output=True)
+    return [example for batch in read_examples(table, limit=10_000) for example in batch]
+
+
+def hard(example, kind, number):
+    """A hard picture made of a plain one."""
+    alpha = example.columns["alpha"][..., :1].astype(np.float32) / 255
+    image = example.image.astype(np.float32)
+    height, width = image.shape[:2]
+    random = np.random.default_rng(number)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    ground = np.full_like(image, 245.0)
+    if kind == "gradient":
+        angle = random.uniform(0, 2 * np.pi)
+        way = (x / width - 0.5) * np.cos(angle) + (y / height - 0.5) * np.sin(angle)
+        ground = 190.0 - 100.0 * way[..., None] * np.array([1.0, 0.9, 0.8], np.float32)
+    elif kind == "shadow":
+        fallen = cv2.warpAffine(
+            alpha[..., 0], np.float32([[1, 0.35, -0.2 * height], [0, 0.45, 0.5 * height]]), (width, height)
+        )
+        fallen = cv2.GaussianBlur(fallen, (0, 0), 0.02 * height)
+        ground = ground * (1 - 0.5 * fallen[..., None])
+    elif kind == "border":
+        rows, columns = np.flatnonzero(alpha.any(axis=(1, 2))), np.flatnonzero(alpha.any(axis=(0, 2)))
+        moves = [(-columns[0] - 3, 0), (width - columns[-1] + 3, 0), (0, -rows[0] - 3), (0, height - rows[-1] + 3)]
+        matrix = np.float32([[1, 0, moves[number % 4][0]], [0, 1, moves[number % 4][1]]])
+        image = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        alpha = cv2.warpAffine(alpha, matrix, (width, height))[..., None]
+    elif kind == "same colour":
+        inside = image[example.truth]
+        ground = np.full_like(image, inside.mean(axis=0) if len(inside) else 128.0)
+    ground = ground + random.normal(0, 2, image.shape)
+    made = (alpha * image + (1 - alpha) * ground).clip(0, 255).astype(np.uint8)
+    return Example(f"{example.name} {kind}", made, alpha[..., 0] >= 0.5, example.text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--per-category", type=int, default=2)
+    parser.add_argument("--every", type=int, default=1, help="Take every n-th picture only.")
+    parser.add_argument("--keep", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        plain = render(folder, "plain", arguments.per_category, PLAIN)[:: arguments.every]
+        white = render(folder, "white", arguments.per_category, WHITE)[:: arguments.every]
+    one = GrabCut(workers=1)
+    annotators = [ColourKey(), one, BestOf([one, ColourKey()])]
+    for kind in ("plain", "gradient", "shadow", "border", "same colour", "white object"):
+        made = {"plain": plain, "white object": white}.get(kind)
+        pictures = made or [hard(example, kind, number) for number, example in enumerate(plain)]
+        print(f"\n{kind}\n{HEAD}")
+        for annotator in annotators:
+            for mend in (None, repair):
+                print(evaluate([pictures], annotator, repair=mend).line(repaired=mend is not None), flush=True)
+
+
+if __name__ == "__main__":
+    main()
