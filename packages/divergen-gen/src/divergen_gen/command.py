@@ -165,6 +165,9 @@ def _validated(kind: Any, values: Mapping[str, Any], where: str) -> Any:
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "union_tag_invalid":
+            known = first["ctx"]["expected_tags"]
+            raise ConfigError(f"{where}: kind: {first['ctx']['tag']!r} is not known; there are {known}") from error
         key = ".".join(str(part) for part in first["loc"])
         raise ConfigError(
             f"{where}: {key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}"

@@ -247,7 +247,8 @@ class Trainer:
                     count += length
         total /= max(count, 1)
         ridge = 1e-4 * total.diagonal().mean() * torch.eye(width, dtype=torch.float64)
-        return torch.linalg.inv(total + ridge).float().to(self.device)
+        inverse: Tensor = torch.linalg.inv(total + ridge).float().to(self.device)
+        return inverse
 
     def _dual(self, concept: Tensor) -> Tensor:
         assert self._inverse is not None
