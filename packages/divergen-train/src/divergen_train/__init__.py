@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .bootstrap import compare_results, evaluate_with_intervals
     from .config import DetectorConfig, TorchvisionConfig, TrainConfig, preset
+    from .cookbook import Recipe, recipe, recipe_names
+    from .detector_config import CenterNet2Config, Detectron2MaskRCNNConfig, ResNet50Config, SwinConfig
     from .draw import draw_predictions
     from .energy import energy_report, free_energy, object_logits
     from .errors import TrainingDiverged
@@ -17,11 +19,17 @@ if TYPE_CHECKING:
     from .maps import embed_objects, embedding_map
     from .metrics import Metrics
     from .training import FitResult, fit
+    from .truncation import truncate
 
 __all__ = [
+    "CenterNet2Config",
     "DetectorConfig",
+    "Detectron2MaskRCNNConfig",
     "FitResult",
     "Metrics",
+    "Recipe",
+    "ResNet50Config",
+    "SwinConfig",
     "TorchvisionConfig",
     "TrainConfig",
     "TrainingDiverged",
@@ -41,13 +49,21 @@ __all__ = [
     "preset",
     "read_log",
     "read_results",
+    "recipe",
+    "recipe_names",
     "train_val_gap",
+    "truncate",
 ]
 
 _MODULES = {
+    "CenterNet2Config": "detector_config",
     "DetectorConfig": "config",
+    "Detectron2MaskRCNNConfig": "detector_config",
     "FitResult": "training",
     "Metrics": "metrics",
+    "Recipe": "cookbook",
+    "ResNet50Config": "detector_config",
+    "SwinConfig": "detector_config",
     "TorchvisionConfig": "config",
     "TrainConfig": "config",
     "TrainingDiverged": "errors",
@@ -67,7 +83,10 @@ _MODULES = {
     "preset": "config",
     "read_log": "log",
     "read_results": "evaluate",
+    "recipe": "cookbook",
+    "recipe_names": "cookbook",
     "train_val_gap": "gap",
+    "truncate": "truncation",
 }
 """Each name is imported when it is asked for: torch takes seconds."""
 
