@@ -47,31 +47,48 @@ def _areas(codes: list[bytes], pixels: NDArray[np.int64]) -> NDArray[np.int64]:
     ends = np.flatnonzero(last)
     starts = np.concatenate(([0], ends[:-1] + 1))
     digits = ends - starts + 1
-    owner = np.repeat(np.arange(len(codes)), np.diff(np.searchsorted(ends, edges), prepend=0))
-    sound[owner[digits > _DIGITS]] = False
-    runs = np.zeros(len(ends), np.int64)
+    values = np.zeros(len(ends), np.int64)
     for place in range(min(int(digits.max()), _DIGITS)):
-        longer = np.flatnonzero(digits > place)
-        runs[longer] += (characters[starts[longer] + place] & 0x1F).astype(np.int64) << (5 * place)
-    negative = (characters[ends] & 0x10) > 0
-    runs -= np.where(negative, np.int64(1) << (5 * np.minimum(digits, _DIGITS)), 0)
-    number = np.arange(len(runs)) - _firsts(owner, len(codes))
-    # From the fourth on, a number is the difference to the one before the previous.
-    for chosen in (number % 2 == 1, (number % 2 == 0) & (number > 0)):
-        runs[chosen] = _running_sums(runs[chosen], owner[chosen], len(codes))
-    sound[owner[runs < 0]] = False
-    total = np.bincount(owner, weights=runs, minlength=len(codes))
-    area = np.bincount(owner, weights=runs * (number % 2), minlength=len(codes))
-    return np.where(sound & (total == pixels), area, -1).astype(np.int64)
+        longer = slice(None) if not place else np.flatnonzero(digits > place)
+        values[longer] += (characters[starts[longer] + place] & 0x1F).astype(np.int64) << (5 * place)
+    values[(characters[ends] & 0x10) > 0] -= 1 << (5 * np.minimum(digits, _DIGITS)[(characters[ends] & 0x10) > 0])
+    numbers = np.diff(np.searchsorted(ends, edges), prepend=0)
+    runs, owner = _undo_differences(values, numbers)
+    for wrong, whose in ((runs.min(axis=1) < 0, owner), (digits > _DIGITS, np.repeat(np.arange(len(codes)), numbers))):
+        sound[whose[wrong]] = False
+    total = np.zeros((len(codes), 2), np.int64)
+    there = numbers > 0
+    total[there] = np.add.reduceat(runs, np.flatnonzero(np.diff(owner, prepend=-1)), axis=0)
+    return np.where(sound & (total.sum(axis=1) == pixels), total[:, 1], -1)
 
 
-def _firsts(owner: NDArray[np.int64], owners: int) -> NDArray[np.int64]:
-    """For each place the first one of its owner; owners are sorted."""
-    counts = np.bincount(owner, minlength=owners)
-    return np.repeat(np.cumsum(counts) - counts, counts)
+def _undo_differences(
+    values: NDArray[np.int64], numbers: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Run lengths, (P, 2) of background and object by turns, and the code of each pair (P,).
 
+    From the fourth on, a number of a code is the difference to the one before the previous: two running sums.
 
-def _running_sums(values: NDArray[np.int64], owner: NDArray[np.int64], owners: int) -> NDArray[np.int64]:
-    """Cumulative sums that begin anew with each owner; owners are sorted."""
-    sums = np.concatenate(([0], np.cumsum(values)))
-    return sums[1:] - sums[_firsts(owner, owners)]
+    Args:
+        values: The numbers of all codes, one after the other.
+        numbers: How many each code has.
+    """
+    pairs = -(-numbers // 2)
+    owner = np.repeat(np.arange(len(numbers)), pairs)
+    firsts = np.cumsum(pairs) - pairs  # of each code, in pairs
+    shift = 2 * firsts - (np.cumsum(numbers) - numbers)
+    runs = np.zeros(2 * len(owner), np.int64)
+    runs[np.arange(len(values)) + np.repeat(shift, numbers)] = values
+    last = numbers > 0
+    odd = (2 * (firsts + pairs) - 1)[last & (numbers % 2 == 1)]  # places without a number
+    runs = runs.reshape(-1, 2)
+    starts = firsts[last]
+    head = runs[starts, 0].copy()
+    runs[starts, 0] = 0
+    sums = np.cumsum(runs, axis=0)
+    before = np.zeros((len(numbers), 2), np.int64)
+    before[last] = sums[starts] - runs[starts]
+    sums -= before[owner]
+    sums[starts, 0] = head
+    sums.reshape(-1)[odd] = 0
+    return sums, owner
