@@ -207,14 +207,14 @@ def _split(value: Any) -> Any:
     return value.split(",") if isinstance(value, str) else value
 
 
-_SeveralConfigs: Any = tuple[Annotated[_SingleConfig, BeforeValidator(_by_kind)], ...]
+_SeveralConfigs: Any = tuple[Annotated[_SingleConfig, BeforeValidator(_by_kind)], ...]  # type: ignore[valid-type]
 
 
 class BestOfConfig(Config):
     """Several annotators, of which a scorer picks the best mask; see `divergen_annotate.BestOf`."""
 
     kind: Literal["best-of"] = "best-of"
-    annotators: Annotated[_SeveralConfigs, BeforeValidator(_split), Field(min_length=2)]  # type: ignore[valid-type]
+    annotators: Annotated[_SeveralConfigs, BeforeValidator(_split), Field(min_length=2)]
     scorer: Annotated[ScorerConfig, BeforeValidator(_by_kind)] = OutlineScorerConfig()  # type: ignore[valid-type]
     repair: bool = True
 
