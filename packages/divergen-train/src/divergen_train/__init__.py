@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .bootstrap import compare_results, evaluate_with_intervals
     from .config import DetectorConfig, TorchvisionConfig, TrainConfig, preset
-    from .cookbook import Recipe, recipe, recipe_names
     from .detector_config import CenterNet2Config, Detectron2MaskRCNNConfig, ResNet50Config, SwinConfig
     from .draw import draw_predictions
     from .energy import energy_report, free_energy, object_logits
@@ -18,8 +17,9 @@ if TYPE_CHECKING:
     from .log import read_log
     from .maps import embed_objects, embedding_map
     from .metrics import Metrics
+    from .recipe import Recipe, load_recipe, recipe_names
     from .training import FitResult, fit
-    from .truncation import truncate
+    from .truncate import truncate_checkpoint
 
 __all__ = [
     "CenterNet2Config",
@@ -44,15 +44,15 @@ __all__ = [
     "export_results",
     "fit",
     "free_energy",
+    "load_recipe",
     "object_logits",
     "predict",
     "preset",
     "read_log",
     "read_results",
-    "recipe",
     "recipe_names",
     "train_val_gap",
-    "truncate",
+    "truncate_checkpoint",
 ]
 
 _MODULES = {
@@ -61,7 +61,7 @@ _MODULES = {
     "Detectron2MaskRCNNConfig": "detector_config",
     "FitResult": "training",
     "Metrics": "metrics",
-    "Recipe": "cookbook",
+    "Recipe": "recipe",
     "ResNet50Config": "detector_config",
     "SwinConfig": "detector_config",
     "TorchvisionConfig": "config",
@@ -78,15 +78,15 @@ _MODULES = {
     "export_results": "export",
     "fit": "training",
     "free_energy": "energy",
+    "load_recipe": "recipe",
     "object_logits": "energy",
     "predict": "inference",
     "preset": "config",
     "read_log": "log",
     "read_results": "evaluate",
-    "recipe": "cookbook",
-    "recipe_names": "cookbook",
+    "recipe_names": "recipe",
     "train_val_gap": "gap",
-    "truncate": "truncation",
+    "truncate_checkpoint": "truncate",
 }
 """Each name is imported when it is asked for: torch takes seconds."""
 

@@ -103,7 +103,7 @@ def preset(name: str) -> TrainConfig:
         ConfigError: If the name is unknown, or the file is no recipe.
     """
     if name not in preset_names():
-        from .cookbook import find_recipe, recipe_names
+        from .recipe import find_recipe, recipe_names
 
         if (found := find_recipe(name)) is not None:
             return found.train

@@ -22,7 +22,7 @@ def recipes(name: str | None) -> None:
     divergen-train recipes divergen-swin-l > mine.yaml
     divergen-train fit train.json --out run --preset mine.yaml
     """
-    from .cookbook import recipe, recipe_names, recipe_text
+    from .recipe import recipe, recipe_names, recipe_text
 
     if name is not None:
         click.echo(recipe_text(name), nl=False)
@@ -46,7 +46,7 @@ def truncate(checkpoint: Path, categories: Path, out: Path, overwrite: bool) -> 
     divergen-train truncate run/checkpoint.pt --categories lvis_v1_val.json --out base.pt
     """
     refuse_existing(out, overwrite)
-    from .truncation import truncate as cut
+    from .truncate import truncate as cut
 
     result = cut(checkpoint, categories, out)
     click.echo(f"{out}: {len(result.categories)} categories")
@@ -54,7 +54,7 @@ def truncate(checkpoint: Path, categories: Path, out: Path, overwrite: bool) -> 
 
 def pasting_notice(preset: str) -> str | None:
     """What a recipe wants pasted, which this command cannot do; None where it wants nothing."""
-    from .cookbook import find_recipe
+    from .recipe import find_recipe
 
     found = find_recipe(preset)
     if found is None or found.pastes is None:

@@ -12,7 +12,7 @@ from divergen_train import TrainConfig, fit, predict
 from divergen_train.checkpoint import Checkpoint, load_checkpoint, load_detector
 from divergen_train.detector import Target, build_detector
 from divergen_train.detector_config import CenterNet2Config, Detectron2MaskRCNNConfig, ResNet50Config
-from divergen_train.truncation import truncate_checkpoint
+from divergen_train.truncate import truncate_checkpoint
 
 CATEGORIES = tuple(Category(id=i, name=f"c{i}", image_count=i) for i in range(1, 8))
 

@@ -12,7 +12,7 @@ from divergen_train import TrainConfig, fit, predict
 from divergen_train.checkpoint import Checkpoint, load_detector
 from divergen_train.detector import ClassRows, build_detector
 from divergen_train.detector_config import DetectorConfig
-from divergen_train.truncation import read_categories, truncate, truncate_checkpoint
+from divergen_train.truncate import read_categories, truncate, truncate_checkpoint
 
 CATEGORIES = tuple(Category(id=i, name=f"c{i}", image_count=i) for i in range(1, 8))
 

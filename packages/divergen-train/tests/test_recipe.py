@@ -7,8 +7,8 @@ from click.testing import CliRunner
 from divergen_records.errors import ConfigError
 from divergen_train import preset
 from divergen_train.cli import main
-from divergen_train.cookbook import load_recipe, recipe, recipe_names, recipe_text
 from divergen_train.detector_config import CenterNet2Config, ResNet50Config, SwinConfig, TorchvisionConfig
+from divergen_train.recipe import load_recipe, recipe, recipe_names, recipe_text
 
 METHODS = ("baseline", "bsgal", "copy-paste", "divergen", "xpaste")
 
