@@ -77,11 +77,11 @@ def _undo_differences(
     owner = np.repeat(np.arange(len(numbers)), pairs)
     firsts = np.cumsum(pairs) - pairs  # of each code, in pairs
     shift = 2 * firsts - (np.cumsum(numbers) - numbers)
-    runs = np.zeros(2 * len(owner), np.int64)
-    runs[np.arange(len(values)) + np.repeat(shift, numbers)] = values
+    flat = np.zeros(2 * len(owner), np.int64)
+    flat[np.arange(len(values)) + np.repeat(shift, numbers)] = values
     last = numbers > 0
     odd = (2 * (firsts + pairs) - 1)[last & (numbers % 2 == 1)]  # places without a number
-    runs = runs.reshape(-1, 2)
+    runs = flat.reshape(-1, 2)
     starts = firsts[last]
     head = runs[starts, 0].copy()
     runs[starts, 0] = 0

@@ -173,7 +173,7 @@ def energy_report(
     *,
     frequencies: Mapping[str, Sequence[str | None]] | None = None,
     temperature: float = TEMPERATURE,
-    bins: int = 60,
+    bins: int | None = None,
 ) -> EnergyReport:
     """Compare energies.
 
@@ -181,10 +181,12 @@ def energy_report(
         energies: (N,) of each data set by name.
         frequencies: Frequency group of each object, where known.
         temperature: That they were made with.
-        bins: Bins of the histograms, over all data sets.
+        bins: Bins of the histograms, over all data sets; by Rice's rule for the smallest one, at most 60.
     """
     if not energies or not all(len(values) for values in energies.values()):
         raise DatasetError("there is nothing to compare: give at least one data set with objects")
+    smallest = min(len(values) for values in energies.values())
+    bins = bins or int(np.clip(2 * smallest ** (1 / 3), 5, 60))
     edges = np.histogram_bin_edges(np.concatenate(list(energies.values())), bins)
     first = next(iter(energies.values()))
     scale = float(first.std()) or 1.0
