@@ -236,7 +236,8 @@ def test_config_parse__bad_settings(setting):
 def test_call__invariants(pool, seed, size, options):
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
-    old = Instance.from_mask(rng.random(size) < 0.9, 1, annotation_id=3) if rng.random() < 0.7 else None
+    mask = rng.random(size) < 0.9
+    old = Instance.from_mask(mask, 1, annotation_id=3) if mask.any() and rng.random() < 0.7 else None
     sample = Sample(image, () if old is None else (old,), image_id=1)
     paster = Paster(pool, count="fixed", seed=seed, **options)
     result = paster(sample)
