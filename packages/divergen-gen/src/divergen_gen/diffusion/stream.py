@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -90,7 +89,6 @@ class PictureStream:
         self.draw, self.batch_size, self.retries, self.size = draw, batch_size, retries, size
         self.image_format, self.quality = image_format, quality
         self.reseeded = 0
-        self.rendering = 0.0
         self._hopeless = 0
 
     def run(self, tasks: Iterable[Task]) -> Iterator[InstanceRecord]:
@@ -130,7 +128,6 @@ class PictureStream:
     def _draw(
         self, batch: list[Task], waiting: deque[Task], pool: ThreadPoolExecutor
     ) -> list[tuple[Task, Future[InstanceRecord | str]]]:
-        start = time.perf_counter()
         try:
             drawn = self.draw([*batch, *batch[-1:] * (self.batch_size - len(batch))])
         except Exception as error:
@@ -140,7 +137,6 @@ class PictureStream:
             waiting.extendleft(reversed(batch))
             return self._shrink(waiting)
         self._hopeless = 0
-        self.rendering += time.perf_counter() - start
         return [(task, pool.submit(self._finish, drawn, at, task)) for at, task in enumerate(batch)]
 
     def _shrink(self, waiting: deque[Task]) -> list[tuple[Task, Future[InstanceRecord | str]]]:
