@@ -41,7 +41,7 @@ STRICTER = RulesConfig(
 Planted = tuple[str | None, np.ndarray, np.ndarray]
 
 
-def make_data(folder: Path, per_category: int, scenes: int) -> tuple[Path, list[InstanceRecord]]:
+def make_data(folder: Path, per_category: int, scenes: int, categories: int) -> tuple[Path, list[InstanceRecord]]:
     """MiniLVIS and clean pictures of its categories."""
     minilvis = folder / "minilvis"
     if not minilvis.exists():
@@ -70,10 +70,12 @@ def make_data(folder: Path, per_category: int, scenes: int) -> tuple[Path, list[
     for row in rows:
         seen[row.category, row.generator] += 1
     few = Counter({key: min(count, per_category // 2) for key, count in seen.items()})
+    names = sorted({row.category for row in rows})
+    names = names[:: max(1, len(names) // categories)][:categories]
     chosen = []
     for row in sorted(rows, key=lambda row: row.id):  # a table of an earlier call may hold more
         few[row.category, row.generator] -= 1
-        if few[row.category, row.generator] >= 0:
+        if few[row.category, row.generator] >= 0 and row.category in names:
             chosen.append(row)
     return minilvis, chosen
 
@@ -184,7 +186,7 @@ def print_rules(table: InstanceTable, ids: list[str], faults: list[str | None], 
 
 
 def study(folder: Path, arguments: argparse.Namespace) -> None:
-    minilvis, rows = make_data(folder, arguments.per_category, arguments.scenes)
+    minilvis, rows = make_data(folder, arguments.per_category, arguments.scenes, arguments.categories)
     planted = plant(rows, arguments.share, arguments.seed)
     embedder = EfficientNetLite0Config().build()
     dataset = read_dataset(minilvis / "train.json", image_dir=minilvis)
@@ -222,7 +224,7 @@ CROPS = {
 
 def compare_fills(folder: Path, arguments: argparse.Namespace) -> None:
     """ROC-AUC of inter-similarity for each way to cut out the real and the generated crops."""
-    minilvis, rows = make_data(folder, arguments.per_category, arguments.scenes)
+    minilvis, rows = make_data(folder, arguments.per_category, arguments.scenes, arguments.categories)
     embedder = EfficientNetLite0Config().build()
     dataset = read_dataset(minilvis / "train.json", image_dir=minilvis)
     planted = plant(rows, arguments.share, arguments.seed)
@@ -249,6 +251,7 @@ def compare_fills(folder: Path, arguments: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--per-category", type=int, default=24)
+    parser.add_argument("--categories", type=int, default=40)
     parser.add_argument("--scenes", type=int, default=380)
     parser.add_argument("--max-crops", type=int, help="real crops of a category, at most")
     parser.add_argument("--share", type=float, default=0.2, help="share of the pictures that are spoilt")
