@@ -19,7 +19,7 @@ from segment_anything import SamPredictor, sam_model_registry
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
 
-def small_sam(side=1024):
+def small_sam(side=512):
     """The original classes with an encoder of 12 blocks, 192 wide, as a ViT-Tiny."""
     grid = side // 16
     return Sam(
@@ -61,9 +61,9 @@ def main():
     parser.add_argument("--architecture", default="small", choices=["small", "vit_b", "vit_l", "vit_h"])
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16", "float16"])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4])
-    parser.add_argument("--pictures", type=int, default=4)
+    parser.add_argument("--pictures", type=int, default=12)
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--compile", action="store_true")
     arguments = parser.parse_args()
 
