@@ -1,4 +1,4 @@
-"""LVIS evaluation of random results: this package, lvis-api and, where installed, faster-coco-eval and hotcoco.
+"""LVIS evaluation of random results: this package, and where they are installed lvis-api and hotcoco.
 
 OMP_NUM_THREADS=1 python packages/divergen-train/benchmarks/evaluate.py --images 5000
 
@@ -89,21 +89,6 @@ def lvis_api(path: Path, results: list[dict[str, Any]]) -> dict[str, dict[str, f
     return found
 
 
-def faster_coco(path: Path, results: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    from faster_coco_eval import COCO, COCOeval_faster
-
-    found = {}
-    for kind in ("bbox", "segm"):
-        truth = COCO(json.loads(path.read_text()))
-        evaluation = COCOeval_faster(truth, truth.loadRes([dict(row) for row in results]), kind, lvis_style=True)
-        evaluation.params.maxDets = [300]
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-        found[kind] = dict(zip(NINE, map(float, evaluation.stats), strict=False))
-    return found
-
-
 def hotcoco(path: Path, results: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     import hotcoco as hc
 
@@ -127,10 +112,10 @@ def timed(call: Callable[..., dict[str, dict[str, float]]], *arguments: Any) -> 
 @click.command(help=__doc__)
 @click.option("--images", default=200, show_default=True, help="5,000 for the published ratio; lvis-api takes long.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--against", multiple=True, default=("lvis-api",), help="lvis-api, faster-coco-eval, hotcoco.")
+@click.option("--against", multiple=True, default=("lvis-api",), help="lvis-api, hotcoco.")
 def main(images: int, seed: int, against: tuple[str, ...]) -> None:
     logging.disable(logging.WARNING)
-    others = {"lvis-api": lvis_api, "faster-coco-eval": faster_coco, "hotcoco": hotcoco}
+    others = {"lvis-api": lvis_api, "hotcoco": hotcoco}
     with tempfile.TemporaryDirectory() as folder:
         truth, results = make_case(images, np.random.default_rng(seed))
         path = Path(folder) / "lvis.json"
