@@ -40,7 +40,8 @@ class SamBackground:
         margin: See `background_points`.
         count: See `background_points`.
         choice: Which of SAM's candidates is taken; see `Choice`.
-        batch_size: Pictures encoded at a time; None starts at one and doubles while memory lasts.
+        batch_size: Pictures encoded at a time; None starts at one and doubles while memory lasts, on a CPU it stays at
+            one, where batches measure no faster.
         workers: Threads that resize pictures and finish masks; the number of CPU cores where None.
     """
 
@@ -60,7 +61,7 @@ class SamBackground:
         self.predictor, self.points, self.margin, self.count = predictor, points, margin, count
         self.choice = choice
         on_cpu = str(getattr(predictor, "device", "cpu")) == "cpu"
-        self._batcher = Batcher(batch_size, limit=4 if on_cpu else 32)
+        self._batcher = Batcher(batch_size, limit=1 if on_cpu else 32)
         self.workers = workers or os.cpu_count() or 1
 
     def __call__(self, images: Sequence[Picture]) -> list[Result]:
