@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from divergen_filter import filter_folder, folder
+from divergen_filter import config, filter_folder
 from divergen_filter.cli import main
 from divergen_records import Category, ConfigError
 from divergen_records.coco import Annotation, ImageInfo, write_lvis
@@ -17,8 +17,7 @@ from divergen_records.masks import encode_rle
 @pytest.fixture
 def generated(tmp_path, monkeypatch, embedder, draw):
     """Four pictures in folders of their categories, and their masks; one is of another category's colour."""
-    monkeypatch.setattr(folder, "build_embedder", lambda kind, settings=(): embedder)
-    monkeypatch.setattr("divergen_filter.scoring.build_embedder", lambda kind, settings=(): embedder)
+    monkeypatch.setattr(config, "build_embedder", lambda kind, settings=(): embedder)
     for number, (category, colour) in enumerate([(1, 1), (1, 2), (2, 2), (3, 3)]):
         image, mask = draw(colour)
         for root, pixels in (("generated", image), ("masks", mask.astype(np.uint8) * 255)):

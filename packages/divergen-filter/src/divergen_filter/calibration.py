@@ -136,15 +136,15 @@ def _share(similarity: NDArray[np.floating[Any]]) -> float:
 
 def _others(
     references: References, rows: NDArray[np.int64], sums: CategorySums
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Similarity of every category to a spread of real crops (C, M), and these crops' own categories' rows (M,)."""
     count = len(references.embeddings)
     chosen = np.unique(np.linspace(0, count - 1, min(count, _OTHERS)).round().astype(np.int64))
-    means = (sums.sums / sums.counts[:, None]).astype(np.float32)
-    return means @ references.embeddings[chosen].T, rows[chosen]
+    means = sums.sums / sums.counts[:, None]
+    return means @ references.embeddings[chosen].astype(np.float64).T, rows[chosen]
 
 
-def _wrong_category(similarity: NDArray[np.float32], rows: NDArray[np.int64], share: float) -> NDArray[np.float64]:
+def _wrong_category(similarity: NDArray[np.float64], rows: NDArray[np.int64], share: float) -> NDArray[np.float64]:
     if len(np.unique(rows)) < 2:
         raise ConfigError(
             "calibration by wrong-category needs real crops of two categories, these references have one; "

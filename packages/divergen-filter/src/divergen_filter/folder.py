@@ -25,7 +25,8 @@ from divergen_records.images import read_image
 from divergen_records.masks import encode_rle, label_components, segmentation_to_mask
 from numpy.typing import NDArray
 
-from .config import CropConfig, build_embedder
+from . import config
+from .config import CropConfig
 from .embed_real import reference_embeddings
 from .embedder import Image, Mask
 from .references import References
@@ -77,7 +78,7 @@ def filter_folder(
     rules = rules or _default_rules(masks is not None)
     references = out / "references.npz"
     if not references.exists():
-        model = build_embedder(embedder, settings)
+        model = config.build_embedder(embedder, settings)
         reference_embeddings(dataset, model, resume=out / "references.parts").save(references)
     yield f"{len(found)} pictures of {len({category.id for _, category in found})} categories"
     table = InstanceTable.create(out / "instances.lance", exist_ok=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from divergen_records import ConfigError, InstanceTable, Shard, Stage, fill
 
-from .config import CropConfig, build_embedder
+from . import config
+from .config import CropConfig
 from .embedder import Embedder
 from .generated import GENERATED_SCORES
 from .references import References, Summary
@@ -59,7 +60,7 @@ def score_table(
     real = References.load(references) if crops_needed else Summary.load(references)
     model: Embedder | None = None
     if "clip_score" in groups or _has_pending(table):
-        model = build_embedder(embedder, settings)
+        model = config.build_embedder(embedder, settings)
         if model.identity != real.embedder:
             raise ConfigError(
                 f"{references} is of {real.embedder}, this embedder is {model.identity}: two models' vectors cannot "
