@@ -60,8 +60,8 @@ class BsgalConfig(Config):
             alone; with few real images in a batch a longer memory is less noisy.
         normalize: See `ContributionEstimator`; ``cosine`` is for mode ``gradient``, and ``lookahead`` has none of them.
         average: Judge an instance by its mean contribution over all its visits so far, not by the last one alone.
-        every: Steps between estimates. In between, an instance keeps the verdict of its source, and one that was never
-            judged is accepted.
+        every: Steps between estimates, which is when the real gradient is taken too. In between, an instance keeps the
+            verdict of its source, and one that was never judged is accepted.
         unit: ``"instance"``, or ``"image"``: all pasted instances of an image share the verdict on their mean.
         real_share: Share of the images in which nothing is pasted; their gradient is the measure.
         parameters: Patterns of the parameters that count; for ``last-layer`` the detector's heads by default.

@@ -93,13 +93,16 @@ class BsgalStep:
     def __call__(self, engine: Engine, parts: Sequence[Part]) -> Mapping[str, Tensor | float]:
         """See `TrainStep`."""
         estimator = self._prepared(engine)
-        split = [divided for part in parts for divided in _divide(part)]
-        real = [part for part in split if not _generated(part)]
-        pasted = [part for part in split if _generated(part)]
+        # Between estimates nothing is measured, so the batch stays whole: that is what makes them cheap.
+        due = self.calls % self.config.every == 0
+        split = [divided for part in parts for divided in (_divide(part) if due else [part])]
+        real = [part for part in split if due and not _generated(part)]
+        pasted = [part for part in split if not due or _generated(part)]
         logged: dict[str, Tensor | float] = {}
         for part in real:
             _add(logged, engine.backward(engine.losses(part), part.share))
-        self._observe(engine, estimator, real)
+        if due:
+            self._observe(engine, estimator, real)
         verdicts = self._verdicts(engine, estimator, pasted)
         for part, accepted in zip(pasted, verdicts, strict=True):
             _add(logged, engine.backward(engine.losses(_without(part, accepted)), part.share))
