@@ -176,7 +176,7 @@ def test_generator__options_change_what_they_should(build):
         same = build(image_format="png", **options)
         assert same.revision == plain.revision
         assert np.abs(read_image(same([record])[0].image) - image).max() <= 2
-    for options in ({"scheduler": "EulerDiscreteScheduler"}, {"call": {"eta": 1.0}}, {"guidance": 1.0}):
+    for options in ({"scheduler": "EulerAncestralDiscreteScheduler"}, {"call": {"eta": 1.0}}, {"guidance": 1.0}):
         other = build(image_format="png", **options)
         assert other.revision != plain.revision
         assert np.abs(read_image(other([record])[0].image) - image).max() > 2

@@ -64,7 +64,7 @@ def dataset(tmp_path_factory):
 @pytest.fixture(scope="session")
 def trained(model, dataset, tmp_path_factory):
     out = tmp_path_factory.mktemp("personal")
-    training = Training("perfusion", steps=60, batch_size=8)
+    training = Training("perfusion", steps=300, batch_size=8, lr=0.1)
     return out, personalize(dataset, model, out, categories=["cup"], training=training, size=32, progress=False)
 
 
