@@ -64,6 +64,17 @@ def test_run_pipeline__changed_rules_are_decided_again(tmp_path: Path, finished:
     assert run_status(finished).frequencies[-1].kept == kept
 
 
+def test_run_pipeline__rules_of_further_scores(tmp_path: Path, finished: Run, small: tuple[str, ...]) -> None:
+    rules = (
+        "rules={rules: [{score: sharpness, op: '>=', threshold: 0}, {score: rival_margin, op: '>=', threshold: -1}, "
+        "{score: duplicate_similarity, op: '<=', threshold: 1}, {score: solidity, op: '>=', threshold: {best: 1}}]}"
+    )
+    run_pipeline(Run(finished.folder, load_config("quickstart", [*small, rules])), until="decide")
+    kept = [row["category"] for row in rows(finished) if row["kept"]]
+    assert sorted(kept) == ["apple", "banana", "cup"]
+    run_pipeline(Run(finished.folder, finished.config))
+
+
 def test_run_pipeline__changed_annotator_is_refused(finished: Run, small: tuple[str, ...]) -> None:
     changed = load_config("quickstart", [*small, "annotator={kind: true-alpha}"])
     with pytest.raises(ConfigError, match="annotator changed since `annotate` was done"):

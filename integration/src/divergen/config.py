@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from divergen_annotate.config import AnnotatorConfig, GrabCutConfig, RepairConfig
-from divergen_filter.config import EfficientNetLite0Config, EmbedderConfig, RulesConfig
+from divergen_filter.config import CropConfig, EfficientNetLite0Config, EmbedderConfig, RulesConfig
 from divergen_gen.config import GeneratorConfig, ProceduralConfig
 from divergen_gen.counts import CountsConfig
 from divergen_paste.config import PasteConfig
@@ -217,6 +217,8 @@ class RunConfig(Config):
         annotator: What makes the masks.
         repair: What is done to every mask.
         embedder: What embeds pictures for the similarity to real ones.
+        crops: How generated instances are cut out for the embedder.
+        real_crops: How real ones are.
         rules: What is kept.
         paste: How kept instances are pasted into training images.
         bake: Paste to disk before training; in every epoch anew where left out.
@@ -236,6 +238,8 @@ class RunConfig(Config):
     annotator: AnnotatorConfig = GrabCutConfig()
     repair: RepairConfig = RepairConfig()
     embedder: EmbedderConfig = EfficientNetLite0Config()
+    crops: CropConfig = CropConfig()
+    real_crops: CropConfig = CropConfig(min_side=80)
     rules: RulesConfig = RulesConfig()
     paste: PasteConfig = PasteConfig()
     bake: BakeConfig | None = None

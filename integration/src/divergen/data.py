@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Splits", "extend", "load_splits", "read_extra_categories", "select_categories"]
 
+_EXTRA_IMAGE_COUNT = 2000
+
 
 @dataclass(frozen=True)
 class Splits:
@@ -91,13 +93,17 @@ def _listed(source: Path | Sequence[str]) -> list[Category]:
 
 
 def extend(dataset: Dataset, extra: Sequence[Category]) -> Dataset:
-    """The dataset with more categories, of which none of its images shows any."""
+    """The dataset with more categories, of which none of its images shows any.
+
+    Their image count is that which DiverGen's authors write: the federated loss draws categories by it as negatives.
+    """
+    learned = [category.model_copy(update={"image_count": _EXTRA_IMAGE_COUNT}) for category in extra]
     return Dataset(
         dataset.path,
         dataset.image_dir,
         dataset.images,
         dataset.annotations,
-        (*dataset.categories, *extra),
+        (*dataset.categories, *learned),
         dataset.problems,
         dataset.licenses,
     )

@@ -111,8 +111,11 @@ def _embed(pipeline: Pipeline) -> None:
 
     with pipeline.shared():
         if not pipeline.run.references.exists():
-            reference_embeddings(pipeline.splits.train, pipeline.embedder).save(pipeline.run.references)
-    pipeline.fill(EmbedStage(pipeline.embedder), batch_size=64)
+            crops = pipeline.config.real_crops.model_dump(exclude={"whole"})
+            unfinished = pipeline.run.references.with_suffix(".parts")
+            found = reference_embeddings(pipeline.splits.train, pipeline.embedder, resume=unfinished, **crops)
+            found.save(pipeline.run.references)
+    pipeline.fill(EmbedStage(pipeline.embedder, **pipeline.config.crops.model_dump()), batch_size=64)
 
 
 def _score(pipeline: Pipeline) -> None:
@@ -122,9 +125,31 @@ def _score(pipeline: Pipeline) -> None:
 
 
 def _decide(pipeline: Pipeline) -> None:
-    from divergen_filter import DecideStage
+    from divergen_filter import decide_table
 
-    pipeline.fill(DecideStage(pipeline.config.rules, pipeline.references), batch_size=4096)
+    table = pipeline.run.table
+    _further_scores(pipeline)
+    if table.count("kept IS NULL AND error IS NULL"):
+        decide_table(table, pipeline.config.rules, pipeline.references)
+
+
+def _further_scores(pipeline: Pipeline) -> None:
+    """What the rules look at beside the inter-similarity."""
+    from divergen_filter import BasicsStage, ScoreStage, TextScoreStage, score_generated
+    from divergen_filter.decision import rule_columns
+    from divergen_filter.generated import GENERATED_SCORES
+    from divergen_filter.rules import REAL_SCORES
+
+    wanted = set(rule_columns(pipeline.config.rules))
+    for score in REAL_SCORES:
+        if score in wanted - {"inter_similarity"}:
+            pipeline.fill(ScoreStage(pipeline.references, scores=(score,)), batch_size=4096)
+    if "clip_score" in wanted:
+        pipeline.fill(TextScoreStage(pipeline.embedder), batch_size=4096)
+    if wanted & set(GENERATED_SCORES):
+        score_generated(pipeline.run.table)
+    if wanted & set(BasicsStage.writes):
+        pipeline.fill(BasicsStage())
 
 
 def _pool(pipeline: Pipeline) -> None:
@@ -213,7 +238,7 @@ STEPS = (
         "embeddings, real and generated",
         _embed,
         _clear("divergen_filter", "EmbedStage"),
-        ("embedder", "data"),
+        ("embedder", "data", "crops", "real_crops"),
         sharded=True,
     ),
     Step(
@@ -221,7 +246,7 @@ STEPS = (
         "similarity to the real crops",
         _score,
         _clear("divergen_filter", "ScoreStage"),
-        ("embedder", "data"),
+        ("embedder", "data", "crops", "real_crops"),
         sharded=True,
     ),
     Step("decide", "what is kept", _decide, _clear("divergen_filter", "DecideStage"), ("rules",), cheap=True),

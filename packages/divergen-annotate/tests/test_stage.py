@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from divergen_annotate import AnnotateStage, ColourKey, GrabCut, Prediction, TrueAlpha
 from divergen_annotate.config import RepairConfig
-from divergen_annotate.quality import iou
+from divergen_annotate.quality import iou, solidity, thin_share
 from divergen_records import fill
 from divergen_records.masks import decode_counts
 from divergen_records.stage import Stage
@@ -22,6 +22,8 @@ def test_annotate_stage__fills_a_table(table, pictures):
         assert iou(mask, truth) > 0.95
         assert row.area_fraction == pytest.approx(mask.mean())
         assert (row.annotator, row.components, row.border_contact) == ("grabcut", 1, 0)
+        assert row.solidity == pytest.approx(solidity(mask))
+        assert row.thin_share == pytest.approx(thin_share(mask))
         assert row.bbox[2] == np.ptp(np.flatnonzero(mask.any(axis=0))) + 1
     assert "cannot be read" in rows["5"].error or "no picture" in rows["5"].error
     assert rows["6"].error.startswith("no object found") and rows["6"].mask is None

@@ -101,7 +101,17 @@ class AnnotateStage:
     """
 
     name = "annotate"
-    writes = ("area_fraction", "mask", "bbox", "annotator", "mask_score", "components", "border_contact")
+    writes = (
+        "area_fraction",
+        "mask",
+        "bbox",
+        "annotator",
+        "mask_score",
+        "components",
+        "border_contact",
+        "solidity",
+        "thin_share",
+    )
 
     def __init__(
         self, annotator: Annotator, *, repair: Repair | None = default_repair, workers: int | None = None
@@ -137,6 +147,8 @@ class AnnotateStage:
             "mask_score": annotation.score,
             "components": annotation.components,
             "border_contact": annotation.border_contact,
+            "solidity": annotation.solidity,
+            "thin_share": annotation.thin_share,
         }
 
 

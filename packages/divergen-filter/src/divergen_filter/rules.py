@@ -38,6 +38,8 @@ Score: TypeAlias = Literal[
     "area_fraction",
     "components",
     "border_contact",
+    "solidity",
+    "thin_share",
     "mask_score",
     "clip_score",
     "intra_similarity",

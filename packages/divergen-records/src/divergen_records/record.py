@@ -111,9 +111,6 @@ class InstanceRecord(Record):
         generator: Name of the generator in the configuration.
         generator_revision: Its revision and settings, as a short text that changes when its pictures would.
         seed: Seed of this picture, 0 <= seed < 2**63.
-        attempt: Which try this picture is: 0 for ``seed`` itself, n for the n-th seed derived from it, after pictures
-            that a generator's own checks refused (blank, not a number).
-        truncated_tokens: Tokens of the prompt that the text encoder did not read, 0 for none; None where not counted.
         image: The encoded picture.
         image_format: ``"jpeg"``, ``"png"`` or ``"webp"``.
         width: Pixels.
@@ -127,7 +124,7 @@ class InstanceRecord(Record):
         components: Connected components of the mask (8-connected).
         border_contact: Share of the picture's border pixels that the mask touches, 0 to 1.
         solidity: Mask pixels / pixels of its convex hull.
-        mask_scores: JSON object: what the mask was chosen from, with the score of each.
+        thin_share: Share of the mask's pixels in structures too thin to survive an opening, 0 to 1.
         embedding: Image embedding of the masked instance, unit length.
         embedder: Identity of the model that made it (name, weights hash, preprocessing).
         inter_similarity: Mean cosine to the embeddings of all real crops of the category (DiverGen, section 3.4).
@@ -166,8 +163,6 @@ class InstanceRecord(Record):
     generator: str
     generator_revision: str
     seed: int = Field(ge=0, lt=2**63)
-    attempt: Int32 | None = None
-    truncated_tokens: Int32 | None = None
 
     image: bytes | None = Field(default=None, repr=False)
     image_format: Literal["jpeg", "png", "webp"] | None = None
@@ -183,7 +178,7 @@ class InstanceRecord(Record):
     components: Int32 | None = None
     border_contact: Float32 | None = None
     solidity: Float32 | None = None
-    mask_scores: str | None = None
+    thin_share: Float32 | None = None
 
     embedding: Annotated[tuple[float, ...], Arrow("vector")] | None = Field(default=None, repr=False)
     embedder: str | None = None
