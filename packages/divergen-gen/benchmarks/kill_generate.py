@@ -31,13 +31,18 @@ def make_model(folder: Path) -> Path:
     return tiny.stable_diffusion(folder)
 
 
+def make_generator(model: Path) -> DiffusersGenerator:
+    """As small as it gets."""
+    return DiffusersGenerator(str(model), steps=1, size=32, dtype="float32", batch_size=4, device="cpu")
+
+
 def run(model: Path, table: Path, pictures: int) -> None:
     """Make what the table lacks; commits are small, so that kills fall between them and into them."""
     from divergen_gen import execution
     from divergen_records import InstanceTable
 
     execution.COMMIT_ROWS, execution.HANDED = 16, 8
-    generator = DiffusersGenerator(str(model), steps=1, size=32, dtype="float32", batch_size=4, device="cpu")
+    generator = make_generator(model)
     prompts = [PromptRecord(text=f"a {c} cup", category_id=1, category="cup", source="t") for c in COLOURS]
     planned = plan(prompts, [generator], counts=pictures)
     execution.generate(InstanceTable.create(table, exist_ok=True), planned, [generator], progress=False)
@@ -58,6 +63,23 @@ def start(model: Path, table: Path, pictures: int) -> int:
         os._exit(1)
 
 
+def warm_up(model: Path) -> None:
+    """Import all that a picture needs, before the first fork; one thread, since a fork has no others."""
+    import torch
+    from divergen_gen.testing import planned_record
+
+    torch.set_num_threads(1)
+    generator = make_generator(model)
+    generator([planned_record("cup", 0, generator)])
+
+
+def wait_for_commits(table: Path, count: int) -> None:
+    """Wait until a table has so many more versions; after two minutes, go on."""
+    before, late = len(list(table.glob("_versions/*"))), time.monotonic() + 120
+    while len(list(table.glob("_versions/*"))) < before + count and time.monotonic() < late:
+        time.sleep(0.01)
+
+
 def kill_and_compare(folder: Path, pictures: int, kills: int, seed: int = 0) -> tuple[int, float]:
     """Kill a run ``kills`` times, finish it, and compare with one that was left alone.
 
@@ -67,8 +89,8 @@ def kill_and_compare(folder: Path, pictures: int, kills: int, seed: int = 0) -> 
     assert "lance" not in sys.modules, "a forked process needs a Lance of its own"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from diffusers import StableDiffusionPipeline  # noqa: F401  # before the first fork
-    model = make_model(folder / "model")
+        model = make_model(folder / "model")
+        warm_up(model)
     begin = time.monotonic()
     _, status = os.waitpid(start(model, folder / "whole.lance", pictures), 0)
     assert status == 0, "the run that is left alone ends well"
@@ -76,7 +98,8 @@ def kill_and_compare(folder: Path, pictures: int, kills: int, seed: int = 0) -> 
     hits, source = 0, random.Random(seed)
     for _ in range(kills):
         child = start(model, folder / "killed.lance", pictures)
-        time.sleep(seconds * source.uniform(0.1, 0.2 + 2 / kills))  # early enough to leave work for all kills
+        wait_for_commits(folder / "killed.lance", source.choice((0, 1)))
+        time.sleep(source.uniform(0, 0.2))
         os.kill(child, signal.SIGKILL)
         hits += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     _, status = os.waitpid(start(model, folder / "killed.lance", pictures), 0)
