@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from divergen_annotate import Annotator, GrabCut, repair
 from divergen_annotate.config import AnnotatorConfig, GrabCutConfig
+from divergen_annotate.grabcut import _soft_edged
 from divergen_annotate.quality import boundary_f, iou
 from divergen_annotate.testing import plain_picture
 from pydantic import TypeAdapter
@@ -54,3 +55,12 @@ def test_annotators__keep_the_protocol_and_build_from_data():
         annotator = TypeAdapter(AnnotatorConfig).validate_python({"kind": kind}).build()
         assert isinstance(annotator, Annotator) and annotator.name == kind
     assert GrabCutConfig(size=64).build().size == 64
+
+
+@pytest.mark.parametrize(("sharp_columns", "shadow"), [(8, False), (5, True), (0, True)])
+def test_soft_edged__a_shadow_fades_out_on_some_side(sharp_columns, shadow):
+    region = np.zeros((8, 8), dtype=bool)
+    region[2:6, 2:6] = True
+    sharp = np.zeros((8, 8), dtype=bool)
+    sharp[:, :sharp_columns] = True
+    assert np.array_equal(_soft_edged(region, sharp), region & shadow)

@@ -1,7 +1,7 @@
 import gc
 import pickle
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -82,24 +82,30 @@ def test_sampler__two_kinds_of_weights(pool):
         InstanceSampler(pool, weights=PoolWeights(pool), instance_weights=np.ones(9))
 
 
+_WORKER = """
+import pickle, sys
+import numpy as np
+
+sampler = pickle.load(sys.stdin.buffer)
+for _ in range(2):
+    print(sorted(set(sampler.draw(np.random.default_rng(0), 300).tolist())), flush=True)
+    sys.stdin.buffer.readline()
+"""
+"""Keeps the copy of a sampler that it was sent, as a loader's worker does."""
+
+
 @pytest.mark.slow
 def test_weights__workers_that_live_on_see_a_change(pool):
     weights = PoolWeights(pool)
-    sampler = InstanceSampler(pool, weights=weights)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
-        assert executor.submit(drawn, sampler).result() == set(range(9))
-        # The executor pickles the sampler again; a copy that stays there is asked by the same name.
-        executor.submit(_keep, sampler).result()
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", _WORKER], **pipes) as worker:
+        worker.stdin.write(pickle.dumps(InstanceSampler(pool, weights=weights)))
+        worker.stdin.flush()
+        assert worker.stdout.readline() == b"[0, 1, 2, 3, 4, 5, 6, 7, 8]\n"
         weights.set_instances([0, 0, 0, 0, 0, 0, 1, 0, 0])
-        assert executor.submit(_drawn_by_kept).result() == {6}
-
-
-def _keep(sampler):
-    globals()["kept"] = sampler
-
-
-def _drawn_by_kept():
-    return drawn(globals()["kept"])
+        worker.stdin.write(b"\n")
+        worker.stdin.flush()
+        assert worker.stdout.readline() == b"[6]\n"
 
 
 def test_rows__way_back_from_a_source(pool):

@@ -42,7 +42,7 @@ class GrabCutConfig(Config):
     """GrabCut seeded from the picture's border; see `divergen_annotate.GrabCut`."""
 
     kind: Literal["grabcut"] = "grabcut"
-    size: int = Field(default=128, ge=32)
+    size: int = Field(default=160, ge=32)
     iterations: int = Field(default=2, ge=1)
     border: float = Field(default=0.03, gt=0, lt=0.5)
     contrast: float = Field(default=3.5, gt=0)

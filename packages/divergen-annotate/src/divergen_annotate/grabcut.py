@@ -41,7 +41,7 @@ class GrabCut:
     def __init__(
         self,
         *,
-        size: int = 128,
+        size: int = 160,
         iterations: int = 2,
         border: float = 0.03,
         contrast: float = 3.5,
@@ -78,8 +78,9 @@ class GrabCut:
     def _seed(self, image: Image, background: Background, distance: NDArray[np.float32]) -> Mask:
         """Where the object probably is: far from the background, and not a shadow with soft edges."""
         far = distance > self.contrast
-        sharp = cv2.dilate((edge_strength(image) > _SHADOW_EDGE).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-        return np.asarray(far & ~(background.shadow(image) & ~sharp))
+        edges = cv2.dilate(edge_strength(image), _SQUARE)
+        dark = far & background.shadow(image) & (edges <= _SHADOW_EDGE)
+        return np.asarray(far & ~_soft_edged(dark, cv2.dilate(edges, _NEAR) > _OUTLINE))
 
     def _cut(self, image: Image, seed: Mask, inside: Mask, distance: NDArray[np.float32]) -> Mask:
         height, width = seed.shape
@@ -102,8 +103,27 @@ class GrabCut:
 _FAR = 40.0
 """Deviations from which on the guide no longer tells pixels apart: the texture inside the object."""
 
+_SQUARE, _NEAR = np.ones((3, 3), np.uint8), np.ones((7, 7), np.uint8)
+
+_OUTLINE = 12.0
+"""Grey levels per pixel: the outline of an object reaches this somewhere across, the rim of a shadow does not."""
+
+_SOFT = 0.15
+"""Share of an outline that may fade out before what it encloses is taken for a shadow."""
+
 _SHADOW_EDGE = 6.0
 """Grey levels per pixel: the outline of an object is sharper than the rim of its shadow."""
+
+
+def _soft_edged(regions: Mask, sharp: Mask) -> Mask:
+    """Those connected regions whose outline is not sharp nearly all around: shadows, not grey sides of an object."""
+    _, labels = cv2.connectedComponents(regions.astype(np.uint8), connectivity=4)
+    around = cv2.dilate(labels.astype(np.float32), _SQUARE).astype(np.int32)
+    outline = (around > 0) & ~regions
+    length = np.bincount(around[outline], minlength=labels.max() + 1)
+    soft = np.bincount(around[outline & ~sharp], minlength=labels.max() + 1) > _SOFT * length
+    soft[0] = False
+    return np.asarray(soft[labels])
 
 
 def _window(seed: Mask, margin: float) -> tuple[slice, slice] | None:
