@@ -80,7 +80,7 @@ def integration(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    install(session, *SOURCES, *TOOLS, "divergen-prompts[llm]")
+    install(session, *SOURCES, *TOOLS, "divergen[all]", "scipy")
     for script in sorted([*Path().glob("packages/*/benchmarks/[!_]*.py"), *Path().glob("integration/benchmarks/*.py")]):
         session.log(f"{script}")
         session.run("python", str(script))
