@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .cleanup import repair
     from .clipseg import ClipSeg
     from .grabcut import GrabCut
+    from .matting import snap_to_edges, soft_alpha
     from .predictor import Predictor
     from .saliency import Saliency
     from .sam import SamBackground, load_predictor
@@ -31,6 +32,8 @@ __all__ = [
     "annotate",
     "load_predictor",
     "repair",
+    "snap_to_edges",
+    "soft_alpha",
 ]
 
 _MODULES = {
@@ -49,6 +52,8 @@ _MODULES = {
     "annotate": "stage",
     "load_predictor": "sam",
     "repair": "cleanup",
+    "snap_to_edges": "matting",
+    "soft_alpha": "matting",
 }
 """Where each name lives: OpenCV loads with the first use, not with the import of the package."""
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .annotator import Image, Mask
+from .matting import snap_to_edges
 
 __all__ = ["drop_islands", "fill_holes", "label_regions", "repair", "shrink", "smooth"]
 
@@ -98,24 +99,30 @@ def repair(
     keep_share: float = 1.0,
     fill_below: float = 0.01,
     smooth_radius: int = 1,
+    snap_radius: int = 0,
     halo: int = 0,
 ) -> Mask:
-    """Islands away, holes filled, outline smoothed, halo off; what that cuts loose goes as well.
+    """Islands away, holes filled, outline smoothed and moved to edges, halo off; what that cuts loose goes as well.
 
     Args:
         mask: (H, W) bool.
-        image: (H, W, 3) uint8 RGB, tells a hole of the object from one of the mask; see `fill_holes`.
+        image: (H, W, 3) uint8 RGB, tells a hole of the object from one of the mask; see `fill_holes`. Without it there
+            are no edges to move to.
         keep_share: See `drop_islands`; None of it where negative.
         fill_below: See `fill_holes`.
         smooth_radius: See `smooth`, pixels.
+        snap_radius: See `divergen_annotate.matting.snap_to_edges`, pixels; 0 leaves the outline where it is.
         halo: See `shrink`, pixels.
     """
     mask = drop_islands(mask, keep_share=keep_share)
-    window = _box(mask, margin=2 * smooth_radius + 2)
+    window = _box(mask, margin=2 * smooth_radius + 3 * snap_radius + 2)
     if window is None:
         return mask
     part = fill_holes(mask[window], below=fill_below, image=None if image is None else image[window])
-    part = shrink(smooth(part, radius=smooth_radius), pixels=halo)
+    part = smooth(part, radius=smooth_radius)
+    if snap_radius and image is not None:
+        part = snap_to_edges(part, image[window], radius=snap_radius)
+    part = shrink(part, pixels=halo)
     result = np.zeros_like(mask)
     result[window] = drop_islands(part, keep_share=keep_share)
     return result

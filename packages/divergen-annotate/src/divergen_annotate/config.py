@@ -274,6 +274,7 @@ class RepairConfig(Config):
     keep_share: float = Field(default=1.0, ge=0, le=1)
     fill_below: float = Field(default=0.01, ge=0)
     smooth_radius: int = Field(default=1, ge=0)
+    snap_radius: int = Field(default=0, ge=0)
     halo: int = Field(default=0, ge=0)
 
     def build(self) -> Repair:
