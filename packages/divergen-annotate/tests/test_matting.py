@@ -21,7 +21,7 @@ def test_soft_alpha__is_nearer_to_the_truth_than_the_hard_mask(disc):
     picture, alpha = disc
     hard = alpha > 0.5
     soft = soft_alpha(hard, picture)
-    assert soft.dtype == np.float32 and 0 <= soft.min() and soft.max() <= 1
+    assert soft.dtype == np.float32 and soft.min() >= 0 and soft.max() <= 1
     assert np.abs(soft - alpha).mean() < 0.3 * np.abs(hard - alpha).mean()
 
 
