@@ -122,7 +122,7 @@ def main(images: int, seed: int, against: tuple[str, ...]) -> None:
         path.write_text(json.dumps(truth))
         click.echo(f"{images} images, {len(truth['annotations'])} objects, {len(results)} detections, box and mask")
         mine, cpu, wall = timed(lambda: ours(read_dataset(path), results))
-        click.echo(f"{'divergen-train':<18}{cpu:8.1f} CPU s {wall:8.1f} s")
+        click.echo(f"{'ours':<18}{cpu:8.1f} CPU s {wall:8.1f} s")
         for name in against:
             try:
                 theirs, other_cpu, other_wall = timed(others[name], path, results)

@@ -65,7 +65,7 @@ _STATES = {True: "kept", False: "rejected", None: "undecided"}
 
 def write_sheet(
     table: InstanceTable,
-    path: Path,
+    path: Path | str,
     *,
     references: References | None = None,
     rules: RulesConfig | None = None,
@@ -93,6 +93,7 @@ def write_sheet(
     Raises:
         ConfigError: If the page is there, the score is not in the table, or there is no such category.
     """
+    path = Path(path)
     check_target(path, overwrite)
     rows = _read(table, references, rules or RulesConfig(), score)
     names = np.array(rows.table["category"].to_pylist(), dtype=object)
