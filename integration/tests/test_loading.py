@@ -65,7 +65,7 @@ def test_load_config__says_what_is_wrong(override: str, message: str) -> None:
 
 
 def test_load_config__unknown_name_lists_the_shipped() -> None:
-    with pytest.raises(ConfigError, match="nor a shipped config; shipped are: bsgal-lvis, coco100, .*, quickstart"):
+    with pytest.raises(ConfigError, match=r"nor a shipped config; shipped are: bsgal-lvis, coco100, .*, quickstart"):
         load_config("quikstart")
 
 
