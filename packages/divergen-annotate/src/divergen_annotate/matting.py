@@ -38,7 +38,7 @@ def soft_alpha(mask: Mask, image: Image, *, radius: int = 4, epsilon: float = 1e
         slice(max(0, rows[0] - margin), rows[-1] + 1 + margin),
         slice(max(0, columns[0] - margin), columns[-1] + 1 + margin),
     )
-    filtered = _guided(image[window].astype(np.float32) / 255, hard[window], radius, epsilon)
+    filtered = _guided(image[window] / np.float32(255), hard[window], radius, epsilon)
     inside = band[window]
     hard[window][inside] = filtered[inside].clip(0, 1)
     return hard
