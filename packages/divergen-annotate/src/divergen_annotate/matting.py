@@ -38,7 +38,8 @@ def soft_alpha(mask: Mask, image: Image, *, radius: int = 4, epsilon: float = 1e
         slice(max(0, rows[0] - margin), rows[-1] + 1 + margin),
         slice(max(0, columns[0] - margin), columns[-1] + 1 + margin),
     )
-    filtered = _guided(image[window] / np.float32(255), hard[window], radius, epsilon)
+    guide = np.multiply(image[window], np.float32(1 / 255), dtype=np.float32)
+    filtered = _guided(guide, hard[window], radius, epsilon)
     inside = band[window]
     hard[window][inside] = filtered[inside].clip(0, 1)
     return hard
