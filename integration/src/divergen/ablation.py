@@ -24,7 +24,17 @@ from .run import Run, write_atomic
 from .runner import run_pipeline
 from .training import read_metrics
 
-__all__ = ["Ablation", "Outcome", "load_ablation", "outcomes", "print_outcomes", "run_ablation", "shipped_ablations"]
+__all__ = [
+    "Ablation",
+    "Outcome",
+    "configs",
+    "load_ablation",
+    "mean_and_interval",
+    "outcomes",
+    "print_outcomes",
+    "run_ablation",
+    "shipped_ablations",
+]
 
 REAL = "real only"
 """The arm that every ablation has: the same detector without generated instances."""

@@ -6,6 +6,7 @@ import math
 import os
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -83,6 +84,7 @@ class RayExecutor:
     def __init__(self, *, address: str | None, workers: int, cpus: float, gpus: float, parts: int) -> None:
         with require_extra("divergen", "ray"):
             import ray
+            import ray.util
         self._ray, self._address = ray, address
         self._workers, self._cpus, self._gpus, self._parts = workers, cpus, gpus, parts
         self._actors: list[Any] = []
@@ -128,18 +130,12 @@ class RayExecutor:
 
     def _share(self, step: str, look: _Look) -> None:
         count = self._workers * self._parts
-        parts = iter(range(count))
-        idle, running = list(self._actors), {}
-        while True:
-            for part in (part for _, part in zip(tuple(idle), parts, strict=False)):
-                actor = idle.pop()
-                running[actor.work.remote(step, part, count)] = actor
-            if not running:
-                return
-            done, _ = self._ray.wait(list(running), timeout=_LOOK_EVERY)
-            for result in done:
-                idle.append(running.pop(result))
-                self._ray.get(result)
+        pool = self._ray.util.ActorPool(self._actors)
+        for part in range(count):
+            pool.submit(lambda actor, part: actor.work.remote(step, part, count), part)
+        while pool.has_next():
+            with suppress(TimeoutError):
+                pool.get_next_unordered(timeout=_LOOK_EVERY)
             look()
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 
+import click
 from divergen_records import Category, PromptRecord
 
 from .config import FilePrompts, GrammarPrompts
@@ -135,21 +136,14 @@ def _decide(pipeline: Pipeline) -> None:
 
 def _further_scores(pipeline: Pipeline) -> None:
     """What the rules look at beside the inter-similarity."""
-    from divergen_filter import BasicsStage, ScoreStage, TextScoreStage, score_generated
     from divergen_filter.decision import rule_columns
-    from divergen_filter.generated import GENERATED_SCORES
-    from divergen_filter.rules import REAL_SCORES
+    from divergen_filter.scoring import OPTIONAL_SCORES, further_scores
 
-    wanted = set(rule_columns(pipeline.config.rules))
-    for score in REAL_SCORES:
-        if score in wanted - {"inter_similarity"}:
-            pipeline.fill(ScoreStage(pipeline.references, scores=(score,)), batch_size=4096)
-    if "clip_score" in wanted:
-        pipeline.fill(TextScoreStage(pipeline.embedder), batch_size=4096)
-    if wanted & set(GENERATED_SCORES):
-        score_generated(pipeline.run.table)
-    if wanted & set(BasicsStage.writes):
-        pipeline.fill(BasicsStage())
+    wanted = [name for name in rule_columns(pipeline.config.rules) if name in OPTIONAL_SCORES]
+    if wanted:
+        embedder = pipeline.embedder if "clip_score" in wanted else None
+        for line in further_scores(pipeline.run.table, wanted, pipeline.references, embedder):
+            click.echo(line, err=True)
 
 
 def _pool(pipeline: Pipeline) -> None:

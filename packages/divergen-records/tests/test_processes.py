@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from divergen_records import InstanceTable, Shard, TableError, fill
+from divergen_records.storage import is_free
 from divergen_records.testing import FakeStage, plan_instances
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -37,6 +38,20 @@ def test_processes__same_plan_at_once_appends_each_id_once(tmp_path, expected):
     _together(path, ["--stages", "source"], ["--stages", "source"])
     ids = InstanceTable.open(path).select(["id"])["id"].to_pylist()
     assert sorted(ids) == [record.id for record in expected]
+
+
+def test_create__made_by_another_process_between_two_looks(tmp_path, monkeypatch):
+    path = tmp_path / "table.lance"
+
+    def overtaken(self: Path, *, follow_symlinks: bool = True) -> bool:
+        (self / "data").mkdir(parents=True, exist_ok=True)
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "is_dir", overtaken)
+        free = is_free(path)
+    assert free
+    assert InstanceTable.create(path, exist_ok=True).count() == 0
 
 
 def test_create__at_once_by_many(tmp_path):

@@ -16,7 +16,7 @@ from .rules import REAL_SCORES
 from .stages import BasicsStage, EmbedStage, ScoreStage, TextScoreStage
 from .whole_table import score_generated
 
-__all__ = ["OPTIONAL_SCORES", "score_table"]
+__all__ = ["OPTIONAL_SCORES", "further_scores", "score_table"]
 
 _SUMMARY_IS_ENOUGH = frozenset(["inter_similarity", "rival_margin"])
 _GROUPS = {
@@ -74,6 +74,21 @@ def score_table(
             if "all" not in scores:
                 raise
             yield f"{group}: left out: {error}"
+
+
+def further_scores(
+    table: InstanceTable, scores: Sequence[str], real: References, model: Embedder | None = None
+) -> Iterator[str]:
+    """Write some of `OPTIONAL_SCORES` where they are pending; a line for each step.
+
+    Args:
+        table: Its rows have embeddings.
+        scores: Their names.
+        real: Real crops' embeddings.
+        model: What made the embeddings; needed for the CLIP score.
+    """
+    for group in _groups(scores):
+        yield _score(table, group, real, model, None)
 
 
 def _score(
