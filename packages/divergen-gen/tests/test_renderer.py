@@ -1,3 +1,5 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 from divergen_gen import Generator, ProceduralConfig, ProceduralGenerator, procedural
@@ -83,9 +85,30 @@ def test_procedural_config__same_revision_as_what_it_builds():
 
 def test_procedural_config__revision_changes_with_what_changes_pictures():
     base = ProceduralConfig()
-    changed = [{"style": "cgi"}, {"size": 128}, {"image_format": "webp"}, {"quality": 90}]
-    assert len({base.revision, *(ProceduralConfig(**settings).revision for settings in changed)}) == 5
+    changed = [{"style": "cgi"}, {"size": 128}, {"image_format": "webp"}, {"quality": 90}, {"spoilt": "torn"}]
+    assert len({base.revision, *(ProceduralConfig(**settings).revision for settings in changed)}) == 6
     assert ProceduralConfig(workers=2).revision == base.revision
+
+
+def test_procedural_generator__spoilt_pictures():
+    assert set(get_args(get_args(ProceduralConfig.model_fields["spoilt"].annotation)[0])) == set(procedural.SPOILT)
+    prompt = "a photo of a single cup, in a white background"
+
+    def draw(spoilt, seed):
+        config = ProceduralConfig(size=64, image_format="png", spoilt=spoilt)
+        generator = config.build()
+        assert generator.revision == config.revision
+        (record,) = generator([planned_record("cup", seed, generator, prompt)])
+        return read_image(record.image), read_image(record.alpha)[..., 0] > 127
+
+    for seed in range(5):
+        (_, whole), (_, torn), (speckled, covered) = (draw(spoilt, seed) for spoilt in (None, "torn", "noise"))
+        assert 0.2 < torn.sum() / whole.sum() < 0.8
+        assert covered.sum() == whole.sum()
+        assert speckled[covered].std() > 50
+    assert sum(draw("astray", seed)[1].sum() != draw(None, seed)[1].sum() for seed in range(5)) >= 4
+    with pytest.raises(ConfigError, match="torn"):
+        ProceduralGenerator(spoilt="melted")
 
 
 def test_generator_config__told_apart_by_kind():

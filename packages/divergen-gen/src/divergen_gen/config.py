@@ -26,6 +26,8 @@ class ProceduralConfig(Config):
         image_format: How pictures are stored.
         quality: Of JPEG and WebP, 1 to 100.
         workers: Processes; pictures do not depend on it. More than one needs an importable ``__main__``.
+        spoilt: Make every picture harmful, to study what finds that out: the object of another category, half of an
+            object, or one made of noise.
     """
 
     kind: Literal["procedural"] = "procedural"
@@ -35,6 +37,7 @@ class ProceduralConfig(Config):
     image_format: Literal["jpeg", "png", "webp"] = "jpeg"
     quality: int = Field(default=95, ge=1, le=100)
     workers: int = Field(default=1, ge=1)
+    spoilt: Literal["astray", "torn", "noise"] | None = None
 
     @field_validator("style")
     @classmethod
@@ -50,7 +53,13 @@ class ProceduralConfig(Config):
         """As `ProceduralGenerator.revision`."""
         from .renderer import revision
 
-        return revision(style=self.style, size=self.size, image_format=self.image_format, quality=self.quality)
+        return revision(
+            style=self.style,
+            size=self.size,
+            image_format=self.image_format,
+            quality=self.quality,
+            spoilt=self.spoilt,
+        )
 
     def build(self) -> ProceduralGenerator:
         """Make the generator."""
@@ -63,6 +72,7 @@ class ProceduralConfig(Config):
             image_format=self.image_format,
             quality=self.quality,
             workers=self.workers,
+            spoilt=self.spoilt,
         )
 
 

@@ -21,10 +21,10 @@ VERSION = 1
 """Grows whenever the renderer draws a different picture for the same record."""
 
 
-def revision(*, style: str, size: int, image_format: ImageFormat, quality: int) -> str:
+def revision(*, style: str, size: int, image_format: ImageFormat, quality: int, spoilt: str | None = None) -> str:
     """Version and settings of the renderer as a text that changes whenever its pictures would."""
     stored = image_format if image_format == "png" else f"{image_format}-{quality}"
-    return f"procedural-{VERSION}/{style}/{size}px/{stored}"
+    return f"procedural-{VERSION}/{style}/{size}px/{stored}" + (f"/{spoilt}" if spoilt else "")
 
 
 class ProceduralGenerator:
@@ -39,9 +39,10 @@ class ProceduralGenerator:
         image_format: How pictures are stored.
         quality: Of JPEG and WebP, 1 to 100.
         workers: Processes; pictures do not depend on it. More than one needs an importable ``__main__``.
+        spoilt: One of `divergen_gen.procedural.SPOILT`: every picture is harmful in this way.
 
     Raises:
-        ConfigError: The style is unknown.
+        ConfigError: The style, or the way to spoil, is unknown.
     """
 
     def __init__(
@@ -53,12 +54,15 @@ class ProceduralGenerator:
         image_format: ImageFormat = "jpeg",
         quality: int = 95,
         workers: int = 1,
+        spoilt: str | None = None,
     ) -> None:
         if style not in procedural.STYLES:
             raise ConfigError(f"style {style!r}: the procedural renderer has {', '.join(procedural.STYLES)}")
+        if spoilt not in (None, *procedural.SPOILT):
+            raise ConfigError(f"spoilt {spoilt!r}: the procedural renderer has {', '.join(procedural.SPOILT)}")
         self.name = name
-        self.revision = revision(style=style, size=size, image_format=image_format, quality=quality)
-        self._pool = Pool(_Drawing(style, size, image_format, quality), workers)
+        self.revision = revision(style=style, size=size, image_format=image_format, quality=quality, spoilt=spoilt)
+        self._pool = Pool(_Drawing(style, size, image_format, quality, spoilt), workers)
 
     def __call__(self, records: Sequence[InstanceRecord]) -> Sequence[InstanceRecord]:
         """Complete planned records, in order."""
@@ -83,6 +87,7 @@ class _Drawing:
     size: int
     image_format: ImageFormat
     quality: int
+    spoilt: str | None
 
     def __call__(self, record: InstanceRecord) -> InstanceRecord:
         program = procedural.known(record.category)
@@ -93,7 +98,7 @@ class _Drawing:
                 "use another generator for it, or leave it out",
             )
         image, alpha = procedural.render_picture(
-            program, record.prompt, seed=record.seed, size=self.size, style=self.style
+            program, record.prompt, seed=record.seed, size=self.size, style=self.style, spoilt=self.spoilt
         )
         return record.model_copy(
             update={

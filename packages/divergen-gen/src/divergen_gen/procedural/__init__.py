@@ -7,11 +7,12 @@ if TYPE_CHECKING:
     from .attributes import Attributes, parse_attributes
     from .builder import ShapeProgram
     from .catalogue import CATEGORIES, category_names, known
-    from .looks import STYLES
+    from .looks import SPOILT, STYLES
     from .render import Picture, Rendering, render_object, render_picture
 
 __all__ = [
     "CATEGORIES",
+    "SPOILT",
     "STYLES",
     "Attributes",
     "Picture",
@@ -26,6 +27,7 @@ __all__ = [
 
 _HOME = {
     "CATEGORIES": "catalogue",
+    "SPOILT": "looks",
     "STYLES": "looks",
     "Attributes": "attributes",
     "Picture": "render",

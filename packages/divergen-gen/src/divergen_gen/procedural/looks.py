@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-__all__ = ["LOOKS", "STYLES", "Look", "Shot", "draw_shot"]
+__all__ = ["LOOKS", "SPOILT", "STYLES", "Look", "Shot", "draw_shot"]
 
 Range = tuple[float, float]
 
@@ -106,6 +106,9 @@ LOOKS: dict[str, Look] = {
     ),
 }  # fmt: skip
 STYLES = tuple(LOOKS)
+
+SPOILT = ("astray", "torn", "noise")
+"""How all pictures fail where that is asked for: another category's object, half of one, or one made of noise."""
 
 
 @dataclass(frozen=True, slots=True)

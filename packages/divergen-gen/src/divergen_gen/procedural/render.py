@@ -14,7 +14,7 @@ from .attributes import Attributes, parse_attributes
 from .backdrop import cast_shadow, draw_backdrop
 from .builder import Builder, ShapeProgram
 from .catalogue import CATEGORIES, known
-from .looks import STYLES, Shot, draw_shot
+from .looks import SPOILT, STYLES, Shot, draw_shot
 from .paint import Palette
 from .raster import View, rasterise
 from .shade import Canvas, shade
@@ -91,7 +91,9 @@ def render_object(category: str, attributes: Attributes, *, seed: int, size: int
     return _render(program, attributes, shot, rng, size)
 
 
-def render_picture(category: str, prompt: str, *, seed: int, size: int, style: str) -> Picture:
+def render_picture(
+    category: str, prompt: str, *, seed: int, size: int, style: str, spoilt: str | None = None
+) -> Picture:
     """Render the picture that a prompt asks for.
 
     Args:
@@ -100,13 +102,14 @@ def render_picture(category: str, prompt: str, *, seed: int, size: int, style: s
         seed: Draws everything, also whether the picture fails (see `FLAWS`); the same seed gives the same pixels.
         size: Side of the picture in pixels.
         style: One of `STYLES`.
+        spoilt: One of `SPOILT`: harmful on purpose, for studies of what finds that out.
 
     Returns:
         The picture and the object's alpha.
 
     Raises:
         RowError: If the renderer does not know the category.
-        ConfigError: If the style does not exist.
+        ConfigError: If the style or the way to spoil does not exist.
     """
     program = _program(category)
     attributes = parse_attributes(prompt, category)
@@ -114,7 +117,11 @@ def render_picture(category: str, prompt: str, *, seed: int, size: int, style: s
     shot = draw_shot(_checked(style), attributes.style, rng)
     shot = replace(shot, fill=_fill(shot.fill, attributes))
     program, shot = _fail(program, shot, rng)
+    if spoilt == "astray":
+        program = _other(program, rng)
     rendering = _render(program, attributes, shot, rng, max(round(shot.fill * size), 8))
+    if spoilt is not None:
+        rendering = _spoil(rendering, spoilt, rng)
     framed = _frame(rendering, size, shot, rng)
     background = draw_backdrop(size, attributes.background, shot, rng)
     flat = attributes.view == "top" or program.roll[1] - program.roll[0] > 2 * UPRIGHT
@@ -200,6 +207,30 @@ def _fail(program: ShapeProgram, shot: Shot, rng: np.random.Generator) -> tuple[
     if flaw == "faint":
         return program, replace(shot, pastel=0.75, shadow=0.1, backdrop=0.97)
     return tuple(CATEGORIES.values())[stray], shot
+
+
+def _other(program: ShapeProgram, rng: np.random.Generator) -> ShapeProgram:
+    """Draw one of the other categories."""
+    others = [other for other in CATEGORIES.values() if other is not program]
+    return others[int(rng.integers(len(others)))]
+
+
+def _spoil(rendering: Rendering, how: str, rng: np.random.Generator) -> Rendering:
+    """Take half of the object away, or fill it with noise."""
+    if how == "astray":
+        return rendering
+    height, width = rendering.alpha.shape
+    if how == "noise":
+        noise = rng.random((height, width, 3), np.float32)
+        return Rendering(noise * rendering.alpha[..., None], rendering.alpha, np.zeros_like(rendering.clear))
+    if how == "torn":
+        y, x = np.mgrid[:height, :width]
+        angle = rng.uniform(0, 2 * np.pi)
+        inside = rendering.alpha > 0.5
+        across = np.cos(angle) * x + np.sin(angle) * y
+        left = (across > np.median(across[inside] if inside.any() else across)).astype(np.float32)
+        return Rendering(rendering.rgb * left[..., None], rendering.alpha * left, rendering.clear * left)
+    raise ConfigError(f"spoilt={how!r} does not exist; choose one of {', '.join(SPOILT)}")
 
 
 def _fill(fill: float, attributes: Attributes) -> float:
