@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -13,12 +14,13 @@ from statistics import fmean, stdev
 from typing import Any
 
 import click
-from divergen_records import Config, ConfigError, Shard
+from divergen_records import Config, ConfigError, RunLocked, Shard
 from pydantic import Field, ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from .config import RunConfig
+from .fork import fork, shared_steps
 from .loading import load_config, read_yaml, shipped
 from .run import Run, write_atomic
 from .runner import run_pipeline
@@ -51,11 +53,13 @@ class Ablation(Config):
     Attributes:
         question: What is asked.
         base: What all arms share: the path of a run's configuration, or the name of a shipped one.
+        settings: What all arms change in it: dotted key -> value.
         arms: Name of an arm -> what it changes: dotted key -> value.
     """
 
     question: str
     base: str = "quickstart"
+    settings: Mapping[str, Any] = {}
     arms: Mapping[str, Mapping[str, Any]] = Field(min_length=1)
 
 
@@ -103,8 +107,9 @@ def configs(ablation: Ablation, overrides: Sequence[str], seeds: Sequence[int]) 
     found = {}
     for place, (arm, changes) in enumerate(ablation.arms.items()):
         own = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
+        shared = [f"{key}={json.dumps(value)}" for key, value in ablation.settings.items()]
         for seed in seeds:
-            settings = [*overrides, *own, f"seed={seed}", f"baseline={json.dumps(place == 0)}", f"name={arm}"]
+            settings = [*shared, *overrides, *own, f"seed={seed}", f"baseline={json.dumps(place == 0)}", f"name={arm}"]
             found[arm, seed] = load_config(ablation.base, settings)
     return found
 
@@ -133,9 +138,23 @@ def run_ablation(
         if number % shard.count != shard.index:
             continue
         click.echo(f"\n=== run {number + 1} of {len(runs)}: {run.config.name}, seed {run.config.seed}", err=True)
+        if not run.folder.exists():
+            _share_work(run, [other for other in runs[:number] if other.config.seed == run.config.seed])
         run_pipeline(run)
         _save(outcomes(ablation, out, seeds), ablation, out)
     return outcomes(ablation, out, seeds)
+
+
+def _share_work(run: Run, others: Sequence[Run]) -> None:
+    """Begin a run with what the most similar of others has done, if it is free."""
+    ready = [other for other in others if other.folder.exists()]
+    source = max(ready, key=lambda other: len(shared_steps(other, run.config)), default=None)
+    if source is None:
+        return
+    with suppress(RunLocked):
+        steps = fork(source, run.folder, run.config)
+        if steps:
+            click.echo(f"as in {source.folder}: {', '.join(step.name for step in steps)}", err=True)
 
 
 def outcomes(ablation: Ablation, out: Path, seeds: Sequence[int]) -> list[Outcome]:

@@ -53,12 +53,19 @@ def _stoppable() -> Iterator[None]:
 @click.argument("config")
 @_run_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/NAME]")
+@click.option(
+    "--like",
+    metavar="RUN",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Begin with a copy of what another run has done with the same settings.",
+)
 @click.option("--shard", metavar="I/N", help="Do part I of N of the table's work, for Slurm arrays; see below.")
 @click.option("--dry-run", is_flag=True, help="Check the configuration, say what would be made, and stop.")
 def run(
     config: str,
     overrides: tuple[str, ...],
     out: Path | None,
+    like: Path | None,
     shard: str | None,
     redo: str | None,
     until: str | None,
@@ -76,12 +83,14 @@ def run(
       divergen run my.yaml generators.0.size=512 train.iterations=1000
       divergen run my.yaml --dry-run
       divergen run my.yaml --redo decide rules.rules.0.threshold=0.55
+      divergen run my.yaml --out stricter --like runs/my rules.rules.0.threshold=0.7
     On many machines, each does a part up to the scores, then one goes on:
       divergen run my.yaml --out RUN --shard $SLURM_ARRAY_TASK_ID/8
       divergen run my.yaml --out RUN
     """
     from divergen_records import Shard
 
+    from .fork import fork
     from .loading import load_config
     from .run import Run
     from .runner import describe_plan, run_pipeline
@@ -91,6 +100,9 @@ def run(
     if dry_run:
         click.echo(describe_plan(folder))
         return
+    if like is not None and not folder.folder.exists():
+        steps = [step.name for step in fork(Run(like), folder.folder, loaded)]
+        click.echo(f"as in {like}: {', '.join(steps) or 'nothing; its settings are others'}", err=True)
     with _stoppable():
         run_pipeline(folder, shard=Shard.parse(shard) if shard else Shard(), redo=redo, until=until, retry=retry)
 

@@ -186,6 +186,17 @@ def _clear(package: str, stage: str) -> Callable[[Pipeline], None]:
     return undo
 
 
+def _forget_scores(pipeline: Pipeline) -> None:
+    """Undo the scores, also those that only the rules asked for."""
+    from divergen_filter.real_scores import score_columns
+    from divergen_filter.rules import REAL_SCORES
+    from divergen_filter.scoring import OPTIONAL_SCORES
+
+    _clear("divergen_filter", "ScoreStage")(pipeline)
+    if pipeline.run.has_table():
+        pipeline.run.table.clear(dict.fromkeys([*OPTIONAL_SCORES, *score_columns(REAL_SCORES)]))
+
+
 def _forget_pool(pipeline: Pipeline) -> None:
     shutil.rmtree(pipeline.run.pool, ignore_errors=True)
 
@@ -200,6 +211,10 @@ def _forget_report(pipeline: Pipeline) -> None:
 
 
 def _forget_training(pipeline: Pipeline) -> None:
+    from .feedback import FeedbackStage
+
+    if pipeline.run.has_table():
+        pipeline.run.table.clear(FeedbackStage.writes, "judged IS NOT NULL")
     shutil.rmtree(pipeline.run.folder / "train", ignore_errors=True)
 
 
@@ -239,7 +254,7 @@ STEPS = (
         "score",
         "similarity to the real crops",
         _score,
-        _clear("divergen_filter", "ScoreStage"),
+        _forget_scores,
         ("embedder", "data", "crops", "real_crops"),
         sharded=True,
     ),

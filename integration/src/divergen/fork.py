@@ -1,0 +1,87 @@
+"""Begin a run with what another has done under the same settings: two that differ late share their pictures."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from divergen_records import ConfigError, Shard
+
+from .config import RunConfig
+from .pipeline import Pipeline
+from .run import Run
+from .steps import STEPS, Step
+
+__all__ = ["fork", "shared_steps"]
+
+_PICTURES = ("generators", "counts")
+"""Keys that decide which pictures there are. A run may add some, so they are no settings of its step."""
+
+
+def shared_steps(source: Run, config: RunConfig) -> tuple[Step, ...]:
+    """The first steps of a run that would come out alike under another configuration; training is never among them."""
+    shared: list[Step] = []
+    for step in STEPS:
+        keys = (*step.settings, *(_PICTURES if step.name == "gen" else ()))
+        alike = all(_value(source.config, key) == _value(config, key) for key in keys)
+        if step.name == "train" or source.note(step.name) is None or not alike:
+            break
+        shared.append(step)
+    return tuple(shared)
+
+
+def fork(source: Run, folder: str | Path, config: RunConfig) -> tuple[Step, ...]:
+    """Begin a run as a copy of another's shared steps. The other is not changed; whole or not at all.
+
+    Args:
+        source: The other run.
+        folder: Folder of the new run.
+        config: Its configuration.
+
+    Returns:
+        The steps taken over; none, and no folder, where there is no picture to share.
+
+    Raises:
+        ConfigError: If the folder exists.
+        RunLocked: If another process works on the other run.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise ConfigError(f"{folder} exists; a run begins with another's work only in a new folder")
+    shared = shared_steps(source, config)
+    if "gen" not in [step.name for step in shared]:
+        return ()
+    unfinished = folder.with_name(f".{folder.name}.fork")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    with source.lock(Shard()):
+        shutil.copytree(source.folder, unfinished, ignore=_left_out(source))
+    run = Run(unfinished, config)
+    _forget(run, [step for step in STEPS if step not in shared])
+    run.save_config()
+    unfinished.rename(folder)
+    return shared
+
+
+def _left_out(source: Run) -> Callable[[str, list[str]], set[str]]:
+    """Say which entries of a folder are not copied: those of the run's own folder that belong to it alone."""
+    own = {"train", source.report.name}
+
+    def ignore(folder: str, entries: list[str]) -> set[str]:
+        if Path(folder) != source.folder:
+            return set()
+        return {name for name in entries if name in own or name.endswith(".lock")}
+
+    return ignore
+
+
+def _value(config: RunConfig, key: str) -> object:
+    return config.model_dump(mode="json", include={key})[key]
+
+
+def _forget(run: Run, steps: Sequence[Step]) -> None:
+    pipeline = Pipeline(run, quiet=True)
+    for step in reversed(steps):
+        if step.undo is not None:
+            step.undo(pipeline)
+        run.write_note(step.name, None)
