@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ..feedback import group_feedback
 
 if TYPE_CHECKING:
     from divergen_records import InstanceTable
     from matplotlib.axes import Axes
 
     from ..ablation import Outcome
+    from ..feedback import GroupFeedback
 
-__all__ = ["ablation_plot", "kept_per_category", "loss_curves", "similarity_histogram"]
+__all__ = [
+    "ablation_plot",
+    "acceptance_per_category",
+    "acceptance_per_group",
+    "kept_per_category",
+    "loss_curves",
+    "similarity_histogram",
+]
 
 _METADATA = ("Creator", "Date", "Format", "Type")
 """What Matplotlib would write into the SVG, with links; the report has none."""
 
 KEPT, REJECTED, GREY = "#22a054", "#d64541", "#667085"
+_FREQUENCIES = {"r": "#f26430", "c": "#5b8def", "f": GREY}
 
 
 def similarity_histogram(table: InstanceTable) -> str | None:
@@ -47,14 +58,49 @@ def kept_per_category(table: InstanceTable) -> str | None:
         totals.setdefault(group["category"], [0, 0])[bool(group["kept"])] += group["count"]
     if not totals:
         return None
-    names = sorted(totals, key=lambda name: totals[name][1] / sum(totals[name]))
-    shares = [totals[name][1] / sum(totals[name]) for name in names]
+    shares = {name: kept / (kept + rejected) for name, (rejected, kept) in totals.items()}
+    return _bar_per_category(shares, dict.fromkeys(shares, KEPT), "share kept")
+
+
+def acceptance_per_group(feedback: Sequence[GroupFeedback]) -> str | None:
+    """Share of judgements in which the training accepted an instance, per group; None where nothing was judged."""
+    if not feedback:
+        return None
+    with _figure(7, 0.6 + 0.24 * len(feedback)) as (axes, done):
+        axes.barh(range(len(feedback)), [100 * row.acceptance for row in feedback], color=KEPT, height=0.7)
+        axes.set_yticks(range(len(feedback)), [row.group for row in feedback])
+        axes.invert_yaxis()
+        axes.set_xlabel("accepted, % of judgements")
+    return done[0]
+
+
+def acceptance_per_category(table: InstanceTable) -> str | None:
+    """The same per category, coloured by frequency; None where nothing was judged."""
+    rows = group_feedback(table, ["category"])
+    if not rows:
+        return None
+    frequencies = {row["category"]: row["frequency"] for row in table.group_counts(["category", "frequency"])}
+    shares = {row.group.removeprefix("category "): row.acceptance for row in rows}
+    colours = {name: _FREQUENCIES.get(frequencies[name], GREY) for name in shares}
+    legend = {colour: name for name, colour in _FREQUENCIES.items() if colour in colours.values()}
+    return _bar_per_category(shares, colours, "share accepted", legend)
+
+
+def _bar_per_category(
+    shares: Mapping[str, float], colours: Mapping[str, str], label: str, legend: Mapping[str, str] | None = None
+) -> str:
+    names = sorted(shares, key=lambda name: shares[name])
     with _figure(max(5.0, 0.2 * len(names)), 2.6) as (axes, done):
-        axes.bar(range(len(names)), shares, color=KEPT, width=0.8)
+        bars = axes.bar(range(len(names)), [shares[name] for name in names], width=0.8)
+        for bar, name in zip(bars, names, strict=True):
+            bar.set_color(colours[name])
         axes.set_xticks(range(len(names)), [name.replace("_", " ") for name in names], rotation=90, fontsize=7)
         axes.set_ylim(0, 1)
         axes.set_xlim(-0.6, len(names) - 0.4)
-        axes.set_ylabel("share kept")
+        axes.set_ylabel(label)
+        if legend:
+            first = {colours[name]: bar for bar, name in zip(bars, names, strict=True)}
+            axes.legend([first[colour] for colour in legend], list(legend.values()), frameon=False, ncols=3)
     return done[0]
 
 

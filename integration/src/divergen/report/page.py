@@ -73,10 +73,13 @@ def _instances(run: Run) -> dict[str, Any]:
     if not run.has_table():
         empty: list[Any] = []
         shown = ("accepted", "rejected", "reasons", "feedback", "helped", "harmed")
-        return {**dict.fromkeys(shown, empty), "histogram": None, "kept_shares": None}
+        plots = ("histogram", "kept_shares", "accepted_groups", "accepted_shares")
+        return {**dict.fromkeys(shown, empty), **dict.fromkeys(plots)}
     feedback = group_feedback(run.table)
     return {
         "feedback": feedback,
+        "accepted_groups": figures.acceptance_per_group(feedback),
+        "accepted_shares": figures.acceptance_per_category(run.table),
         "helped": gallery.judged_cards(run.table, best=True) if feedback else [],
         "harmed": gallery.judged_cards(run.table, best=False) if feedback else [],
         "accepted": gallery.cards(run.table, kept=True),
