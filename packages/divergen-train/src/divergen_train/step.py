@@ -14,6 +14,7 @@ often as it likes, look at gradients, weigh or drop what it does not want, and l
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,15 +63,43 @@ class Engine:
         self.average = MovingAverage(detector, config.ema_decay)
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=config.precision == "float16")
 
-    def losses(self, part: Part) -> dict[str, Tensor]:
-        """Losses by name, scalars with their graph. Equal calls give equal losses: the part's seed is set first."""
+    def losses(self, part: Part, encoded: Any = None) -> dict[str, Tensor]:
+        """Losses by name, scalars with their graph. Equal calls give equal losses: the part's seed is set first.
+
+        Args:
+            part: The images and what is in them.
+            encoded: What `encode` gave for this part just before: the same losses, without encoding it again.
+        """
+        if encoded is None:
+            torch.manual_seed(part.seed)
+        images, targets = self.moved(part)
+        detector: Any = self.detector
+        with self.autocast():
+            losses: dict[str, Tensor]
+            losses = detector(images, targets) if encoded is None else detector.losses(encoded, targets)
+        return losses
+
+    def encode(self, part: Part) -> Any:
+        """What the heads need of a part's images, with its graph; the part's seed is set first.
+
+        For detectors that are `divergen_train.bsgal.detection.JudgesInstances`.
+        """
         torch.manual_seed(part.seed)
+        images, _ = self.moved(part)
+        detector: Any = self.detector
+        with self.autocast():
+            return detector.encode(images)
+
+    def moved(self, part: Part) -> tuple[list[Tensor], list[Target]]:
+        """Images and targets of a part on this process's device."""
         device = self.world.device
         images = [image.to(device, non_blocking=True) for image in part.images]
-        targets = [_move(target, device) for target in part.targets]
-        with torch.autocast(device.type, _DTYPES[self.config.precision], enabled=self.config.precision != "float32"):
-            losses: dict[str, Tensor] = self.detector(images, targets)
-        return losses
+        return images, [_move(target, device) for target in part.targets]
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Passes in the precision that the config says."""
+        precision = self.config.precision
+        return torch.autocast(self.world.device.type, _DTYPES[precision], enabled=precision != "float32")
 
     def backward(self, losses: Mapping[str, Tensor], share: float = 1.0) -> dict[str, Tensor]:
         """Add ``share`` times the gradient of the summed losses to ``parameter.grad``.

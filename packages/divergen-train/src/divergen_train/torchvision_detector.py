@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -43,18 +43,27 @@ class TorchvisionDetector(nn.Module):
 
     def forward(self, images: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Any:
         """Losses by name in training mode, `Detections` of each image in evaluation mode; images (3, h, w) uint8."""
-        pixels, features, sizes = self.encode(images)
-        proposals, rpn_losses = self.rpn(ImageList(pixels, sizes), features, targets)
-        detections, losses = self.roi_heads(features, proposals, sizes, targets)
-        if not self.training:
-            return detections
-        return {name: loss * self.loss_weights.get(name, 1.0) for name, loss in {**losses, **rpn_losses}.items()}
+        encoded = self.encode(images)
+        if self.training:
+            return self.losses(encoded, cast(Sequence[Target], targets))
+        pixels, features, sizes = encoded
+        proposals, _ = self.rpn(ImageList(pixels, sizes), features)
+        return self.roi_heads(features, proposals, sizes)[0]
 
     def encode(self, images: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor], list[tuple[int, int]]]:
         """Normalised batch, feature pyramid, and (height, width) of each image before padding."""
         batch, sizes = pad_images(images, self.backbone.strides[-1])
         pixels = self.backbone.normalise(batch)
         return pixels, self.backbone(pixels), sizes
+
+    def losses(
+        self, encoded: tuple[Tensor, dict[str, Tensor], list[tuple[int, int]]], targets: Sequence[Target]
+    ) -> dict[str, Tensor]:
+        """Training losses by name, from what `encode` gave."""
+        pixels, features, sizes = encoded
+        proposals, rpn_losses = self.rpn(ImageList(pixels, sizes), features, targets)
+        _, losses = self.roi_heads(features, proposals, sizes, targets)
+        return {name: loss * self.loss_weights.get(name, 1.0) for name, loss in {**losses, **rpn_losses}.items()}
 
     def instance_losses(
         self, encoded: tuple[Tensor, dict[str, Tensor], list[tuple[int, int]]], targets: Sequence[Target]

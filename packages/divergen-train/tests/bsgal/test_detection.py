@@ -162,8 +162,33 @@ def test_fit__killed_and_resumed_equals_uninterrupted(
         assert written[0] == written[1]
 
 
-def test_step__accepting_everything_is_the_plain_gradient_in_two_pieces(shapes: Dataset, tiny: TrainConfig) -> None:
-    """Real and pasted images apart, each as its own part."""
+def test_detector__training_losses_are_those_of_what_encode_gave(shapes: Dataset, tiny: TrainConfig) -> None:
+    torch.manual_seed(0)
+    detector: Any = build_detector(tiny.detector, shapes.categories)
+    detector.train(True)
+    image, target = make_target(3, 1)
+    torch.manual_seed(1)
+    whole = detector([image], [target])
+    torch.manual_seed(1)
+    pieces = detector.losses(detector.encode([image]), [target])
+    assert whole.keys() == pieces.keys()
+    assert all(torch.equal(whole[name], pieces[name]) for name in whole)
+
+
+@pytest.mark.parametrize(
+    ("settings", "shares"),
+    [
+        ({}, False),
+        ({"mode": "last-layer"}, True),
+        ({"mode": "random-projection", "parameters": ("roi_heads.*",)}, True),
+        ({"mode": "last-layer", "parameters": ("backbone.fpn.*",)}, False),
+    ],
+    ids=["directional", "last-layer", "heads", "not-heads"],
+)
+def test_step__accepting_everything_is_the_plain_gradient_in_two_pieces(
+    shapes: Dataset, tiny: TrainConfig, settings: dict[str, Any], shares: bool
+) -> None:
+    """Real and pasted images apart, each as its own part; what judges on the features does not make them again."""
     gradients = []
     items = [make_target(3, 1), make_target(3, 2, ("a", None, "b"))]
     apart = [Part([image], [target], 7, 0.5) for image, target in items]
@@ -173,13 +198,37 @@ def test_step__accepting_everything_is_the_plain_gradient_in_two_pieces(shapes: 
             torch.manual_seed(0)
             engine = Engine(build_detector(tiny.detector, shapes.categories), tiny, world)
             engine.detector.train(True)
-            config = BsgalConfig(threshold=ThresholdConfig(fixed=-1e9), real_share=0.5)
+            counted: Any = engine.detector
+            passes: list[None] = []
+            counted.backbone.fpn.register_forward_hook(lambda *_, passes=passes: passes.append(None))
+            config = BsgalConfig(threshold=ThresholdConfig(fixed=-1e9), real_share=0.5, **settings)
             step: Any = PlainStep() if kind == "plain" else BsgalStep(config, shapes.categories)
             logged = step(engine, apart if kind == "plain" else [together])
             gradients.append([p.grad for p in engine.detector.parameters() if p.grad is not None])
     assert logged["accepted"] == 1
+    assert (len(passes) == 2) is shares  # the real image, and the pasted one
+    assert all(row.mean for row in step.ledger)
     for ours, theirs in zip(*gradients, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_step__slices_are_judged_as_the_whole(shapes: Dataset, tiny: TrainConfig, precision: str) -> None:
+    """The features of the last slice are those that it learns from, the others' are made for the judgement."""
+    items = [make_target(3, 1), make_target(3, 2, ("a", None, "b")), make_target(2, 3, ("c", "d"))]
+    apart = [Part([image], [target], 7, 1 / 3) for image, target in items]
+    together = Part([image for image, _ in items], [target for _, target in items], 7, 1.0)
+    means = []
+    for parts in (apart, [together]):
+        with join_world("cpu") as world:
+            torch.manual_seed(0)
+            config = tiny.model_copy(update={"precision": precision})
+            engine = Engine(build_detector(tiny.detector, shapes.categories), config, world)
+            engine.detector.train(True)
+            step = BsgalStep(BsgalConfig(mode="last-layer", threshold=ThresholdConfig(fixed=0.0)), shapes.categories)
+            step(engine, parts)
+            means.append([row.mean for row in step.ledger])
+    assert means[0] == pytest.approx(means[1], rel=0.02 if precision == "float32" else 0.1, abs=1e-3)
 
 
 def test_fit__bad_settings(shapes: Dataset, tiny: TrainConfig, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
@@ -18,6 +19,7 @@ from ..step import Engine, Part
 from .config import BsgalConfig
 from .distributed import from_all_ranks
 from .estimator import ContributionEstimator
+from .frozen import at_rest
 from .ledger import Ledger
 
 __all__ = ["IGNORED", "BsgalStep", "JudgesInstances", "PasteInSome"]
@@ -34,7 +36,10 @@ class JudgesInstances(Protocol):
     """
 
     def encode(self, images: Sequence[Tensor]) -> Any:
-        """What the heads need of the images: the pyramid."""
+        """What the heads need of the images: the pyramid. Tensors, and tuples, lists and dicts of them."""
+
+    def losses(self, encoded: Any, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """What the detector gives in training mode, from what `encode` gave in it."""
 
     def instance_losses(self, encoded: Any, targets: Sequence[Target]) -> Tensor:
         """(N,), the loss of each object with its own box as the region, over all images in order; random-free."""
@@ -88,6 +93,7 @@ class BsgalStep:
         self.threshold = config.threshold.build()
         self.calls = 0
         self._estimator: ContributionEstimator | None = None
+        self._on_features = False  # Only weights behind `encode` count, so that it need not be done again.
         self._resumed: dict[str, Any] | None = None
 
     def __call__(self, engine: Engine, parts: Sequence[Part]) -> Mapping[str, Tensor | float]:
@@ -103,9 +109,13 @@ class BsgalStep:
             _add(logged, engine.backward(engine.losses(part), part.share))
         if due:
             self._observe(engine, estimator, real)
-        verdicts = self._verdicts(engine, estimator, pasted)
-        for part, accepted in zip(pasted, verdicts, strict=True):
-            _add(logged, engine.backward(engine.losses(_without(part, accepted)), part.share))
+        ready = due and all(from_all_ranks(estimator.ready)[0])
+        # One graph at a time, as everywhere: the last part's features are kept for learning, the others' made again.
+        kept = engine.encode(pasted[-1]) if ready and pasted and self._on_features else None
+        verdicts = self._judge(engine, estimator, pasted, kept) if ready else self._remember(pasted)
+        for part, accepted in reversed(list(zip(pasted, verdicts, strict=True))):
+            _add(logged, engine.backward(engine.losses(_without(part, accepted), kept), part.share))
+            kept = None
         everyone, _ = from_all_ranks([sum(map(len, verdicts)), sum(map(sum, verdicts))])
         logged["accepted"] = sum(map(sum, verdicts)) / max(sum(seen for seen, _ in everyone), 1)
         self.calls += 1
@@ -138,8 +148,8 @@ class BsgalStep:
         detector, config = engine.detector, self.config
         if not isinstance(detector, JudgesInstances):
             raise ConfigError(
-                f"bsgal: {type(detector).__name__} cannot judge instances; it needs encode, instance_losses and "
-                "head_parameters (divergen_train.bsgal.detection.JudgesInstances)"
+                f"bsgal: {type(detector).__name__} cannot judge instances; it needs encode, losses, "
+                "instance_losses and head_parameters (divergen_train.bsgal.detection.JudgesInstances)"
             )
         heads = config.mode == "last-layer" and config.parameters is None
         self._estimator = ContributionEstimator(
@@ -153,6 +163,9 @@ class BsgalStep:
             sketch_size=config.sketch_size,
             optimizer=engine.optimizer,
         )
+        names, patterns = self._estimator.parameters.shapes, detector.head_parameters()
+        in_heads = all(any(fnmatchcase(name, pattern) for pattern in patterns) for name in names)
+        self._on_features = in_heads and config.mode != "lookahead"
         if self._resumed is not None:
             self._estimator.load_state_dict(self._resumed)
         return self._estimator
@@ -169,37 +182,48 @@ class BsgalStep:
             # A mean over processes is taken; each holds its share of the sum.
             estimator.observe_gradients(scale=engine.world.size / (share * scaled))
 
-    def _verdicts(self, engine: Engine, estimator: ContributionEstimator, parts: Sequence[Part]) -> list[list[bool]]:
-        """For each part, for each pasted instance in it: is it learned from?"""
-        sources = [_sources(part) for part in parts]
-        ready, _ = from_all_ranks(estimator.ready)
-        if not all(ready) or self.calls % self.config.every:
-            return [[self.ledger.remembered(source) for source, _ in found] for found in sources]
-        contributions = [estimator.estimate(self._judged(engine, part, _pasted(part))).tolist() for part in parts]
-        flat = [
-            (*key, value)
-            for found, values in zip(sources, contributions, strict=True)
-            for key, value in zip(found, values, strict=True)
-        ]
+    def _remember(self, parts: Sequence[Part]) -> list[list[bool]]:
+        """For each part, for each pasted instance in it: was it learned from the last time that it was judged?"""
+        return [[self.ledger.remembered(source) for source, _ in _sources(part)] for part in parts]
+
+    def _judge(
+        self, engine: Engine, estimator: ContributionEstimator, parts: Sequence[Part], kept: Any
+    ) -> list[list[bool]]:
+        """For each part, for each pasted instance in it: is it learned from? ``kept``: features of the last part."""
+        flat = []
+        for index, part in enumerate(parts):
+            features = kept if index == len(parts) - 1 else None
+            values = estimator.estimate(self._judged(engine, part, _pasted(part), features)).tolist()
+            flat += [(*key, value) for key, value in zip(_sources(part), values, strict=True)]
         scores = [self.ledger.score(source, value) if self.config.average else value for source, _, value in flat]
         if self.config.unit == "image":
             scores = _by_image(scores, parts)
-        labels = [label for _, label, _ in flat]
-        accepted = self.threshold(torch.tensor(scores), labels).tolist()
+        accepted = self.threshold(torch.tensor(scores), [label for _, label, _ in flat]).tolist()
         everyone, _ = from_all_ranks(list(zip(flat, accepted, strict=True)))
         for (source, label, value), verdict in (entry for rank in everyone for entry in rank):
             self.ledger.add(source, label, value, verdict)
         verdicts = iter(accepted)
-        return [[next(verdicts) for _ in found] for found in sources]
+        return [[next(verdicts) for _ in _sources(part)] for part in parts]
 
-    def _judged(self, engine: Engine, part: Part, which: Sequence[Sequence[bool]]) -> Judged:
-        device = engine.world.device
-        images = [image.to(device) for image in part.images]
-        targets = [_subset(target, chosen, device) for target, chosen in zip(part.targets, which, strict=True)]
-        if self.config.mode != "last-layer":
-            return Judged(images, None, targets)
-        with torch.no_grad():
-            return Judged(images, cast(JudgesInstances, engine.detector).encode(images), targets)
+    def _judged(self, engine: Engine, part: Part, which: Sequence[Sequence[bool]], features: Any = None) -> Judged:
+        images, targets = engine.moved(part)
+        chosen = [_subset(target, keep, engine.world.device) for target, keep in zip(targets, which, strict=True)]
+        if features is None and self._on_features:
+            with torch.no_grad(), at_rest(cast(nn.Module, engine.detector)):
+                features = engine.encode(part)
+        return Judged(images, _detached(features), chosen)
+
+
+def _detached(encoded: Any) -> Any:
+    """The tensors of what `JudgesInstances.encode` gave without their graph, in full precision."""
+    if isinstance(encoded, Tensor):
+        return encoded.detach().float() if encoded.is_floating_point() else encoded
+    if isinstance(encoded, dict):
+        return {key: _detached(value) for key, value in encoded.items()}
+    if isinstance(encoded, list | tuple):
+        values = [_detached(value) for value in encoded]
+        return type(encoded)(*values) if hasattr(encoded, "_fields") else type(encoded)(values)
+    return encoded
 
 
 def _instance_losses(model: Any, batch: Judged) -> Tensor:
