@@ -220,7 +220,9 @@ class RunConfig(Config):
         crops: How generated instances are cut out for the embedder.
         real_crops: How real ones are.
         rules: What is kept.
-        paste: How kept instances are pasted into training images.
+        pastes: What is pasted: generated instances, the training images' own objects (Simple Copy-Paste, the control
+            that generated ones have to beat; nothing is generated then), or both, each as ``paste`` says.
+        paste: How instances are pasted into training images.
         bake: Paste to disk before training; in every epoch anew where left out.
         train: The detector and its schedule; the run ends with the pasted images where null.
         baseline: Train the same detector without generated instances too, to compare with.
@@ -241,6 +243,7 @@ class RunConfig(Config):
     crops: CropConfig = CropConfig()
     real_crops: CropConfig = CropConfig(min_side=80)
     rules: RulesConfig = RulesConfig()
+    pastes: Literal["generated", "real", "both"] = "generated"
     paste: PasteConfig = PasteConfig()
     bake: BakeConfig | None = None
     train: Annotated[TrainConfig | None, BeforeValidator(_training)] = TrainConfig()

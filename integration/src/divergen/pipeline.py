@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from divergen_annotate import Annotator
     from divergen_filter import Embedder, References
     from divergen_gen import Generator, Plan
-    from divergen_paste import InstancePool, Paster
+    from divergen_paste import Chain, InstancePool, Paster
 
 __all__ = ["Pipeline"]
 
@@ -70,9 +70,11 @@ class Pipeline:
     @cached_property
     def plan(self) -> Plan:
         """Every picture that the run wants, by id."""
-        from divergen_gen import plan
+        from divergen_gen import Plan, plan
         from divergen_prompts import read_prompts
 
+        if self.config.pastes == "real":
+            return Plan(())
         return plan(
             list(read_prompts(self.run.prompts)),
             self.generators,
@@ -101,18 +103,21 @@ class Pipeline:
         return References.load(self.run.references)
 
     @cached_property
-    def pool(self) -> InstancePool:
-        """Kept instances."""
+    def pools(self) -> list[InstancePool]:
+        """What is pasted: the training images' own objects, kept generated instances, or both; none that is empty."""
         from divergen_paste import InstancePool
 
-        return InstancePool.open(self.run.pool)
+        paths = {"real": [self.run.real_pool], "generated": [self.run.pool]}
+        wanted = paths.get(self.config.pastes, [self.run.real_pool, self.run.pool])
+        return [pool for pool in map(InstancePool.open, wanted) if len(pool)]
 
     @cached_property
-    def paster(self) -> Paster:
-        """Pastes kept instances into training images."""
-        from divergen_paste import area_statistics
+    def paster(self) -> Paster | Chain:
+        """Pastes instances into training images."""
+        from divergen_paste import Chain, area_statistics
 
-        return self.config.paste.build(self.pool, area_statistics(self.splits.train), seed=self.config.seed)
+        statistics = area_statistics(self.splits.train)
+        return Chain(*(self.config.paste.build(pool, statistics, seed=self.config.seed) for pool in self.pools))
 
     def fill(self, stage: Stage, batch_size: int = 32) -> None:
         """Run a stage over this shard's pending rows."""

@@ -15,7 +15,7 @@ from .run import Run, write_atomic
 
 if TYPE_CHECKING:
     from divergen_gen import Generator, Plan
-    from divergen_paste import Paster
+    from divergen_paste import Chain, Paster
 
 __all__ = ["generated_preview", "pasted_preview", "real_preview", "spread"]
 
@@ -49,7 +49,7 @@ def generated_preview(run: Run, plan: Plan, generators: Sequence[Generator]) -> 
         _save(run, "generated.jpg", images)
 
 
-def pasted_preview(run: Run, dataset: Dataset, paster: Paster) -> None:
+def pasted_preview(run: Run, dataset: Dataset, paster: Paster | Chain) -> None:
     """Training images with pasted instances; their outlines in orange, those of the image's own objects in blue."""
     samples = [paster(load_sample(dataset, image)) for image in spread(dataset.images, _COLUMNS * _ROWS)]
     _save(run, "pasted.jpg", [draw_sample(sample, _SIDE) for sample in samples])

@@ -73,6 +73,11 @@ class Run:
         return self.folder / "pool"
 
     @property
+    def real_pool(self) -> Path:
+        """The training images' own objects, ready to paste, if asked for."""
+        return self.folder / "real_pool"
+
+    @property
     def baked(self) -> Path:
         """Training images with pasted instances."""
         return self.folder / "pasted"

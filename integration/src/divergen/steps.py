@@ -87,7 +87,7 @@ def _gen(pipeline: Pipeline) -> None:
     plan, run = pipeline.plan, pipeline.run
     _note_plan(pipeline)
     with pipeline.shared():
-        if not (run.previews / "generated.jpg").exists():
+        if len(plan) and not (run.previews / "generated.jpg").exists():
             from .previews import generated_preview
 
             generated_preview(run, plan, pipeline.generators)
@@ -110,6 +110,8 @@ def _annotate(pipeline: Pipeline) -> None:
 def _embed(pipeline: Pipeline) -> None:
     from divergen_filter import EmbedStage, reference_embeddings
 
+    if not len(pipeline.plan):
+        return
     with pipeline.shared():
         if not pipeline.run.references.exists():
             crops = pipeline.config.real_crops.model_dump(exclude={"whole"})
@@ -122,14 +124,16 @@ def _embed(pipeline: Pipeline) -> None:
 def _score(pipeline: Pipeline) -> None:
     from divergen_filter import ScoreStage
 
-    pipeline.fill(ScoreStage(pipeline.references), batch_size=4096)
+    if len(pipeline.plan):
+        pipeline.fill(ScoreStage(pipeline.references), batch_size=4096)
 
 
 def _decide(pipeline: Pipeline) -> None:
     from divergen_filter import decide_table
 
     table = pipeline.run.table
-    _further_scores(pipeline)
+    if len(pipeline.plan):
+        _further_scores(pipeline)
     if table.count("kept IS NULL AND error IS NULL"):
         decide_table(table, pipeline.config.rules, pipeline.references)
 
@@ -149,15 +153,19 @@ def _further_scores(pipeline: Pipeline) -> None:
 def _pool(pipeline: Pipeline) -> None:
     from divergen_paste import InstancePool
 
-    run = pipeline.run
-    if run.pool.exists() and InstancePool.open(run.pool).is_current(run.table):
+    run, pastes = pipeline.run, pipeline.config.pastes
+    if pastes != "generated" and not run.real_pool.exists():
+        InstancePool.from_dataset(pipeline.splits.train, run.real_pool)
+    if pastes == "real" or (run.pool.exists() and InstancePool.open(run.pool).is_current(run.table)):
         return
-    _forget_pool(pipeline)
+    shutil.rmtree(run.pool, ignore_errors=True)
     InstancePool.build(run.table, run.pool, where="kept")
 
 
 def _bake(pipeline: Pipeline) -> None:
     config = pipeline.config.bake
+    if not pipeline.pools:
+        return
     if config is not None and not (pipeline.run.baked / "annotations.json").exists():
         from divergen_paste import bake
 
@@ -198,7 +206,8 @@ def _forget_scores(pipeline: Pipeline) -> None:
 
 
 def _forget_pool(pipeline: Pipeline) -> None:
-    shutil.rmtree(pipeline.run.pool, ignore_errors=True)
+    for pool in (pipeline.run.pool, pipeline.run.real_pool):
+        shutil.rmtree(pool, ignore_errors=True)
 
 
 def _forget_baked(pipeline: Pipeline) -> None:
@@ -259,10 +268,14 @@ STEPS = (
         sharded=True,
     ),
     Step("decide", "what is kept", _decide, _clear("divergen_filter", "DecideStage"), ("rules",), cheap=True),
-    Step("pool", "kept instances, ready to paste", _pool, _forget_pool, cheap=True),
-    Step("bake", "generated instances in real photos", _bake, _forget_baked, ("paste", "bake", "seed")),
+    Step("pool", "instances, ready to paste", _pool, _forget_pool, ("pastes",), cheap=True),
+    Step("bake", "generated instances in real photos", _bake, _forget_baked, ("pastes", "paste", "bake", "seed")),
     Step(
-        "train", "a detector without, and one with them", _train, _forget_training, ("train", "paste", "bake", "seed")
+        "train",
+        "a detector without, and one with them",
+        _train,
+        _forget_training,
+        ("train", "pastes", "paste", "bake", "seed"),
     ),
     Step("report", "one page to look at", _report, _forget_report, cheap=True),
 )

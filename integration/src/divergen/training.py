@@ -15,7 +15,7 @@ from rich.table import Table
 from .run import Run, write_atomic
 
 if TYPE_CHECKING:
-    from divergen_paste import Paster
+    from divergen_paste import Chain, Paster
 
     from .pipeline import Pipeline
 
@@ -31,7 +31,7 @@ METRICS = ("AP", "AP50", "APr", "APc", "APf")
 class _Training:
     name: str
     dataset: Dataset
-    paste: Paster | None
+    paste: Paster | Chain | None
 
 
 def train_both(pipeline: Pipeline) -> None:
@@ -48,7 +48,7 @@ def _trainings(pipeline: Pipeline) -> Iterator[_Training]:
     train = pipeline.splits.train
     if pipeline.config.baseline:
         yield _Training("real", train, None)
-    if not len(pipeline.pool):
+    if not pipeline.pools:
         return
     if pipeline.config.bake is None:
         yield _Training("generated", pipeline.canvas, pipeline.paster)
