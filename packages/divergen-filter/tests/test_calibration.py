@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from divergen_filter import References, calibrate
+from divergen_filter import References, calibrate, inter_similarity
 from divergen_records import ConfigError
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize("method", ["wrong-category", "leave-one-out"])
@@ -12,6 +14,24 @@ def test_calibrate__lets_the_own_pass_and_stops_the_others(references, method):
         assert category.crops == 4
         assert category.own_kept >= 0.75
         assert category.others_kept <= 0.25
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=2, max_size=40),
+    st.sampled_from([0.05, 0.2, 0.5]),
+)
+def test_calibrate__at_most_the_share_of_the_others_pass(crops, share):
+    """Also where many crops are equal, and their score comes back from the table in float32."""
+    categories, axes = (np.array(column) for column in zip((9, 0), *crops, strict=True))
+    vectors = np.eye(4, dtype=np.float32)[axes]
+    references = References("fake", vectors, categories, np.arange(len(axes)))
+    if len(set(categories)) < 2:
+        return
+    for found in calibrate(references, share=share).categories:
+        assert np.isnan(found.others_kept) or found.others_kept <= share
+        others = vectors[categories != found.category_id]
+        stored = inter_similarity(others, np.full(len(others), found.category_id), references.sums).astype(np.float32)
+        assert (stored >= found.threshold).mean() <= share
 
 
 def test_calibrate__a_single_crop_has_a_threshold(references):

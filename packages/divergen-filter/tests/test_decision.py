@@ -40,6 +40,43 @@ def test_decide__says_why_not(change, reason):
     assert judge(**change) == (False, reason)
 
 
+def plain_reason(rule, value, limit):
+    """One row by itself: digits are added until the two numbers read differently."""
+    left, right, digits = f"{value:z.2f}", f"{limit:z.2f}", 3
+    while left == right and value != limit and digits < 9:
+        left, right, digits = f"{value:z.{digits}f}", f"{limit:z.{digits}f}", digits + 1
+    return f"{rule.score} {left} < {right}"
+
+
+@given(st.lists(st.floats(-1, 1, width=32) | st.sampled_from([0.125, 0.5199, 0.51999, np.nan]), max_size=30))
+def test_decide__reasons_of_many_rows_are_those_of_each_by_itself(values):
+    values = np.asarray(values, dtype=np.float32).tolist()
+    rule = Rule(score="sharpness", op=">=", threshold=0.52)
+    kept, reasons = decide({"category_id": [1] * len(values), "sharpness": values}, RulesConfig(rules=(rule,)))
+    for value, keep, reason in zip(values, kept.tolist(), reasons, strict=True):
+        limit = float(np.float32(0.52))
+        assert keep == (value >= limit)
+        wanted = "sharpness: not a number" if np.isnan(value) else plain_reason(rule, value, limit)
+        assert reason == (None if keep else wanted)
+
+
+@pytest.mark.parametrize("op", [">=", "<=", "==", ">", "<"])
+@pytest.mark.parametrize("number", [0.1, 0.3, 0.6, 0.7, 0.95])
+def test_decide__a_stored_score_equals_the_threshold_that_it_equalled_before(op, number):
+    rules = RulesConfig(rules=(Rule(score="area_fraction", op=op, threshold=number),))
+    for value in (number, np.float32(number)):
+        kept, reasons = decide({"category_id": [1], "area_fraction": [value]}, rules)
+        assert kept[0] == (op in (">=", "<=", "=="))
+        assert reasons[0] in (None, f"area_fraction {number:.2f} {'<=' if op == '>' else '>='} {number:.2f}")
+
+
+@given(st.floats(-1, 1))
+def test_decide__a_score_at_its_calibrated_threshold_is_kept(threshold):
+    rules = RulesConfig(rules=(Rule(score="inter_similarity", op=">=", threshold="calibrated"),))
+    columns = {"category_id": [1], "inter_similarity": np.array([threshold], dtype=np.float32)}
+    assert decide(columns, rules, thresholds={1: threshold})[0].all()
+
+
 def test_decide__category_without_real_crops():
     assert judge(inter_similarity=np.nan, category_id=9) == (True, None)
     strict = RulesConfig(no_reference="reject")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from divergen_records import ConfigError
@@ -115,23 +115,26 @@ def calibrate(
     else:
         thresholds = _leave_one_out(own, rows, sums.counts, share, shrinkage)
     found, by_category = [], np.split(own[np.argsort(rows, kind="stable")], np.cumsum(sums.counts)[:-1])
+    paper_passes, pairs = 0, 0
     for row, category_id in enumerate(sums.ids):
         mine, foreign = by_category[row], others[row, other_rows != row]
+        paper_passes, pairs = paper_passes + int((foreign >= PAPER_THRESHOLD).sum()), pairs + len(foreign)
         found.append(
             CategoryCalibration(
                 int(category_id),
                 int(sums.counts[row]),
                 float(thresholds[row]),
-                float((mine >= thresholds[row]).mean()) if len(mine) > 1 else float("nan"),
-                float((foreign >= thresholds[row]).mean()) if len(foreign) else float("nan"),
+                _share(int((mine >= thresholds[row]).sum()), len(mine) if len(mine) > 1 else 0),
+                _share(int((foreign >= thresholds[row]).sum()), len(foreign)),
             )
         )
-    foreign = others[np.arange(len(sums.ids))[:, None] != other_rows]
-    return Calibration(method, share, tuple(found), _share(own[~np.isnan(own)]), _share(foreign))
+    measured = own[~np.isnan(own)]
+    paper_own = _share(int((measured >= PAPER_THRESHOLD).sum()), len(measured))
+    return Calibration(method, share, tuple(found), paper_own, _share(paper_passes, pairs))
 
 
-def _share(similarity: NDArray[np.floating[Any]]) -> float:
-    return float((similarity >= PAPER_THRESHOLD).mean()) if len(similarity) else float("nan")
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else float("nan")
 
 
 def _others(
@@ -150,8 +153,14 @@ def _wrong_category(similarity: NDArray[np.float64], rows: NDArray[np.int64], sh
             "calibration by wrong-category needs real crops of two categories, these references have one; "
             "use method leave-one-out, or give the threshold as a number"
         )
-    found = [np.quantile(mine[rows != row], 1 - share) for row, mine in enumerate(similarity)]
+    found = [_just_above(mine[rows != row], share) for row, mine in enumerate(similarity)]
     return np.array(found, dtype=np.float64)
+
+
+def _just_above(values: NDArray[np.float64], share: float) -> np.float32:
+    """The least float32 that at most ``share`` of the values reach, also where many of them are equal."""
+    last = len(values) - 1 - int(share * len(values))  # in ascending order, the largest that must not reach it
+    return np.nextafter(np.float32(np.partition(values, last)[last]), np.float32(np.inf))
 
 
 def _leave_one_out(

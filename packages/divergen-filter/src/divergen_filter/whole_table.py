@@ -149,12 +149,13 @@ def _rows(table: InstanceTable, columns: Iterable[str], where: str | None = None
 def _write(table: InstanceTable, rows: pa.Table, result: pa.Table) -> None:
     """Commit columns of rows whose addresses ``rows`` has, fragment by fragment, all at once."""
     fragments = rows["_rowaddr"].to_numpy() >> np.uint64(32)
-    order = np.argsort(fragments, kind="stable")
-    found, starts = np.unique(fragments[order], return_index=True)
-    ends = np.append(starts[1:], len(order))
-    table.update(
-        {int(number): result.take(order[start:end]) for number, start, end in zip(found, starts, ends, strict=True)}
-    )
+    if (fragments[1:] < fragments[:-1]).any():
+        order = np.argsort(fragments, kind="stable")
+        fragments, result = fragments[order], result.take(order)
+    ordered = result.combine_chunks()  # of many chunks, every slice would be looked for
+    found, starts = np.unique(fragments, return_index=True)
+    ends = np.append(starts[1:], len(fragments))
+    table.update({int(number): ordered[start:end] for number, start, end in zip(found, starts, ends, strict=True)})
 
 
 def _compared(rows: pa.Table, chosen: NDArray[np.int64], vectors: Embeddings) -> pa.Table:
