@@ -293,8 +293,16 @@ def test_observe__nan_is_skipped_and_counted() -> None:
     estimator = ContributionEstimator(make_model("mlp"), lambda m, b: cross_entropy(m, b) * float("nan"))
     estimator.observe(make_batch(8, 1))
     assert estimator.skipped_real == 1
-    with pytest.raises(NothingObserved, match="call observe"):
+    with pytest.raises(NothingObserved, match=r"1 gradients were left out: not finite\); call observe"):
         estimator.estimate(make_batch(4, 2))
+
+
+def test_observe__nothing_is_no_direction() -> None:
+    estimator = ContributionEstimator(make_model("mlp"), cross_entropy)
+    estimator.observe(make_batch(0, 1))
+    assert not estimator.ready
+    with pytest.raises(NothingObserved, match=r"no gradient in \.grad"):
+        estimator.observe_gradients()
 
 
 @pytest.mark.parametrize("mode", MODES)

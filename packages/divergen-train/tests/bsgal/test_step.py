@@ -71,6 +71,26 @@ def test_step__clips() -> None:
     assert float(norm) == pytest.approx(1e-3, rel=1e-3)
 
 
+def test_step__a_real_gradient_that_is_not_finite_spoils_nothing() -> None:
+    model = make_model("mlp")
+    step = make_step(model, "directional", AcceptanceThreshold(fixed=-1e9))
+    step(make_batch(8, 1), make_batch(4, 2))
+    spoilt = make_batch(8, 3)
+    spoilt[0][0] = float("nan")
+    result = step(spoilt, make_batch(4, 4))
+    assert result.loss != result.loss
+    assert step.estimator.skipped_real == 1
+    assert result.accepted.all()
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+def test_step__optimizer_of_another_model() -> None:
+    model, other = make_model("mlp"), make_model("mlp")
+    estimator = ContributionEstimator(model, cross_entropy)
+    with pytest.raises(ConfigError, match="of another model"):
+        SelectiveStep(estimator, AcceptanceThreshold(fixed=0), torch.optim.SGD(other.parameters(), lr=0.1))
+
+
 def test_step__lookahead_is_refused() -> None:
     model = make_model("mlp")
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -98,6 +98,8 @@ class ContributionEstimator:
             self._cache = SketchCache(self.parameters.shapes, momentum, size=sketch_size, seed=seed)
         else:
             self._cache = FullCache(self.parameters.shapes, momentum)
+        if mode == "lookahead" and optimizer is not None:
+            self.parameters.check_optimizer(optimizer)
         self._optimizer, self._max_drift = optimizer, max_drift
         self._real: Any = None
         self._probe: Tensor | None = None
@@ -121,8 +123,9 @@ class ContributionEstimator:
         if self.mode == "lookahead":
             self._real = batch
             return
-        _, gradients = self._gradients(batch)
-        self._update(gradients, average=True)
+        losses, gradients = self._gradients(batch)
+        if len(losses) or world_size() > 1:  # Nothing is no direction; but several processes must all take part.
+            self._update(gradients, average=True)
 
     def observe_gradients(self, *, averaged: bool = False, scale: float = 1.0) -> None:
         """Take in the gradients in ``.grad``, which the training step on real data has just made, at no cost.
@@ -130,10 +133,15 @@ class ContributionEstimator:
         Args:
             averaged: They are the mean over the ranks already, as DistributedDataParallel leaves them.
             scale: Factor on them, where the loss was scaled by its inverse.
+
+        Raises:
+            NothingObserved: If there are none.
         """
         if self.mode == "lookahead":
             raise ConfigError("mode='lookahead' compares losses: give the real batch to observe()")
         gradients = [parameter.grad for parameter in self.parameters.values()]
+        if all(gradient is None for gradient in gradients) and world_size() == 1:
+            raise NothingObserved("there is no gradient in .grad; observe_gradients() belongs after loss.backward()")
         self._update([None if g is None else g * scale if scale != 1 else g for g in gradients], average=not averaged)
 
     def estimate(self, batch: Any) -> Tensor:
@@ -147,7 +155,10 @@ class ContributionEstimator:
             ModelChanged: If the model is not the one that was observed.
         """
         if not self.ready:
-            raise NothingObserved("no real data was observed; call observe(real_batch) before estimate(generated)")
+            skipped = f" ({self.skipped_real} gradients were left out: not finite)" if self.skipped_real else ""
+            raise NothingObserved(
+                f"no real data was observed{skipped}; call observe(real_batch) before estimate(generated)"
+            )
         self._check_drift()
         if self.mode == "lookahead":
             values = self._lookahead(batch)

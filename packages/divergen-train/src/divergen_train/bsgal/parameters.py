@@ -66,6 +66,12 @@ class ParameterSubset:
             parts.append(flat[:: max(1, flat.numel() // _PROBE)][:_PROBE].float())
         return torch.cat(parts)
 
+    def check_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
+        """Refuse an optimiser that steps none of these parameters; raises `ConfigError`."""
+        stepped = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        if not any(id(parameter) in stepped for parameter in self.values()):
+            raise ConfigError("the optimizer holds none of the estimator's parameters: it is of another model")
+
     @contextmanager
     def moved(self, directions: Iterable[Tensor], step: float) -> Iterator[None]:
         """The model with ``step`` times a direction added to its weights; afterwards the very same tensors are back.

@@ -23,7 +23,7 @@ class StepResult:
     """What a step did.
 
     Attributes:
-        loss: Mean loss of the real samples.
+        loss: Mean loss of the real samples. Where it or its gradient is not finite, nothing was learned from them.
         contributions: Of the generated samples, (N,); NaN where none was estimated.
         accepted: (N,) bool, those that were learned from.
     """
@@ -81,11 +81,12 @@ class SelectiveStep:
     ) -> None:
         if estimator.mode == "lookahead":
             raise ConfigError("mode='lookahead' judges with its own steps; call estimate() and choose yourself")
+        estimator.parameters.check_optimizer(optimizer)
         self.estimator, self.threshold, self.optimizer = estimator, threshold, optimizer
         self.weight, self.max_norm, self.take = weight, max_norm, take or take_samples
 
     def __call__(self, real: Any, generated: Any, categories: Sequence[Hashable] | None = None) -> StepResult:
-        """Take a step.
+        """Take a step; a real gradient that is not finite is left out of it (``estimator.skipped_real``).
 
         Args:
             real: A batch of real samples, as the loss function takes it.
@@ -96,7 +97,10 @@ class SelectiveStep:
         self.optimizer.zero_grad()
         loss = sample_losses(model, estimator.loss_fn, real).mean()
         loss.backward()  # type: ignore[no-untyped-call]
+        skipped = estimator.skipped_real
         estimator.observe_gradients()
+        if estimator.skipped_real > skipped:
+            self.optimizer.zero_grad()
         judge = self._batch if estimator.mode == "gradient" else self._samples
         contributions, accepted = judge(generated, categories)
         self._average()
