@@ -73,7 +73,9 @@ def lowest(session: nox.Session, package: str) -> None:
 
 @nox.session
 def integration(session: nox.Session) -> None:
-    install(session, *SOURCES, *TOOLS, "import-linter>=2.0", "build>=1.2", "ray>=2.40; python_version<'3.14'")
+    backends = ["divergen-annotate[sam]", "divergen-filter[open-clip]", "divergen-gen[diffusers]"]
+    tools = [*TOOLS, "import-linter>=2.0", "build>=1.2", "ray>=2.40; python_version<'3.14'"]
+    install(session, *SOURCES, *backends, *tools)
     session.run("lint-imports")
     session.run("pytest", "integration/tests", *session.posargs)
 
