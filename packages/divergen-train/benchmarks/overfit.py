@@ -9,7 +9,6 @@ centernet2, and says so without. Killed, the same line goes on.
 import subprocess
 import tempfile
 from importlib.util import find_spec
-
 from pathlib import Path
 
 import click
