@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from ..detector import ClassRows, Detections, Target
 from .install import known_warnings, needs_detectron2
+from .instance_losses import Encoded, box_logits, instance_losses
 
 with needs_detectron2():
     from detectron2.modeling import GeneralizedRCNN
     from detectron2.modeling.roi_heads import FastRCNNOutputLayers, MaskRCNNConvUpsampleHead
-    from detectron2.structures import BitMasks, Boxes, Instances
+    from detectron2.structures import BitMasks, Boxes, ImageList, Instances
     from detectron2.utils.events import EventStorage
 
 __all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "Detectron2Detector"]
@@ -42,13 +43,46 @@ class Detectron2Detector(nn.Module):
 
     def forward(self, images: Sequence[Tensor], targets: Sequence[Target] | None = None) -> Any:
         """Losses by name in training mode, `Detections` of each image in evaluation mode; images (3, h, w) uint8."""
-        inputs: list[dict[str, Any]] = [{"image": image} for image in images]
+        if self.training:
+            return self.losses(self.encode(images), cast(Sequence[Target], targets))
         with known_warnings():
-            if self.training:
-                for entry, target in zip(inputs, targets or (), strict=True):
-                    entry["instances"] = _instances(target, (entry["image"].shape[1], entry["image"].shape[2]))
-                return self._losses(inputs)
-            return [_detections(found) for found in self.network.inference(inputs, do_postprocess=False)]
+            found = self.network.inference([{"image": image} for image in images], do_postprocess=False)
+        return [_detections(instances) for instances in found]
+
+    def encode(self, images: Sequence[Tensor]) -> Encoded:
+        """Normalised batch, feature pyramid, and (height, width) of each image before padding."""
+        with known_warnings():
+            batch = self.network.preprocess_image([{"image": image} for image in images])
+            return Encoded(batch.tensor, self.network.backbone(batch.tensor), batch.image_sizes)
+
+    def losses(self, encoded: Encoded, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """Training losses by name, from what `encode` gave; objects of label -1 are neither object nor background."""
+        network, images = self.network, ImageList(encoded.pixels, encoded.sizes)
+        objects = [
+            _instances(target, size).to(network.device) for target, size in zip(targets, encoded.sizes, strict=True)
+        ]
+        losses: dict[str, Tensor]
+        try:
+            with known_warnings(), EventStorage():
+                proposals, proposal_losses = network.proposal_generator(images, encoded.features, objects)
+                _, losses = network.roi_heads(images, encoded.features, proposals, objects)
+        except (AssertionError, FloatingPointError) as error:
+            if not _diverged(error):
+                raise
+            return {"loss_not_finite": torch.full((), float("nan"), device=network.device)}
+        return {**losses, **proposal_losses}
+
+    def instance_losses(self, encoded: Encoded, targets: Sequence[Target]) -> Tensor:
+        """(N,), the loss of each object with its own box as the region; see `divergen_train.d2.instance_losses`."""
+        return instance_losses(self.network.roi_heads, encoded, targets)
+
+    def box_logits(self, images: Sequence[Tensor], boxes: Sequence[Tensor]) -> list[Tensor]:
+        """Logits of the categories for given boxes: for each image (N, C) from its boxes (N, 4), XYXY, pixels."""
+        return box_logits(self.network.roi_heads, self.encode(images), boxes)
+
+    def head_parameters(self) -> tuple[str, ...]:
+        """Patterns of the parameters behind `encode` that the loss of an object depends on."""
+        return ("network.roi_heads.*",)
 
     def class_rows(self) -> dict[str, ClassRows]:
         """Names in the state of the tensors that depend on the categories, and where in them the categories are."""
@@ -66,16 +100,6 @@ class Detectron2Detector(nn.Module):
                 rows |= {f"{name}.predictor.{part}": ClassRows() for part in ("weight", "bias")}
         return rows
 
-    def _losses(self, inputs: list[dict[str, Any]]) -> dict[str, Tensor]:
-        try:
-            with EventStorage():
-                losses: dict[str, Tensor] = self.network(inputs)
-        except (AssertionError, FloatingPointError) as error:
-            if not _diverged(error):
-                raise
-            return {"loss_not_finite": torch.full((), float("nan"), device=self.network.device)}
-        return losses
-
 
 def _diverged(error: Exception) -> bool:
     """Whether the libraries stopped because numbers are no longer finite; the trainer says that in its own words."""
@@ -87,7 +111,7 @@ def _instances(target: Target, size: tuple[int, int]) -> Instances:
     return Instances(
         size,
         gt_boxes=Boxes(target["boxes"]),
-        gt_classes=target["labels"] - 1,
+        gt_classes=(target["labels"] - 1).clamp(min=-1),  # which detectron2 ignores too
         gt_masks=BitMasks(target["masks"].bool()),
     )
 
