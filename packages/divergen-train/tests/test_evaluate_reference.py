@@ -157,6 +157,20 @@ def test_evaluate_lvis__boxes_alone(to_dataset: ToDataset) -> None:
     assert set(metrics.mask.model_dump().values()) == {None}
 
 
+def test_evaluate_lvis__what_has_no_area_is_not_seen(to_dataset: ToDataset) -> None:
+    """lvis-api looks only at areas above 0: a flat detection is no error, a flat object is not missed."""
+    truth, results = lvis_case(9, images=20)
+    flat = [{**row, "bbox": [*row["bbox"][:2], 0.0, 5.0], "score": 3.0} for row in results]
+    assert evaluate_lvis(flat + results, to_dataset(truth)) == evaluate_lvis(results, to_dataset(truth)).model_copy(
+        update={"detections": 2 * len(results)}
+    )
+    objects = truth["annotations"]
+    absent = [{**row, "id": row["id"] + len(objects), "area": 0.0} for row in objects]
+    more = evaluate_lvis(results, to_dataset({**truth, "annotations": objects + absent}))
+    assert more.mask == evaluate_lvis(results, to_dataset(truth)).mask
+    assert evaluate_coco(flat + results, to_dataset(truth)).mask != evaluate_coco(results, to_dataset(truth)).mask
+
+
 def test_evaluate_lvis__fixed_has_no_limit_by_image(to_dataset: ToDataset) -> None:
     """A rare object below 300 better detections on its image is found by AP-fixed only."""
     truth, results = lvis_case(7, images=1)

@@ -1,4 +1,4 @@
-"""Sizes of thousands of run-length codes at once, each code checked: pycocotools reads past a malformed one's end."""
+"""Sizes of thousands of run-length codes at once, each code checked: pycocotools never returns from a malformed one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from numpy.typing import NDArray
 
 __all__ = ["code_areas"]
 
-_CHUNK = 256
+_CHUNK = 512
 """Codes at a time; their numbers stay in the processor's cache."""
+
 _DIGITS = 8
 """Of a run length at most, 5 bits each."""
 
+_SIGNED = (np.arange(256) & 0x0F) - (np.arange(256) & 0x10)
+"""What a character says that is a whole number: four bits and a sign."""
 
-def code_areas(codes: Sequence[str | bytes], pixels: NDArray[np.int64]) -> NDArray[np.int64]:
+Ints = NDArray[np.int64]
+
+
+def code_areas(codes: Sequence[str | bytes], pixels: Ints) -> Ints:
     """Pixels of each object, (N,) int64; -1 where a code is malformed or does not fill its picture.
 
     Args:
@@ -30,65 +36,66 @@ def code_areas(codes: Sequence[str | bytes], pixels: NDArray[np.int64]) -> NDArr
 
 
 def _to_bytes(code: str | bytes) -> bytes:
-    return code.encode("ascii", "replace") if isinstance(code, str) else bytes(code)
+    """Never empty, so that every code has a number; that of an empty one is the character ``p``, which is in none."""
+    return (code.encode("ascii", "replace") if isinstance(code, str) else bytes(code)) or b"p"
 
 
-def _areas(codes: list[bytes], pixels: NDArray[np.int64]) -> NDArray[np.int64]:
-    lengths = np.array([len(code) for code in codes])
-    if not lengths.any():
-        return np.full(len(codes), -1)
-    sound, edges = lengths > 0, np.cumsum(lengths)
+def _areas(codes: list[bytes], pixels: Ints) -> Ints:
+    stops = np.cumsum([len(code) for code in codes])
     characters = np.frombuffer(b"".join(codes), np.uint8) - np.uint8(48)  # those below wrap round to high ones
-    sound[np.searchsorted(edges, np.flatnonzero(characters > 63), side="right")] = False
+    sound = np.ones(len(codes), bool)
+    sound[np.searchsorted(stops, np.flatnonzero(characters > 63), side="right")] = False
     last = (characters & 0x20) == 0
-    finals = edges[lengths > 0] - 1
-    sound[np.flatnonzero(lengths > 0)[~last[finals]]] = False
-    last[finals] = True  # else a code that is cut off would run into the next one
+    sound &= last[stops - 1]
+    last[stops - 1] = True  # else a code that is cut off would run into the next one
     ends = np.flatnonzero(last)
+    values, too_long = _numbers(characters, ends)
+    numbers = np.searchsorted(ends, stops)  # of each code and those before
+    sound[np.searchsorted(numbers, too_long, side="right")] = False
+    background, filled, starts = _runs(values, numbers)
+    for runs in (background, filled):
+        sound[np.searchsorted(starts, np.flatnonzero(runs < 0), side="right") - 1] = False
+    area = np.add.reduceat(filled, starts)
+    return np.where(sound & (np.add.reduceat(background, starts) + area == pixels), area, -1)
+
+
+def _numbers(characters: NDArray[np.uint8], ends: Ints) -> tuple[Ints, Ints]:
+    """The number that ends at each of the places, and which of them have too many digits."""
     starts = np.concatenate(([0], ends[:-1] + 1))
-    digits = ends - starts + 1
-    values = np.zeros(len(ends), np.int64)
-    for place in range(min(int(digits.max()), _DIGITS)):
-        longer = slice(None) if not place else np.flatnonzero(digits > place)
-        values[longer] += (characters[starts[longer] + place] & 0x1F).astype(np.int64) << (5 * place)
-    values[(characters[ends] & 0x10) > 0] -= 1 << (5 * np.minimum(digits, _DIGITS)[(characters[ends] & 0x10) > 0])
-    numbers = np.diff(np.searchsorted(ends, edges), prepend=0)
-    runs, owner = _undo_differences(values, numbers)
-    for wrong, whose in ((runs.min(axis=1) < 0, owner), (digits > _DIGITS, np.repeat(np.arange(len(codes)), numbers))):
-        sound[whose[wrong]] = False
-    total = np.zeros((len(codes), 2), np.int64)
-    there = numbers > 0
-    total[there] = np.add.reduceat(runs, np.flatnonzero(np.diff(owner, prepend=-1)), axis=0)
-    return np.where(sound & (total.sum(axis=1) == pixels), total[:, 1], -1)
+    first = characters[starts]
+    values: Ints = _SIGNED[first]
+    several = np.flatnonzero(starts != ends)
+    digits = ends[several] - starts[several] + 1
+    total = (first[several] & 0x1F).astype(np.int64)
+    for place in range(1, min(int(digits.max(initial=1)), _DIGITS)):
+        longer = np.flatnonzero(digits > place)
+        total[longer] += (characters[starts[several[longer]] + place] & 0x1F).astype(np.int64) << (5 * place)
+    negative = (characters[ends[several]] & 0x10) > 0
+    total[negative] -= np.int64(1) << (5 * np.minimum(digits[negative], _DIGITS))
+    values[several] = total
+    return values, several[digits > _DIGITS]
 
 
-def _undo_differences(
-    values: NDArray[np.int64], numbers: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Run lengths, (P, 2) of background and object by turns, and the code of each pair (P,).
+def _runs(values: Ints, numbers: Ints) -> tuple[Ints, Ints, Ints]:
+    """Run lengths of background and of object, (P,) each, and where each code begins in them.
 
     From the fourth on, a number of a code is the difference to the one before the previous: two running sums.
 
     Args:
         values: The numbers of all codes, one after the other.
-        numbers: How many each code has.
+        numbers: How many each code and those before it have.
     """
-    pairs = -(-numbers // 2)
-    owner = np.repeat(np.arange(len(numbers)), pairs)
-    firsts = np.cumsum(pairs) - pairs  # of each code, in pairs
-    shift = 2 * firsts - (np.cumsum(numbers) - numbers)
-    flat = np.zeros(2 * len(owner), np.int64)
-    flat[np.arange(len(values)) + np.repeat(shift, numbers)] = values
-    last = numbers > 0
-    odd = (2 * (firsts + pairs) - 1)[last & (numbers % 2 == 1)]  # places without a number
-    runs = flat.reshape(-1, 2)
-    starts = firsts[last]
-    head = runs[starts, 0].copy()
-    runs[starts, 0] = 0
-    sums = np.cumsum(runs, axis=0)
-    before = np.zeros((len(numbers), 2), np.int64)
-    before[last] = sums[starts] - runs[starts]
-    sums -= before[owner]
-    sums[starts, 0] = head
-    sums.reshape(-1)[odd] = 0
-    return sums, owner
+    count = np.diff(numbers, prepend=0)
+    lacking = count % 2 == 1  # a code that ends with background gets an empty run of object
+    pairs = np.cumsum((count + 1) // 2)
+    flat = np.insert(values, numbers[lacking], 0)
+    starts = np.concatenate(([0], pairs[:-1]))
+    background, filled = flat[::2].copy(), flat[1::2].copy()
+    head = background[starts]  # from this one nothing is counted
+    background[starts] = 0
+    for runs in (background, filled):
+        runs[starts[1:]] -= np.add.reduceat(runs, starts)[:-1]  # a code's sum does not go on in the next
+        np.cumsum(runs, out=runs)
+    background[starts] = head
+    filled[pairs[lacking] - 1] = 0
+    return background, filled, starts

@@ -30,8 +30,9 @@ class Rules:
         per_image_category: Best detections that count on an image for each category.
         per_category: Best detections that count for each category, over all images.
         federated: A category is judged only on images that annotate or negate it, and unmatched detections of a
-            category that an image does not annotate exhaustively are no errors. Crowds are objects like others, as
-            lvis-api takes them; otherwise they are regions where no detection is an error.
+            category that an image does not annotate exhaustively are no errors. Crowds are objects like others, and
+            objects and detections without area are not seen, as in lvis-api; otherwise crowds are regions where no
+            detection is an error.
     """
 
     per_image: int | None = None
@@ -77,15 +78,16 @@ def judge(results: Sequence[Row], dataset: Dataset, rules: Rules) -> Judged:
     score = np.array([row["score"] for row in results], np.float64)
     kept = _limit(image, category, score, rules)
     image, category, score = image[kept], category[kept], score[kept]
-    told = _told(dataset, images, categories) if rules.federated else None
+    told = _told(dataset, images, categories, rules) if rules.federated else None
     stride = max(len(categories), 1)
     key = image * stride + category
     judged = np.isin(key, told) if told is not None else np.ones(len(key), bool)
-    rows = [results[index] for index in kept[judged].tolist()]
+    indices = kept[judged]
+    rows = [results[index] for index in indices.tolist()]
     partial = _keys(
         ((i.id, c) for i in dataset.images for c in i.not_exhaustive_category_ids), images, categories
     )  # fmt: skip
-    boxes, area = _shapes(rows, kept[judged], masks)
+    boxes, area = _shapes(rows, indices, masks)
     detected = Detected(
         image=image[judged],
         category=category[judged],
@@ -95,11 +97,18 @@ def judge(results: Sequence[Row], dataset: Dataset, rules: Rules) -> Judged:
         forgiven=np.isin(key[judged], partial) if rules.federated else np.zeros(len(rows), bool),
         masks=[row["segmentation"] for row in rows] if masks else (),
     )
+    if rules.federated:
+        detected = detected.select(area > 0)
     truth = _truth(dataset, images, categories, rules, np.unique(key[judged]) if masks else np.zeros(0, np.int64))
     found = {"box": match(truth, detected, masks=False)}
     if masks:
         found["mask"] = match(truth, detected, masks=True)
     return Judged(found, len(kept))
+
+
+def _objects(dataset: Dataset, rules: Rules) -> list[Annotation]:
+    """Those that are looked at: lvis-api sees neither objects nor detections without area."""
+    return [annotation for annotation in dataset.annotations if annotation.area > 0 or not rules.federated]
 
 
 def _index(ids: Any) -> dict[int, int]:
@@ -120,10 +129,10 @@ def _limit(
     return np.flatnonzero(kept)
 
 
-def _told(dataset: Dataset, images: dict[int, int], categories: dict[int, int]) -> NDArray[np.int64]:
+def _told(dataset: Dataset, images: dict[int, int], categories: dict[int, int], rules: Rules) -> NDArray[np.int64]:
     """Keys of the pairs of image and category that are judged: annotated there, or certainly absent."""
     negative = ((image.id, category) for image in dataset.images for category in image.neg_category_ids)
-    annotated = ((annotation.image_id, annotation.category_id) for annotation in dataset.annotations)
+    annotated = ((annotation.image_id, annotation.category_id) for annotation in _objects(dataset, rules))
     return np.union1d(_keys(negative, images, categories), _keys(annotated, images, categories))
 
 
@@ -135,7 +144,7 @@ def _keys(pairs: Any, images: dict[int, int], categories: dict[int, int]) -> NDA
 def _truth(
     dataset: Dataset, images: dict[int, int], categories: dict[int, int], rules: Rules, wanted: NDArray[np.int64]
 ) -> Truth:
-    annotations = dataset.annotations
+    annotations = _objects(dataset, rules)
     key = _keys(((a.image_id, a.category_id) for a in annotations), images, categories)
     stride = max(len(categories), 1)
     drawn = np.isin(key, wanted).tolist()
@@ -193,23 +202,46 @@ def _raise_unreadable(rle: Any, index: int) -> None:
 
 
 def _check(results: Sequence[Row], dataset: Dataset, masks: bool) -> None:
-    images = {image.id: [image.height, image.width] for image in dataset.images}
+    sizes = {image.id: [image.height, image.width] for image in dataset.images}
     categories = {category.id for category in dataset.categories}
-    keys = ("image_id", "category_id", "score", "segmentation" if masks else "bbox")
     for index, row in enumerate(results):
-        for key in keys:
-            if key not in row:
-                raise DatasetError(f"result {index}: has no {key!r}")
-        if row["image_id"] not in images:
-            raise DatasetError(f"result {index}: image_id {row['image_id']!r} is not in {dataset.path}")
-        if row["category_id"] not in categories:
-            raise DatasetError(f"result {index}: category_id {row['category_id']!r} is not in {dataset.path}")
-        if not isinstance(row["score"], int | float) or not math.isfinite(row["score"]):
-            raise DatasetError(f"result {index}: its score is {row['score']!r}")
-        if row.get("bbox") is not None:
-            _check_box(row["bbox"], index)
+        if not _is_plain(row, sizes, categories, masks):
+            _check_row(row, index, sizes, categories, masks, str(dataset.path))
+
+
+def _is_plain(row: Row, sizes: Mapping[int, list[int]], categories: set[int], masks: bool) -> bool:
+    """Whether a row is right as most are; of the others `_check_row` says what is wrong, in several times the time."""
+    try:
+        score, bbox = row["score"], row.get("bbox")
         if masks:
-            _check_mask(row["segmentation"], images[row["image_id"]], index)
+            mask = row["segmentation"]
+            right = mask["size"] == sizes[row["image_id"]] and type(mask["counts"]) is str
+        else:
+            right = row["image_id"] in sizes and bbox is not None
+        if bbox is not None:
+            x, y, width, height = bbox
+            right = right and width >= 0 and height >= 0 and math.isfinite(x + y + width + height)
+        return right and row["category_id"] in categories and type(score) is float and math.isfinite(score)
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
+def _check_row(
+    row: Row, index: int, sizes: Mapping[int, list[int]], categories: set[int], masks: bool, path: str
+) -> None:
+    for key in ("image_id", "category_id", "score", "segmentation" if masks else "bbox"):
+        if key not in row:
+            raise DatasetError(f"result {index}: has no {key!r}")
+    if row["image_id"] not in sizes:
+        raise DatasetError(f"result {index}: image_id {row['image_id']!r} is not in {path}")
+    if row["category_id"] not in categories:
+        raise DatasetError(f"result {index}: category_id {row['category_id']!r} is not in {path}")
+    if not isinstance(row["score"], int | float) or not math.isfinite(row["score"]):
+        raise DatasetError(f"result {index}: its score is {row['score']!r}")
+    if row.get("bbox") is not None or not masks:
+        _check_box(row["bbox"], index)
+    if masks:
+        _check_mask(row["segmentation"], sizes[row["image_id"]], index)
 
 
 def _check_box(bbox: Any, index: int) -> None:

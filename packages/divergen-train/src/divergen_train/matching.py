@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,13 @@ class Detected:
     area: Floats
     forgiven: Bools
     masks: Sequence[Any] = ()
+
+    def select(self, which: Bools) -> Detected:
+        """Some of them, (N,) bool."""
+        if which.all():
+            return self
+        arrays = (self.image, self.category, self.score, self.boxes, self.area, self.forgiven)
+        return Detected(*(array[which] for array in arrays), masks=list(compress(self.masks, which.tolist())))
 
 
 @dataclass(frozen=True)
