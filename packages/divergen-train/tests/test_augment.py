@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from divergen_records.sample import Instance, Sample
@@ -42,6 +44,17 @@ def test_augmentation__mask_follows_the_image(seed: int, low: float, high: float
 
 def test_augmentation__drops_what_is_hardly_there() -> None:
     assert not Augmentation(64, 0, (1, 1), min_area=10_000)(sample(), np.random.default_rng(0)).instances
+
+
+@pytest.mark.parametrize(("sampling", "median"), [("linear", 1.05), ("log", 0.447)])
+def test_augmentation__scales_are_drawn_on_the_axis_asked_for(
+    sampling: Literal["linear", "log"], median: float
+) -> None:
+    augment, rng = Augmentation(100, 0, (0.1, 2.0), sampling=sampling), np.random.default_rng(0)
+    white = np.full((50, 50, 3), 255, np.uint8)
+    sides = [int((augment(Sample(white, (), 1), rng).image[0, :, 0] == 255).sum()) for _ in range(400)]
+    assert min(sides) >= 10
+    assert np.mean(np.array(sides) < 100 * min(median, 1)) == pytest.approx(0.5 if median < 1 else 0.9 / 1.9, abs=0.06)
 
 
 def test_augmentation__same_generator_same_sample() -> None:

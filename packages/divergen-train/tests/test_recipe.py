@@ -27,6 +27,8 @@ def test_recipe__papers_settings(method: str) -> None:
         # What the recipe says line by line are the defaults of the detector, which are the papers'.
         assert detector == CenterNet2Config(backbone=detector.backbone)
         assert (found.train.warmup, found.train.repeat_threshold) == (10_000, 0.001)
+        assert (found.train.clip_norm, found.train.clip_value) == (None, 1.0)
+        assert (found.train.scale, found.train.scale_sampling) == ((0.1, 2.0), "linear")
         assert found.classes == (1453 if method == "divergen" else 1203)
         assert (found.pastes is None) == (method == "baseline")
     assert isinstance(small.train.detector.backbone, ResNet50Config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -25,12 +26,14 @@ class Augmentation:
         scale: Range of the longest side relative to ``size``; above 1 a random part is cut out, below 1 the rest of
             the square stays grey.
         min_area: Objects with fewer pixels left are dropped.
+        sampling: Scales are uniform on a ``linear`` or a ``log`` axis.
     """
 
     size: int
     flip: float = 0.5
     scale: tuple[float, float] = (1.0, 1.0)
     min_area: int = 4
+    sampling: Literal["linear", "log"] = "log"
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """The augmented sample; its image is (size, size, 3) uint8.
@@ -40,7 +43,7 @@ class Augmentation:
             rng: Decides; three numbers are drawn in every case.
         """
         flip = rng.random() < self.flip
-        scale = float(np.exp(rng.uniform(*np.log(self.scale)))) * self.size / max(sample.image.shape[:2])
+        scale = self._draw_scale(rng) * self.size / max(sample.image.shape[:2])
         offset = rng.random(2)
         height, width = (max(1, round(side * scale)) for side in sample.image.shape[:2])
         y, x = (int(part * (max(side - self.size, 0) + 1)) for part, side in zip(offset, (height, width), strict=True))
@@ -54,6 +57,11 @@ class Augmentation:
         moved = (self._move(instance, scales, (height, width), window, flip) for instance in sample.instances)
         kept = tuple(instance for instance in moved if instance is not None)
         return Sample(canvas, kept, sample.image_id, sample.epoch)
+
+    def _draw_scale(self, rng: np.random.Generator) -> float:
+        if self.sampling == "linear":
+            return float(rng.uniform(*self.scale))
+        return float(np.exp(rng.uniform(*np.log(self.scale))))
 
     def _move(
         self,

@@ -36,7 +36,9 @@ class TrainConfig(Config):
         weight_decay: Of AdamW, for weights of two or more dimensions.
         warmup: Steps of linear warm-up.
         final_lr: Share of ``lr`` at the end of the cosine.
-        clip_norm: Largest gradient norm.
+        clip_norm: Largest norm of the gradient as a whole; None leaves it.
+        clip_value: Largest size of each number of the gradient, before ``clip_norm``; detectron2's ``CLIP_TYPE value``,
+            by which the papers train; None leaves them.
         ema_decay: Decay of the weights' moving average, which is what predicts; 0 switches it off.
         repeat_threshold: Repeat-factor sampling of LVIS (section 4.3): a category in a share f of the images has factor
             max(1, sqrt(threshold / f)), an image the largest factor of its categories. 0 switches it off.
@@ -44,6 +46,8 @@ class TrainConfig(Config):
             0.001 means 100 of its 100,000 images, and nothing at all in a set of 1,000.
         flip: Probability of a horizontal flip.
         scale: Large-scale jitter: smallest and largest size of the image relative to ``image_size``.
+        scale_sampling: How sizes between them are drawn: ``log`` halves as often as it doubles, ``linear`` is that of
+            Ghiasi et al. and the papers; from 0.1 to 2.0 it has half of the images larger than 1.05.
         min_area: Objects that keep fewer pixels than this are not learned.
         bsgal: Learn only from pasted instances that help; None learns from all.
         workers: Loader processes; 0 loads in the training process.
@@ -65,12 +69,14 @@ class TrainConfig(Config):
     weight_decay: float = Field(default=0.05, ge=0)
     warmup: int = Field(default=200, ge=0)
     final_lr: float = Field(default=0.01, ge=0, le=1)
-    clip_norm: PositiveFloat = 5.0
+    clip_norm: PositiveFloat | None = 5.0
+    clip_value: PositiveFloat | None = None
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     repeat_threshold: float = Field(default=0.001, ge=0)
     repeat_min_images: int = Field(default=0, ge=0)
     flip: float = Field(default=0.5, ge=0, le=1)
     scale: tuple[PositiveFloat, PositiveFloat] = (0.5, 1.5)
+    scale_sampling: Literal["linear", "log"] = "log"
     min_area: PositiveInt = 4
     bsgal: BsgalConfig | None = None
     workers: int = Field(default=0, ge=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from .config import TrainConfig
 from .detector import Detector
 
-__all__ = ["MovingAverage", "learning_rate", "make_optimizer"]
+__all__ = ["MovingAverage", "clip_gradients", "learning_rate", "make_optimizer"]
 
 
 def learning_rate(config: TrainConfig, iteration: int) -> float:
@@ -44,6 +44,18 @@ def make_optimizer(detector: Detector, config: TrainConfig) -> torch.optim.AdamW
         ],
         lr=config.lr,
     )
+
+
+def clip_gradients(parameters: Iterable[torch.nn.Parameter], config: TrainConfig) -> None:
+    """Limit each number of the gradients by ``clip_value``, then their norm by ``clip_norm``; None limits nothing.
+
+    The gradients must be those of the whole batch: summed over processes, without a loss scaler's factor.
+    """
+    mine = list(parameters)
+    if config.clip_value is not None:
+        torch.nn.utils.clip_grad_value_(mine, config.clip_value)
+    if config.clip_norm is not None:
+        torch.nn.utils.clip_grad_norm_(mine, config.clip_norm)
 
 
 class MovingAverage:

@@ -24,7 +24,7 @@ from torch import Tensor
 from .config import TrainConfig
 from .detector import Detector, Target
 from .distributed import World
-from .optim import MovingAverage, learning_rate, make_optimizer
+from .optim import MovingAverage, clip_gradients, learning_rate, make_optimizer
 
 __all__ = ["Engine", "Part", "PlainStep", "TrainStep"]
 
@@ -123,7 +123,7 @@ class Engine:
             group["lr"] = group["peak_lr"] * share
         self.world.sum_gradients(self.detector.parameters())
         self.scaler.unscale_(self.optimizer)
-        torch.nn.utils.clip_grad_norm_(self.detector.parameters(), self.config.clip_norm)
+        clip_gradients(self.detector.parameters(), self.config)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.average.update(iteration)

@@ -130,7 +130,9 @@ class _Run:
         self.micro_batch = _micro_batch(config, world)
         out.mkdir(parents=True, exist_ok=True)
         self.checkpoint_path, self.log_path = out / "checkpoint.pt", out / "log.jsonl"
-        augmentation = Augmentation(config.image_size, config.flip, config.scale, config.min_area)
+        augmentation = Augmentation(
+            config.image_size, config.flip, config.scale, config.min_area, config.scale_sampling
+        )
         self.images = TrainImages(dataset, augmentation, seed=seed, paste=paste)
         torch.manual_seed(derive_seed(seed, "init"))
         detector = build_detector(config.detector, dataset.categories)
