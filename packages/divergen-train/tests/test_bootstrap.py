@@ -183,3 +183,25 @@ def test_main__frequency_is_computed_and_said(case: Any, tmp_path: Path) -> None
     run = CliRunner().invoke(main, ["evaluate", str(tmp_path / "results.json"), "--gt", str(tmp_path / "gt.json")])
     assert run.exit_code == 0, run.output
     assert "gt.json: 2 of 5 categories have no frequency; computed from the images of this file" in run.output
+
+
+def test_main__fixed_says_when_results_were_cut(case: Any, tmp_path: Path) -> None:
+    _, results, truth = case
+    first = [row for row in results if row["image_id"] == results[0]["image_id"]]
+    path = tmp_path / "results.json"
+    for count, said in ((300, True), (299, False), (301, False)):
+        path.write_text(json.dumps((first * 301)[:count]))
+        run = CliRunner().invoke(main, ["evaluate", str(path), "--gt", str(truth), "--fixed"])
+        assert run.exit_code == 0, run.output
+        assert ("1 of 1 images have exactly 300 results" in run.stderr) == said
+        assert "mask fixed" in run.stdout
+
+
+@pytest.mark.parametrize("option", ["--fixed", "--categories"])
+def test_main__what_two_files_cannot_have(case: Any, tmp_path: Path, option: str) -> None:
+    _, results, truth = case
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(results))
+    run = CliRunner().invoke(main, ["evaluate", str(path), str(path), "--gt", str(truth), option])
+    assert run.exit_code == 2
+    assert "are for one results file" in run.output

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from divergen_records import Category
 from divergen_records.coco import Dataset
 from divergen_records.errors import ConfigError, DatasetError, WeightsError
 from divergen_records.masks import decode_rle
-from divergen_train import predict
-from divergen_train.detector import Detections
+from divergen_train import TrainConfig, predict
+from divergen_train.checkpoint import Checkpoint, save_checkpoint
+from divergen_train.cli import main
+from divergen_train.detector import Detections, build_detector
+from divergen_train.detector_config import TorchvisionConfig
 from divergen_train.inference import paste_mask
 
 
@@ -47,6 +53,36 @@ def test_predict__in_pixels_of_the_file(shapes: Dataset, image_size: int) -> Non
 def test_predict__detector_needs_a_size(shapes: Dataset) -> None:
     with pytest.raises(ConfigError, match="image_size"):
         predict(OneDisc(), shapes)  # type: ignore[arg-type]
+
+
+def test_predict__number_of_detections_is_for_a_checkpoint(shapes: Dataset) -> None:
+    with pytest.raises(ConfigError, match="detections is for a checkpoint"):
+        predict(OneDisc(), shapes, image_size=64, detections=5)  # type: ignore[arg-type]
+
+
+def test_command_predict__size_and_number(shapes: Dataset, shapes_path: Path, tmp_path: Path) -> None:
+    """Untrained, with no threshold on the score: as many detections as asked for, at any size."""
+    config = TorchvisionConfig(score_threshold=0)
+    categories = tuple(shapes.categories)
+    state = build_detector(config, categories, pretrained=False).state_dict()
+    train = TrainConfig(detector=config, image_size=64, warmup=0)
+    save_checkpoint(tmp_path / "model.pt", Checkpoint(0, 0, train, categories, state, state, {}))
+    found = {}
+    for size, number in ((64, 3), (96, 3), (64, 310)):
+        out = tmp_path / f"{size}-{number}.json"
+        arguments = ["predict", str(tmp_path / "model.pt"), str(shapes_path), "--out", str(out)]
+        run = CliRunner().invoke(
+            main,
+            [*arguments, "--images", str(shapes_path.parent / "images"), "--image-size", str(size), "--detections",
+             str(number), "--batch-size", "2"],
+        )  # fmt: skip
+        assert run.exit_code == 0, run.output
+        rows = found[size, number] = json.loads(out.read_text())
+        assert set(Counter(row["image_id"] for row in rows).values()) <= set(range(1, number + 1))
+        assert all(row["segmentation"]["size"] == [64, 64] for row in rows)
+    assert len(found[64, 3]) == len(found[96, 3]) == 3 * len(shapes.images)
+    assert found[64, 3] != found[96, 3]
+    assert len(found[64, 310]) > len(found[64, 3])
 
 
 def test_predict__other_categories(shapes: Dataset) -> None:

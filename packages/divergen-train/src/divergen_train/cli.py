@@ -90,19 +90,33 @@ def fit(
 @click.argument("dataset", type=_FILE)
 @click.option("--images", type=_FOLDER, help="Folder of the images; beside DATASET by default.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="COCO results, JSON.")
+@click.option("--image-size", type=click.IntRange(min=32), help="Longest side, pixels; as trained by default.")
+@click.option("--detections", type=click.IntRange(min=1), help="Most on an image; as trained by default.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Images at once.")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
-def predict(checkpoint: Path, dataset: Path, images: Path | None, out: Path, overwrite: bool) -> None:
+def predict(
+    checkpoint: Path,
+    dataset: Path,
+    images: Path | None,
+    out: Path,
+    image_size: int | None,
+    detections: int | None,
+    batch_size: int,
+    overwrite: bool,
+) -> None:
     """Detect the objects in the images of DATASET, and write them as COCO results.
 
     \b
     divergen-train predict run/checkpoint.pt val.json --out results.json
+    divergen-train predict run/checkpoint.pt val.json --out results.json --image-size 800 --detections 1000
     """
     refuse_existing(out, overwrite)
     from divergen_records.coco import read_dataset
 
     from .inference import predict as detect
 
-    results = detect(checkpoint, read_dataset(dataset, image_dir=images))
+    data = read_dataset(dataset, image_dir=images)
+    results = detect(checkpoint, data, image_size=image_size, detections=detections, batch_size=batch_size)
     write_text(out, json.dumps(results))
     click.echo(f"{out}: {len(results)} detections")
 

@@ -73,7 +73,7 @@ class TorchvisionConfig(_Classifier):
         mask_loss_weight: Weight of the mask loss.
         score_threshold: Detections below this score are dropped.
         nms_threshold: IoU of the NMS within a category.
-        detections: Detections per image at most; LVIS counts 300.
+        detections: Detections per image at most; LVIS counts 300, AP-fixed all.
         hidden_categories: Outputs behind those of the categories, part of the background of a softmax: `truncate`
             leaves the categories there that it cuts off.
     """
@@ -102,7 +102,7 @@ class TorchvisionConfig(_Classifier):
     mask_loss_weight: PositiveFloat = 1.0
     score_threshold: float = Field(default=0.01, ge=0, lt=1)
     nms_threshold: float = Field(default=0.5, gt=0, le=1)
-    detections: PositiveInt = Field(default=300, le=300)
+    detections: PositiveInt = 300
     hidden_categories: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
@@ -206,7 +206,7 @@ class _Detectron2Heads(_Classifier):
         fpn_channels: Channels of the pyramid.
         score_threshold: Detections below this score are dropped.
         nms_threshold: IoU of the NMS within a category.
-        detections: Detections per image at most; LVIS counts 300.
+        detections: Detections per image at most; LVIS counts 300, AP-fixed all.
     """
 
     roi_batch: PositiveInt = 512
@@ -217,7 +217,7 @@ class _Detectron2Heads(_Classifier):
     fpn_channels: PositiveInt = 256
     score_threshold: float = Field(default=0.02, ge=0, lt=1)
     nms_threshold: float = Field(default=0.5, gt=0, le=1)
-    detections: PositiveInt = Field(default=300, le=300)
+    detections: PositiveInt = 300
     backbone: BackboneConfig
 
     def untrained(self) -> Self:

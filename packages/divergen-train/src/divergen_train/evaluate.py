@@ -24,7 +24,16 @@ from .average_precision import average_precision
 from .judging import COCO_RULES, FIXED_RULES, LVIS_RULES, Judged, Rules, judge
 from .metrics import CategoryScore, Metrics, Scores
 
-__all__ = ["MAX_DETECTIONS", "evaluate_coco", "evaluate_lvis", "is_federated", "read_results", "summarise"]
+__all__ = [
+    "MAX_DETECTIONS",
+    "add_fixed",
+    "evaluate_coco",
+    "evaluate_lvis",
+    "is_federated",
+    "read_results",
+    "summarise",
+    "truncation_notice",
+]
 
 MAX_DETECTIONS = LVIS_RULES.per_image
 """Detections per image that LVIS counts."""
@@ -51,8 +60,25 @@ def evaluate_lvis(
     metrics = _metrics(results, dataset, replace(LVIS_RULES, federated=federated), "lvis")
     if not fixed:
         return metrics
-    other = _metrics(results, dataset, replace(FIXED_RULES, federated=federated), "lvis")
+    return add_fixed(metrics, results, dataset)
+
+
+def add_fixed(metrics: Metrics, results: Sequence[Mapping[str, Any]], dataset: Dataset) -> Metrics:
+    """LVIS metrics with AP-fixed of the same results."""
+    other = _metrics(results, dataset, replace(FIXED_RULES, federated=metrics.federated), "lvis")
     return metrics.model_copy(update={"box_fixed": other.box, "mask_fixed": other.mask})
+
+
+def truncation_notice(results: Sequence[Mapping[str, Any]]) -> str | None:
+    """A sentence for results that look as if each image's were cut off at 300, which AP-fixed must not be given."""
+    counts = Counter(row["image_id"] for row in results)
+    full = sum(count == MAX_DETECTIONS for count in counts.values())
+    if not full or max(counts.values()) > MAX_DETECTIONS:
+        return None
+    return (
+        f"{full} of {len(counts)} images have exactly {MAX_DETECTIONS} results and none has more: where they were cut "
+        f"off there, AP-fixed is too low; `divergen-train predict --detections 1000` keeps more"
+    )
 
 
 def evaluate_coco(results: Sequence[Mapping[str, Any]], dataset: Dataset) -> Metrics:

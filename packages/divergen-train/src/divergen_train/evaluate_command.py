@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import click
 from divergen_records.errors import ConfigError
 
 from .files import frequency_notice, refuse_existing, write_text
+
+if TYPE_CHECKING:
+    from divergen_records.coco import Dataset
+
+    from .metrics import Metrics
 
 __all__ = ["evaluate", "export_results"]
 
@@ -56,34 +61,56 @@ def evaluate(
         raise ConfigError("--fixed and --federated are LVIS's; leave them out with --style coco")
     if len(results) > 2:
         raise ConfigError(f"{len(results)} results files: give one, or two to compare")
+    if len(results) == 2 and (fixed or categories):
+        raise ConfigError("--fixed and --categories are for one results file; leave them out to compare two")
     from divergen_records.coco import read_dataset
 
-    from .bootstrap import compare_results, evaluate_with_intervals
-    from .evaluate import evaluate_coco, evaluate_lvis, read_results
+    from .bootstrap import compare_results
+    from .evaluate import read_results
 
     dataset, rows = read_dataset(truth), [read_results(path) for path in results]
     if style == "lvis" and (notice := frequency_notice(truth)):
         click.echo(notice, err=True)
+    rules: _Rules = {"style": style, "federated": federated}
+    bootstrap: _Bootstrap = {"resamples": resamples, "level": level}
     if len(rows) == 2:
-        comparison = compare_results(
-            rows[0], rows[1], dataset, style=style, federated=federated, resamples=resamples, level=level
-        )
+        comparison = compare_results(rows[0], rows[1], dataset, **rules, **bootstrap)
         text, found = comparison.table(), comparison.model_dump_json(indent=2)
     else:
-        metrics = (
-            evaluate_coco(rows[0], dataset)
-            if style == "coco"
-            else evaluate_lvis(rows[0], dataset, federated=federated, fixed=fixed)
-        )
-        if intervals:
-            sure = evaluate_with_intervals(
-                rows[0], dataset, style=style, federated=federated, resamples=resamples, level=level
-            )
-            metrics = metrics.model_copy(update={"intervals": sure.intervals})
+        metrics = _metrics(rows[0], dataset, rules, fixed=fixed, bootstrap=bootstrap if intervals else None)
         text, found = metrics.table(per_category=categories), metrics.model_dump_json(indent=2)
     if out is not None:
         write_text(out, found)
     click.echo(text)
+
+
+class _Rules(TypedDict):
+    style: Literal["lvis", "coco"]
+    federated: bool | None
+
+
+class _Bootstrap(TypedDict):
+    resamples: int
+    level: float
+
+
+def _metrics(
+    results: list[dict[str, Any]], dataset: Dataset, rules: _Rules, *, fixed: bool, bootstrap: _Bootstrap | None
+) -> Metrics:
+    from .bootstrap import evaluate_with_intervals
+    from .evaluate import add_fixed, evaluate_coco, evaluate_lvis, truncation_notice
+
+    if bootstrap is not None:
+        metrics = evaluate_with_intervals(results, dataset, **rules, **bootstrap)
+    elif rules["style"] == "coco":
+        metrics = evaluate_coco(results, dataset)
+    else:
+        metrics = evaluate_lvis(results, dataset, federated=rules["federated"])
+    if fixed:
+        metrics = add_fixed(metrics, results, dataset)
+        if notice := truncation_notice(results):
+            click.echo(notice, err=True)
+    return metrics
 
 
 @click.command("export-results")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .augment import resize_longest
-from .checkpoint import check_categories, load_checkpoint, load_detector
+from .checkpoint import Checkpoint, check_categories, load_checkpoint, load_detector
 from .detector import Detections, Detector
 from .distributed import pick_device
 
@@ -30,6 +31,7 @@ def predict(
     dataset: Dataset,
     *,
     image_size: int | None = None,
+    detections: int | None = None,
     categories: Sequence[Category] | None = None,
     batch_size: int = 8,
     device: str = "auto",
@@ -40,7 +42,9 @@ def predict(
     Args:
         model: A checkpoint's path, or a detector in evaluation mode.
         dataset: Images, and the categories that the checkpoint must have.
-        image_size: Longest side that images are resized to; the checkpoint's by default, needed for a detector.
+        image_size: Longest side that images are resized to, pixels; the checkpoint's by default, needed for a detector.
+        detections: Most detections on an image; for a checkpoint, whose own number is the default. AP-fixed wants more
+            than LVIS's 300.
         categories: What the labels of a detector mean; the data set's by default, the checkpoint's for a path.
         batch_size: Images at once.
         device: For a checkpoint, ``auto`` takes the GPU where there is one; a detector stays where it is.
@@ -51,11 +55,12 @@ def predict(
         RLE), per image by falling score.
 
     Raises:
+        ConfigError: If the detector has no such setting, or a detector that is built already gets one.
         WeightsError: If the checkpoint cannot be read.
         DatasetError: If the data set's categories are not those that the detector knows.
         ImageError: If an image cannot be read.
     """
-    detector, image_size, trained = open_detector(model, image_size, device)
+    detector, image_size, trained = open_detector(model, image_size, device, detections)
     categories = trained or categories or dataset.categories
     check_categories(categories, dataset.categories, str(dataset.path))
     results: list[dict[str, Any]] = []
@@ -69,7 +74,7 @@ def predict(
 
 
 def open_detector(
-    model: Path | str | Detector, image_size: int | None = None, device: str = "auto"
+    model: Path | str | Detector, image_size: int | None = None, device: str = "auto", detections: int | None = None
 ) -> tuple[Detector, int, tuple[Category, ...] | None]:
     """A detector that is ready to detect, the size of its images, and the categories of its checkpoint.
 
@@ -77,15 +82,28 @@ def open_detector(
         model: A checkpoint's path, or a detector in evaluation mode, which stays where it is.
         image_size: Longest side of the images; the checkpoint's by default.
         device: For a checkpoint.
+        detections: Most detections on an image, for a checkpoint.
     """
     if not isinstance(model, Path | str):
         if image_size is None:
             raise ConfigError("a detector needs image_size, the longest side of the images it was trained on")
+        if detections is not None:
+            raise ConfigError("detections is for a checkpoint; of a detector it is a setting that it was built with")
         return model, image_size, None
     checkpoint = load_checkpoint(Path(model))
+    if detections is not None:
+        checkpoint = _with_detections(checkpoint, detections)
     detector = load_detector(checkpoint)
     cast(nn.Module, detector).to(pick_device(device))
     return detector, image_size or checkpoint.config.image_size, checkpoint.categories
+
+
+def _with_detections(checkpoint: Checkpoint, detections: int) -> Checkpoint:
+    config = checkpoint.config.detector
+    if not hasattr(config, "detections"):
+        raise ConfigError(f"detector {config.kind!r}: has no setting `detections`; leave it out")
+    config = config.model_copy(update={"detections": detections})
+    return replace(checkpoint, config=checkpoint.config.model_copy(update={"detector": config}))
 
 
 def resized_tensors(detector: Detector, dataset: Dataset, images: Sequence[ImageInfo], image_size: int) -> list[Tensor]:
