@@ -130,7 +130,9 @@ def test_fit__judges_logs_and_writes_contributions(shapes: Dataset, tiny: TrainC
     assert all(row.category == ("red" if row.source.startswith("good") else "green") for row in rows)
     assert 0 < sum(row.accepted for row in rows) < sum(row.n for row in rows)
     assert all(row.mean is not None for row in rows)
-    assert all(0 <= line["accepted"] <= 1 for line in read_log(result.log))
+    log = read_log(result.log)
+    assert all(0 <= line["warmup"] <= line["accepted"] <= 1 for line in log)
+    assert log[0]["warmup"] > 0 == log[-1]["warmup"]
 
 
 @pytest.mark.parametrize(
@@ -147,12 +149,13 @@ def test_fit__judges_logs_and_writes_contributions(shapes: Dataset, tiny: TrainC
 def test_fit__killed_and_resumed_equals_uninterrupted(
     shapes: Dataset, tiny: TrainConfig, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    config = selective(tiny, **changes)
+    # Resumed at an odd iteration: with every=2 in the middle between two estimates.
+    config = selective(tiny, **changes).model_copy(update={"checkpoint_every": 3})
     fit(shapes, out=tmp_path / "whole", config=config, paste=Stamp())
     with pytest.raises(PowerCut):
-        fit(shapes, out=tmp_path / "killed", config=config, paste=Stamp(left=8))
+        fit(shapes, out=tmp_path / "killed", config=config, paste=Stamp(left=10))
     killed = load_checkpoint(tmp_path / "killed" / "checkpoint.pt")
-    assert 0 < killed.iteration < config.iterations
+    assert killed.iteration == 3
     fit(shapes, out=tmp_path / "killed", config=config, paste=Stamp())
     first, second = (load_checkpoint(tmp_path / name / "checkpoint.pt") for name in ("whole", "killed"))
     assert all(torch.equal(first.model[key], second.model[key]) for key in first.model)
@@ -210,6 +213,31 @@ def test_step__accepting_everything_is_the_plain_gradient_in_two_pieces(
     assert all(row.mean for row in step.ledger)
     for ours, theirs in zip(*gradients, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["directional", "last-layer"])
+def test_step__the_measure_is_the_gradient_of_the_real_objects_own_losses(
+    shapes: Dataset, tiny: TrainConfig, mode: Any
+) -> None:
+    """Over all slices, whatever the training loss of the other regions says, and not of what is pasted."""
+    items = [make_target(3, 1), make_target(3, 2, ("a", None, "b")), make_target(1, 3)]
+    with join_world("cpu") as world:
+        torch.manual_seed(0)
+        engine = Engine(build_detector(tiny.detector, shapes.categories), tiny, world)
+        engine.detector.train(True)
+        step = BsgalStep(BsgalConfig(mode=mode), shapes.categories)
+        step(engine, [Part([image], [target], 7, 1 / 3) for image, target in items])
+    detector: Any = engine.detector
+    found = step.state_dict()["estimator"]["cache"]
+    named = {name: value for name, value in detector.named_parameters() if name in found}
+    assert found
+    assert (mode == "last-layer") == all(name.startswith("roi_heads") for name in found)
+    (first, one), _, (last, other) = items
+    losses = detector.instance_losses(detector.encode([first, last]), [one, other])
+    truth = torch.autograd.grad(losses.mean(), list(named.values()), allow_unused=True)
+    for (name, value), gradient in zip(named.items(), truth, strict=True):
+        expected = torch.zeros_like(value) if gradient is None else gradient
+        torch.testing.assert_close(found[name], expected, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

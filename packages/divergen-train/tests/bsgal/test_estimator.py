@@ -297,6 +297,14 @@ def test_observe__nan_is_skipped_and_counted() -> None:
         estimator.estimate(make_batch(4, 2))
 
 
+def test_observe__every_sample_of_several_batches_counts_the_same() -> None:
+    model, small, large = make_model("mlp"), make_batch(3, 1), make_batch(9, 2)
+    apart, together = (ContributionEstimator(model, cross_entropy) for _ in range(2))
+    apart.observe(small, make_batch(0, 4), large)
+    together.observe((torch.cat([small[0], large[0]]), torch.cat([small[1], large[1]])))
+    torch.testing.assert_close(apart.estimate(make_batch(5, 3)), together.estimate(make_batch(5, 3)))
+
+
 def test_observe__nothing_is_no_direction() -> None:
     estimator = ContributionEstimator(make_model("mlp"), cross_entropy)
     estimator.observe(make_batch(0, 1))

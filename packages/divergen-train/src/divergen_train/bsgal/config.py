@@ -56,14 +56,15 @@ class BsgalConfig(Config):
 
     Attributes:
         mode: How contributions are found; see `ContributionEstimator`.
-        momentum: Share of the old real gradient kept at each step. The published 0.1 judges by the last batch nearly
-            alone; with few real images in a batch a longer memory is less noisy.
+        momentum: Share of the old real gradient kept at each estimate. The published 0.1 judges by the last batch
+            nearly alone; with few real images in a batch a longer memory is less noisy.
         normalize: See `ContributionEstimator`; ``cosine`` is for mode ``gradient``, and ``lookahead`` has none of them.
         average: Judge an instance by its mean contribution over all its visits so far, not by the last one alone.
-        every: Steps between estimates, which is when the real gradient is taken too. In between, an instance keeps the
+        every: Steps between estimates, which is when real objects are measured too. In between, an instance keeps the
             verdict of its source, and one that was never judged is accepted.
         unit: ``"instance"``, or ``"image"``: all pasted instances of an image share the verdict on their mean.
-        real_share: Share of the images in which nothing is pasted; their gradient is the measure.
+        real_share: Share of the images in which nothing is pasted; the gradient of their objects' losses is the
+            measure.
         parameters: Patterns of the parameters that count; for ``last-layer`` the detector's heads by default.
         sketch_size: For ``random-projection``.
         threshold: What is accepted.

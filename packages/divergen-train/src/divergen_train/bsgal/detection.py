@@ -79,8 +79,9 @@ class PasteInSome:
 class BsgalStep:
     """A `TrainStep` that learns from real images and from the pasted instances that help.
 
-    The gradient of the images without pasted instances is the measure. Then the pasted instances are judged, and the
-    images that hold them are learned from with the rejected ones ignored.
+    The measure is the gradient of the objects' losses, each with its own box as the region, in the images without
+    pasted instances. By the same loss the pasted instances are judged, and the images that hold them are learned from
+    with the rejected ones ignored.
 
     Args:
         config: How.
@@ -104,20 +105,18 @@ class BsgalStep:
         split = [divided for part in parts for divided in (_divide(part) if due else [part])]
         real = [part for part in split if due and not _generated(part)]
         pasted = [part for part in split if not due or _generated(part)]
-        logged: dict[str, Tensor | float] = {}
-        for part in real:
-            _add(logged, engine.backward(engine.losses(part), part.share))
-        if due:
-            self._observe(engine, estimator, real)
+        logged: dict[str, Any] = self._learn_real(engine, estimator, real) if due else {}
         ready = due and all(from_all_ranks(estimator.ready)[0])
         # One graph at a time, as everywhere: the last part's features are kept for learning, the others' made again.
         kept = engine.encode(pasted[-1]) if ready and pasted and self._on_features else None
+        warmed = self.threshold.warmed
         verdicts = self._judge(engine, estimator, pasted, kept) if ready else self._remember(pasted)
         for part, accepted in reversed(list(zip(pasted, verdicts, strict=True))):
             _add(logged, engine.backward(engine.losses(_without(part, accepted), kept), part.share))
             kept = None
-        everyone, _ = from_all_ranks([sum(map(len, verdicts)), sum(map(sum, verdicts))])
-        logged["accepted"] = sum(map(sum, verdicts)) / max(sum(seen for seen, _ in everyone), 1)
+        counts, _ = from_all_ranks(sum(map(len, verdicts)))
+        logged["accepted"] = sum(map(sum, verdicts)) / max(sum(counts), 1)
+        logged["warmup"] = (self.threshold.warmed - warmed) / max(sum(counts), 1) / len(counts)
         self.calls += 1
         return logged
 
@@ -170,17 +169,21 @@ class BsgalStep:
             self._estimator.load_state_dict(self._resumed)
         return self._estimator
 
-    def _observe(self, engine: Engine, estimator: ContributionEstimator, real: Sequence[Part]) -> None:
-        if self.config.mode == "lookahead":
-            if real:
-                estimator.observe(self._judged(engine, real[-1], [[True] * len(t["labels"]) for t in real[-1].targets]))
-            return
-        own = sum(part.share for part in real)
-        share = float(engine.world.sum_(torch.tensor([own], dtype=torch.float32, device=engine.world.device)))
-        if share:
-            scaled = engine.scaler.get_scale() if engine.scaler.is_enabled() else 1.0
-            # A mean over processes is taken; each holds its share of the sum.
-            estimator.observe_gradients(scale=engine.world.size / (share * scaled))
+    def _learn_real(self, engine: Engine, estimator: ContributionEstimator, parts: Sequence[Part]) -> dict[str, Any]:
+        """Gradients of the images without pasted instances, and by their objects' own losses the measure.
+
+        The gradient of the training loss itself, which would cost nothing, is that of the background mostly: most
+        regions are. What it rewards is a lower score for anything, and the objects known best suffer the most.
+        """
+        logged: dict[str, Any] = {}
+        measure = []
+        for part in parts:
+            kept = engine.encode(part) if self._on_features else None
+            objects = [[True] * len(target["labels"]) for target in part.targets]
+            measure.append(self._judged(engine, part, objects, kept))
+            _add(logged, engine.backward(engine.losses(part, kept), part.share))
+        estimator.observe(*measure)
+        return logged
 
     def _remember(self, parts: Sequence[Part]) -> list[list[bool]]:
         """For each part, for each pasted instance in it: was it learned from the last time that it was judged?"""
@@ -295,6 +298,6 @@ def _by_image(scores: Sequence[float], parts: Sequence[Part]) -> list[float]:
     return found
 
 
-def _add(logged: dict[str, Tensor | float], numbers: Mapping[str, Tensor]) -> None:
+def _add(logged: dict[str, Any], numbers: Mapping[str, Tensor]) -> None:
     for name, value in numbers.items():
         logged[name] = logged.get(name, 0.0) + value

@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from .cache import Cache, FullCache, SketchCache
 from .derivative import LossFunction, difference, forward_mode, sample_losses
-from .distributed import world_size
+from .distributed import from_all_ranks, world_size
 from .errors import ModelChanged, NothingObserved
 from .frozen import Replay, at_rest
 from .lookahead import undone
@@ -118,14 +118,28 @@ class ContributionEstimator:
         """Real data was observed."""
         return self._real is not None if self.mode == "lookahead" else not self._cache.empty
 
-    def observe(self, batch: Any) -> None:
-        """Take in a real batch by a forward and a backward pass of its own; ``.grad`` is left alone."""
+    def observe(self, *batches: Any) -> None:
+        """Take in real samples by forward and backward passes of their own; ``.grad`` is left alone.
+
+        Args:
+            batches: Several make one observation, in which every sample counts the same, over all processes too.
+        """
         if self.mode == "lookahead":
-            self._real = batch
+            self._real = batches[-1] if batches else self._real
             return
-        losses, gradients = self._gradients(batch)
-        if len(losses) or world_size() > 1:  # Nothing is no direction; but several processes must all take part.
-            self._update(gradients, average=True)
+        count = 0
+        summed: list[Tensor | None] = [None] * len(self.parameters.shapes)
+        for batch in batches:
+            losses, gradients = self._gradients(batch)
+            count += len(losses)
+            for index, gradient in enumerate(gradients):
+                if gradient is not None:
+                    total = summed[index]
+                    summed[index] = gradient * len(losses) if total is None else total.add_(gradient, alpha=len(losses))
+        everyone = sum(from_all_ranks(count)[0])
+        if everyone:  # Nothing is no direction.
+            share = world_size() / everyone
+            self._update([None if total is None else total.mul_(share) for total in summed], average=True)
 
     def observe_gradients(self, *, averaged: bool = False, scale: float = 1.0) -> None:
         """Take in the gradients in ``.grad``, which the training step on real data has just made, at no cost.
