@@ -154,6 +154,8 @@ def test_export_results__unknown(case: Any) -> None:
     assert export_results(extra, dataset, drop_unknown=True) == export_results(results, dataset)
     with pytest.raises(DatasetError, match="image_id 99999 is not in"):
         export_results([{**results[0], "image_id": 99999}], dataset, drop_unknown=True)
+    with pytest.raises(DatasetError, match="result 0: has no 'score'"):
+        export_results([{key: value for key, value in results[0].items() if key != "score"}], dataset)
 
 
 def test_main__export_and_evaluate_coco_with_intervals(case: Any, tmp_path: Path) -> None:

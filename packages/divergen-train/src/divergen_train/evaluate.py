@@ -21,7 +21,7 @@ from divergen_records.errors import DatasetError
 from numpy.typing import NDArray
 
 from .average_precision import average_precision
-from .judging import COCO_RULES, FIXED_RULES, LVIS_RULES, Judged, Rules, judge
+from .judging import COCO_RULES, FIXED_RULES, LVIS_RULES, MAX_DETECTIONS, Judged, Rules, judge
 from .metrics import CategoryScore, Metrics, Scores
 
 __all__ = [
@@ -34,9 +34,6 @@ __all__ = [
     "summarise",
     "truncation_notice",
 ]
-
-MAX_DETECTIONS = LVIS_RULES.per_image
-"""Detections per image that LVIS counts."""
 
 
 def evaluate_lvis(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from divergen_records.coco import Dataset
 from divergen_records.errors import DatasetError
 
-from .judging import LVIS_RULES
+from .judging import LVIS_RULES, check_labels
 
 __all__ = ["export_results"]
 
@@ -36,14 +36,12 @@ def export_results(
         drop_unknown: Leave out results of categories that the data set lacks, such as those trained beside LVIS's.
 
     Raises:
-        DatasetError: If a result is for an unknown image or category, or lacks what is asked for.
+        DatasetError: If a result is for an unknown image or category, has no score, or lacks what is asked for.
     """
     images, categories = {image.id for image in dataset.images}, {category.id for category in dataset.categories}
     by_image: dict[int, list[dict[str, Any]]] = {}
     for index, row in enumerate(results):
-        for key, known in (("image_id", images), ("category_id", categories)):
-            if row.get(key) not in known and not (key == "category_id" and drop_unknown):
-                raise DatasetError(f"result {index}: {key} {row.get(key)!r} is not in {dataset.path}")
+        check_labels(row, index, images, None if drop_unknown else categories, str(dataset.path))
         if row["category_id"] in categories and row["score"] >= min_score:
             by_image.setdefault(row["image_id"], []).append(_slim(row, only, index))
     for rows in by_image.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .codes import code_areas
 from .matching import Detected, Matches, Truth, match
 
-__all__ = ["COCO_RULES", "FIXED_RULES", "LVIS_RULES", "Judged", "Rules", "judge"]
+__all__ = ["COCO_RULES", "FIXED_RULES", "LVIS_RULES", "MAX_DETECTIONS", "Judged", "Rules", "check_labels", "judge"]
 
 Row = Mapping[str, Any]
 
@@ -41,7 +41,10 @@ class Rules:
     federated: bool = False
 
 
-LVIS_RULES = Rules(per_image=300, federated=True)
+MAX_DETECTIONS = 300
+"""On an image, over all categories, that LVIS counts."""
+
+LVIS_RULES = Rules(per_image=MAX_DETECTIONS, federated=True)
 """Gupta et al., LVIS."""
 
 FIXED_RULES = Rules(per_category=10_000, federated=True)
@@ -226,18 +229,34 @@ def _is_plain(row: Row, sizes: Mapping[int, list[int]], categories: set[int], ma
         return False
 
 
+def check_labels(row: Row, index: int, images: Container[int], categories: Container[int] | None, path: str) -> None:
+    """Raise `DatasetError` if a result's image, category or score is missing or impossible.
+
+    Args:
+        row: The result.
+        index: Its place, for the message.
+        images: Ids of the data set's images.
+        categories: Ids of its categories; None allows any.
+        path: Of the data set, for the message.
+    """
+    for key, known in (("image_id", images), ("category_id", categories)):
+        if key not in row:
+            raise DatasetError(f"result {index}: has no {key!r}")
+        value = row[key]
+        if not isinstance(value, int | float | np.integer) or (known is not None and value not in known):
+            raise DatasetError(f"result {index}: {key} {value!r} is not in {path}")
+    if "score" not in row:
+        raise DatasetError(f"result {index}: has no 'score'")
+    if not isinstance(row["score"], int | float) or not math.isfinite(row["score"]):
+        raise DatasetError(f"result {index}: its score is {row['score']!r}")
+
+
 def _check_row(
     row: Row, index: int, sizes: Mapping[int, list[int]], categories: set[int], masks: bool, path: str
 ) -> None:
-    for key in ("image_id", "category_id", "score", "segmentation" if masks else "bbox"):
-        if key not in row:
-            raise DatasetError(f"result {index}: has no {key!r}")
-    if row["image_id"] not in sizes:
-        raise DatasetError(f"result {index}: image_id {row['image_id']!r} is not in {path}")
-    if row["category_id"] not in categories:
-        raise DatasetError(f"result {index}: category_id {row['category_id']!r} is not in {path}")
-    if not isinstance(row["score"], int | float) or not math.isfinite(row["score"]):
-        raise DatasetError(f"result {index}: its score is {row['score']!r}")
+    check_labels(row, index, sizes, categories, path)
+    if (shape := "segmentation" if masks else "bbox") not in row:
+        raise DatasetError(f"result {index}: has no {shape!r}")
     if row.get("bbox") is not None or not masks:
         _check_box(row["bbox"], index)
     if masks:

@@ -78,8 +78,15 @@ class Detected:
         """Some of them, (N,) bool."""
         if which.all():
             return self
-        arrays = (self.image, self.category, self.score, self.boxes, self.area, self.forgiven)
-        return Detected(*(array[which] for array in arrays), masks=list(compress(self.masks, which.tolist())))
+        return Detected(
+            image=self.image[which],
+            category=self.category[which],
+            score=self.score[which],
+            boxes=self.boxes[which],
+            area=self.area[which],
+            forgiven=self.forgiven[which],
+            masks=list(compress(self.masks, which.tolist())),
+        )
 
 
 @dataclass(frozen=True)
