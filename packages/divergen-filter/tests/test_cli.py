@@ -53,6 +53,19 @@ def test_cli__further_scores(call, dataset, table, tmp_path):
     assert "kept 4 of 5" in call("decide", table.path, "--rules", rules)
 
 
+def test_cli__says_who_writes_what_is_lacking(call, table):
+    table.clear(["area_fraction"])
+    lines = call("decide", table.path, "--rules", write_rules(table.path.parent, "area_fraction", "sharpness"))
+    assert "not ready: 5 without area_fraction; an annotator writes it" in lines
+    assert "not ready: 5 without sharpness; divergen-filter score writes it" in lines
+
+
+def write_rules(folder, *scores):
+    path = folder / "rules.json"
+    path.write_text(json.dumps({"rules": [{"score": score, "op": ">", "threshold": 0.1} for score in scores]}))
+    return path
+
+
 def test_cli__references_of_another_model(call, table, references, tmp_path):
     references.save(tmp_path / "references.npz")
     message = call("score", table.path, "--references", tmp_path / "references.npz", status=2)

@@ -9,10 +9,12 @@ import numpy as np
 from divergen_records import ConfigError
 from numpy.typing import NDArray
 
+from .decision import needs_references
 from .references import References
-from .similarity import CategorySums, leave_one_out
+from .rules import RulesConfig
+from .similarity import leave_one_out
 
-__all__ = ["PAPER_THRESHOLD", "Calibration", "CategoryCalibration", "Method", "calibrate"]
+__all__ = ["PAPER_THRESHOLD", "Calibration", "CategoryCalibration", "Method", "calibrate", "rule_thresholds"]
 
 Method: TypeAlias = Literal["wrong-category", "leave-one-out"]
 
@@ -109,12 +111,9 @@ def calibrate(
     """
     sums = references.sums
     rows = sums.rows(references.category_ids)
+    thresholds = _thresholds(references, method, share, shrinkage)
     own = leave_one_out(references.embeddings, references.category_ids, sums)
-    others, other_rows = _others(references, rows, sums)
-    if method == "wrong-category":
-        thresholds = _wrong_category(others, other_rows, share)
-    else:
-        thresholds = _leave_one_out(own, rows, sums.counts, share, shrinkage)
+    others, other_rows = _others(references)
     found, by_category = [], np.split(own[np.argsort(rows, kind="stable")], np.cumsum(sums.counts)[:-1])
     paper_passes, pairs = 0, 0
     for row, category_id in enumerate(sums.ids):
@@ -134,18 +133,37 @@ def calibrate(
     return Calibration(method, share, tuple(found), paper_own, _share(paper_passes, pairs))
 
 
+def rule_thresholds(rules: RulesConfig, references: References | None) -> dict[int, float] | None:
+    """Category id -> the threshold that `calibrate` finds; None where no rule is calibrated or no references are given.
+
+    Raises:
+        ConfigError: If the references cannot answer the method's question.
+    """
+    if references is None or not needs_references(rules):
+        return None
+    found = _thresholds(references, **rules.calibration.model_dump())
+    return dict(zip(references.sums.ids.tolist(), found.tolist(), strict=True))
+
+
+def _thresholds(references: References, method: Method, share: float, shrinkage: float) -> NDArray[np.float64]:
+    """Of each category (C,), in the order of the references' sums."""
+    if method == "wrong-category":
+        return _wrong_category(*_others(references), share)
+    sums = references.sums
+    own = leave_one_out(references.embeddings, references.category_ids, sums)
+    return _leave_one_out(own, sums.rows(references.category_ids), sums.counts, share, shrinkage)
+
+
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")
 
 
-def _others(
-    references: References, rows: NDArray[np.int64], sums: CategorySums
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _others(references: References) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Similarity of every category to a spread of real crops (C, M), and these crops' own categories' rows (M,)."""
-    count = len(references.embeddings)
+    count, sums = len(references.embeddings), references.sums
     chosen = np.unique(np.linspace(0, count - 1, min(count, _OTHERS)).round().astype(np.int64))
     means = sums.sums / sums.counts[:, None]
-    return means @ references.embeddings[chosen].astype(np.float64).T, rows[chosen]
+    return means @ references.embeddings[chosen].astype(np.float64).T, sums.rows(references.category_ids[chosen])
 
 
 def _wrong_category(similarity: NDArray[np.float64], rows: NDArray[np.int64], share: float) -> NDArray[np.float64]:

@@ -155,13 +155,15 @@ def decide(table: Path, references: Path | None, rules: Path | None) -> None:
 
     from .config import read_rules
     from .references import References
+    from .rules import MASK_SCORES
     from .whole_table import decide_table
 
     loaded = None if references is None else References.load(references)
     report = decide_table(InstanceTable.open(table), read_rules(rules), loaded)
     click.echo(f"kept {report.kept} of {report.kept + report.rejected}; {report.not_ready} not ready")
     for column, count in report.lacking.items():
-        click.echo(f"not ready: {count} without {column}; divergen-filter score writes it", err=True)
+        writer = "an annotator" if column in MASK_SCORES else "divergen-filter score"
+        click.echo(f"not ready: {count} without {column}; {writer} writes it", err=True)
 
 
 @main.command()

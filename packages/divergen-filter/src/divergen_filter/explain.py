@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .calibration import calibrate
-from .decision import decide, needs_references, rule_columns
+from .calibration import rule_thresholds
+from .decision import decide, rule_columns
 from .rules import Rule, RulesConfig
 
 if TYPE_CHECKING:
@@ -75,9 +75,7 @@ def explain_row(table: InstanceTable, instance_id: str, rules: RulesConfig, refe
         TableError: If there is no such row.
         ConfigError: If a rule is calibrated and there are no references.
     """
-    thresholds = None
-    if references is not None and needs_references(rules):
-        thresholds = calibrate(references, **rules.calibration.model_dump()).thresholds()
+    thresholds = rule_thresholds(rules, references)
     columns = ["category", "category_id", "prompt", "error", "kept", "reject_reason", *rule_columns(rules)]
     row = table.take([instance_id], columns).to_pylist()[0]
     state = {True: "kept", False: f"rejected: {row['reject_reason']}", None: "not decided"}[row["kept"]]

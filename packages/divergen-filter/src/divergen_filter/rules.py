@@ -9,9 +9,11 @@ from divergen_records import Config, ConfigError
 from pydantic import Field, ValidationError, model_validator
 
 __all__ = [
+    "MASK_SCORES",
     "REAL_SCORES",
     "Best",
     "CalibrationConfig",
+    "MaskScore",
     "Quantile",
     "RealScore",
     "Rule",
@@ -33,14 +35,14 @@ RealScore: TypeAlias = Literal[
 
 REAL_SCORES: tuple[RealScore, ...] = get_args(RealScore)
 
+MaskScore: TypeAlias = Literal["area_fraction", "components", "border_contact", "solidity", "thin_share", "mask_score"]
+"""Scores that annotation writes."""
+
+MASK_SCORES: tuple[MaskScore, ...] = get_args(MaskScore)
+
 Score: TypeAlias = Literal[
     RealScore,
-    "area_fraction",
-    "components",
-    "border_contact",
-    "solidity",
-    "thin_share",
-    "mask_score",
+    MaskScore,
     "clip_score",
     "intra_similarity",
     "nearest_generated",

@@ -86,8 +86,14 @@ def further_scores(
         scores: Their names.
         real: Real crops' embeddings.
         model: What made the embeddings; needed for the CLIP score.
+
+    Raises:
+        ConfigError: If there is no such score, or the CLIP score is asked for without a model.
     """
-    for group in _groups(scores):
+    groups = _groups(scores)
+    if "clip_score" in groups and model is None:
+        raise ConfigError("clip_score compares with texts: it needs the model that made the table's embeddings")
+    for group in groups:
         yield _score(table, group, real, model, None)
 
 

@@ -18,9 +18,9 @@ from divergen_records.images import encode_image, read_image
 from divergen_records.masks import decode_counts
 from numpy.typing import NDArray
 
-from .calibration import calibrate
+from .calibration import rule_thresholds
 from .charts import COLOURS, bars, histogram, scatter
-from .decision import needs_references, rule_columns, rule_limits
+from .decision import rule_columns, rule_limits
 from .embedder import Image
 from .projection import Projection, project
 from .references import References, check_target
@@ -128,9 +128,7 @@ def _read(table: InstanceTable, references: References | None, rules: RulesConfi
         raise ConfigError(f"{table.path} has no rows to show")
     if found[score].null_count == len(found):
         raise ConfigError(f"no row of {table.path} has the score {score!r}; divergen-filter score writes it")
-    thresholds: dict[int, float] = {}
-    if references is not None and needs_references(rules):
-        thresholds = calibrate(references, **rules.calibration.model_dump()).thresholds()
+    thresholds = rule_thresholds(rules, references) or {}
     found = found.select([*light, *(name for name in scores if found[name].null_count < len(found))])
     states = [_STATES[value] for value in found["kept"].to_pylist()]
     return _Rows(found, states, _limits(found, rules, thresholds), score)

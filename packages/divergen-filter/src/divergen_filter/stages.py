@@ -13,10 +13,10 @@ from divergen_records.images import read_image
 from divergen_records.masks import decode_counts
 
 from .basics import measure_basics
-from .calibration import calibrate
+from .calibration import rule_thresholds
 from .config import CropConfig
 from .crops import crop_instance
-from .decision import decide, needs_references, rule_columns
+from .decision import decide, rule_columns
 from .embedder import Embedder, Embeddings, Image, TextEmbedder
 from .real_scores import RealScorer, score_columns
 from .references import References, Summary
@@ -207,9 +207,7 @@ class DecideStage:
                 "use divergen_filter.decide_table, or the command divergen-filter decide"
             )
         self.reads = ("category_id", *rule_columns(self.rules))
-        self.thresholds: dict[int, float] | None = None
-        if references is not None and needs_references(self.rules):
-            self.thresholds = calibrate(references, **self.rules.calibration.model_dump()).thresholds()
+        self.thresholds = rule_thresholds(self.rules, references)
         decide({name: [] for name in self.reads}, self.rules, thresholds=self.thresholds)
 
     def __call__(self, batch: Batch) -> Batch:

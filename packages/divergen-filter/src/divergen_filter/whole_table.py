@@ -15,8 +15,8 @@ from divergen_records import CommitError, InstanceTable, Progress, TableError
 from divergen_records.storage import asked, reading, take_rows
 from numpy.typing import NDArray
 
-from .calibration import calibrate
-from .decision import decide, needs_references, rule_columns
+from .calibration import rule_thresholds
+from .decision import decide, rule_columns
 from .embedder import Embeddings
 from .generated import GENERATED_SCORES, compare_generated
 from .references import References
@@ -60,9 +60,7 @@ def decide_table(
         ConfigError: If a rule is calibrated and there are no references.
     """
     rules = rules or RulesConfig()
-    thresholds = None
-    if references is not None and needs_references(rules):
-        thresholds = calibrate(references, **rules.calibration.model_dump()).thresholds()
+    thresholds = rule_thresholds(rules, references)
     scores = rule_columns(rules)
     rows = _rows(table, ["id", "category_id", "error", *_DECISION, *scores])
     good = pc.is_null(rows["error"])
