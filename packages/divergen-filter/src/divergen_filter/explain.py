@@ -40,8 +40,8 @@ class Verdict:
     def __str__(self) -> str:
         mark = {True: "pass", False: "FAIL", None: "  – "}[self.passed]
         if self.passed is None:
-            return f"{mark}  {self.rule.score} {self.value:.3f} {self.rule.op} {self.rule.threshold}"
-        return f"{mark}  {self.rule.score} {self.value:.3f} {self.rule.op} {self.threshold:.3f}"
+            return f"{mark}  {self.rule.score} {self.value:.4g} {self.rule.op} {self.rule.threshold}"
+        return f"{mark}  {self.rule.score} {self.value:.4g} {self.rule.op} {self.threshold:.4g}"
 
 
 def explain(
