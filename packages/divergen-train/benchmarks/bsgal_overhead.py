@@ -102,7 +102,8 @@ def main(rounds: int, objects: int, classes: int, memory: bool, chosen: tuple[st
     plain, weights = make_step(None, objects, classes)
     unit = weights * 4
     base = peak_bytes(plain) / unit if memory else 0.0
-    print(f"trained weights {unit / 2**20:.1f} MiB, peak of the plain step {base:.1f} times as much", flush=True)
+    if memory:
+        print(f"trained weights {unit / 2**20:.1f} MiB, peak of the plain step {base:.1f} times as much", flush=True)
     for name in chosen or MODES:
         settings = MODES[name]
         step, _ = make_step(settings, objects, classes)

@@ -177,12 +177,17 @@ class BsgalStep:
         """
         logged: dict[str, Any] = {}
         measure = []
-        for part in parts:
-            kept = engine.encode(part) if self._on_features else None
-            objects = [[True] * len(target["labels"]) for target in part.targets]
-            measure.append(self._judged(engine, part, objects, kept))
-            _add(logged, engine.backward(engine.losses(part, kept), part.share))
-        estimator.observe(*measure)
+        for part in parts[:-1]:
+            measure.append(self._judged(engine, part, _all(part)))
+            _add(logged, engine.backward(engine.losses(part), part.share))
+        if not parts:
+            estimator.observe()
+            return logged
+        # The last part's features serve both gradients. In float16 the measure's, which no scaler lifts, would vanish.
+        shares = self.config.mode != "lookahead" and (self._on_features or not engine.scaler.is_enabled())
+        kept = engine.encode(parts[-1]) if shares else None
+        estimator.observe(*measure, self._judged(engine, parts[-1], _all(parts[-1]), kept), retain_graph=shares)
+        _add(logged, engine.backward(engine.losses(parts[-1], kept), parts[-1].share))
         return logged
 
     def _remember(self, parts: Sequence[Part]) -> list[list[bool]]:
@@ -214,17 +219,19 @@ class BsgalStep:
         if features is None and self._on_features:
             with torch.no_grad(), at_rest(cast(nn.Module, engine.detector)):
                 features = engine.encode(part)
-        return Judged(images, _detached(features), chosen)
+        return Judged(images, _exact(features, detach=self._on_features), chosen)
 
 
-def _detached(encoded: Any) -> Any:
-    """The tensors of what `JudgesInstances.encode` gave without their graph, in full precision."""
+def _exact(encoded: Any, *, detach: bool) -> Any:
+    """The tensors of what `JudgesInstances.encode` gave in full precision, without their graph where told."""
     if isinstance(encoded, Tensor):
-        return encoded.detach().float() if encoded.is_floating_point() else encoded
+        if not encoded.is_floating_point():
+            return encoded
+        return encoded.detach().float() if detach else encoded.float()
     if isinstance(encoded, dict):
-        return {key: _detached(value) for key, value in encoded.items()}
+        return {key: _exact(value, detach=detach) for key, value in encoded.items()}
     if isinstance(encoded, list | tuple):
-        values = [_detached(value) for value in encoded]
+        values = [_exact(value, detach=detach) for value in encoded]
         return type(encoded)(*values) if hasattr(encoded, "_fields") else type(encoded)(values)
     return encoded
 
@@ -233,6 +240,10 @@ def _instance_losses(model: Any, batch: Judged) -> Tensor:
     encoded = model.encode(batch.images) if batch.encoded is None else batch.encoded
     losses: Tensor = model.instance_losses(encoded, batch.targets)
     return losses
+
+
+def _all(part: Part) -> list[list[bool]]:
+    return [[True] * len(target["labels"]) for target in part.targets]
 
 
 def _pasted(part: Part) -> list[list[bool]]:

@@ -118,11 +118,12 @@ class ContributionEstimator:
         """Real data was observed."""
         return self._real is not None if self.mode == "lookahead" else not self._cache.empty
 
-    def observe(self, *batches: Any) -> None:
+    def observe(self, *batches: Any, retain_graph: bool = False) -> None:
         """Take in real samples by forward and backward passes of their own; ``.grad`` is left alone.
 
         Args:
             batches: Several make one observation, in which every sample counts the same, over all processes too.
+            retain_graph: The loss function looks at something made before, whose graph is needed again.
         """
         if self.mode == "lookahead":
             self._real = batches[-1] if batches else self._real
@@ -130,7 +131,7 @@ class ContributionEstimator:
         count = 0
         summed: list[Tensor | None] = [None] * len(self.parameters.shapes)
         for batch in batches:
-            losses, gradients = self._gradients(batch)
+            losses, gradients = self._gradients(batch, retain_graph=retain_graph)
             count += len(losses)
             for index, gradient in enumerate(gradients):
                 if gradient is not None:
@@ -237,14 +238,15 @@ class ContributionEstimator:
         self._cache.update(filled, average=average)
         self._probe = self.parameters.probe()
 
-    def _gradients(self, batch: Any) -> tuple[Tensor, list[Tensor | None]]:
+    def _gradients(self, batch: Any, *, retain_graph: bool = False) -> tuple[Tensor, list[Tensor | None]]:
         """Losses (N,), and the gradient of their mean; not finite as a whole where one sample is not."""
         parameters = self.parameters.values()
         with torch.enable_grad(), at_rest(self.model), Replay(self.model)():
             losses = sample_losses(self.model, self.loss_fn, batch)
             if not len(losses) or not losses.requires_grad:
                 return losses.detach(), [None] * len(parameters)
-            return losses.detach(), list(torch.autograd.grad(losses.mean(), parameters, allow_unused=True))
+            found = torch.autograd.grad(losses.mean(), parameters, allow_unused=True, retain_graph=retain_graph)
+            return losses.detach(), list(found)
 
     def _product(self, gradients: Sequence[Tensor | None]) -> Tensor:
         value = dot(self._cache.directions(), gradients)
