@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class Stamp:
 
 
 def selective(tiny: TrainConfig, **changes: Any) -> TrainConfig:
-    settings = {"threshold": ThresholdConfig(rate=0.5, warmup=4), "real_share": 0.5, **changes}
+    settings = {"threshold": ThresholdConfig(rate=0.5, warmup=4), "real_share": 0.5, "real_images": 0, **changes}
     return tiny.model_copy(update={"bsgal": BsgalConfig(**settings), "batch_size": 4})
 
 
@@ -122,11 +123,14 @@ def test_detector__learns_nothing_from_ignored_objects(shapes: Dataset, tiny: Tr
     assert (ignoring[changed] == -1).all()
 
 
-def test_fit__judges_logs_and_writes_contributions(shapes: Dataset, tiny: TrainConfig, tmp_path: Path) -> None:
-    result = fit(shapes, out=tmp_path, config=selective(tiny), paste=Stamp())
+@pytest.mark.parametrize("real_images", [0, 2])
+def test_fit__judges_logs_and_writes_contributions(
+    shapes: Dataset, tiny: TrainConfig, tmp_path: Path, real_images: int
+) -> None:
+    result = fit(shapes, out=tmp_path, config=selective(tiny, real_images=real_images), paste=Stamp())
     rows = read_contributions(tmp_path / "contributions.jsonl")
     assert {row.source for row in rows} <= {f"{kind}-{i}" for kind in ("good", "bad") for i in range(3)}
-    assert len(rows) == 6
+    assert len(rows) >= 5
     assert all(row.category == ("red" if row.source.startswith("good") else "green") for row in rows)
     assert 0 < sum(row.accepted for row in rows) < sum(row.n for row in rows)
     assert all(row.mean is not None for row in rows)
@@ -140,11 +144,12 @@ def test_fit__judges_logs_and_writes_contributions(shapes: Dataset, tiny: TrainC
     [
         {},
         {"mode": "last-layer", "every": 2},
+        {"mode": "last-layer", "real_images": 3, "refresh": 2},
         {"mode": "random-projection", "unit": "image", "average": False},
         {"mode": "gradient", "normalize": "cosine"},
         {"mode": "lookahead", "normalize": "none", "threshold": ThresholdConfig(fixed=0.0)},
     ],
-    ids=["directional", "last-layer", "random-projection", "gradient", "lookahead"],
+    ids=["directional", "last-layer", "real-images", "random-projection", "gradient", "lookahead"],
 )
 def test_fit__killed_and_resumed_equals_uninterrupted(
     shapes: Dataset, tiny: TrainConfig, tmp_path: Path, changes: dict[str, Any]
@@ -181,12 +186,13 @@ def test_detector__training_losses_are_those_of_what_encode_gave(shapes: Dataset
 @pytest.mark.parametrize(
     ("settings", "shares"),
     [
-        ({}, False),
-        ({"mode": "last-layer"}, True),
-        ({"mode": "random-projection", "parameters": ("roi_heads.*",)}, True),
-        ({"mode": "last-layer", "parameters": ("backbone.fpn.*",)}, False),
+        ({"real_images": 0}, False),
+        ({"real_images": 0, "mode": "last-layer"}, True),
+        ({"real_images": 0, "mode": "random-projection", "parameters": ("roi_heads.*",)}, True),
+        ({"real_images": 0, "mode": "last-layer", "parameters": ("backbone.fpn.*",)}, False),
+        ({"real_images": 1, "mode": "last-layer"}, True),
     ],
-    ids=["directional", "last-layer", "heads", "not-heads"],
+    ids=["directional", "last-layer", "heads", "not-heads", "real-images"],
 )
 def test_step__accepting_everything_is_the_plain_gradient_in_two_pieces(
     shapes: Dataset, tiny: TrainConfig, settings: dict[str, Any], shares: bool
@@ -194,8 +200,8 @@ def test_step__accepting_everything_is_the_plain_gradient_in_two_pieces(
     """Real and pasted images apart, each as its own part; what judges on the features does not make them again."""
     gradients = []
     items = [make_target(3, 1), make_target(3, 2, ("a", None, "b"))]
-    apart = [Part([image], [target], 7, 0.5) for image, target in items]
-    together = Part([image for image, _ in items], [target for _, target in items], 7, 1.0)
+    together = [Part([image for image, _ in items], [target for _, target in items], 7, 1.0)]
+    apart = [Part([image], [target], 7, 0.5) for image, target in items] if not settings["real_images"] else together
     for kind in ("plain", "selective"):
         with join_world("cpu") as world:
             torch.manual_seed(0)
@@ -206,7 +212,7 @@ def test_step__accepting_everything_is_the_plain_gradient_in_two_pieces(
             counted.backbone.fpn.register_forward_hook(lambda *_, passes=passes: passes.append(None))
             config = BsgalConfig(threshold=ThresholdConfig(fixed=-1e9), real_share=0.5, **settings)
             step: Any = PlainStep() if kind == "plain" else BsgalStep(config, shapes.categories)
-            logged = step(engine, apart if kind == "plain" else [together])
+            logged = step(engine, apart if kind == "plain" else together)
             gradients.append([p.grad for p in engine.detector.parameters() if p.grad is not None])
     assert logged["accepted"] == 1
     assert (len(passes) == 2) is shares  # the real image, and the pasted one
@@ -215,9 +221,10 @@ def test_step__accepting_everything_is_the_plain_gradient_in_two_pieces(
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("real_images", [0, 2])
 @pytest.mark.parametrize("mode", ["directional", "last-layer"])
 def test_step__the_measure_is_the_gradient_of_the_real_objects_own_losses(
-    shapes: Dataset, tiny: TrainConfig, mode: Any
+    shapes: Dataset, tiny: TrainConfig, mode: Any, real_images: int
 ) -> None:
     """Over all slices, whatever the training loss of the other regions says, and not of what is pasted."""
     items = [make_target(3, 1), make_target(3, 2, ("a", None, "b")), make_target(1, 3)]
@@ -225,7 +232,7 @@ def test_step__the_measure_is_the_gradient_of_the_real_objects_own_losses(
         torch.manual_seed(0)
         engine = Engine(build_detector(tiny.detector, shapes.categories), tiny, world)
         engine.detector.train(True)
-        step = BsgalStep(BsgalConfig(mode=mode), shapes.categories)
+        step = BsgalStep(BsgalConfig(mode=mode, real_images=real_images), shapes.categories)
         step(engine, [Part([image], [target], 7, 1 / 3) for image, target in items])
     detector: Any = engine.detector
     found = step.state_dict()["estimator"]["cache"]
@@ -240,8 +247,34 @@ def test_step__the_measure_is_the_gradient_of_the_real_objects_own_losses(
         torch.testing.assert_close(found[name], expected, rtol=1e-3, atol=1e-6)
 
 
+def test_step__real_images_are_kept_and_measured_from_time_to_time(shapes: Dataset, tiny: TrainConfig) -> None:
+    def real(seed: int) -> Part:
+        items = [make_target(2, seed), make_target(2, 100 + seed, ("a", "b"))]
+        return Part([image for image, _ in items], [target for _, target in items], seed, 1.0)
+
+    with join_world("cpu") as world:
+        torch.manual_seed(0)
+        engine = Engine(build_detector(tiny.detector, shapes.categories), tiny, world)
+        engine.detector.train(True)
+        step = BsgalStep(BsgalConfig(mode="last-layer", real_images=2, refresh=3), shapes.categories)
+        measures = []
+        for iteration in range(6):
+            step(engine, [real(iteration)])
+            state = step.state_dict()
+            cache = state["estimator"]["cache"]
+            measures.append({name: value.clone() for name, value in cache.items()})
+    assert [entry["image_id"] for entry in state["bank"]] == [4, 5]
+    assert not measures[0], "nothing is judged before there are enough"
+    assert sum(row.n for row in step.ledger) == 5 * 2
+    changed = [any(not torch.equal(a[k], b[k]) for k in b) for a, b in pairwise(measures[1:])]
+    assert changed == [False, False, True, False], "after calls 1 and 4"
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_step__slices_are_judged_as_the_whole(shapes: Dataset, tiny: TrainConfig, precision: str) -> None:
+@pytest.mark.parametrize("real_images", [0, 1])
+def test_step__slices_are_judged_as_the_whole(
+    shapes: Dataset, tiny: TrainConfig, precision: str, real_images: int
+) -> None:
     """The features of the last slice are those that it learns from, the others' are made for the judgement."""
     items = [make_target(3, 1), make_target(3, 2, ("a", None, "b")), make_target(2, 3, ("c", "d"))]
     apart = [Part([image], [target], 7, 1 / 3) for image, target in items]
@@ -253,7 +286,8 @@ def test_step__slices_are_judged_as_the_whole(shapes: Dataset, tiny: TrainConfig
             config = tiny.model_copy(update={"precision": precision})
             engine = Engine(build_detector(tiny.detector, shapes.categories), config, world)
             engine.detector.train(True)
-            step = BsgalStep(BsgalConfig(mode="last-layer", threshold=ThresholdConfig(fixed=0.0)), shapes.categories)
+            chosen = BsgalConfig(mode="last-layer", threshold=ThresholdConfig(fixed=0.0), real_images=real_images)
+            step = BsgalStep(chosen, shapes.categories)
             step(engine, parts)
             means.append([row.mean for row in step.ledger])
     assert means[0] == pytest.approx(means[1], rel=0.02 if precision == "float32" else 0.1, abs=1e-3)
@@ -307,17 +341,20 @@ def test_ledger__means_verdicts_and_file(shapes: Dataset, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_step__two_processes_match_one(tmp_path: Path) -> None:
-    """The measure comes from one process' image and judges the other's, in turns."""
+@pytest.mark.parametrize("real_images", [0, 2])
+def test_step__two_processes_match_one(tmp_path: Path, real_images: int) -> None:
+    """The measure comes from one process' image and judges the other's, in turns; or of the last image of each."""
     script = Path(__file__).with_name("two_trainings.py")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     started = [
-        subprocess.Popen([sys.executable, script, str(rank), "2", str(port), tmp_path], start_new_session=True)
+        subprocess.Popen(
+            [sys.executable, script, str(rank), "2", str(port), tmp_path, str(real_images)], start_new_session=True
+        )
         for rank in (0, 1)
     ]
-    runpy.run_path(str(script))["train"](0, 1, str(tmp_path))
+    runpy.run_path(str(script))["train"](0, 1, str(tmp_path), real_images)
     assert [process.wait(timeout=400) for process in started] == [0, 0]
     one, first, second = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("1-0", "2-0", "2-1"))
     assert first["ledger"] == second["ledger"]

@@ -1,4 +1,4 @@
-"""Selective steps of the trainer as one of several processes: two_trainings.py RANK WORLD PORT OUT."""
+"""Selective steps of the trainer as one of several processes: two_trainings.py RANK WORLD PORT OUT REAL_IMAGES."""
 
 import os
 import sys
@@ -41,10 +41,11 @@ def make_part(iteration: int, number: int) -> Part:
     return Part([image], [target], 10 * iteration + number, 0.5)
 
 
-def train(rank: int, count: int, out: str) -> None:
+def train(rank: int, count: int, out: str, real_images: int) -> None:
     categories = [Category(id=i, name=f"c{i}") for i in (1, 2, 3)]
     config = TrainConfig(detector=DETECTOR, image_size=64, iterations=4, batch_size=2, warmup=1)
-    step = BsgalStep(BsgalConfig(threshold=ThresholdConfig(fixed=0.0)), categories)
+    chosen = BsgalConfig(threshold=ThresholdConfig(fixed=0.0), real_images=real_images, refresh=1)
+    step = BsgalStep(chosen, categories)
     logged: list[dict[str, Any]] = []
     with join_world("cpu") as world:
         torch.manual_seed(0)
@@ -69,4 +70,4 @@ if __name__ == "__main__":
     if count > 1:
         os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE=str(count))
         os.environ.update(LOCAL_RANK=str(rank))
-    train(rank, count, sys.argv[4])
+    train(rank, count, sys.argv[4], int(sys.argv[5]))

@@ -96,16 +96,21 @@ class BsgalStep:
         self._estimator: ContributionEstimator | None = None
         self._on_features = False  # Only weights behind `encode` count, so that it need not be done again.
         self._resumed: dict[str, Any] | None = None
+        self._bank: list[tuple[Tensor, Target]] = []
+        self._measured: int | None = None  # the call that took the bank's gradient
 
     def __call__(self, engine: Engine, parts: Sequence[Part]) -> Mapping[str, Tensor | float]:
         """See `TrainStep`."""
         estimator = self._prepared(engine)
-        # Between estimates nothing is measured, so the batch stays whole: that is what makes them cheap.
         due = self.calls % self.config.every == 0
-        split = [divided for part in parts for divided in (_divide(part) if due else [part])]
-        real = [part for part in split if due and not _generated(part)]
-        pasted = [part for part in split if not due or _generated(part)]
-        logged: dict[str, Any] = self._learn_real(engine, estimator, real) if due else {}
+        logged: dict[str, Any] = {}
+        pasted = list(parts)
+        if self.config.real_images:
+            self._measure(engine, estimator, parts, due=due)
+        elif due:  # Between estimates nothing is measured, so the batch stays whole: that is what makes them cheap.
+            split = [divided for part in parts for divided in _divide(part)]
+            pasted = [part for part in split if _generated(part)]
+            logged = self._learn_real(engine, estimator, [part for part in split if not _generated(part)])
         ready = due and all(from_all_ranks(estimator.ready)[0])
         # One graph at a time, as everywhere: the last part's features are kept for learning, the others' made again.
         kept = engine.encode(pasted[-1]) if ready and pasted and self._on_features else None
@@ -127,6 +132,8 @@ class BsgalStep:
             "calls": self.calls,
             "threshold": self.threshold.state_dict(),
             "ledger": self.ledger.state_dict(),
+            "bank": [{"image": image, **target} for image, target in self._bank],
+            "measured": self._measured,
             **estimator,
         }
 
@@ -135,6 +142,8 @@ class BsgalStep:
         self.calls = state["calls"]
         self.threshold.load_state_dict(state["threshold"])
         self.ledger.load_state_dict(state["ledger"])
+        self._bank = [(entry.pop("image"), cast(Target, entry)) for entry in map(dict, state["bank"])]
+        self._measured = state["measured"]
         self._resumed = state.get("estimator")
 
     def write(self, path: Path) -> None:
@@ -155,7 +164,7 @@ class BsgalStep:
             cast(nn.Module, detector),
             _instance_losses,
             mode=config.mode,
-            momentum=config.momentum,
+            momentum=0.0 if config.real_images else config.momentum,
             normalize=config.normalize,
             derivative="differences",  # RoIAlign has no forward mode
             parameters=detector.head_parameters() if heads else config.parameters,
@@ -168,6 +177,22 @@ class BsgalStep:
         if self._resumed is not None:
             self._estimator.load_state_dict(self._resumed)
         return self._estimator
+
+    def _measure(self, engine: Engine, estimator: ContributionEstimator, parts: Sequence[Part], *, due: bool) -> None:
+        """Keep the images without pasted instances, and from time to time take their gradient at these weights."""
+        wanted = -(-self.config.real_images // engine.world.size)
+        for part in parts:
+            real = [index for index, flags in enumerate(_pasted(part)) if flags and not any(flags)]
+            self._bank += [(part.images[index], part.targets[index]) for index in real]
+        self._bank = self._bank[-wanted:]
+        if not due or (self._measured is not None and self.calls - self._measured < self.config.refresh):
+            return
+        if all(from_all_ranks(len(self._bank) == wanted)[0]):
+            size = max(len(part.images) for part in parts)
+            chunks = [self._bank[start : start + size] for start in range(0, wanted, size)]
+            kept = [Part([image for image, _ in chunk], [target for _, target in chunk], 0, 1.0) for chunk in chunks]
+            estimator.observe(*(self._judged(engine, part, _all(part)) for part in kept))
+            self._measured = self.calls
 
     def _learn_real(self, engine: Engine, estimator: ContributionEstimator, parts: Sequence[Part]) -> dict[str, Any]:
         """Gradients of the images without pasted instances, and by their objects' own losses the measure.
