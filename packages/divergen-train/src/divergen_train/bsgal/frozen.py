@@ -15,11 +15,11 @@ __all__ = ["Replay", "at_rest"]
 
 @contextmanager
 def at_rest(model: nn.Module) -> Iterator[None]:
-    """Dropout off and running statistics used but not updated; the rest of the model stays in its mode.
+    """Dropout and drop path off, running statistics used but not updated; the rest of the model stays in its mode.
 
     Batch statistics would make a sample's loss depend on its neighbours, and a loss per sample meaningless.
     """
-    resting = [module for module in model.modules() if isinstance(module, _DropoutNd | _NormBase) and module.training]
+    resting = [module for module in model.modules() if module.training and _rests(module)]
     for module in resting:
         module.training = False
     try:
@@ -27,6 +27,11 @@ def at_rest(model: nn.Module) -> Iterator[None]:
     finally:
         for module in resting:
             module.training = True
+
+
+def _rests(module: nn.Module) -> bool:
+    # Every library has a drop path of its own.
+    return isinstance(module, _DropoutNd | _NormBase) or type(module).__name__ in {"DropPath", "StochasticDepth"}
 
 
 class Replay:
