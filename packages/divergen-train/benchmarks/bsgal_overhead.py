@@ -112,7 +112,7 @@ def main(rounds: int, objects: int, classes: int, memory: bool, chosen: tuple[st
         config = BsgalConfig(**settings)
         cpu_seconds(step, max(config.real_images - 1, 1))  # one real image a step
         peak = peak_bytes(step) / unit if memory else 0.0
-        cycle = config.refresh if config.real_images else config.every
+        cycle = config.every * (config.refresh if config.real_images else 1)
         pairs = [(cpu_seconds(plain, min(cycle, 4)), cpu_seconds(step, cycle)) for _ in range(rounds)]
         ratio, own = (statistics.median(values) for values in ([b / a for a, b in pairs], [a for a, _ in pairs]))
         extra = f"  peak {peak - base:+.2f} weights" if memory else ""

@@ -61,7 +61,7 @@ class BsgalConfig(Config):
         real_images: The last so many images without pasted instances are kept, and the measure is their gradient at the
             present weights. 0: that of each estimate's own few, in a moving average, as published; on MiniLVIS it told
             harmful from helpful no better than chance.
-        refresh: Steps until that gradient is taken anew.
+        refresh: Estimates until that gradient is taken anew.
         normalize: See `ContributionEstimator`; ``cosine`` is for mode ``gradient``, and ``lookahead`` has none of them.
         average: Judge an instance by its mean contribution over all its visits so far, not by the last one alone.
         every: Steps between estimates, which is when real objects are measured too. In between, an instance keeps the

@@ -185,7 +185,9 @@ class BsgalStep:
             real = [index for index, flags in enumerate(_pasted(part)) if flags and not any(flags)]
             self._bank += [(part.images[index], part.targets[index]) for index in real]
         self._bank = self._bank[-wanted:]
-        if not due or (self._measured is not None and self.calls - self._measured < self.config.refresh):
+        if not due or (
+            self._measured is not None and self.calls - self._measured < self.config.refresh * self.config.every
+        ):
             return
         if all(from_all_ranks(len(self._bank) == wanted)[0]):
             size = max(len(part.images) for part in parts)
