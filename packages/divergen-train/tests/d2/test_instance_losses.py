@@ -317,7 +317,7 @@ def test_fit__judges_and_writes_contributions(
     kind: str,
     mode: str,
 ) -> None:
-    bsgal = BsgalConfig(mode=mode, threshold=ThresholdConfig(rate=0.5, warmup=4), real_share=0.5, real_images=2)
+    bsgal = BsgalConfig(mode=mode, threshold=ThresholdConfig(rate=0.5, warmup=4), real_share=0.5, real_images=1)
     # Group norm (32 groups) of a single image needs more than one value in a group, and p7 is one place here.
     detector: Config = centernet2.model_copy(update={"fpn_channels": 64}) if kind == "centernet2" else mask_rcnn
     config = tiny.model_copy(update={"detector": detector, "bsgal": bsgal, "iterations": 4, "batch_size": 3})
