@@ -94,6 +94,16 @@ def test_filter_folder__unknown_category_and_nothing(generated, dataset, tmp_pat
         run(tmp_path / "none", dataset.path, tmp_path / "out", images=dataset.image_dir)
 
 
+def test_filter_folder__other_real_instances_need_another_folder(generated, dataset, tmp_path):
+    changed = tmp_path / "changed.json"
+    changed.write_text(dataset.path.read_text())
+    run(generated, changed, tmp_path / "out", images=dataset.image_dir)
+    run(generated, changed, tmp_path / "out", images=dataset.image_dir)
+    changed.write_text(dataset.path.read_text() + " ")
+    with pytest.raises(ConfigError, match="was begun with other real instances"):
+        run(generated, changed, tmp_path / "out", images=dataset.image_dir)
+
+
 def test_cli__images_sheet_and_diversity(generated, dataset, tmp_path):
     out = tmp_path / "out"
     command = ["images", generated, "--real", dataset.path, "--images", dataset.image_dir, "--out", out]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,12 +72,14 @@ def filter_folder(
         rules: What is kept; the default rules where None, without those about masks where there are none.
 
     Raises:
-        ConfigError: If there are no pictures, or a folder is no category.
+        ConfigError: If there are no pictures, a folder is no category, or ``out`` was begun with another file of real
+            instances.
     """
     dataset = read_dataset(real, image_dir=images)
     found = _find(folder, dataset)
     rules = rules or _default_rules(masks is not None)
     references = out / "references.npz"
+    _check_real(real, out, begun=references.exists())
     if not references.exists():
         model = config.build_embedder(embedder, settings)
         reference_embeddings(dataset, model, resume=out / "references.parts").save(references)
@@ -91,6 +94,16 @@ def filter_folder(
         write_sheet(table, out / "sheet.html", references=loaded, rules=rules, overwrite=True)
     failed = sum(row["error"] is not None for row in rows)
     yield f"kept {report.kept} of {len(rows)}, {failed} failed; look at {out / 'sheet.html'}"
+
+
+def _check_real(real: Path, out: Path, *, begun: bool) -> None:
+    """Note which file the real instances are of, so that no score is compared with another's."""
+    noted, found = out / "real.sha256", hashlib.sha256(real.read_bytes()).hexdigest()
+    if begun and noted.exists() and noted.read_text().strip() != found:
+        raise ConfigError(f"{out} was begun with other real instances than {real} holds now; use another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    if not begun:
+        noted.write_text(f"{found}\n")
 
 
 def _default_rules(masked: bool) -> RulesConfig:
