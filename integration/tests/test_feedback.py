@@ -48,7 +48,9 @@ def test_group_feedback__weighs_by_judgements(table: InstanceTable) -> None:
 
 @pytest.mark.slow
 def test_run_pipeline__bsgal_writes_back_what_it_chose(tmp_path: Path, small: tuple[str, ...]) -> None:
-    tiny = "train={preset: quickstart, iterations: 5, warmup: 1, batch_size: 4, image_size: 64, bsgal: {real_images: 1}}"
+    tiny = (
+        "train={preset: quickstart, iterations: 5, warmup: 1, batch_size: 4, image_size: 64, bsgal: {real_images: 1}}"
+    )
     run = Run(tmp_path / "run", load_config("quickstart", [*small[:-1], tiny, "baseline=false", "rules={rules: []}"]))
     run_pipeline(run)
     lines = (run.training("generated") / "contributions.jsonl").read_text().splitlines()
