@@ -6,7 +6,6 @@ import math
 import os
 import time
 import warnings
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -134,8 +133,11 @@ class RayExecutor:
         for part in range(count):
             pool.submit(lambda actor, part: actor.work.remote(step, part, count), part)
         while pool.has_next():
-            with suppress(TimeoutError):
+            try:
                 pool.get_next_unordered(timeout=_LOOK_EVERY)
+            except TimeoutError as error:  # nobody is done yet; a worker's own is a RayTaskError as well
+                if isinstance(error, self._ray.exceptions.RayTaskError):
+                    raise
             look()
 
     def close(self) -> None:
