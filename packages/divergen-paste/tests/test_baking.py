@@ -6,9 +6,9 @@ import divergen_paste.baking
 import numpy as np
 import pytest
 from divergen_paste import Paster, bake
-from divergen_paste.yolo import write_yolo
 from divergen_records import DatasetError
 from divergen_records.coco import read_dataset
+from divergen_records.formats.yolo import write_yolo
 from divergen_records.images import read_image
 from divergen_records.masks import segmentation_to_mask
 

@@ -191,9 +191,9 @@ def bake(
     divergen-paste bake train.json pool --out augmented --yolo -s max_instances=10
     """
     from divergen_records.coco import read_dataset
+    from divergen_records.formats.yolo import write_yolo
 
     from .baking import bake as write
-    from .yolo import write_yolo
 
     dataset, paster = _open(annotations, images, pool_path, settings, seed)
     written = write(dataset, paster, out, **options)

@@ -5,10 +5,10 @@
 >>> sample = load_sample(dataset, dataset.images[0])  # doctest: +SKIP
 """
 
-from .coco_read import read_dataset
-from .coco_sample import check_samples, load_sample
-from .coco_write import DatasetWriter, write_coco, write_lvis
 from .dataset import Annotation, Dataset, ImageInfo, frequency_of
+from .formats.coco.read import read_dataset
+from .formats.coco.write import DatasetWriter, write_coco, write_lvis
+from .loading import check_samples, load_sample
 
 __all__ = [
     "Annotation",

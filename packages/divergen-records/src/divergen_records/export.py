@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .coco_write import DatasetWriter
 from .dataset import Annotation, Dataset, ImageInfo, check_file_name
 from .errors import DatasetError, MaskError
+from .formats.coco.write import DatasetWriter
 from .images import encode_image
 from .masks import Mask, crop_segmentation, decode_counts, mask_to_bbox
 from .progress import Progress

@@ -6,10 +6,11 @@ import json
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from divergen_records import DatasetError
-from divergen_records.coco import Dataset, ImageInfo
-from divergen_records.masks import mask_to_polygons, segmentation_to_mask
 from numpy.typing import NDArray
+
+from ..dataset import Dataset, ImageInfo
+from ..errors import DatasetError
+from ..masks import mask_to_polygons, segmentation_to_mask
 
 __all__ = ["write_yolo"]
 

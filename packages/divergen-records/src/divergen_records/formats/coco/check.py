@@ -9,9 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from .dataset import ImageInfo
-from .errors import DatasetError, MaskError
-from .masks import check_segmentation, crop_segmentation
+from ...dataset import ImageInfo
+from ...errors import DatasetError, MaskError
+from ...masks import check_segmentation, crop_segmentation
 
 __all__ = ["Problems", "check_annotation", "check_pictures", "check_size", "name_pictures", "url_name"]
 

@@ -12,9 +12,9 @@ from typing import Any, BinaryIO, Literal, Self
 import msgspec
 import numpy as np
 
-from .dataset import Annotation, ImageInfo, frequency_of
-from .errors import DatasetError
-from .record import Category
+from ...dataset import Annotation, ImageInfo, frequency_of
+from ...errors import DatasetError
+from ...record import Category
 
 __all__ = ["DatasetWriter", "write_coco", "write_lvis"]
 

@@ -10,11 +10,11 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from pydantic import ValidationError
 
-from .coco_check import Problems, check_annotation, check_pictures, check_size, name_pictures, url_name
-from .dataset import Annotation, Dataset, ImageInfo, check_file_name, frequency_of
-from .errors import DatasetError, MaskError
-from .progress import Progress
-from .record import Category, Frequency
+from ...dataset import Annotation, Dataset, ImageInfo, check_file_name, frequency_of
+from ...errors import DatasetError, MaskError
+from ...progress import Progress
+from ...record import Category, Frequency
+from .check import Problems, check_annotation, check_pictures, check_size, name_pictures, url_name
 
 __all__ = ["read_dataset"]
 

@@ -1,0 +1,1 @@
+"""What data sets are read from and written as."""

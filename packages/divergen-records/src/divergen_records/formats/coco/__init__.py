@@ -1,0 +1,1 @@
+"""COCO and LVIS files: one JSON that names pictures, objects and categories."""
