@@ -53,7 +53,7 @@ def test_readme__commands_exist(readme: Path) -> None:
             found = command.get_command(context, arguments[0])
             assert found is not None, call
             command, context, arguments = found, click.Context(found, parent=context), arguments[1:]
-        if (name, command.name) != ("divergen", "minilvis"):  # passes everything on to divergen-gen
+        if (name, command.name) != ("divergen", "minilvis"):  # passes everything on to divergen-minilvis
             command.make_parser(context).parse_args(list(arguments))
 
 

@@ -252,6 +252,6 @@ def configs() -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def minilvis(arguments: tuple[str, ...]) -> None:
     """Make MiniLVIS, a long-tailed dataset of rendered scenes in LVIS format (`divergen minilvis --help`)."""
-    from divergen_gen.cli import minilvis as command
+    from divergen_minilvis.cli import make as command
 
     command.main(list(arguments), prog_name="divergen minilvis", standalone_mode=False)

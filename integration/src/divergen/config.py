@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from divergen_annotate.config import AnnotatorConfig, GrabCutConfig, RepairConfig
 from divergen_filter.config import CropConfig, EfficientNetLite0Config, EmbedderConfig, RulesConfig
-from divergen_gen.config import GeneratorConfig, ProceduralConfig
+from divergen_gen.config import GeneratorConfig
 from divergen_gen.counts import CountsConfig
+from divergen_minilvis.config import ProceduralConfig
 from divergen_paste.config import PasteConfig
 from divergen_records import Config
 from divergen_train.config import TrainConfig, preset

@@ -114,7 +114,7 @@ def _read(split: SplitConfig) -> Dataset:
 
 
 def _minilvis(run: Run, config: MiniLvisData) -> Splits:
-    from divergen_gen import make_minilvis
+    from divergen_minilvis import make_minilvis
 
     out = run.data / "minilvis"
     if not out.exists():

@@ -46,7 +46,7 @@ def make_data(folder: Path, per_category: int, scenes: int, categories: int) -> 
     minilvis = folder / "minilvis"
     if not minilvis.exists():
         subprocess.run(
-            ["divergen-gen", "minilvis", "--out", minilvis, "--train-images", str(scenes), "--val-images", "10"],
+            ["divergen-minilvis", "make", "--out", minilvis, "--train-images", str(scenes), "--val-images", "10"],
             check=True,
         )
     dataset = read_dataset(minilvis / "train.json", image_dir=minilvis)

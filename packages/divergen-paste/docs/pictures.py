@@ -1,6 +1,6 @@
 """Make this folder's pictures from rendered scenes, whose objects are the pool:
 
-divergen-gen minilvis --out mini --size 640 --train-images 24 --val-images 10
+divergen-minilvis make --out mini --size 640 --train-images 24 --val-images 10
 python docs/pictures.py mini
 """
 

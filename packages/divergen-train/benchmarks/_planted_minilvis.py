@@ -191,7 +191,7 @@ def only_pasted(target: Any) -> Any:
 def minilvis(seed: int, stages: Sequence[int], folder: Path, images: int, steps: int, judgements: int) -> None:
     """Train where the stages' checkpoints are not in the folder yet, then judge at each."""
     if not (folder / "train.json").exists():
-        subprocess.run(["divergen-gen", "minilvis", "--out", str(folder), "--seed", str(seed)], check=True)
+        subprocess.run(["divergen-minilvis", "make", "--out", str(folder), "--seed", str(seed)], check=True)
     train, val = read_dataset(folder / "train.json"), read_dataset(folder / "val.json")
     config = preset("quickstart").model_copy(update={"iterations": 480, "checkpoint_every": 24})
     if not all(stage_path(folder, stage).exists() for stage in stages):

@@ -45,7 +45,7 @@ def read(data: Path | None, scratch: Path) -> Dataset:
     if data is not None:
         return read_dataset(data / "annotations.json", image_dir=data / "images")
     made = ["--out", str(scratch / "minilvis"), "--train-images", "40", "--val-images", "10"]
-    subprocess.run(["divergen-gen", "minilvis", *made], check=True)
+    subprocess.run(["divergen-minilvis", "make", *made], check=True)
     return read_dataset(scratch / "minilvis" / "train.json")
 
 

@@ -1,4 +1,4 @@
-"""Prompts to pictures: text-to-image models and a procedural renderer, into one instance table."""
+"""Prompts to pictures: any text-to-image model, into one instance table."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -8,13 +8,11 @@ from .planning import Plan, plan
 from .protocol import Generator
 
 if TYPE_CHECKING:
-    from .config import DiffusersConfig, GeneratorConfig, IFCascadeConfig, ProceduralConfig
+    from .config import DiffusersConfig, GeneratorConfig, IFCascadeConfig
     from .diffusion.cascade import IFCascade
     from .diffusion.generator import DiffusersGenerator
     from .diffusion.model import Model
     from .execution import generate
-    from .minilvis import MiniLVIS, make_minilvis
-    from .renderer import ProceduralGenerator
 
 __all__ = [
     "CountsConfig",
@@ -24,13 +22,9 @@ __all__ = [
     "GeneratorConfig",
     "IFCascade",
     "IFCascadeConfig",
-    "MiniLVIS",
     "Model",
     "Plan",
-    "ProceduralConfig",
-    "ProceduralGenerator",
     "generate",
-    "make_minilvis",
     "plan",
 ]
 
@@ -41,11 +35,7 @@ _HOME = {
     "IFCascadeConfig": "config",
     "Model": "diffusion.model",
     "GeneratorConfig": "config",
-    "MiniLVIS": "minilvis",
-    "ProceduralConfig": "config",
-    "ProceduralGenerator": "renderer",
     "generate": "execution",
-    "make_minilvis": "minilvis",
 }
 """Where each name lives that needs numpy, OpenCV, a model or the table."""
 

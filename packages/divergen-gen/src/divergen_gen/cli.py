@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,7 @@ from typing import Any
 import click
 from divergen_records.command import Group
 
-__all__ = ["main", "minilvis"]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+__all__ = ["main"]
 
 
 @click.group(cls=Group)
@@ -24,9 +19,9 @@ def main() -> None:
 
     \b
     A generator is given as its kind and settings:
-      -g procedural,name=cgi,style=cgi
       -g diffusers,name=sd15,model=FOLDER_OR_HUB_ID,steps=30,size=512
       -g if,stage1=DeepFloyd/IF-I-XL-v1.0,stage2=DeepFloyd/IF-II-L-v1.0,swap=true
+      -g procedural,name=cgi,style=cgi                  with divergen-minilvis installed
     Several -g share each category's pictures.
     """
 
@@ -40,8 +35,7 @@ def _plan_options(command: Any) -> Any:
                 "--generator",
                 "generators",
                 multiple=True,
-                default=("procedural",),
-                show_default=True,
+                required=True,
                 help="KIND[,KEY=VALUE…]; once per generator.",
             ),
             click.option(
@@ -209,25 +203,3 @@ def personalize(
             )
         else:
             click.echo(f"{one.path}: was there")
-
-
-@main.command()
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder; must not be there yet.")
-@click.option("--train-images", type=click.IntRange(10), default=380, show_default=True, help="Scenes to train on.")
-@click.option("--val-images", type=click.IntRange(10), default=140, show_default=True, help="Scenes to evaluate on.")
-@click.option("--size", type=click.IntRange(64), default=256, show_default=True, help="Longer side, pixels.")
-@click.option("--categories", default="40", show_default=True, help="How many, or names separated by commas.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides every scene.")
-@click.option("--workers", type=click.IntRange(1), default=_cores, show_default="all cores", help="Processes.")
-def minilvis(out: Path, categories: str, **options: Any) -> None:
-    """Make MiniLVIS: a long-tailed instance segmentation dataset in LVIS v1 format, drawn, with exact masks.
-
-    \b
-    Example:
-      divergen-gen minilvis --out minilvis
-    """
-    from .minilvis import make_minilvis
-
-    chosen: int | list[str] = int(categories) if categories.isdecimal() else categories.split(",")
-    made = make_minilvis(out, categories=chosen, **options)
-    click.echo(f"{made.train}\n{made.val}")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
-from divergen_records import InstanceRecord, instance_id
+from divergen_records import Config, InstanceRecord, instance_id
 from divergen_records.images import encode_image, read_image
 
 from .protocol import Generator
 
-__all__ = ["FakeGenerator", "check_generator", "planned_record"]
+__all__ = ["FakeConfig", "FakeGenerator", "check_generator", "planned_record"]
 
 
 class FakeGenerator:
@@ -53,6 +54,30 @@ class FakeGenerator:
                 "alpha": encode_image(alpha, "png"),
             }
         )
+
+
+class FakeConfig(Config):
+    """The fake generator's settings, as a configuration names them.
+
+    Attributes:
+        name: Name of the generator.
+        size: Side of the picture, pixels.
+        fails_on: A category that becomes a row error.
+    """
+
+    kind: Literal["fake"] = "fake"
+    name: str = "fake"
+    size: int = 32
+    fails_on: str | None = None
+
+    @property
+    def revision(self) -> str:
+        """As `FakeGenerator.revision`."""
+        return self.build().revision
+
+    def build(self) -> FakeGenerator:
+        """Make the generator."""
+        return FakeGenerator(self.name, size=self.size, fails_on=[self.fails_on] if self.fails_on else ())
 
 
 def planned_record(category: str, seed: int, generator: Generator, prompt: str | None = None) -> InstanceRecord:

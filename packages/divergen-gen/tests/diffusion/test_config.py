@@ -91,10 +91,10 @@ def test_plan__measures_what_is_not_given(model, prompts):
 
 
 def test_run_and_preview__side_by_side(model, prompts, tmp_path):
-    generators = ["-g", f"diffusers,name=a,model={model('sd')},{OPTIONS}", "-g", "procedural,size=32"]
+    generators = ["-g", f"diffusers,name=a,model={model('sd')},{OPTIONS}", "-g", "fake,size=32"]
     output = call("run", prompts, "--table", tmp_path / "t.lance", "--per-category", 4, *generators)
     assert "a: 2 made, 0 failed, 0 were there" in output
-    assert "procedural: 2 made, 0 failed" in output
+    assert "fake: 2 made, 0 failed" in output
     sheet = tmp_path / "sheet.png"
     call("preview", prompts, "--out", sheet, "--each", 2, *generators)
     assert read_image(sheet).shape == (2 * 18 + 128, 2 * 2 * 128, 3)

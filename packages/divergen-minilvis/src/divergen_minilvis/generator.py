@@ -10,8 +10,8 @@ from typing import Literal, Self
 from divergen_records import ConfigError, InstanceRecord
 from divergen_records.images import encode_image
 
-from . import procedural
-from .pool import Pool
+from . import renderer
+from .workers import Workers
 
 __all__ = ["ProceduralGenerator", "revision"]
 
@@ -34,12 +34,12 @@ class ProceduralGenerator:
 
     Args:
         name: Name of the generator in this run.
-        style: One of `divergen_gen.procedural.STYLES`.
+        style: One of `divergen_minilvis.renderer.STYLES`.
         size: Side of the square picture, pixels.
         image_format: How pictures are stored.
         quality: Of JPEG and WebP, 1 to 100.
         workers: Processes; pictures do not depend on it. More than one needs an importable ``__main__``.
-        spoilt: One of `divergen_gen.procedural.SPOILT`: every picture is harmful in this way.
+        spoilt: One of `divergen_minilvis.renderer.SPOILT`: every picture is harmful in this way.
 
     Raises:
         ConfigError: The style, or the way to spoil, is unknown.
@@ -56,13 +56,13 @@ class ProceduralGenerator:
         workers: int = 1,
         spoilt: str | None = None,
     ) -> None:
-        if style not in procedural.STYLES:
-            raise ConfigError(f"style {style!r}: the procedural renderer has {', '.join(procedural.STYLES)}")
-        if spoilt not in (None, *procedural.SPOILT):
-            raise ConfigError(f"spoilt {spoilt!r}: the procedural renderer has {', '.join(procedural.SPOILT)}")
+        if style not in renderer.STYLES:
+            raise ConfigError(f"style {style!r}: the procedural renderer has {', '.join(renderer.STYLES)}")
+        if spoilt not in (None, *renderer.SPOILT):
+            raise ConfigError(f"spoilt {spoilt!r}: the procedural renderer has {', '.join(renderer.SPOILT)}")
         self.name = name
         self.revision = revision(style=style, size=size, image_format=image_format, quality=quality, spoilt=spoilt)
-        self._pool = Pool(_Drawing(style, size, image_format, quality, spoilt), workers)
+        self._pool = Workers(_Drawing(style, size, image_format, quality, spoilt), workers)
 
     def __call__(self, records: Sequence[InstanceRecord]) -> Sequence[InstanceRecord]:
         """Complete planned records, in order."""
@@ -90,14 +90,14 @@ class _Drawing:
     spoilt: str | None
 
     def __call__(self, record: InstanceRecord) -> InstanceRecord:
-        program = procedural.known(record.category)
+        program = renderer.known(record.category)
         if program is None:
             return record.failed(
                 "gen",
                 f"the procedural renderer has no program for category {record.category!r}; "
                 "use another generator for it, or leave it out",
             )
-        image, alpha = procedural.render_picture(
+        image, alpha = renderer.render_picture(
             program, record.prompt, seed=record.seed, size=self.size, style=self.style, spoilt=self.spoilt
         )
         return record.model_copy(

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import procedural
+from .. import renderer
 from .background import Place, draw_place
 from .camera import photograph
 from .clutter import Cutout, draw_clutter
@@ -111,8 +111,8 @@ def _draw(rng: np.random.Generator, name: str | None, spot: Spot, distractors: S
         return draw_clutter(rng, size)
     shown = distractors[int(rng.integers(len(distractors)))] if name is None else name
     view = "top" if not spot.standing and rng.random() < 0.5 else ""
-    attributes = procedural.Attributes(view=view)
-    rendering = procedural.render_object(
+    attributes = renderer.Attributes(view=view)
+    rendering = renderer.render_object(
         shown, attributes, seed=int(rng.integers(2**62)), size=max(24, size), style="real"
     )
     return Cutout(rendering.rgb, rendering.alpha, rendering.clear)

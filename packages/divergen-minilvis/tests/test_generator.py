@@ -2,45 +2,21 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from divergen_gen import Generator, ProceduralConfig, ProceduralGenerator, procedural
-from divergen_gen.config import GeneratorConfig
-from divergen_gen.testing import FakeGenerator, check_generator, planned_record
-from divergen_records import ConfigError
+from divergen_minilvis import ProceduralConfig, ProceduralGenerator, renderer
+from divergen_records import ConfigError, InstanceRecord, instance_id
 from divergen_records.images import read_image
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 
-@pytest.mark.parametrize(
-    "build",
-    [FakeGenerator, lambda: ProceduralConfig(size=64).build(), lambda: ProceduralConfig(size=64, workers=2).build()],
-    ids=["fake", "procedural", "procedural in processes"],
-)
-def test_every_generator__keeps_the_contract(build):
-    made = []
-
-    def tracked():
-        made.append(build())
-        return made[-1]
-
-    check_generator(tracked, "teapot")
-    for generator in made:
-        if isinstance(generator, ProceduralGenerator):
-            generator.close()
-
-
-def test_check_generator__notices_a_counter():
-    class Counting(FakeGenerator):
-        def __call__(self, records):
-            shifted = [record.model_copy(update={"seed": record.seed + len(self.calls)}) for record in records]
-            made = super().__call__(shifted)
-            return [m.model_copy(update={"seed": r.seed}) for m, r in zip(made, records, strict=True)]
-
-    with pytest.raises(AssertionError, match="depends on its record only"):
-        check_generator(Counting, "teapot")
-
-
-def test_procedural_generator__is_a_generator():
-    assert isinstance(ProceduralGenerator(), Generator)
+def planned_record(category, seed, generator, prompt=None):
+    planned = {
+        "category": category,
+        "prompt": prompt or f"a photo of a single {category}, in a white background",
+        "generator": generator.name,
+        "generator_revision": generator.revision,
+        "seed": seed,
+    }
+    return InstanceRecord(id=instance_id(**planned), category_id=1, **planned)
 
 
 @pytest.mark.parametrize("image_format", ["jpeg", "png", "webp"])
@@ -78,7 +54,7 @@ def test_procedural_generator__unknown_style():
 
 
 def test_procedural_config__same_revision_as_what_it_builds():
-    for style in procedural.STYLES:
+    for style in renderer.STYLES:
         config = ProceduralConfig(style=style, size=64, quality=80)
         assert config.build().revision == config.revision
 
@@ -91,7 +67,7 @@ def test_procedural_config__revision_changes_with_what_changes_pictures():
 
 
 def test_procedural_generator__spoilt_pictures():
-    assert set(get_args(get_args(ProceduralConfig.model_fields["spoilt"].annotation)[0])) == set(procedural.SPOILT)
+    assert set(get_args(get_args(ProceduralConfig.model_fields["spoilt"].annotation)[0])) == set(renderer.SPOILT)
     prompt = "a photo of a single cup, in a white background"
 
     def draw(spoilt, seed):
@@ -111,10 +87,6 @@ def test_procedural_generator__spoilt_pictures():
         ProceduralGenerator(spoilt="melted")
 
 
-def test_generator_config__told_apart_by_kind():
-    adapter = TypeAdapter(GeneratorConfig)
-    assert adapter.validate_python({"kind": "procedural", "size": 64}) == ProceduralConfig(size=64)
-    with pytest.raises(ValidationError, match="procedural"):
-        adapter.validate_python({"kind": "magic"})
+def test_procedural_config__unknown_style():
     with pytest.raises(ValidationError, match="not a style"):
-        adapter.validate_python({"kind": "procedural", "style": "oil"})
+        ProceduralConfig(style="oil")

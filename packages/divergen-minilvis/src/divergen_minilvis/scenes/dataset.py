@@ -18,8 +18,8 @@ from divergen_records.coco import Annotation, ImageInfo, frequency_of, write_lvi
 from divergen_records.images import encode_image
 from divergen_records.masks import encode_rle, mask_to_bbox
 
-from .. import procedural
-from ..pool import Pool
+from .. import renderer
+from ..workers import Workers
 from .scene import draw_scene
 from .tail import assign_categories, zipf_counts
 from .vocabulary import describe
@@ -137,13 +137,13 @@ def _umask() -> int:
 
 def _choose(categories: int | Sequence[str], seed: int) -> list[str]:
     """Names of the categories, the most frequent one first."""
-    known = procedural.category_names()
+    known = renderer.category_names()
     rng = np.random.default_rng(derive_seed(seed, "minilvis", "categories"))
     if isinstance(categories, int):
         if not 2 <= categories <= len(known):
             raise ConfigError(f"categories: {categories} is not in 2..{len(known)}, what the procedural renderer knows")
         return [known[i] for i in rng.permutation(len(known))[:categories]]
-    found = {name: procedural.known(name) for name in categories}
+    found = {name: renderer.known(name) for name in categories}
     unknown = [name for name, program in found.items() if program is None]
     if unknown:
         raise ConfigError(
@@ -178,10 +178,10 @@ def _draw(job: _Job, size: int, distractors: tuple[str, ...]) -> _Drawn:
 def _draw_all(
     jobs: Sequence[_Job], folder: Path, names: Sequence[str], size: int, workers: int, progress: bool
 ) -> list[_Drawn]:
-    distractors = tuple(sorted(set(procedural.category_names()) - set(names)))
+    distractors = tuple(sorted(set(renderer.category_names()) - set(names)))
     for split in HEAD_SHARE:
         (folder / split).mkdir()
-    pool = Pool(partial(_draw, size=size, distractors=distractors), workers)
+    pool = Workers(partial(_draw, size=size, distractors=distractors), workers)
     drawn = []
     try:
         with Progress("MiniLVIS", len(jobs), unit="scenes") if progress else nullcontext() as bar:

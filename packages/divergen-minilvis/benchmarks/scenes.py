@@ -9,8 +9,8 @@ import time
 import cv2
 import numpy as np
 from divergen_gen import ProceduralConfig, plan
-from divergen_gen.minilvis.scene import draw_scene
-from divergen_gen.procedural import category_names
+from divergen_minilvis.renderer import category_names
+from divergen_minilvis.scenes.scene import draw_scene
 from divergen_records import Category, PromptRecord
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from divergen_gen.minilvis.tail import assign_categories, zipf_counts
+from divergen_minilvis.scenes.tail import assign_categories, zipf_counts
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from divergen_gen.procedural import (
+from divergen_minilvis.renderer import (
     STYLES,
     Attributes,
     category_names,
@@ -9,7 +9,7 @@ from divergen_gen.procedural import (
     render_object,
     render_picture,
 )
-from divergen_gen.procedural.patterns import PATTERNS
+from divergen_minilvis.renderer.patterns import PATTERNS
 from divergen_records import ConfigError, RowError
 
 SIZE = 72

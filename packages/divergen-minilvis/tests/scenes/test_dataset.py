@@ -2,7 +2,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from divergen_gen import make_minilvis
+from divergen_minilvis import make_minilvis
 from divergen_records import ConfigError, DatasetError
 from divergen_records.coco import load_sample, read_dataset
 from divergen_records.images import read_image
@@ -77,7 +77,7 @@ def test_make_minilvis__leaves_nothing_behind_when_it_fails(tmp_path, monkeypatc
     def fail(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("divergen_gen.minilvis.dataset.write_lvis", fail)
+    monkeypatch.setattr("divergen_minilvis.scenes.dataset.write_lvis", fail)
     with pytest.raises(DatasetError, match="No space left"):
         make_minilvis(tmp_path / "out", **SMALL)
     assert list(tmp_path.iterdir()) == []

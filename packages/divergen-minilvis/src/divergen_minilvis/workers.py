@@ -14,13 +14,13 @@ from typing import Generic, TypeVar
 
 from divergen_records import DivergenError
 
-__all__ = ["Pool"]
+__all__ = ["Workers"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Pool(Generic[Item, Result]):
+class Workers(Generic[Item, Result]):
     """Applies a function to items, in this process or in several; what it returns does not depend on how many.
 
     Processes are spawned, at the first use: a fork of a process with threads (torch, Lance, OpenCV) may hang.

@@ -1,5 +1,5 @@
 import pytest
-from divergen_gen.procedural import Attributes, parse_attributes
+from divergen_minilvis.renderer import Attributes, parse_attributes
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 import pytest
-from divergen_gen.procedural import CATEGORIES, category_names, known
+from divergen_minilvis.renderer import CATEGORIES, category_names, known
 
 COCO = """
 person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant stop_sign parking_meter bench

@@ -6,7 +6,7 @@ OMP_NUM_THREADS=1 taskset -c 0 python packages/divergen-gen/benchmarks/render.py
 import time
 
 import click
-from divergen_gen.procedural import STYLES, category_names, render_picture
+from divergen_minilvis.renderer import STYLES, category_names, render_picture
 
 
 @click.command(help=__doc__)

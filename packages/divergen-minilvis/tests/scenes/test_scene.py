@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
-from divergen_gen.minilvis import textures
-from divergen_gen.minilvis.background import draw_place
-from divergen_gen.minilvis.camera import photograph
-from divergen_gen.minilvis.clutter import draw_clutter
-from divergen_gen.minilvis.layout import Spot, arrange
-from divergen_gen.minilvis.scene import draw_scene
-from divergen_gen.minilvis.vocabulary import describe
-from divergen_gen.procedural import category_names
+from divergen_minilvis.renderer import category_names
+from divergen_minilvis.scenes import textures
+from divergen_minilvis.scenes.background import draw_place
+from divergen_minilvis.scenes.camera import photograph
+from divergen_minilvis.scenes.clutter import draw_clutter
+from divergen_minilvis.scenes.layout import Spot, arrange
+from divergen_minilvis.scenes.scene import draw_scene
+from divergen_minilvis.scenes.vocabulary import describe
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_draw_scene__depends_on_its_arguments_only():
 
 
 def test_draw_scene__mask_is_where_the_object_changes_the_picture(monkeypatch):
-    import divergen_gen.minilvis.scene as module
+    import divergen_minilvis.scenes.scene as module
 
     monkeypatch.setattr(module, "photograph", lambda rng, scene: np.round(scene * 255).astype(np.uint8))
     monkeypatch.setattr(module, "_copies", lambda rng, categories, most: list(categories))

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import cv2
 import numpy as np
-from divergen_gen.procedural import STYLES, category_names, render_picture
+from divergen_minilvis.renderer import STYLES, category_names, render_picture
 
 SHOWN = "cup,car,teapot,chair,banana,umbrella,bicycle,giraffe,potted_plant,donut,backpack,airplane"
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from divergen_gen.procedural import solids
-from divergen_gen.procedural.builder import Builder
-from divergen_gen.procedural.raster import View, rasterise
+from divergen_minilvis.renderer import solids
+from divergen_minilvis.renderer.builder import Builder
+from divergen_minilvis.renderer.raster import View, rasterise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
