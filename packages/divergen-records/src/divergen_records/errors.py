@@ -10,6 +10,7 @@
   x TableError           an instance table cannot be used
     · SchemaTooNew       it was written by a newer version
     · CommitError        a commit did not go through (disk full, too many writers)
+  x ExistsError          something is there already and was not to be replaced
   x RunLocked            somebody else works in this folder
   x RowError             this one row failed; it becomes the row's `error`, the rest goes on
 
@@ -26,6 +27,7 @@ __all__ = [
     "ConfigError",
     "DatasetError",
     "DivergenError",
+    "ExistsError",
     "ImageError",
     "MaskError",
     "MissingExtra",
@@ -76,6 +78,10 @@ class SchemaTooNew(TableError):
 
 class CommitError(TableError):
     """A commit did not go through; nothing of it is in the table."""
+
+
+class ExistsError(DivergenError):
+    """Something is there already, and was not to be replaced."""
 
 
 class RunLocked(DivergenError):

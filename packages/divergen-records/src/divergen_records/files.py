@@ -1,0 +1,264 @@
+"""Write files: whole or not at all, in UTF-8, never over what is there unless asked; what a kill left is swept.
+
+A file is written under a hidden name beside it, ``.NAME.HOST.PID.N.tmp``, brought to the disk, and renamed. The first
+write into a folder removes what dead processes left there. Folders: see `divergen_records.folders`.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import itertools
+import os
+import platform
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from .errors import DatasetError, ExistsError, RunLocked
+
+__all__ = [
+    "locked",
+    "make_folder",
+    "new_name",
+    "read_text",
+    "refuse_existing",
+    "sweep",
+    "sync",
+    "write_bytes",
+    "write_text",
+    "writing",
+    "writing_text",
+]
+
+_TEMPORARY = re.compile(r"\..+\.(?P<host>[^.]+)\.(?P<pid>\d+)\.\d+\.tmp")
+_OTHER_HOST_SECONDS = 86_400
+"""A temporary file of another machine, whose processes cannot be seen from here, is dead when so old."""
+
+_NAME_BYTES = 255
+_WRITE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+
+_numbers = itertools.count()
+_mine: set[Path] = set()
+_swept: set[Path] = set()
+
+
+def refuse_existing(*paths: Path | str | None, overwrite: bool) -> None:
+    """Refuse to write where something is, a broken link included.
+
+    Args:
+        paths: Files to be written; None is one that was not asked for.
+        overwrite: Files that are there may be replaced; folders never.
+
+    Raises:
+        ExistsError: If something is there.
+    """
+    for path in (Path(path) for path in paths if path is not None):
+        if path.is_dir():
+            raise ExistsError(f"{path} is a folder; give the name of a file")
+        if not overwrite and os.path.lexists(path):
+            raise ExistsError(f"{path} is there already; choose another name, or replace it with --overwrite")
+
+
+@contextmanager
+def writing(path: Path | str, *, overwrite: bool = False) -> Iterator[BinaryIO]:
+    """A binary file that appears under its name when the block ends well; folders above it are made.
+
+    A link at ``path`` is replaced, not followed.
+
+    Args:
+        path: The file.
+        overwrite: Replace a file that is there.
+
+    Raises:
+        ExistsError: If something is there, at the start or at the end.
+        OSError: If it cannot be written; names ``path``.
+    """
+    path = Path(path)
+    refuse_existing(path, overwrite=overwrite)
+    with _naming(path):
+        make_folder(path.parent)
+        sweep(path.parent)
+        with new_name(path) as temporary:
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            _put(temporary, path, overwrite)
+            sync(path.parent)
+
+
+@contextmanager
+def writing_text(path: Path | str, *, overwrite: bool = False) -> Iterator[TextIO]:
+    """A UTF-8 text file that appears under its name when the block ends well; see `writing`."""
+    with writing(path, overwrite=overwrite) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="\n", write_through=True)
+        try:
+            yield text
+            text.flush()
+        finally:
+            with suppress(OSError, ValueError):  # a disk that is full fails again
+                text.detach()
+
+
+def write_bytes(path: Path | str, data: bytes, *, overwrite: bool = False) -> None:
+    """Write a whole file or nothing; see `writing`."""
+    with writing(path, overwrite=overwrite) as file:
+        file.write(data)
+
+
+def write_text(path: Path | str, text: str, *, overwrite: bool = False) -> None:
+    """Write a whole UTF-8 text file or nothing; see `writing`."""
+    write_bytes(path, text.encode("utf-8"), overwrite=overwrite)
+
+
+def read_text(path: Path | str) -> str:
+    """A UTF-8 text file, without its byte order mark if it has one.
+
+    Raises:
+        DatasetError: If it is no UTF-8; names the first line that is not.
+        OSError: If it cannot be read.
+    """
+    data = Path(path).read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DatasetError(
+            f"{path}, line {line}: this is no UTF-8 text (byte 0x{data[error.start]:02x}, Latin-1 perhaps, or no text "
+            f"at all); save it as UTF-8, for example: iconv -f latin1 -t utf8 {Path(path).name}"
+        ) from error
+
+
+@contextmanager
+def locked(lock: Path, what: str) -> Iterator[None]:
+    """Hold a lock file; the lock goes with the process that holds it.
+
+    Args:
+        lock: The file, made where it is missing.
+        what: What is held, for the message.
+
+    Raises:
+        RunLocked: If another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    held = FileLock(lock, timeout=0)
+    try:
+        held.acquire()
+    except Timeout:
+        raise RunLocked(f"another process works on {what}; wait for it, stop it, or use another --out") from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
+@contextmanager
+def new_name(path: Path) -> Iterator[Path]:
+    """A name beside ``path`` that nobody has; what lies under it when the block ends is removed."""
+    end = f".{_host()}.{os.getpid()}.{next(_numbers)}.tmp"
+    stem = os.fsdecode(os.fsencode(path.name)[: _NAME_BYTES - len(end) - 1])
+    temporary = path.with_name(f".{stem}{end}")
+    _mine.add(temporary)
+    try:
+        yield temporary
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        _mine.discard(temporary)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that dead processes left in a folder; looks once in the life of this process."""
+    folder = folder.absolute()
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with suppress(OSError):  # what cannot be looked at or removed is left; the write itself will say why
+        for entry in os.scandir(folder):
+            if _TEMPORARY.fullmatch(entry.name) and _is_dead(Path(entry.path)):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are missing.
+
+    Raises:
+        NotADirectoryError: If a file has the name of one of them.
+        OSError: If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
+
+
+def sync(folder: Path) -> None:
+    """Bring a folder's list of names to the disk, where the system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _put(temporary: Path, path: Path, overwrite: bool) -> None:
+    """Give a finished file its name; without ``overwrite`` not even over what has come there meanwhile."""
+    if not overwrite:
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            refuse_existing(path, overwrite=False)
+            raise
+        except OSError:  # a file system without hard links: look, then rename
+            refuse_existing(path, overwrite=False)
+        else:
+            return
+    temporary.replace(path)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an error of writing name the file that was asked for, not the temporary one."""
+    try:
+        yield
+    except OSError as error:
+        temporary = error.filename is not None and _TEMPORARY.fullmatch(Path(error.filename).name)
+        if temporary or (error.filename is None and error.errno in _WRITE_FAULTS):
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+@cache
+def _host() -> str:
+    """This machine; in a container this container, for processes of another are not seen from here."""
+    name = re.sub(r"[^\w-]", "-", platform.node())[:32] or "host"
+    with suppress(OSError):
+        return f"{name}-{re.sub('[^0-9]', '', str(Path('/proc/self/ns/pid').readlink()))}"
+    return name
+
+
+def _is_dead(path: Path) -> bool:
+    """Whether nobody writes a temporary file any more."""
+    match = _TEMPORARY.fullmatch(path.name)
+    assert match
+    if match["host"] != _host():
+        return time.time() - path.lstat().st_mtime > _OTHER_HOST_SECONDS
+    pid = int(match["pid"])
+    return path not in _mine if pid == os.getpid() else not _runs(pid)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # it is somebody else's, or no process id of this system
+        return True
+    return True

@@ -1,0 +1,203 @@
+"""Folders of several outputs: they appear under their name when they are complete, and know what was written.
+
+While it is made, a folder ``OUT`` lies in ``.OUT.unfinished/out`` beside it, under a lock: a second writer is refused,
+and what a kill left is taken up again (`resumable_folder`) or emptied (`new_folder`) by the next. A finished folder
+holds ``.divergen.json``, the list of what the command wrote. With ``overwrite``, a folder all of whose files are on its
+list is swapped for the new one; one that holds anything else is refused, for that is the user's.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from .errors import DatasetError, ExistsError
+from .files import locked, make_folder, read_text, sync, write_bytes, write_text
+
+__all__ = ["MARK", "Unfinished", "new_folder", "resumable_folder"]
+
+MARK = ".divergen.json"
+"""In a finished folder: what the command wrote."""
+
+_DROPPINGS = frozenset([".DS_Store", "Thumbs.db", "desktop.ini"])
+"""What systems put into folders that one only looks at."""
+
+
+class _Written(msgspec.Struct):
+    files: list[str]
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A folder that is being made.
+
+    Attributes:
+        path: What becomes the folder.
+        parts: For notes of what is done; not in the finished folder.
+        out: The name that it will have.
+    """
+
+    path: Path
+    parts: Path
+    out: Path
+
+
+@contextmanager
+def new_folder(out: Path | str, *, overwrite: bool = False) -> Iterator[Path]:
+    """A folder to write into; it becomes ``out`` when the block ends well, else nothing is left of it.
+
+    Args:
+        out: The folder; an empty one may be there. A link to a folder is followed.
+        overwrite: Replace a folder that a command wrote before.
+
+    Raises:
+        ExistsError: If ``out`` is there and may not be replaced.
+        RunLocked: If another process makes the same folder.
+    """
+    with _unfinished(Path(out), None, overwrite) as folder:
+        yield folder.path
+
+
+@contextmanager
+def resumable_folder(out: Path | str, settings: str, *, overwrite: bool = False) -> Iterator[Unfinished]:
+    """As `new_folder`, but what a killed or failed block leaves is carried on by the next with the same settings.
+
+    Args:
+        out: The folder.
+        settings: Whatever decides what is written, for example a hash.
+        overwrite: Replace a folder that a command wrote before, and what other settings left unfinished.
+
+    Raises:
+        ExistsError: If ``out``, or the unfinished work of other settings, is there and may not be replaced.
+        RunLocked: If another process makes the same folder.
+    """
+    with _unfinished(Path(out), settings, overwrite) as folder:
+        yield folder
+
+
+@contextmanager
+def _unfinished(out: Path, settings: str | None, overwrite: bool) -> Iterator[Unfinished]:
+    target = Path(os.path.realpath(out))
+    work = target.parent / f".{target.name}.unfinished"
+    if not os.path.lexists(work):
+        _refuse(out, target, overwrite)
+    with _working(work, out):
+        keep = (work / "settings").exists()
+        try:
+            _restore(work, target)
+            _refuse(out, target, overwrite)
+            folder = Unfinished(work / "out", work / "parts", target)
+            _begin(work, folder, settings, overwrite)
+            keep = settings is not None
+            yield folder
+            _finish(folder)
+            _swap(work, target)
+            keep = False
+        finally:
+            if not keep:
+                shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _working(work: Path, out: Path) -> Iterator[None]:
+    """Hold the folder of unfinished work, made where it is missing."""
+    while True:
+        make_folder(work)
+        if work.is_symlink():
+            raise ExistsError(f"{work} is a link; unfinished work is kept there, so remove it")
+        with locked(work / "lock", str(out)):
+            if (work / "lock").exists():  # else another process has just finished and removed it
+                yield
+                return
+
+
+def _restore(work: Path, target: Path) -> None:
+    """Undo or complete a swap that was killed half way."""
+    replaced = work / "replaced"
+    if replaced.exists() and not target.exists():
+        replaced.rename(target)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _refuse(out: Path, target: Path, overwrite: bool) -> None:
+    if not os.path.lexists(target):
+        return
+    if not target.is_dir():
+        raise ExistsError(f"{out} is a file; give the name of a folder")
+    if os.path.ismount(target):
+        raise ExistsError(f"{out} is the root of a file system, which cannot be swapped; give a folder inside it")
+    if not any(target.iterdir()):
+        return
+    if not overwrite:
+        raise ExistsError(f"{out} is there already; choose another folder, or replace it with --overwrite")
+    foreign = _foreign(target)
+    if foreign:
+        more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
+        raise ExistsError(
+            f"{out} holds what was not written by the command that made it ({', '.join(foreign[:3])}{more}), so it is "
+            "not replaced; move these away, or choose another folder"
+        )
+
+
+def _foreign(folder: Path) -> list[str]:
+    """Files of a folder that no command wrote; all of them where there is no list."""
+    try:
+        written = set(msgspec.json.decode(read_text(folder / MARK), type=_Written).files)
+    except (OSError, msgspec.DecodeError, DatasetError):
+        written = set()
+    found = (_told(path, folder) for path in _files(folder) if path.name not in _DROPPINGS)
+    return sorted(name for name in found if name not in written and name != MARK)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for above, _, names in os.walk(folder):
+        yield from (Path(above, name) for name in names)
+
+
+def _told(path: Path, folder: Path) -> str:
+    """The path inside the folder as text; bytes that are no UTF-8 are written out."""
+    return path.relative_to(folder).as_posix().encode("utf-8", "backslashreplace").decode()
+
+
+def _begin(work: Path, folder: Unfinished, settings: str | None, overwrite: bool) -> None:
+    noted = work / "settings"
+    before = read_text(noted) if noted.exists() else None
+    if settings is None or before != settings:
+        if before is not None and not overwrite:
+            raise ExistsError(
+                f"{folder.out}: unfinished work with other settings is there ({work}); finish that one, or drop it "
+                "with --overwrite"
+            )
+        noted.unlink(missing_ok=True)
+        for path in (folder.path, folder.parts):
+            shutil.rmtree(path, ignore_errors=True)
+    (folder.path / MARK).unlink(missing_ok=True)  # of a process that was killed just before the swap
+    folder.path.mkdir(exist_ok=True)
+    folder.parts.mkdir(exist_ok=True)
+    if settings is not None:
+        write_text(noted, settings, overwrite=True)
+
+
+def _finish(folder: Unfinished) -> None:
+    """Bring everything to the disk and note what was written, last."""
+    names = []
+    for path in _files(folder.path):
+        names.append(_told(path, folder.path))
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    names.sort()
+    write_bytes(folder.path / MARK, msgspec.json.encode(_Written(names)))
+
+
+def _swap(work: Path, target: Path) -> None:
+    """Put the new folder into place. A process that has a file of the old one open keeps it until it closes it."""
+    if target.exists():
+        target.rename(work / "replaced")
+    (work / "out").rename(target)
+    sync(target.parent)
