@@ -151,15 +151,15 @@ def _further_scores(pipeline: Pipeline) -> None:
 
 
 def _pool(pipeline: Pipeline) -> None:
-    from divergen_paste import InstancePool
+    from divergen_paste import InstancePool, pool_from_dataset, pool_from_table
 
     run, pastes = pipeline.run, pipeline.config.pastes
     if pastes != "generated" and not run.real_pool.exists():
-        InstancePool.from_dataset(pipeline.splits.train, run.real_pool)
+        pool_from_dataset(pipeline.splits.train, run.real_pool)
     if pastes == "real" or (run.pool.exists() and InstancePool.open(run.pool).is_current(run.table)):
         return
     shutil.rmtree(run.pool, ignore_errors=True)
-    InstancePool.build(run.table, run.pool, where="kept")
+    pool_from_table(run.table, run.pool, where="kept")
 
 
 def _bake(pipeline: Pipeline) -> None:

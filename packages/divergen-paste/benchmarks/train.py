@@ -17,8 +17,8 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from divergen_paste import InstancePool, Paster, area_statistics
-from divergen_paste.bench import make_scene
+from divergen_paste import Paster, area_statistics, pool_from_dataset
+from divergen_paste.bench.report import make_scene
 from divergen_paste.functional import instance_annotation
 from divergen_paste.torchvision import PasteDataset
 from divergen_records.coco import read_dataset
@@ -37,7 +37,7 @@ def main(data: Path | None, iterations: int, only: str | None) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = write_scenes(Path(name) / "data") if data is None else data
         dataset = read_dataset(folder / "annotations.json")
-        pool = InstancePool.from_dataset(dataset, Path(name) / "pool", progress=False)
+        pool = pool_from_dataset(dataset, Path(name) / "pool", progress=False)
         paster = Paster(pool, area_statistics(dataset), seed=0)
         click.echo(f"{len(dataset.images)} images, {pool}, batches of {BATCH}, {SIZE} px")
         if only != "detectron2":

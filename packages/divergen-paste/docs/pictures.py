@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import cv2
 import numpy as np
-from divergen_paste import InstancePool, Paster, area_statistics
+from divergen_paste import InstancePool, Paster, area_statistics, pool_from_dataset
 from divergen_paste.blending import BLENDS
 from divergen_paste.paster import Placement
 from divergen_paste.preview import preview_sheet, stack_tiles
@@ -29,7 +29,7 @@ def main(minilvis: Path, scene: int) -> None:
     """Write preview.jpg, blends.jpg and appearance.jpg beside this script."""
     train, val = (read_dataset(minilvis / f"{name}.json", image_dir=minilvis) for name in ("train", "val"))
     with tempfile.TemporaryDirectory() as folder:
-        pool = InstancePool.from_dataset(val, Path(folder) / "pool", min_area=5000, whole_only=True, progress=False)
+        pool = pool_from_dataset(val, Path(folder) / "pool", min_area=5000, whole_only=True, progress=False)
         paster = Paster(pool, area_statistics(train), count="fixed", max_instances=5, min_pixels=300, seed=3)
         write("preview", preview_sheet(train, paster, count=2, start=scene, width=300), 75)
         sample = replace(load_sample(train, train.images[scene]), instances=())

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from divergen_paste import InstancePool
-from divergen_paste.build import build_pool
-from divergen_paste.crops import Crop, make_crop
+from divergen_paste.pool.build import build_pool
+from divergen_paste.pool.crops import Crop, make_crop
 from divergen_records import Category
 from divergen_records.coco import Annotation, Dataset, ImageInfo
 from divergen_records.images import encode_image

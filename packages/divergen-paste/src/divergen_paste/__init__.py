@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from .functional import paste
     from .paster import Paster
     from .pool import InstancePool
+    from .pool.from_dataset import pool_from_dataset
+    from .pool.from_files import pool_from_files, pool_from_folder, pool_from_pools_json
+    from .pool.from_path import pool_from_path
+    from .pool.from_table import pool_from_table
     from .sampling import InstanceSampler
     from .scale import SizeSampler
     from .statistics import area_statistics, read_statistics, write_statistics
@@ -29,6 +33,12 @@ __all__ = [
     "area_statistics",
     "bake",
     "paste",
+    "pool_from_dataset",
+    "pool_from_files",
+    "pool_from_folder",
+    "pool_from_path",
+    "pool_from_pools_json",
+    "pool_from_table",
     "read_statistics",
     "write_statistics",
 ]
@@ -44,6 +54,12 @@ _LAZY = {
     "area_statistics": "statistics",
     "bake": "baking",
     "paste": "functional",
+    "pool_from_dataset": "pool.from_dataset",
+    "pool_from_files": "pool.from_files",
+    "pool_from_folder": "pool.from_files",
+    "pool_from_path": "pool.from_path",
+    "pool_from_pools_json": "pool.from_files",
+    "pool_from_table": "pool.from_table",
     "read_statistics": "statistics",
     "write_statistics": "statistics",
 }

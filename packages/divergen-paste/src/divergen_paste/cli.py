@@ -55,7 +55,7 @@ def main() -> None:
 @IMAGES
 @click.option("--max-side", default=512, show_default=True, help="Larger crops are reduced to so many pixels.")
 @click.option("--format", "image_format", type=click.Choice(["jpeg", "png"]), default="jpeg", help="Of the crops.")
-@click.option("--workers", default=1, show_default=True, help="Threads.")
+@click.option("--workers", default=0, show_default=True, help="Processes; 0 works in this one.")
 @OVERWRITE
 def pool(
     source: Path, out: Path, kind: str | None, where: str, categories: Path | None, images: Path | None, **options: Any
@@ -70,9 +70,9 @@ def pool(
     divergen-paste pool train.json --images train2017 --out copy_paste_pool
     divergen-paste pool cutouts/ --categories train.json --out pool
     """
-    from .sources import build_from_source
+    from .pool.from_path import pool_from_path
 
-    made = build_from_source(source, out, kind=kind, where=where, categories=categories, images=images, **options)
+    made = pool_from_path(source, out, kind=kind, where=where, categories=categories, images=images, **options)
     click.echo(repr(made))
     for reason, count in made.manifest.skipped.items():
         click.echo(f"skipped: {count} x {reason}")

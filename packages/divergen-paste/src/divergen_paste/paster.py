@@ -15,10 +15,10 @@ from .appearance import jitter_colours, resize_crop, rotate_crop
 from .blending import BLENDS
 from .composite import Compositor
 from .errors import PoolError
-from .matching import Quality, match_quality, measure_quality
 from .options import Blend, Count, Place
 from .placing import PLACES, centre_in
 from .pool import InstancePool
+from .quality import Quality, match_quality, measure_quality
 from .sampling import COUNTS, InstanceSampler
 from .scale import SizeSampler
 from .statistics import Statistics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -12,11 +13,12 @@ from divergen_records import MaskError
 from divergen_records.images import encode_image
 from numpy.typing import NDArray
 
-from .errors import PoolError
+from ..errors import PoolError
 
 __all__ = [
     "LEVELS",
     "Crop",
+    "EncodedCrop",
     "decode_alpha",
     "decode_image",
     "encode_crop",
@@ -47,6 +49,34 @@ class Crop:
     category_id: int
     source: str
     score: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedCrop:
+    """A crop as a pool stores it.
+
+    Attributes:
+        levels: For each level of the pyramid the encoded picture and the encoded alpha.
+        size: (height, width) of the whole crop, pixels.
+        area: Pixels of its mask.
+        category_id: Category id in the dataset.
+        source: Where it comes from.
+        score: How good it is, NaN where nobody said.
+    """
+
+    levels: Sequence[tuple[bytes, bytes]]
+    size: tuple[int, int]
+    area: int
+    category_id: int
+    source: str
+    score: float
+
+    @classmethod
+    def of(cls, crop: Crop, image_format: Literal["jpeg", "png"] = "jpeg", quality: int = 95) -> EncodedCrop:
+        """Encode a crop."""
+        size = crop.mask.shape[0], crop.mask.shape[1]
+        levels = encode_crop(crop, image_format, quality)
+        return cls(levels, size, int(np.count_nonzero(crop.mask)), crop.category_id, crop.source, crop.score)
 
 
 def make_crop(

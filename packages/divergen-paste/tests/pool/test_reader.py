@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from divergen_paste import InstancePool, PoolError
-from divergen_paste.writer import PoolWriter
+from divergen_paste.pool.writer import PoolWriter
 
 
 @pytest.fixture

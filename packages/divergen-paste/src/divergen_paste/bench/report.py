@@ -24,10 +24,10 @@ from divergen_records import Category, MissingExtra
 from divergen_records.sample import Instance, Sample
 from numpy.typing import NDArray
 
-from .build_files import build_from_folder
+from ..paster import Paster, Placement
+from ..pool import INDEX, InstancePool, PoolManifest, build_hash
+from ..pool.from_files import pool_from_folder
 from .copy_paste import MmdetCopyPaste, TorchvisionCopyPaste
-from .paster import Paster, Placement
-from .pool import INDEX, InstancePool, PoolManifest, build_hash
 from .published import FullCanvasPaste, PublishedPaste, Scene
 
 __all__ = [
@@ -154,7 +154,7 @@ def compare(
         published_images: How many the other ways are timed on, the first of the same (median).
     """
     files = make_cutouts(folder / "cutouts" / CATEGORY.name)
-    pool = build_from_folder(folder / "cutouts", folder / "pool", [CATEGORY], progress=False)
+    pool = pool_from_folder(folder / "cutouts", folder / "pool", [CATEGORY], progress=False)
     paster = Paster(pool, count="fixed", max_instances=instances)
     scenes = [make_scene(side, objects, seed) for seed in range(images)]
     with one_thread():
@@ -287,7 +287,7 @@ def make_large_pool(pool: InstancePool, out: Path, rows: int) -> Path:
 
 def measure_opening(path: Path, reads: int = 2000) -> tuple[float, float, float]:
     """In a process of its own: seconds to open a pool, seconds of a random read, and MB that both add to it."""
-    code = f"from divergen_paste.bench import _open_and_read; _open_and_read({str(path)!r}, {reads})"
+    code = f"from divergen_paste.bench.report import _open_and_read; _open_and_read({str(path)!r}, {reads})"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout  # noqa: S603
     opening, reading, memory = map(float, output.split())
     return opening, reading, memory

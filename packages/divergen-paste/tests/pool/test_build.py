@@ -3,8 +3,8 @@ import json
 import cv2
 import numpy as np
 import pytest
-from divergen_paste import InstancePool, PoolError
-from divergen_paste.sources import build_from_source
+from divergen_paste import PoolError, pool_from_dataset, pool_from_folder, pool_from_pools_json, pool_from_table
+from divergen_paste.pool.from_path import pool_from_path
 from divergen_records import Category, DatasetError, InstanceRecord, InstanceTable, instance_id
 from divergen_records.coco import Annotation, Dataset
 from divergen_records.images import encode_image
@@ -44,7 +44,7 @@ def table(tmp_path):
 
 
 def test_build__kept_rows_of_a_table(table, tmp_path):
-    pool = InstancePool.build(table, tmp_path / "pool", progress=False)
+    pool = pool_from_table(table, tmp_path / "pool", progress=False)
     assert len(pool) == 5
     assert [category.name for category in pool.categories] == ["cup"]
     assert {pool.source(i) for i in range(5)} == table.ids("kept")
@@ -56,30 +56,30 @@ def test_build__kept_rows_of_a_table(table, tmp_path):
 
 def test_build__unreadable_row_is_counted(table, tmp_path):
     table.append([row(7, image=b"no picture"), row(8, mask="0")])
-    pool = InstancePool.build(table, tmp_path / "pool", progress=False)
+    pool = pool_from_table(table, tmp_path / "pool", progress=False)
     assert len(pool) == 5
     assert pool.manifest.skipped == {"ImageError": 1, "MaskError": 1}
 
 
 def test_build__nothing_kept(table, tmp_path):
     with pytest.raises(PoolError, match="gives no instance"):
-        InstancePool.build(table, tmp_path / "pool", where="seed > 100", progress=False)
+        pool_from_table(table, tmp_path / "pool", where="seed > 100", progress=False)
 
 
-def test_build__threads_give_the_same_pool(table, tmp_path):
-    one, many = (InstancePool.build(table, tmp_path / str(n), workers=n, progress=False) for n in (1, 3))
+def test_build__processes_give_the_same_pool(table, tmp_path):
+    one, many = (pool_from_table(table, tmp_path / str(n), workers=n, progress=False) for n in (0, 2))
     assert one.manifest == many.manifest
 
 
 def test_is_current__until_the_kept_set_changes(table, tmp_path):
-    pool = InstancePool.build(table, tmp_path / "pool", progress=False)
+    pool = pool_from_table(table, tmp_path / "pool", progress=False)
     assert pool.is_current(table)
     table.append([row(9)])
     assert not pool.is_current(table)
 
 
 def test_from_dataset__objects_without_crowds(dataset, tmp_path):
-    pool = InstancePool.from_dataset(dataset, tmp_path / "pool", progress=False)
+    pool = pool_from_dataset(dataset, tmp_path / "pool", progress=False)
     assert len(pool) == 6
     assert pool.source(0) == "annotation:1"
     assert [entry.count for entry in pool.manifest.categories] == [3, 3]
@@ -87,7 +87,7 @@ def test_from_dataset__objects_without_crowds(dataset, tmp_path):
 
 def test_from_dataset__small_objects_are_left_out(dataset, tmp_path):
     with pytest.raises(PoolError, match="no instance"):
-        InstancePool.from_dataset(dataset, tmp_path / "pool", min_area=10_000, progress=False)
+        pool_from_dataset(dataset, tmp_path / "pool", min_area=10_000, progress=False)
 
 
 def test_from_dataset__whole_objects_only(dataset, tmp_path):
@@ -101,9 +101,9 @@ def test_from_dataset__whole_objects_only(dataset, tmp_path):
         for item in dataset.annotations
     ]
     dataset = Dataset(dataset.path, dataset.image_dir, dataset.images, annotations, dataset.categories)
-    made = InstancePool.from_dataset(dataset, tmp_path / "pool", whole_only=True, progress=False)
+    made = pool_from_dataset(dataset, tmp_path / "pool", whole_only=True, progress=False)
     assert [category.id for category in made.categories] == [7]
-    assert len(InstancePool.from_dataset(dataset, tmp_path / "all", progress=False)) == 6
+    assert len(pool_from_dataset(dataset, tmp_path / "all", progress=False)) == 6
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def cutouts(tmp_path):
 
 
 def test_from_folder__name_or_id_and_largest_part(cutouts, tmp_path):
-    pool = InstancePool.from_folder(cutouts, tmp_path / "pool", CATEGORIES, image_format="png", progress=False)
+    pool = pool_from_folder(cutouts, tmp_path / "pool", CATEGORIES, image_format="png", progress=False)
     assert [pool.source(row) for row in range(len(pool))] == ["cup/a.png", "3/a.png"]
     assert pool.index["height"].tolist() == [20, 20]
     assert (pool.read(0)[0] == (0, 0, 255)).all()
@@ -130,7 +130,7 @@ def test_from_folder__name_or_id_and_largest_part(cutouts, tmp_path):
 
 def test_from_folder__unknown_category(cutouts, tmp_path):
     with pytest.raises(DatasetError, match="no category has this name or id"):
-        InstancePool.from_folder(cutouts, tmp_path / "pool", CATEGORIES[:1], progress=False)
+        pool_from_folder(cutouts, tmp_path / "pool", CATEGORIES[:1], progress=False)
 
 
 def test_from_pools_json__keys_are_contiguous_from_0(cutouts, tmp_path):
@@ -139,17 +139,17 @@ def test_from_pools_json__keys_are_contiguous_from_0(cutouts, tmp_path):
     mask[5:15, 10:40] = 255
     cv2.imwrite(str(cutouts / "mask.png"), mask)
     path.write_text(json.dumps({"0": ["cup/a.png"], "2": ["*3/a.png", "3/a.png|mask.png"]}))
-    pool = InstancePool.from_pools_json(path, tmp_path / "pool", CATEGORIES, progress=False)
+    pool = pool_from_pools_json(path, tmp_path / "pool", CATEGORIES, progress=False)
     assert pool.index["category_id"].tolist() == [1, 3, 3]
     assert pool.index["height"].tolist() == [20, 20, 10]
 
 
-def test_build_from_source__a_pools_json_is_known_by_its_keys(cutouts, tmp_path):
+def test_pool_from_path__a_pools_json_is_known_by_its_keys(cutouts, tmp_path):
     path = cutouts / "pools.json"
     path.write_text(json.dumps({"0": ["cup/a.png"]}))
     content = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "cup"}]}
     (tmp_path / "train.json").write_text(json.dumps(content))
-    pool = build_from_source(path, tmp_path / "pool", categories=tmp_path / "train.json", progress=False)
+    pool = pool_from_path(path, tmp_path / "pool", categories=tmp_path / "train.json", progress=False)
     assert pool.source(0) == "cup/a.png"
 
 
@@ -157,10 +157,10 @@ def test_from_pools_json__path_that_leaves_the_folder(cutouts, tmp_path):
     path = cutouts / "pools.json"
     path.write_text(json.dumps({"0": ["../secret.png"]}))
     with pytest.raises(DatasetError, match="leaves the folder"):
-        InstancePool.from_pools_json(path, tmp_path / "pool", CATEGORIES)
+        pool_from_pools_json(path, tmp_path / "pool", CATEGORIES)
 
 
 def test_from_pools_json__malformed(tmp_path):
     (tmp_path / "pools.json").write_text("[1]")
     with pytest.raises(DatasetError, match=r"expected \{category index"):
-        InstancePool.from_pools_json(tmp_path / "pools.json", tmp_path / "pool", CATEGORIES)
+        pool_from_pools_json(tmp_path / "pools.json", tmp_path / "pool", CATEGORIES)

@@ -9,14 +9,15 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 from divergen_records import Category, DivergenError
 
-from .crops import LEVELS, Crop, encode_crop
-from .errors import PoolError
-from .pool import FORMAT, INDEX, InstancePool, PoolManifest, build_hash, category_rows
+from ..errors import PoolError
+from .crops import LEVELS, EncodedCrop
+from .format import FORMAT, INDEX, ImageFormat, PoolManifest, build_hash, category_rows
+from .reader import InstancePool
 
 __all__ = ["PoolWriter"]
 
@@ -27,8 +28,7 @@ class PoolWriter:
     Args:
         out: Folder of the pool.
         categories: Those that crops may belong to.
-        image_format: ``"jpeg"`` or ``"png"``.
-        quality: Of the JPEGs.
+        image_format: What the crops are encoded as.
         max_side: Longest side that the manifest promises.
         overwrite: Replace a pool that is there; anything else is never touched.
 
@@ -41,15 +41,13 @@ class PoolWriter:
         out: str | Path,
         categories: Iterable[Category],
         *,
-        image_format: Literal["jpeg", "png"] = "jpeg",
-        quality: int = 95,
+        image_format: ImageFormat = "jpeg",
         max_side: int = 512,
         overwrite: bool = False,
     ) -> None:
         self.out = Path(out)
         self.categories = {category.id: category for category in categories}
-        self.image_format: Literal["jpeg", "png"] = image_format
-        self.quality, self.max_side = quality, max_side
+        self.image_format, self.max_side = image_format, max_side
         self.skipped: Counter[str] = Counter()
         self._rows = bytearray()
         self._sources: list[bytes] = []
@@ -73,26 +71,20 @@ class PoolWriter:
         self._blobs.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def encode(self, crop: Crop) -> list[tuple[bytes, bytes]]:
-        """Encode a crop as this pool stores it; safe to call from threads."""
-        return encode_crop(crop, self.image_format, self.quality)
-
-    def add(self, item: tuple[Crop, list[tuple[bytes, bytes]]] | DivergenError) -> None:
-        """Add a crop with its encoded form, or count why one is missing."""
-        if isinstance(item, DivergenError):
-            self.skipped[type(item).__name__] += 1
+    def add(self, crop: EncodedCrop | DivergenError) -> None:
+        """Add a crop, or count why one is missing."""
+        if isinstance(crop, DivergenError):
+            self.skipped[type(crop).__name__] += 1
             return
-        crop, levels = item
         if crop.category_id not in self.categories:
             self.skipped[f"unknown category {crop.category_id}"] += 1
             return
-        for part in (part for level in levels for part in level):
+        for part in (part for level in crop.levels for part in level):
             self._blobs.write(part)
-        none = [0] * (LEVELS - len(levels))
-        images, alphas = ([*(len(level[which]) for level in levels), *none] for which in (0, 1))
-        crcs = [*(zlib.crc32(alpha, zlib.crc32(image)) for image, alpha in levels), *none]
-        size, area = crop.mask.shape, int(np.count_nonzero(crop.mask))
-        row = (self._offset, images, alphas, crcs, crop.category_id, *size, area, crop.score)
+        none = [0] * (LEVELS - len(crop.levels))
+        images, alphas = ([*(len(level[which]) for level in crop.levels), *none] for which in (0, 1))
+        crcs = [*(zlib.crc32(alpha, zlib.crc32(image)) for image, alpha in crop.levels), *none]
+        row = (self._offset, images, alphas, crcs, crop.category_id, *crop.size, crop.area, crop.score)
         # Packed at once: as Python objects, a million rows would take a gigabyte.
         self._rows += np.array([row], dtype=INDEX).tobytes()
         self._sources.append(crop.source.encode())

@@ -1,103 +1,34 @@
-"""The instance pool: kept instances as tight crops in memory-mapped files, ready to paste.
-
-A pool is a folder:
-
-=============  =======================================================================================
-`pool.json`    what it is: version, counts, categories and where each one's rows are, fingerprint
-`index.npy`    one row per instance (see `INDEX`), the rows of a category side by side
-`sources.npy`  provenance of each row, bytes of fixed length
-`blobs.bin`    encoded pictures and alphas, each at a few sizes
-=============  =======================================================================================
-
-Nothing is read before it is needed, and all processes share the same pages.
-"""
+"""Read a pool: open, look up, decode, verify."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from divergen_records import Category, Config, short_hash
+from divergen_records import Category, short_hash
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
 
-from .counting import counting
+from ..counting import counting
+from ..errors import PoolError
 from .crops import LEVELS, decode_alpha, decode_image, level_size
-from .errors import PoolError
+from .format import INDEX, build_hash, read_manifest
 
 if TYPE_CHECKING:
     from divergen_records import InstanceTable
-    from divergen_records.coco import Dataset
 
-__all__ = ["FORMAT", "INDEX", "InstancePool", "PoolCategory", "PoolManifest", "table_fingerprint"]
-
-FORMAT = 1
-"""Version of the files."""
-
-INDEX = np.dtype(
-    [
-        ("offset", "<u8"),
-        ("image_bytes", "<u4", (LEVELS,)),
-        ("alpha_bytes", "<u4", (LEVELS,)),
-        ("crc", "<u4", (LEVELS,)),
-        ("category_id", "<i8"),
-        ("height", "<u2"),
-        ("width", "<u2"),
-        ("area", "<u4"),
-        ("score", "<f4"),
-    ]
-)
-"""A row of the index: where its blobs start (picture and alpha of each level of the pyramid in turn), their lengths,
-the CRC-32 of each such pair, the whole crop's size in pixels, and its mask's pixels."""
-
+__all__ = ["InstancePool", "table_fingerprint"]
 
 ENLARGED = 1.1
 """A stored size may be enlarged by this much: nobody sees it, and a fifth of all decoded pixels is saved."""
 
 
-class PoolCategory(Config):
-    """A category of a pool: its rows are ``first`` to ``first + count - 1``."""
-
-    category: Category
-    first: int
-    count: int
-
-
-class PoolManifest(Config):
-    """What `pool.json` says.
-
-    Attributes:
-        format: Version of the files, `FORMAT`.
-        origin: What the pool was built from, in words.
-        instances: Number of rows.
-        blob_bytes: Length of `blobs.bin`.
-        image_format: ``"jpeg"`` or ``"png"``.
-        max_side: Longest side of a crop, pixels.
-        fingerprint: Hash of what it was built from; tells whether it is out of date.
-        build: Hash of index and provenance; tells whether it was rebuilt while in use.
-        skipped: How many instances could not be taken, by reason.
-        categories: Those that have instances, by id.
-    """
-
-    format: int
-    origin: str
-    instances: int
-    blob_bytes: int
-    image_format: Literal["jpeg", "png"]
-    max_side: int
-    fingerprint: str
-    build: str
-    skipped: dict[str, int] = Field(default_factory=dict)
-    categories: tuple[PoolCategory, ...]
-
-
 class InstancePool:
     """Instances ready to paste. Opens at once, whatever its size; pickles as its path.
 
-    Make one with `build`, `from_dataset`, `from_folder` or `from_pools_json`; open one with `open`.
+    Made by `divergen_paste.pool_from_table` and its like; opened by `open`.
 
     Attributes:
         path: Its folder.
@@ -107,7 +38,7 @@ class InstancePool:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.manifest = _read_manifest(self.path)
+        self.manifest = read_manifest(self.path)
         self._order: NDArray[np.int64] | None = None
         try:
             self.index: NDArray[Any] = np.load(self.path / "index.npy", mmap_mode="r")
@@ -136,38 +67,6 @@ class InstancePool:
             PoolError: If there is none, or it is damaged or of another version.
         """
         return cls(path)
-
-    @classmethod
-    def build(cls, table: InstanceTable, out: str | Path, where: str = "kept", **options: Any) -> InstancePool:
-        """Build a pool from rows of an instance table: see `divergen_paste.build.build_from_table`."""
-        from .build import build_from_table
-
-        return build_from_table(table, out, where, **options)
-
-    @classmethod
-    def from_dataset(cls, dataset: Dataset, out: str | Path, **options: Any) -> InstancePool:
-        """Build a pool from a dataset's own objects (copy-paste): see `divergen_paste.build.build_from_dataset`."""
-        from .build import build_from_dataset
-
-        return build_from_dataset(dataset, out, **options)
-
-    @classmethod
-    def from_folder(
-        cls, folder: str | Path, out: str | Path, categories: Iterable[Category], **options: Any
-    ) -> InstancePool:
-        """Build a pool from RGBA pictures: see `divergen_paste.build_files.build_from_folder`."""
-        from .build_files import build_from_folder
-
-        return build_from_folder(folder, out, categories, **options)
-
-    @classmethod
-    def from_pools_json(
-        cls, path: str | Path, out: str | Path, categories: Iterable[Category], **options: Any
-    ) -> InstancePool:
-        """Build a pool from a published pool file: see `divergen_paste.build_files.build_from_pools_json`."""
-        from .build_files import build_from_pools_json
-
-        return build_from_pools_json(path, out, categories, **options)
 
     def __len__(self) -> int:
         return self.manifest.instances
@@ -264,48 +163,12 @@ class InstancePool:
         return problems
 
 
-def build_hash(index: NDArray[Any], sources: NDArray[Any]) -> str:
-    """Identity of a pool's content, wherever in its file each blob lies."""
-    columns = (zlib.crc32(np.ascontiguousarray(index[name]).data) for name in INDEX.names or () if name != "offset")
-    return short_hash(len(index), *columns, zlib.crc32(np.ascontiguousarray(sources).data))
-
-
 def table_fingerprint(table: InstanceTable, where: str = "kept") -> str:
     """Hash of the rows that a pool is built from: their ids and which mask each has."""
     rows = table.select(["id", "annotator", "area_fraction"], where).sort_by("id")
     ids, annotators, areas = (rows[name] for name in rows.column_names)
     names = ("\n".join(map(str, column.to_pylist())) for column in (ids, annotators))
     return short_hash("pool/1", *names, areas.to_numpy().tobytes())
-
-
-def category_rows(categories: Mapping[int, Category], category_ids: NDArray[np.int64]) -> tuple[PoolCategory, ...]:
-    """The categories of an index sorted by category id, with their rows."""
-    present, first, count = np.unique(category_ids, return_index=True, return_counts=True)
-    return tuple(
-        PoolCategory(category=categories[identity], first=start, count=number)
-        for identity, start, number in zip(present.tolist(), first.tolist(), count.tolist(), strict=True)
-    )
-
-
-def _read_manifest(path: Path) -> PoolManifest:
-    file = path / "pool.json"
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise PoolError(
-            f"{path} is not an instance pool: it has no pool.json; make one with divergen-paste pool"
-        ) from error
-    except OSError as error:
-        raise PoolError(f"{file} cannot be read: {error}") from error
-    try:
-        manifest = PoolManifest.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise PoolError(f"{file}: {where}: {first['msg']}; build the pool again") from error
-    if manifest.format != FORMAT:
-        raise PoolError(f"{file}: format {manifest.format}, this version reads {FORMAT}; build the pool again")
-    return manifest
 
 
 def _reopen(path: str, build: str) -> InstancePool:

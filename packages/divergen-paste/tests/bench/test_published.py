@@ -6,8 +6,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from divergen_paste import InstancePool, Paster
-from divergen_paste.bench import (
+from divergen_paste import InstancePool, Paster, pool_from_folder
+from divergen_paste.bench.copy_paste import MmdetCopyPaste, TorchvisionCopyPaste
+from divergen_paste.bench.published import FullCanvasPaste, PublishedPaste, Scene
+from divergen_paste.bench.report import (
     CATEGORY,
     compare,
     make_cutouts,
@@ -16,10 +18,7 @@ from divergen_paste.bench import (
     measure_opening,
     measure_scaling,
 )
-from divergen_paste.build_files import build_from_folder
-from divergen_paste.copy_paste import MmdetCopyPaste, TorchvisionCopyPaste
 from divergen_paste.paster import Placement
-from divergen_paste.published import FullCanvasPaste, PublishedPaste, Scene
 from divergen_records.sample import Instance, Sample
 
 ALL_STAY = {"box_shift": 10**6, "min_visible": 1}
@@ -29,7 +28,7 @@ ALL_STAY = {"box_shift": 10**6, "min_visible": 1}
 def cutouts(tmp_path: Path):
     """Pool and files of the same instances, with nothing but full and no alpha."""
     files = make_cutouts(tmp_path / "cutouts" / "thing", count=6, side=96)
-    pool = build_from_folder(
+    pool = pool_from_folder(
         tmp_path / "cutouts",
         tmp_path / "pool",
         [CATEGORY],

@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from divergen_records import Category, ConfigError
 from divergen_records.coco import read_dataset
 
-from .pool import InstancePool
+from .build import BuildOptions
+from .from_dataset import pool_from_dataset
+from .from_files import pool_from_folder, pool_from_pools_json
+from .from_table import pool_from_table
+from .reader import InstancePool
 
-__all__ = ["build_from_source"]
+__all__ = ["pool_from_path"]
 
 
-def build_from_source(
+def pool_from_path(
     source: Path,
     out: Path,
     *,
@@ -23,7 +27,7 @@ def build_from_source(
     where: str = "kept",
     categories: Path | None = None,
     images: Path | None = None,
-    **options: Any,
+    **options: Unpack[BuildOptions],
 ) -> InstancePool:
     """Build a pool from a path.
 
@@ -35,10 +39,11 @@ def build_from_source(
         where: SQL filter for a table.
         categories: LVIS or COCO file with the categories, where the source does not know them.
         images: Folder of the dataset's pictures, or that the paths of a pools JSON are relative to.
-        options: Of `divergen_paste.build.build_pool`.
+        options: See `divergen_paste.pool.build.build_pool`.
 
     Raises:
         ConfigError: If the path is missing, or categories are needed and not given.
+        PoolError: If ``out`` exists, or nothing can be cut out.
     """
     if not source.exists():
         raise ConfigError(f"{source} does not exist")
@@ -52,13 +57,13 @@ def build_from_source(
         from divergen_records import InstanceTable
 
         names = None if categories is None else known()
-        return InstancePool.build(InstanceTable.open(source), out, where, categories=names, **options)
+        return pool_from_table(InstanceTable.open(source), out, where, categories=names, **options)
 
     builders: dict[str, Callable[[], InstancePool]] = {
         "table": from_table,
-        "dataset": lambda: InstancePool.from_dataset(read_dataset(source, image_dir=images), out, **options),
-        "folder": lambda: InstancePool.from_folder(source, out, known(), **options),
-        "pools-json": lambda: InstancePool.from_pools_json(source, out, known(), root=images, **options),
+        "dataset": lambda: pool_from_dataset(read_dataset(source, image_dir=images), out, **options),
+        "folder": lambda: pool_from_folder(source, out, known(), **options),
+        "pools-json": lambda: pool_from_pools_json(source, out, known(), root=images, **options),
     }
     return builders[kind or _guess(source)]()
 

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
-from divergen_paste.crops import decode_alpha, decode_image, encode_crop, extend_colours, level_size, make_crop, pyramid
 from divergen_paste.errors import PoolError
+from divergen_paste.pool.crops import (
+    decode_alpha,
+    decode_image,
+    encode_crop,
+    extend_colours,
+    level_size,
+    make_crop,
+    pyramid,
+)
 from divergen_records import MaskError
 from hypothesis import given
 from hypothesis import strategies as st

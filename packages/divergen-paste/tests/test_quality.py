@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 from divergen_paste import Paster
-from divergen_paste.matching import Quality, match_quality, measure_blur, measure_noise, measure_quality
+from divergen_paste.quality import Quality, match_quality, measure_blur, measure_noise, measure_quality
 from divergen_records.sample import Sample
 
 

@@ -1,0 +1,16 @@
+"""The instance pool: kept instances as tight crops in memory-mapped files, ready to paste.
+
+=================  ===========================================================
+`format`           what the files of a pool hold
+`crops`            from a picture and its mask to a tight crop, and to bytes
+`reader`           `InstancePool`: open, look up, decode, verify
+`writer`           the files as they grow, and the rename at the end
+`build`            from any items to a pool, in several processes
+`from_…`           from a table, a dataset, picture files, or what a path names
+=================  ===========================================================
+"""
+
+from .format import FORMAT, INDEX, PoolCategory, PoolManifest, build_hash
+from .reader import InstancePool
+
+__all__ = ["FORMAT", "INDEX", "InstancePool", "PoolCategory", "PoolManifest", "build_hash"]

@@ -1,0 +1,223 @@
+"""Build pools from picture files: RGBA cut-outs in folders, or the lists that papers publish."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Unpack
+
+import cv2
+import numpy as np
+from divergen_records import Category, DatasetError, DivergenError, ImageError, MaskError, short_hash
+from divergen_records.masks import largest_component
+from numpy.typing import NDArray
+
+from .build import BuildOptions, build_pool
+from .crops import Crop, make_crop
+from .reader import InstancePool
+
+__all__ = ["CutoutFile", "pool_from_files", "pool_from_folder", "pool_from_pools_json"]
+
+
+@dataclass(frozen=True)
+class CutoutFile:
+    """A picture of one instance.
+
+    Attributes:
+        category_id: Its category.
+        picture: The file; with an alpha channel where there is no ``mask``.
+        source: Its provenance.
+        mask: The file of its mask.
+    """
+
+    category_id: int
+    picture: Path
+    source: str
+    mask: Path | None = None
+
+
+def pool_from_folder(
+    folder: str | Path,
+    out: str | Path,
+    categories: Iterable[Category],
+    *,
+    threshold: int = 128,
+    keep_largest: bool = True,
+    inset: int = 1,
+    **options: Unpack[BuildOptions],
+) -> InstancePool:
+    """Build a pool from RGBA pictures, one folder per category, named as the category or by its id.
+
+    Args:
+        folder: Holds ``<category>/<picture>.png`` (or .webp).
+        out: Folder of the pool.
+        categories: Those of the dataset to paste into.
+        threshold: See `pool_from_files`.
+        keep_largest: See `pool_from_files`.
+        inset: See `pool_from_files`.
+        options: See `divergen_paste.pool.build.build_pool`.
+
+    Raises:
+        DatasetError: If a folder is no known category's.
+        PoolError: If ``out`` exists, or nothing can be cut out.
+    """
+    categories = list(categories)
+    folder = Path(folder)
+    known = {name: c.id for c in categories for name in (str(c.id), c.name)}
+    files = []
+    for path in sorted(path for path in folder.glob("*/*") if path.suffix.lower() in (".png", ".webp")):
+        if path.parent.name not in known:
+            names = ", ".join(category.name for category in categories[:5])
+            raise DatasetError(f"{path.parent}: no category has this name or id; known are {names} …")
+        files.append(CutoutFile(known[path.parent.name], path, f"{path.parent.name}/{path.name}"))
+    return pool_from_files(
+        files,
+        out,
+        categories,
+        origin=f"pictures of {folder.name}",
+        threshold=threshold,
+        keep_largest=keep_largest,
+        inset=inset,
+        **options,
+    )
+
+
+def pool_from_pools_json(
+    path: str | Path,
+    out: str | Path,
+    categories: Iterable[Category],
+    *,
+    root: str | Path | None = None,
+    id_offset: int = 1,
+    threshold: int = 128,
+    keep_largest: bool = True,
+    inset: int = 1,
+    **options: Unpack[BuildOptions],
+) -> InstancePool:
+    """Build a pool from a file of the form that X-Paste and DiverGen publish: {category: [path of an RGBA picture]}.
+
+    Args:
+        path: The JSON file. A path ``picture|mask`` names a picture and its mask; a leading ``*`` is left out.
+        out: Folder of the pool.
+        categories: Those of the dataset to paste into.
+        root: Folder that its paths are relative to; the file's own by default. No path may leave it.
+        id_offset: The published keys are contiguous from 0: category id - 1.
+        threshold: See `pool_from_files`.
+        keep_largest: See `pool_from_files`.
+        inset: See `pool_from_files`.
+        options: See `divergen_paste.pool.build.build_pool`.
+
+    Raises:
+        DatasetError: If the file is malformed, or a path leaves the folder.
+        PoolError: If ``out`` exists, or nothing can be cut out.
+    """
+    path = Path(path)
+    base = Path(root if root is not None else path.parent).resolve()
+    try:
+        entries = {int(key) + id_offset: list(names) for key, names in json.loads(path.read_text()).items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise DatasetError(f"{path}: expected {{category index: [picture, …]}}: {error}") from error
+    files = [
+        _published_file(path, base, category_id, str(name)) for category_id, names in entries.items() for name in names
+    ]
+    return pool_from_files(
+        files,
+        out,
+        categories,
+        origin=f"published pool {path.name}",
+        threshold=threshold,
+        keep_largest=keep_largest,
+        inset=inset,
+        **options,
+    )
+
+
+def _published_file(path: Path, base: Path, category_id: int, name: str) -> CutoutFile:
+    """A file by its published name, ``picture`` or ``picture|mask``, with or without a leading ``*``."""
+    picture, *mask = ((base / each).resolve() for each in name.removeprefix("*").split("|"))
+    if not all(each.is_relative_to(base) for each in (picture, *mask)):
+        raise DatasetError(f"{path}: {name!r} (category {category_id}) leaves the folder {base}")
+    return CutoutFile(category_id, picture, name, mask[0] if mask else None)
+
+
+def pool_from_files(
+    files: Sequence[CutoutFile],
+    out: str | Path,
+    categories: Iterable[Category],
+    *,
+    origin: str,
+    threshold: int = 128,
+    keep_largest: bool = True,
+    inset: int = 1,
+    **options: Unpack[BuildOptions],
+) -> InstancePool:
+    """Build a pool from picture files with an alpha channel or a mask file.
+
+    Args:
+        files: The pictures.
+        out: Folder of the pool.
+        categories: Those of the dataset to paste into.
+        origin: What it is built from, in words.
+        threshold: Alpha from here on is object (the published pools: above 128).
+        keep_largest: Keep only the largest connected part.
+        inset: Outermost pixels whose colour is mixed with the background; see `divergen_paste.pool.crops`.
+        options: See `divergen_paste.pool.build.build_pool`.
+
+    Raises:
+        PoolError: If ``out`` exists, or nothing can be cut out.
+    """
+    return build_pool(
+        files,
+        _CutFile(threshold, keep_largest, options.get("max_side", 512), inset),
+        out,
+        categories,
+        origin=origin,
+        fingerprint=short_hash("files/1", *(file.source for file in files)),
+        total=len(files),
+        **options,
+    )
+
+
+@dataclass(frozen=True)
+class _CutFile:
+    threshold: int
+    keep_largest: bool
+    max_side: int
+    inset: int
+
+    def __call__(self, file: CutoutFile) -> list[Crop | DivergenError]:
+        try:
+            return [self._crop(file)]
+        except (ImageError, MaskError) as error:
+            return [error]
+
+    def _crop(self, file: CutoutFile) -> Crop:
+        image, mask = _read_rgba(file.picture, file.mask, threshold=self.threshold)
+        mask = largest_component(mask) if self.keep_largest else mask
+        return make_crop(
+            image,
+            mask,
+            category_id=file.category_id,
+            source=file.source,
+            max_side=self.max_side,
+            inset=self.inset,
+        )
+
+
+def _read_rgba(picture: Path, mask: Path | None, *, threshold: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    try:
+        data = np.fromfile(picture, dtype=np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+        alpha = None if mask is None else cv2.imdecode(np.fromfile(mask, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
+    except (OSError, cv2.error) as error:
+        raise ImageError(f"{picture}: {error}") from error
+    if image is None or (mask is not None and alpha is None):
+        raise ImageError(f"{picture if image is None else mask}: not a picture")
+    if alpha is None:
+        if image.ndim != 3 or image.shape[2] != 4:
+            raise ImageError(f"{picture}: has no alpha channel, so nobody knows where its object is")
+        alpha = image[:, :, 3]
+    image = image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    return cv2.cvtColor(image[:, :, :3], cv2.COLOR_BGR2RGB), alpha >= threshold
