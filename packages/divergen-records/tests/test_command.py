@@ -1,10 +1,13 @@
 import errno
+import os
+import subprocess
+import sys
 
 import click
 import pytest
 from click.testing import CliRunner
 from divergen_records import DatasetError
-from divergen_records.command import Group
+from divergen_records.command import Group, echo, shown
 
 
 @click.group(cls=Group)
@@ -36,9 +39,34 @@ def test_group__an_error_is_one_sentence():
 def test_group__a_full_disk_is_no_bug():
     result = CliRunner().invoke(main, ["fill-disk"])
     assert result.exit_code == 2
-    assert result.output.startswith("Error: run/report.html: No space left on device; free some room")
+    assert result.output.startswith("Error: run/report.html: no space left on this disk; free some room")
 
 
 def test_group__a_bug_keeps_its_trace():
     with pytest.raises(ValueError, match="a bug"):
         CliRunner().invoke(main, ["fail"], catch_exceptions=False)
+
+
+def test_group__a_message_does_nothing_to_the_terminal():
+    @main.command()
+    def name_it():
+        raise DatasetError("\x1b[2J.jpg: \u202egpj.exe")
+
+    result = CliRunner().invoke(main, ["name-it"])
+    assert result.output == "Error: \\x1b[2J.jpg: \\u202egpj.exe\n"
+
+
+def test_echo__a_locale_without_the_letters():
+    code = (
+        "import click; from divergen_records.command import Group, echo\n"
+        "@click.group(cls=Group)\ndef main(): pass\n"
+        "@main.command()\ndef say(): echo('\\u2192 \\udcff')\nmain(['say'])"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "\\u2192 \\udcff\n")
+
+
+def test_shown__keeps_lines_and_letters():
+    assert shown("Schlüssel\t1\n→\x7f\x9b") == "Schlüssel\t1\n→\\x7f\\x9b"
+    echo("nothing bad")

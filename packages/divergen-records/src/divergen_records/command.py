@@ -1,35 +1,57 @@
-"""What the eight commands share: errors as one clear sentence, not a trace."""
+"""What the commands share: errors as one clear sentence, not a trace; text that does nothing to a terminal."""
 
 from __future__ import annotations
 
-import errno
+import io
+import sys
 from typing import Any
 
 import click
 
 from .errors import DivergenError
+from .system_errors import explain
 
-__all__ = ["Group"]
+__all__ = ["Group", "echo", "shown"]
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_DIRECTIONS = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+"""Unicode's overrides of the direction of writing: a name with one of them shows as another."""
+
+_ESCAPED = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in (*range(0x20), *range(0x7F, 0xA0), *_DIRECTIONS)
+    if chr(code) not in "\n\t"
+}
+
+
+def shown(text: object) -> str:
+    """Text as it may go to a terminal: control characters of foreign names are written out (``\\x1b``)."""
+    return str(text).translate(_ESCAPED).encode("utf-8", "backslashreplace").decode()
+
+
+def echo(text: object = "", *, err: bool = False) -> None:
+    """Print a line; see `shown`. Commands print by this alone."""
+    click.echo(shown(text), err=err)
 
 
 class Group(click.Group):
-    """A click group that prints a `DivergenError`, or that the disk is full, as a sentence and ends with status 2."""
+    """A click group that prints what a user can act on as a sentence, and ends with status 2.
+
+    That is a `DivergenError`, or an error of the operating system (`divergen_records.system_errors`).
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        if isinstance(sys.stdout, io.TextIOWrapper):  # in a locale without them, letters are written out
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except DivergenError as error:
-            raise _Refusal(str(error)) from error
-        except OSError as error:
-            if error.errno not in _FULL:
+            raise _Refusal(shown(error)) from error
+        except (OSError, RuntimeError, MemoryError) as error:
+            sentence = explain(error)
+            if sentence is None:
                 raise
-            raise _Refusal(
-                f"{error.filename or 'the disk'}: {error.strerror}; free some room and run the same line again, "
-                "what was finished stays"
-            ) from error
+            raise _Refusal(shown(sentence)) from error
 
 
 class _Refusal(click.ClickException):

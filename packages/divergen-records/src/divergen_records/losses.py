@@ -1,0 +1,139 @@
+"""What a command left out: told at the end, kept in a file, and seen in the exit status.
+
+The one rule of all commands that can leave something out. At the end they say how much came in, how much went out and
+the first few reasons by name; all reasons are in ``OUT.losses.jsonl``. The status is 0 only if nothing was lost, 3 if
+something was (0 with ``--allow-losses``), and 1 if nothing is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+import msgspec
+
+from .command import echo
+from .files import write_bytes
+
+__all__ = ["LOST", "NOTHING_LEFT", "Losses", "finish", "losses_file", "losses_options"]
+
+LOST: Final = 3
+"""Exit status of a command that left something out."""
+
+NOTHING_LEFT: Final = 1
+"""Exit status of a command that left everything out."""
+
+_SHOWN = 5
+_ALLOW, _FILE = "divergen.losses.allow", "divergen.losses.file"
+
+Command = TypeVar("Command")
+
+
+class Losses:
+    """Names and reasons of what is left out, in the order in which it happens.
+
+    Example:
+        >>> losses = Losses()
+        >>> losses.add("a.jpg", "the picture is empty (0 bytes)")
+        >>> len(losses)
+        1
+    """
+
+    def __init__(self, rows: Iterable[tuple[str, str]] = ()) -> None:
+        self._rows = list(rows)
+
+    def add(self, name: str, reason: str) -> None:
+        """Note one thing that is left out."""
+        self._rows.append((name, reason))
+
+    def extend(self, rows: Iterable[tuple[str, str] | str]) -> None:
+        """Note several; a sentence that names the thing itself is a reason without a name."""
+        self._rows.extend(("", row) if isinstance(row, str) else row for row in rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._rows)
+
+
+def losses_options(command: Command) -> Command:
+    """The options ``--allow-losses`` and ``--losses`` of a command that ends with `finish`."""
+    allow = click.option(
+        "--allow-losses",
+        is_flag=True,
+        expose_value=False,
+        callback=_note(_ALLOW),
+        help="End with status 0 although something was left out.",
+    )
+    file = click.option(
+        "--losses",
+        type=click.Path(path_type=Path),
+        expose_value=False,
+        callback=_note(_FILE),
+        help="JSON Lines to write: all that was left out, and why.  [default: OUT.losses.jsonl]",
+    )
+    return allow(file(command))  # type: ignore[type-var]
+
+
+def losses_file(out: Path) -> Path:
+    """Where the losses of an output are written by default: beside it."""
+    return out.with_name(f"{out.name}.losses.jsonl")
+
+
+def finish(losses: Losses, *, came: int, went: int, unit: str = "pictures", out: Path | None = None) -> None:
+    """End a command by the rule; call it last.
+
+    Args:
+        losses: What was left out.
+        came: How much came in.
+        went: How much went out.
+        unit: What is counted, plural.
+        out: The command's output, whose name the file of losses has; None for a command that only prints.
+
+    Raises:
+        Exit: With status 3 if something was lost and ``--allow-losses`` was not given, 1 if nothing is left.
+    """
+    meta: dict[str, Any] = {} if (context := click.get_current_context(silent=True)) is None else context.meta
+    path: Path | None = meta.get(_FILE) or (None if out is None else losses_file(out))
+    _write(losses, path)
+    if losses or came > went:
+        _tell(losses, came, went, unit, path)
+    if came and not went:
+        raise click.exceptions.Exit(NOTHING_LEFT)
+    if (losses or came > went) and not meta.get(_ALLOW):
+        raise click.exceptions.Exit(LOST)
+
+
+def _write(losses: Losses, path: Path | None) -> None:
+    if path is None:
+        return
+    if losses:
+        lines = (msgspec.json.encode({"name": _text(name), "reason": _text(reason)}) for name, reason in losses)
+        write_bytes(path, b"".join(line + b"\n" for line in lines), overwrite=True)
+    else:
+        path.unlink(missing_ok=True)  # those of an earlier call
+
+
+def _tell(losses: Losses, came: int, went: int, unit: str, path: Path | None) -> None:
+    echo(f"{unit}: {came:,} in, {went:,} out, {len(losses):,} lost", err=True)
+    shown = list(losses) if path is None else list(losses)[:_SHOWN]
+    for name, reason in shown:
+        echo(f"  {name}: {reason}" if name and not reason.startswith(name) else f"  {reason}", err=True)
+    if path is not None:
+        rest = len(losses) - len(shown)
+        echo(f"  {f'and {rest:,} more; all' if rest else 'all'} in {path}", err=True)
+
+
+def _text(text: str) -> str:
+    """Text that JSON can hold: bytes of file names that are no UTF-8 are written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _note(key: str) -> Any:
+    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        context.meta[key] = value
+
+    return callback

@@ -1,0 +1,91 @@
+"""Errors of the operating system as a sentence: which path, what is wrong, what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import tempfile
+from contextlib import suppress
+
+__all__ = ["explain"]
+
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 (looked at, not written)
+_FEW_BYTES = 1 << 20
+
+_FULL = "free some room and run the same line again, what was finished stays"
+_SHARED_FULL = (
+    "the shared memory of this machine or container is full; give it more (docker run --shm-size=8g), or use fewer "
+    "workers"
+)
+_PERMISSION = "no permission; change it (chmod, chown), or choose another place"
+
+_REMEDIES = {
+    errno.EACCES: _PERMISSION,
+    errno.EPERM: _PERMISSION,
+    errno.EROFS: "this file system can only be read; choose another place",
+    errno.ENOTDIR: "a part of this path is a file and no folder; choose another place",
+    errno.EEXIST: "something is there already; choose another name",
+    errno.ENOTEMPTY: "the folder is not empty; choose another name",
+    errno.EISDIR: "this is a folder; give the name of a file",
+    errno.ENOENT: "there is no such file or folder; check the path",
+    errno.ENAMETOOLONG: "the name is too long (255 bytes at most, 4,096 for a path); use a shorter one",
+    errno.ELOOP: "the links go round in a circle; mend them",
+    errno.ENOSPC: f"no space left on this disk; {_FULL}",
+    errno.EDQUOT: f"your quota of this disk is used up; {_FULL}",
+    errno.EFBIG: "the file would be larger than is allowed here (ulimit -f); allow more, or write less",
+    errno.EIO: "the disk or its connection failed (input/output error); look at the system's log, then run again",
+    errno.ESTALE: "the network file system lost this file; mount it again, then run again",
+    errno.EMFILE: "too many files are open; allow more (ulimit -n 4096), or use fewer workers",
+    errno.ENFILE: "too many files are open on this machine; close other programs",
+    errno.ENOMEM: "not enough memory; use smaller batches or fewer workers",
+    errno.EAGAIN: "no more processes or threads may be started; allow more (ulimit -u), or use fewer workers",
+    errno.ETXTBSY: "the file is in use; stop the program that uses it",
+    errno.EBUSY: "the file or folder is in use (a mount, perhaps); choose another place",
+    errno.EXDEV: "source and target lie on different disks; choose a place on the same one",
+}
+
+_RESOURCES = frozenset(
+    [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EFBIG]
+)
+"""What is understood without a path."""
+
+_SENTENCES = (
+    (r"can't start new thread", "no more threads may be started; allow more (ulimit -u), or use fewer workers"),
+    (r"out of shared memory|Bus error|/torch_\w+.*No space left", _SHARED_FULL),
+    (r"[Tt]oo many open files", _REMEDIES[errno.EMFILE]),
+)
+"""What libraries make of such errors: a `RuntimeError` with these words."""
+
+
+def explain(error: BaseException) -> str | None:
+    """A sentence for an error of the operating system, None for any other: that is a bug, and keeps its trace."""
+    if isinstance(error, MemoryError):
+        return f"{_REMEDIES[errno.ENOMEM]} ({error})" if str(error) else _REMEDIES[errno.ENOMEM]
+    if isinstance(error, RuntimeError):
+        return next((sentence for words, sentence in _SENTENCES if re.search(words, str(error))), None)
+    if not isinstance(error, OSError) or error.errno is None or isinstance(error, BrokenPipeError):
+        return None
+    name = _name(error)
+    if error.errno == errno.ENOSPC and name.startswith(_SHARED_MEMORY):
+        return f"{name}: {_SHARED_FULL}"
+    if name:
+        return f"{name}: {_REMEDIES.get(error.errno, error.strerror)}"
+    return _REMEDIES[error.errno] if error.errno in _RESOURCES else None
+
+
+def _name(error: OSError) -> str:
+    """The path that an error is about; of a full disk that says no path, the place that is full."""
+    if error.filename is not None:
+        name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes, os.PathLike)) else ""
+        return name if len(name) <= 300 else f"{name[:140]}…{name[-140:]}"
+    if error.errno == errno.ENOSPC:
+        return next((place for place in (_SHARED_MEMORY, tempfile.gettempdir(), os.curdir) if _is_full(place)), "")
+    return ""
+
+
+def _is_full(place: str) -> bool:
+    with suppress(OSError):
+        return shutil.disk_usage(place).free < _FEW_BYTES
+    return False

@@ -1,0 +1,69 @@
+import errno
+import os
+
+import pytest
+from divergen_records.system_errors import explain
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EACCES, "no permission"),
+        (errno.EROFS, "only be read"),
+        (errno.ENOTDIR, "a file and no folder"),
+        (errno.EEXIST, "there already"),
+        (errno.EISDIR, "give the name of a file"),
+        (errno.ENAMETOOLONG, "too long"),
+        (errno.ENOSPC, "free some room"),
+        (errno.EIO, "input/output error"),
+        (errno.ENODEV, os.strerror(errno.ENODEV)),
+    ],
+)
+def test_explain__path_and_remedy(number, words):
+    sentence = explain(OSError(number, os.strerror(number), "out/a.json"))
+    assert sentence.startswith("out/a.json: ")
+    assert words in sentence
+
+
+def test_explain__every_remedy_is_one_line():
+    for number in errno.errorcode:
+        sentence = explain(OSError(number, os.strerror(number), "a"))
+        assert sentence is None or "\n" not in sentence
+
+
+def test_explain__a_full_shared_memory_is_not_called_the_disk():
+    sentence = explain(OSError(errno.ENOSPC, "No space left on device", "/dev/shm/torch_1_2"))
+    assert "--shm-size" in sentence
+
+
+def test_explain__a_full_place_without_a_name_is_found(monkeypatch):
+    monkeypatch.setattr("divergen_records.system_errors._is_full", lambda place: place == "/dev/shm")
+    assert "--shm-size" in explain(OSError(errno.ENOSPC, "No space left on device"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("can't start new thread", "ulimit -u"),
+        ("unable to write to file </torch_1_2_3>: No space left on device (28)", "--shm-size"),
+        ("DataLoader worker (pid 7) is killed by signal: Bus error.", "--shm-size"),
+    ],
+)
+def test_explain__what_libraries_make_of_it(text, words):
+    assert words in explain(RuntimeError(text))
+
+
+def test_explain__memory():
+    assert "not enough memory" in explain(MemoryError())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("a bug"), OSError("no number"), BrokenPipeError(errno.EPIPE, "x"), OSError(errno.ENOENT, "x")],
+)
+def test_explain__a_bug_is_not_explained(error):
+    assert explain(error) is None
+
+
+def test_explain__a_name_of_a_thousand_letters_is_cut():
+    assert len(explain(OSError(errno.ENAMETOOLONG, "x", "a" * 5000))) < 500
