@@ -87,7 +87,7 @@ def test_plan__loads_no_model(model, prompts):
 def test_plan__measures_what_is_not_given(model, prompts):
     output = call("plan", prompts, "-g", f"diffusers,model={model('sd')},{OPTIONS}", "--dry-run")
     assert "diffusers: 4 pictures at" in output
-    assert "no generator is called 'x'" in call("plan", prompts, "--dry-run", "--rate", "x=3", status=2)
+    assert "no generator is called 'x'" in call("plan", prompts, "-g", "fake", "--dry-run", "--rate", "x=3", status=2)
 
 
 def test_run_and_preview__side_by_side(model, prompts, tmp_path):
