@@ -153,7 +153,7 @@ def test_run_pipeline__extra_categories(tmp_path: Path, small: tuple[str, ...]) 
 def test_run_pipeline__extra_categories_are_cut_off_before_the_evaluation(
     tmp_path: Path, small: tuple[str, ...]
 ) -> None:
-    from divergen_train.checkpoint import load_checkpoint
+    from divergen_train.training.checkpoint import load_checkpoint
 
     tiny = "train={preset: quickstart, iterations: 2, warmup: 1, batch_size: 2, image_size: 64}"
     settings = [*small[:-1], tiny, "extra_categories=[umbrella, teapot]", "baseline=false"]

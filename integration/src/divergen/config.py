@@ -13,8 +13,8 @@ from divergen_gen.counts import CountsConfig
 from divergen_minilvis.config import ProceduralConfig
 from divergen_paste.config import PasteConfig
 from divergen_records import Config
-from divergen_train.config import TrainConfig, preset
-from divergen_train.recipe import recipe
+from divergen_train.training.config import TrainConfig, preset
+from divergen_train.training.recipe import recipe
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 if TYPE_CHECKING:

@@ -60,7 +60,7 @@ def _trainings(pipeline: Pipeline) -> Iterator[_Training]:
 def _train(pipeline: Pipeline, training: _Training) -> None:
     from divergen_train import evaluate_lvis, fit, predict
     from divergen_train.bsgal.ledger import read_contributions
-    from divergen_train.truncate import truncate
+    from divergen_train.detectors.truncate import truncate
 
     from .feedback import write_feedback
 

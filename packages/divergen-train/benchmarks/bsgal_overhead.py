@@ -24,9 +24,9 @@ from divergen_records import Category
 from divergen_train import preset
 from divergen_train.bsgal.config import BsgalConfig, ThresholdConfig
 from divergen_train.bsgal.detection import BsgalStep
-from divergen_train.detector import Target, build_detector
-from divergen_train.distributed import join_world
-from divergen_train.step import Engine, Part, PlainStep
+from divergen_train.detectors.protocol import Target, build_detector
+from divergen_train.training.distributed import join_world
+from divergen_train.training.step import Engine, Part, PlainStep
 
 MODES: dict[str, dict[str, Any]] = {
     "directional": {},

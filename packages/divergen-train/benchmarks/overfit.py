@@ -15,8 +15,8 @@ import click
 import torch
 from divergen_records.coco import Dataset, read_dataset
 from divergen_train import fit, read_log
-from divergen_train.config import apply_overrides
-from divergen_train.recipe import recipe
+from divergen_train.training.config import apply_overrides
+from divergen_train.training.recipe import recipe
 
 
 def first_images(dataset: Dataset, count: int) -> Dataset:

@@ -11,7 +11,7 @@ from divergen_records import Category
 from divergen_records.coco import Annotation, Dataset, ImageInfo, read_dataset, write_lvis
 from divergen_records.images import encode_image
 from divergen_records.masks import encode_rle, mask_to_bbox
-from divergen_train.config import TorchvisionConfig, TrainConfig
+from divergen_train.training.config import TorchvisionConfig, TrainConfig
 
 SIZE = 64
 COLOURS = {"red": (210, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 210)}

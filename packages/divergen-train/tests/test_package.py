@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from divergen_records.coco import Dataset
 from divergen_records.errors import DatasetError
-from divergen_train.draw import draw_predictions
-from divergen_train.log import TrainLog, read_log
+from divergen_train.analysis.draw import draw_predictions
+from divergen_train.training.log import TrainLog, read_log
 
 
 def test_exports__sorted_and_there() -> None:
@@ -23,7 +23,7 @@ def test_exports__unknown_name() -> None:
         _ = divergen_train.nothing
 
 
-@pytest.mark.parametrize("module", ["divergen_train", "divergen_train.config", "divergen_train.cli"])
+@pytest.mark.parametrize("module", ["divergen_train", "divergen_train.training.config", "divergen_train.cli"])
 def test_import__light(module: str) -> None:
     code = f"import sys, {module}; print([m for m in ('torch', 'timm', 'cv2', 'lance', 'pyarrow') if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

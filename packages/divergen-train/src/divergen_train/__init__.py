@@ -4,22 +4,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .bootstrap import compare_results, evaluate_with_intervals
-    from .config import DetectorConfig, TorchvisionConfig, TrainConfig, preset
-    from .detector_config import CenterNet2Config, Detectron2MaskRCNNConfig, ResNet50Config, SwinConfig
-    from .draw import draw_predictions
-    from .energy import energy_report, free_energy, object_logits
+    from divergen_evaluate.bootstrap import compare_results, evaluate_with_intervals
+    from .training.config import DetectorConfig, TorchvisionConfig, TrainConfig, preset
+    from .detectors.config import CenterNet2Config, Detectron2MaskRCNNConfig, ResNet50Config, SwinConfig
+    from .analysis.draw import draw_predictions
+    from .analysis.energy import energy_report, free_energy, object_logits
     from .errors import TrainingDiverged
-    from .evaluate import evaluate_coco, evaluate_lvis, read_results
-    from .export import export_results
-    from .gap import train_val_gap
-    from .inference import predict
-    from .log import read_log
-    from .maps import embed_objects, embedding_map
-    from .metrics import Metrics
-    from .recipe import Recipe, load_recipe, recipe_names
-    from .training import FitResult, fit
-    from .truncate import truncate_checkpoint
+    from divergen_evaluate.evaluate import evaluate_coco, evaluate_lvis, read_results
+    from divergen_evaluate.submission import export_results
+    from .analysis.gap import train_val_gap
+    from .training.inference import predict
+    from .training.log import read_log
+    from .analysis.maps import embed_objects, embedding_map
+    from divergen_evaluate.metrics import Metrics
+    from .training.recipe import Recipe, load_recipe, recipe_names
+    from .training.fit import FitResult, fit
+    from .detectors.truncate import truncate_checkpoint
 
 __all__ = [
     "CenterNet2Config",

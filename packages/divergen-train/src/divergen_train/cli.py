@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 from divergen_records.command import Group
 
-from .analyse_command import analyse
-from .bsgal.command import bsgal_study
-from .evaluate_command import evaluate, export_results
-from .files import frequency_notice, refuse_existing, write_text
-from .recipe_command import pasting_notice, recipes, truncate
+from .commands.analyse import analyse
+from .commands.bsgal_study import bsgal_study
+from divergen_evaluate.cli import evaluate, export_results
+from divergen_evaluate.files import frequency_notice, refuse_existing, write_text
+from .commands.recipes import pasting_notice, recipes, truncate
 
 __all__ = ["main"]
 
@@ -58,12 +58,12 @@ def fit(
     divergen-train fit train.json --out run iterations=2000 detector.fpn_channels=128
     torchrun --nproc-per-node=8 -m divergen_train fit train.json --out run micro_batch=2 precision=bfloat16
     """
-    from .config import apply_overrides, preset
+    from .training.config import apply_overrides, preset
 
     config = apply_overrides(preset(preset_name), settings)
     from divergen_records.coco import read_dataset
 
-    from .training import fit as train
+    from .training.fit import fit as train
 
     leads = os.environ.get("RANK", "0") == "0"
     if leads and (notice := pasting_notice(preset_name)):
@@ -113,7 +113,7 @@ def predict(
     refuse_existing(out, overwrite)
     from divergen_records.coco import read_dataset
 
-    from .inference import predict as detect
+    from .training.inference import predict as detect
 
     data = read_dataset(dataset, image_dir=images)
     results = detect(checkpoint, data, image_size=image_size, detections=detections, batch_size=batch_size)

@@ -14,8 +14,8 @@ from divergen_records.errors import ConfigError
 from divergen_records.sample import Sample
 from torch import Tensor, nn
 
-from ..detector import Target
-from ..step import Engine, Part
+from ..detectors.protocol import Target
+from ..training.step import Engine, Part
 from .config import BsgalConfig
 from .distributed import from_all_ranks
 from .estimator import ContributionEstimator
@@ -30,7 +30,7 @@ IGNORED = -1
 
 @runtime_checkable
 class JudgesInstances(Protocol):
-    """What a detector offers beside `divergen_train.detector.Detector`, so that its training can be selective.
+    """What a detector offers beside `divergen_train.detectors.protocol.Detector`, so that its training can be selective.
 
     Its training losses must leave out objects of label `IGNORED` and the regions and anchors that match them.
     """

@@ -1,0 +1,155 @@
+"""The commands ``divergen-train evaluate`` and ``export-results``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+import click
+from divergen_records.errors import ConfigError
+
+from .files import frequency_notice, refuse_existing, write_text
+
+if TYPE_CHECKING:
+    from divergen_records.coco import Dataset
+
+    from .metrics import Metrics
+
+__all__ = ["evaluate", "export_results"]
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("results", type=_FILE, nargs=-1, required=True)
+@click.option("--gt", "truth", type=_FILE, required=True, help="LVIS or COCO file with the ground truth.")
+@click.option("--style", type=click.Choice(["lvis", "coco"]), default="lvis", show_default=True, help="Whose rules.")
+@click.option("--federated/--exhaustive", default=None, help="LVIS: judge only what an image tells of; as the file is.")
+@click.option("--fixed", is_flag=True, help="LVIS: AP-fixed too, 10,000 detections a category, not 300 an image.")
+@click.option("--intervals", is_flag=True, help="How sure each AP is, by a bootstrap over images.")
+@click.option("--resamples", type=click.IntRange(min=40), default=1000, show_default=True, help="Of the bootstrap.")
+@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
+@click.option("--categories", is_flag=True, help="A line for each category too.")
+@click.option("--json", "out", type=_NEW_FILE, help="Write the metrics, or the comparison, here.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+def evaluate(
+    results: tuple[Path, ...],
+    truth: Path,
+    style: Literal["lvis", "coco"],
+    federated: bool | None,
+    fixed: bool,
+    intervals: bool,
+    resamples: int,
+    level: float,
+    categories: bool,
+    out: Path | None,
+    overwrite: bool,
+) -> None:
+    """LVIS or COCO AP of anyone's RESULTS, a COCO results file with boxes, masks or both.
+
+    Of two files it says what the second gains, and whether that is more than luck.
+
+    \b
+    divergen-train evaluate results.json --gt lvis_v1_val.json --json metrics.json
+    divergen-train evaluate before.json after.json --gt lvis_v1_val.json
+    divergen-train evaluate results.json --gt instances_val2017.json --style coco
+    """
+    refuse_existing(out, overwrite)
+    if style == "coco" and (fixed or federated):
+        raise ConfigError("--fixed and --federated are LVIS's; leave them out with --style coco")
+    if len(results) > 2:
+        raise ConfigError(f"{len(results)} results files: give one, or two to compare")
+    if len(results) == 2 and (fixed or categories):
+        raise ConfigError("--fixed and --categories are for one results file; leave them out to compare two")
+    from divergen_records.coco import read_dataset
+
+    from .bootstrap import compare_results
+    from .evaluate import read_results
+
+    dataset, rows = read_dataset(truth), [read_results(path) for path in results]
+    if style == "lvis" and (notice := frequency_notice(truth)):
+        click.echo(notice, err=True)
+    rules: _Rules = {"style": style, "federated": federated}
+    bootstrap: _Bootstrap = {"resamples": resamples, "level": level}
+    if len(rows) == 2:
+        comparison = compare_results(rows[0], rows[1], dataset, **rules, **bootstrap)
+        text, found = comparison.table(), comparison.model_dump_json(indent=2)
+    else:
+        metrics = _metrics(rows[0], dataset, rules, fixed=fixed, bootstrap=bootstrap if intervals else None)
+        text, found = metrics.table(per_category=categories), metrics.model_dump_json(indent=2)
+    if out is not None:
+        write_text(out, found)
+    click.echo(text)
+
+
+class _Rules(TypedDict):
+    style: Literal["lvis", "coco"]
+    federated: bool | None
+
+
+class _Bootstrap(TypedDict):
+    resamples: int
+    level: float
+
+
+def _metrics(
+    results: list[dict[str, Any]], dataset: Dataset, rules: _Rules, *, fixed: bool, bootstrap: _Bootstrap | None
+) -> Metrics:
+    from .bootstrap import evaluate_with_intervals
+    from .evaluate import add_fixed, evaluate_coco, evaluate_lvis, truncation_notice
+
+    if bootstrap is not None:
+        metrics = evaluate_with_intervals(results, dataset, **rules, **bootstrap)
+    elif rules["style"] == "coco":
+        metrics = evaluate_coco(results, dataset)
+    else:
+        metrics = evaluate_lvis(results, dataset, federated=rules["federated"])
+    if fixed:
+        metrics = add_fixed(metrics, results, dataset)
+        if notice := truncation_notice(results):
+            click.echo(notice, err=True)
+    return metrics
+
+
+@click.command("export-results")
+@click.argument("results", type=_FILE)
+@click.option("--gt", "truth", type=_FILE, required=True, help="LVIS or COCO file with the images and categories.")
+@click.option("--out", type=_NEW_FILE, required=True, help="COCO results, JSON.")
+@click.option("--per-image", type=click.IntRange(min=0), default=300, show_default=True, help="Best kept; 0 keeps all.")
+@click.option("--min-score", type=float, default=0.0, show_default=True, help="Leave out what scores less.")
+@click.option("--only", type=click.Choice(["box", "mask"]), help="Boxes without masks, or masks without boxes.")
+@click.option("--drop-unknown", is_flag=True, help="Leave out categories that the file lacks, such as extra ones.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+def export_results(
+    results: Path,
+    truth: Path,
+    out: Path,
+    per_image: int,
+    min_score: float,
+    only: Literal["box", "mask"] | None,
+    drop_unknown: bool,
+    overwrite: bool,
+) -> None:
+    """Bring RESULTS into the form that lvis-api, pycocotools and evaluation servers take.
+
+    \b
+    divergen-train export-results results.json --gt lvis_v1_val.json --out submission.json --only mask
+    """
+    refuse_existing(out, overwrite)
+    from divergen_records.coco import read_dataset
+
+    from .evaluate import read_results
+    from .submission import export_results as export
+
+    rows = export(
+        read_results(results),
+        read_dataset(truth),
+        per_image=per_image or None,
+        min_score=min_score,
+        only=only,
+        drop_unknown=drop_unknown,
+    )
+    write_text(out, json.dumps(rows))
+    click.echo(f"{out}: {len(rows)} results")

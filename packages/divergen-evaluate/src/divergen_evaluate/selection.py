@@ -1,0 +1,280 @@
+"""From results and a data set to arrays: which detections are judged, against which objects, by which rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from divergen_records.coco import Annotation, Dataset
+from divergen_records.errors import DatasetError, MaskError
+from divergen_records.masks import rle_area
+from numpy.typing import NDArray
+
+from .rle_areas import code_areas
+from .matching import Detected, Matches, Truth, match
+
+__all__ = ["COCO_RULES", "FIXED_RULES", "LVIS_RULES", "MAX_DETECTIONS", "Judged", "Rules", "check_labels", "judge"]
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What distinguishes the benchmarks.
+
+    Attributes:
+        per_image: Best detections that count on an image, over all categories.
+        per_image_category: Best detections that count on an image for each category.
+        per_category: Best detections that count for each category, over all images.
+        federated: A category is judged only on images that annotate or negate it, and unmatched detections of a
+            category that an image does not annotate exhaustively are no errors. Crowds are objects like others, and
+            objects and detections without area are not seen, as in lvis-api; otherwise crowds are regions where no
+            detection is an error.
+    """
+
+    per_image: int | None = None
+    per_image_category: int | None = None
+    per_category: int | None = None
+    federated: bool = False
+
+
+MAX_DETECTIONS = 300
+"""On an image, over all categories, that LVIS counts."""
+
+LVIS_RULES = Rules(per_image=MAX_DETECTIONS, federated=True)
+"""Gupta et al., LVIS."""
+
+FIXED_RULES = Rules(per_category=10_000, federated=True)
+"""Dave et al., Evaluating Large-Vocabulary Object Detectors: categories do not compete for places on an image."""
+
+COCO_RULES = Rules(per_image_category=100)
+"""Lin et al., COCO."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Detections matched to objects.
+
+    Attributes:
+        matches: By kind, ``"box"`` and ``"mask"``; the latter only where the results have masks.
+        kept: Detections that count, judged or not.
+    """
+
+    matches: dict[str, Matches]
+    kept: int
+
+
+def judge(results: Sequence[Row], dataset: Dataset, rules: Rules) -> Judged:
+    """Match results to the objects of a data set.
+
+    Raises:
+        DatasetError: If a result names an unknown image or category, lacks a key, or has an impossible value.
+    """
+    masks = any("segmentation" in row for row in results) or not results
+    _check(results, dataset, masks)
+    images, categories = _index(image.id for image in dataset.images), _index(c.id for c in dataset.categories)
+    image = np.array([images[row["image_id"]] for row in results], np.int64)
+    category = np.array([categories[row["category_id"]] for row in results], np.int64)
+    score = np.array([row["score"] for row in results], np.float64)
+    kept = _limit(image, category, score, rules)
+    image, category, score = image[kept], category[kept], score[kept]
+    told = _told(dataset, images, categories, rules) if rules.federated else None
+    stride = max(len(categories), 1)
+    key = image * stride + category
+    judged = np.isin(key, told) if told is not None else np.ones(len(key), bool)
+    indices = kept[judged]
+    rows = [results[index] for index in indices.tolist()]
+    partial = _keys(
+        ((i.id, c) for i in dataset.images for c in i.not_exhaustive_category_ids), images, categories
+    )  # fmt: skip
+    boxes, area = _shapes(rows, indices, masks)
+    detected = Detected(
+        image=image[judged],
+        category=category[judged],
+        score=score[judged],
+        boxes=boxes,
+        area=area,
+        forgiven=np.isin(key[judged], partial) if rules.federated else np.zeros(len(rows), bool),
+        masks=[row["segmentation"] for row in rows] if masks else (),
+    )
+    if rules.federated:
+        detected = detected.select(area > 0)
+    truth = _truth(dataset, images, categories, rules, np.unique(key[judged]) if masks else np.zeros(0, np.int64))
+    found = {"box": match(truth, detected, masks=False)}
+    if masks:
+        found["mask"] = match(truth, detected, masks=True)
+    return Judged(found, len(kept))
+
+
+def _objects(dataset: Dataset, rules: Rules) -> list[Annotation]:
+    """Those that are looked at: lvis-api sees neither objects nor detections without area."""
+    return [annotation for annotation in dataset.annotations if annotation.area > 0 or not rules.federated]
+
+
+def _index(ids: Any) -> dict[int, int]:
+    return {id_: index for index, id_ in enumerate(sorted(ids))}
+
+
+def _limit(
+    image: NDArray[np.int64], category: NDArray[np.int64], score: NDArray[np.float64], rules: Rules
+) -> NDArray[np.int64]:
+    """Indices of the detections that count, in their order; of equal scores the first given."""
+    pair = image * (int(category.max(initial=0)) + 1) + category
+    kept = np.ones(len(image), bool)
+    for key, most in ((image, rules.per_image), (pair, rules.per_image_category), (category, rules.per_category)):
+        if most is not None and len(key):
+            order = np.lexsort((-score, key))
+            place = np.arange(len(key)) - np.searchsorted(key[order], key[order])
+            kept[order[place >= most]] = False
+    return np.flatnonzero(kept)
+
+
+def _told(dataset: Dataset, images: dict[int, int], categories: dict[int, int], rules: Rules) -> NDArray[np.int64]:
+    """Keys of the pairs of image and category that are judged: annotated there, or certainly absent."""
+    negative = ((image.id, category) for image in dataset.images for category in image.neg_category_ids)
+    annotated = ((annotation.image_id, annotation.category_id) for annotation in _objects(dataset, rules))
+    return np.union1d(_keys(negative, images, categories), _keys(annotated, images, categories))
+
+
+def _keys(pairs: Any, images: dict[int, int], categories: dict[int, int]) -> NDArray[np.int64]:
+    stride = max(len(categories), 1)
+    return np.array([images[i] * stride + categories[c] for i, c in pairs if c in categories], np.int64)
+
+
+def _truth(
+    dataset: Dataset, images: dict[int, int], categories: dict[int, int], rules: Rules, wanted: NDArray[np.int64]
+) -> Truth:
+    annotations = _objects(dataset, rules)
+    key = _keys(((a.image_id, a.category_id) for a in annotations), images, categories)
+    stride = max(len(categories), 1)
+    drawn = np.isin(key, wanted).tolist()
+    return Truth(
+        image=key // stride,
+        category=key % stride,
+        boxes=np.array([a.bbox for a in annotations], np.float64).reshape(-1, 4),
+        area=np.array([a.area for a in annotations], np.float64),
+        crowd=np.array([a.iscrowd and not rules.federated for a in annotations], bool),
+        masks=[_rle(a, dataset) if needed else None for a, needed in zip(annotations, drawn, strict=True)],
+    )
+
+
+def _rle(annotation: Annotation, dataset: Dataset) -> Any:
+    """Compressed RLE, as pycocotools' ``annToRLE`` makes it."""
+    from pycocotools import mask as coco_mask
+
+    segmentation, image = annotation.segmentation, dataset.image(annotation.image_id)
+    if isinstance(segmentation, Mapping) and not isinstance(segmentation["counts"], list):
+        return segmentation
+    drawn = coco_mask.frPyObjects(segmentation, image.height, image.width)
+    return coco_mask.merge(drawn) if isinstance(drawn, list) else drawn
+
+
+def _shapes(
+    rows: Sequence[Row], indices: NDArray[np.int64], masks: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Boxes (N, 4) and areas (N,): of the box where a result has one, as lvis-api and pycocotools do, else of the mask.
+
+    The masks are checked on the way; ``indices`` name the results in the message.
+    """
+    from pycocotools import mask as coco_mask
+
+    areas = np.zeros(len(rows))
+    if masks:
+        sizes = np.array([row["segmentation"]["size"] for row in rows], np.int64).reshape(-1, 2)
+        areas[:] = code_areas([row["segmentation"]["counts"] for row in rows], sizes.prod(axis=1))
+        for place in np.flatnonzero(areas < 0)[:1].tolist():
+            _raise_unreadable(rows[place]["segmentation"], int(indices[place]))
+    given = np.array([row.get("bbox") is not None for row in rows], bool)
+    boxes = np.array(
+        [row["bbox"] if has else coco_mask.toBbox(row["segmentation"]) for row, has in zip(rows, given, strict=True)],
+        np.float64,
+    ).reshape(-1, 4)
+    return boxes, np.where(given, boxes[:, 2] * boxes[:, 3], areas)
+
+
+def _raise_unreadable(rle: Any, index: int) -> None:
+    try:
+        rle_area(rle)
+        reason = "its code is malformed"
+    except MaskError as error:
+        reason = str(error)
+    raise DatasetError(f"result {index}: its mask cannot be read: {reason}")
+
+
+def _check(results: Sequence[Row], dataset: Dataset, masks: bool) -> None:
+    sizes = {image.id: [image.height, image.width] for image in dataset.images}
+    categories = {category.id for category in dataset.categories}
+    for index, row in enumerate(results):
+        if not _is_plain(row, sizes, categories, masks):
+            _check_row(row, index, sizes, categories, masks, str(dataset.path))
+
+
+def _is_plain(row: Row, sizes: Mapping[int, list[int]], categories: set[int], masks: bool) -> bool:
+    """Whether a row is right as most are; of the others `_check_row` says what is wrong, in several times the time."""
+    try:
+        score, bbox = row["score"], row.get("bbox")
+        if masks:
+            mask = row["segmentation"]
+            right = mask["size"] == sizes[row["image_id"]] and type(mask["counts"]) is str
+        else:
+            right = row["image_id"] in sizes and bbox is not None
+        if bbox is not None:
+            x, y, width, height = bbox
+            right = right and width >= 0 and height >= 0 and math.isfinite(x + y + width + height)
+        return right and row["category_id"] in categories and type(score) is float and math.isfinite(score)
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
+def check_labels(row: Row, index: int, images: Container[int], categories: Container[int] | None, path: str) -> None:
+    """Raise `DatasetError` if a result's image, category or score is missing or impossible.
+
+    Args:
+        row: The result.
+        index: Its place, for the message.
+        images: Ids of the data set's images.
+        categories: Ids of its categories; None allows any.
+        path: Of the data set, for the message.
+    """
+    for key, known in (("image_id", images), ("category_id", categories)):
+        if key not in row:
+            raise DatasetError(f"result {index}: has no {key!r}")
+        value = row[key]
+        if not isinstance(value, int | float | np.integer) or (known is not None and value not in known):
+            raise DatasetError(f"result {index}: {key} {value!r} is not in {path}")
+    if "score" not in row:
+        raise DatasetError(f"result {index}: has no 'score'")
+    if not isinstance(row["score"], int | float) or not math.isfinite(row["score"]):
+        raise DatasetError(f"result {index}: its score is {row['score']!r}")
+
+
+def _check_row(
+    row: Row, index: int, sizes: Mapping[int, list[int]], categories: set[int], masks: bool, path: str
+) -> None:
+    check_labels(row, index, sizes, categories, path)
+    if (shape := "segmentation" if masks else "bbox") not in row:
+        raise DatasetError(f"result {index}: has no {shape!r}")
+    if row.get("bbox") is not None or not masks:
+        _check_box(row["bbox"], index)
+    if masks:
+        _check_mask(row["segmentation"], sizes[row["image_id"]], index)
+
+
+def _check_box(bbox: Any, index: int) -> None:
+    try:
+        _, _, width, height = bbox
+        sound = math.isfinite(sum(bbox)) and width >= 0 and height >= 0
+    except (TypeError, ValueError):
+        sound = False
+    if not sound:
+        raise DatasetError(f"result {index}: its bbox is {str(bbox)[:60]}, not [x, y, width, height] in pixels")
+
+
+def _check_mask(mask: Any, size: list[int], index: int) -> None:
+    if not isinstance(mask, Mapping) or not isinstance(mask.get("counts"), str | bytes):
+        raise DatasetError(f"result {index}: its mask is not a compressed RLE: {str(mask)[:60]!r}")
+    if list(mask.get("size", ())) != size:
+        raise DatasetError(f"result {index}: its mask has the size {mask.get('size')}, its image {size}")

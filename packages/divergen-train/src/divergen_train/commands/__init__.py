@@ -1,0 +1,1 @@
+"""The subcommands of ``divergen-train``, a file each."""

@@ -1,0 +1,56 @@
+"""The command ``divergen-train bsgal-study``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from divergen_records.errors import ConfigError
+
+__all__ = ["bsgal_study"]
+
+_NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command("bsgal-study")
+@click.option("--out", type=_NEW_FOLDER, required=True, help="Folder of study.json, study.svg and study.png.")
+@click.option("--study", "name", default="digits", show_default=True, help="digits, or cifar10: the paper's schedule.")
+@click.option("--data", type=_FOLDER, help="Folder that holds cifar-10-batches-py.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training images; as the study says.")
+@click.option("--normalize", type=click.Choice(["none", "direction", "loss"]), help="As the study says, else.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides every random choice.")
+@click.option("--device", default="cpu", show_default=True, help="Where to compute.")
+@click.option("--overwrite", is_flag=True, help="Replace what is in the folder.")
+def bsgal_study(
+    out: Path,
+    name: str,
+    data: Path | None,
+    epochs: int | None,
+    normalize: str | None,
+    seed: int,
+    device: str,
+    overwrite: bool,
+) -> None:
+    """See whether contributions fall as samples get worse (BSGAL, section 5.1).
+
+    Trains a classifier, and judges its training images with more and more noise by the gradient of held-out images.
+
+    \b
+    divergen-train bsgal-study --out study
+    divergen-train bsgal-study --out study --study cifar10 --data FOLDER --device cuda
+    """
+    from ..bsgal.study import run_study, study_config
+    from ..bsgal.study_plot import draw_study
+
+    if (out / "study.json").exists() and not overwrite:
+        raise ConfigError(f"{out / 'study.json'}: exists; give another folder or --overwrite")
+    changes = {"seed": seed, "device": device, "epochs": epochs, "normalize": normalize}
+    config = study_config(name, **{key: value for key, value in changes.items() if value is not None})
+    report = run_study(config, data=data)
+    out.mkdir(parents=True, exist_ok=True)
+    for suffix in ("svg", "png"):
+        draw_study(report, out / f"study.{suffix}")
+    (out / "study.json").write_text(report.model_dump_json(indent=2))
+    click.echo(report.table())
+    click.echo(f"{out}: study.json, study.svg, study.png")

@@ -1,0 +1,1 @@
+"""Detectors: the protocol that the trainer knows, and the networks that keep it."""

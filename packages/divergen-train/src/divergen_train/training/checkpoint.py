@@ -1,0 +1,143 @@
+"""Checkpoints: everything that a killed training needs to go on, and that a prediction needs to be right."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from divergen_records import Category
+from divergen_records.errors import ConfigError, DatasetError, WeightsError
+from pydantic import ValidationError
+
+from .config import TrainConfig
+from ..detectors.protocol import Detector, build_detector
+from ..detectors.weights import read_tensors
+
+__all__ = ["Checkpoint", "check_categories", "load_checkpoint", "load_detector", "save_checkpoint"]
+
+_FORMAT = "divergen-train/1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training run at an iteration. Random numbers need no state: each iteration derives its own seed.
+
+    Attributes:
+        iteration: Steps done.
+        seed: Of the run.
+        config: Of the run.
+        categories: What the labels 1, 2, … mean.
+        model: Weights and buffers that are being trained.
+        average: Their moving average, which predicts; the same as ``model`` where averaging is off.
+        optimizer: State of the optimiser.
+        scaler: State of float16's loss scaler; empty where there is none.
+        step: Name of the strategy that turned batches into gradients.
+        step_state: What it remembers.
+    """
+
+    iteration: int
+    seed: int
+    config: TrainConfig
+    categories: tuple[Category, ...]
+    model: dict[str, Any]
+    average: dict[str, Any]
+    optimizer: dict[str, Any]
+    scaler: dict[str, Any] = field(default_factory=dict)
+    step: str = "plain"
+    step_state: dict[str, Any] = field(default_factory=dict)
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint under a temporary name and rename it, so that a kill leaves the old one whole."""
+    data = {
+        "format": _FORMAT,
+        "iteration": checkpoint.iteration,
+        "seed": checkpoint.seed,
+        "config": checkpoint.config.model_dump_json(),
+        "categories": [category.model_dump_json() for category in checkpoint.categories],
+        "model": checkpoint.model,
+        "average": checkpoint.average,
+        "optimizer": checkpoint.optimizer,
+        "scaler": checkpoint.scaler,
+        "step": checkpoint.step,
+        "step_state": checkpoint.step_state,
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        torch.save(data, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint; nothing in the file is executed.
+
+    Raises:
+        WeightsError: If the file is missing, damaged, or not a checkpoint of this package.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such checkpoint")
+    data = read_tensors(path, "checkpoint")
+    if not isinstance(data, dict) or data.get("format") != _FORMAT:
+        raise WeightsError(f"{path}: not a checkpoint of this version of divergen-train ({_FORMAT})")
+    try:
+        config = TrainConfig.model_validate_json(data["config"])
+    except ValidationError as error:
+        raise WeightsError(f"{path}: its config is of another version: {error}") from error
+    categories = tuple(Category.model_validate_json(text) for text in data["categories"])
+    rest = {key: data[key] for key in ("iteration", "seed", "model", "average", "optimizer")}
+    newer = {key: data[key] for key in ("scaler", "step", "step_state") if key in data}
+    return Checkpoint(config=config, categories=categories, **rest, **newer)
+
+
+def load_detector(checkpoint: Checkpoint) -> Detector:
+    """The trained detector in evaluation mode, with its averaged weights."""
+    detector: Detector = build_detector(checkpoint.config.detector, checkpoint.categories, pretrained=False)
+    try:
+        detector.load_state_dict(checkpoint.average)
+    except RuntimeError as error:
+        raise WeightsError(f"the checkpoint does not fit its own config: {error}") from error
+    detector.train(False)
+    return detector
+
+
+def check_categories(trained: Sequence[Category], given: Sequence[Category], where: str) -> None:
+    """Refuse data whose categories are not those of the checkpoint.
+
+    Args:
+        trained: The checkpoint's categories.
+        given: The data set's categories.
+        where: Names the data set in the message.
+
+    Raises:
+        DatasetError: If ids, names or their order differ.
+    """
+    ours, theirs = ([(category.id, category.name) for category in some] for some in (trained, given))
+    if ours == theirs:
+        return
+    missing = [name for _, name in ours if name not in {name for _, name in theirs}]
+    extra = [name for _, name in theirs if name not in {name for _, name in ours}]
+    detail = f"missing {missing[:5]}, unknown {extra[:5]}" if missing or extra else "same names, other ids or order"
+    raise DatasetError(
+        f"{where}: its {len(theirs)} categories are not the {len(ours)} that the checkpoint was trained on ({detail})"
+    )
+
+
+def check_resume(checkpoint: Checkpoint, config: TrainConfig, seed: int, step: str, path: Path) -> None:
+    """Refuse to continue a run with other settings; raises `ConfigError`."""
+    if checkpoint.seed != seed:
+        raise ConfigError(f"{path}: was trained with seed={checkpoint.seed}, not {seed}; give another output folder")
+    if checkpoint.step != step:
+        raise ConfigError(f"{path}: was trained with the step {checkpoint.step!r}, not {step!r}; give the same step")
+    ours, theirs = config.model_dump(mode="json"), checkpoint.config.model_dump(mode="json")
+    free = {"workers", "log_every", "checkpoint_every", "eval_every", "device", "loggers"}
+    changed = [key for key in ours if key not in free and ours[key] != theirs.get(key)]
+    if changed:
+        raise ConfigError(
+            f"{path}: was trained with other settings ({', '.join(changed)}); use the same, or another output folder"
+        )

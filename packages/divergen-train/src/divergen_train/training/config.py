@@ -1,0 +1,155 @@
+"""What a training run is made of: frozen pydantic models with every number in them, and presets as JSON files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any, Literal, Self
+
+from divergen_records import Config
+from divergen_records.errors import ConfigError
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from ..bsgal.config import BsgalConfig
+from ..detectors.config import DetectorConfig, TorchvisionConfig
+from .loggers import LoggerConfig
+
+__all__ = ["DetectorConfig", "TorchvisionConfig", "TrainConfig", "apply_overrides", "preset", "preset_names"]
+
+
+class TrainConfig(Config):
+    """A training run.
+
+    Attributes:
+        detector: The detector.
+        image_size: Side of the square that training images are resized into, pixels.
+        iterations: Optimiser steps.
+        batch_size: Images per step, over all processes.
+        micro_batch: Images that go through the detector at once; a step's gradient is the mean over so many slices as
+            its batch has, whatever the number of processes. The whole of a process's share by default; lower it where
+            the memory is small.
+        precision: Of the forward pass: ``bfloat16`` or ``float16`` (with a loss scaler) by autocast; weights are
+            float32 always.
+        lr: Peak learning rate of AdamW.
+        backbone_lr: Factor on ``lr`` for the pre-trained backbone.
+        weight_decay: Of AdamW, for weights of two or more dimensions.
+        warmup: Steps of linear warm-up.
+        final_lr: Share of ``lr`` at the end of the cosine.
+        clip_norm: Largest norm of the gradient as a whole; None leaves it.
+        clip_value: Largest size of each number of the gradient, before ``clip_norm``; detectron2's ``CLIP_TYPE value``,
+            by which the papers train; None leaves them.
+        ema_decay: Decay of the weights' moving average, which is what predicts; 0 switches it off.
+        repeat_threshold: Repeat-factor sampling of LVIS (section 4.3): a category in a share f of the images has factor
+            max(1, sqrt(threshold / f)), an image the largest factor of its categories. 0 switches it off.
+        repeat_min_images: Raises the threshold so that every category in fewer images than this is repeated. LVIS's
+            0.001 means 100 of its 100,000 images, and nothing at all in a set of 1,000.
+        flip: Probability of a horizontal flip.
+        scale: Large-scale jitter: smallest and largest size of the image relative to ``image_size``.
+        scale_sampling: How sizes between them are drawn: ``log`` halves as often as it doubles, ``linear`` is that of
+            Ghiasi et al. and the papers; from 0.1 to 2.0 it has half of the images larger than 1.05.
+        min_area: Objects that keep fewer pixels than this are not learned.
+        bsgal: Learn only from pasted instances that help; None learns from all.
+        workers: Loader processes; 0 loads in the training process.
+        device: ``auto`` takes the GPU, the CPU where there is none; or ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        loggers: Where the log goes besides ``log.jsonl``.
+        checkpoint_every: Steps between checkpoints.
+        log_every: Steps between lines of the log.
+        eval_every: Steps between evaluations where validation data is given; 0 evaluates only at the end.
+    """
+
+    detector: DetectorConfig = TorchvisionConfig()
+    image_size: int = Field(default=512, ge=64, multiple_of=32)
+    iterations: PositiveInt = 10_000
+    batch_size: PositiveInt = 8
+    micro_batch: PositiveInt | None = None
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    lr: PositiveFloat = 5e-4
+    backbone_lr: float = Field(default=0.5, ge=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    warmup: int = Field(default=200, ge=0)
+    final_lr: float = Field(default=0.01, ge=0, le=1)
+    clip_norm: PositiveFloat | None = 5.0
+    clip_value: PositiveFloat | None = None
+    ema_decay: float = Field(default=0.999, ge=0, lt=1)
+    repeat_threshold: float = Field(default=0.001, ge=0)
+    repeat_min_images: int = Field(default=0, ge=0)
+    flip: float = Field(default=0.5, ge=0, le=1)
+    scale: tuple[PositiveFloat, PositiveFloat] = (0.5, 1.5)
+    scale_sampling: Literal["linear", "log"] = "log"
+    min_area: PositiveInt = 4
+    bsgal: BsgalConfig | None = None
+    workers: int = Field(default=0, ge=0)
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    loggers: tuple[LoggerConfig, ...] = ()
+    checkpoint_every: PositiveInt = 500
+    log_every: PositiveInt = 10
+    eval_every: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.scale[0] > self.scale[1]:
+            raise ValueError(f"scale={self.scale}: the smallest comes first")
+        if self.warmup >= self.iterations:
+            raise ValueError(f"warmup={self.warmup} must be below iterations={self.iterations}")
+        if self.micro_batch and self.batch_size % self.micro_batch:
+            raise ValueError(f"batch_size={self.batch_size} is not a multiple of micro_batch={self.micro_batch}")
+        return self
+
+
+def preset_names() -> list[str]:
+    """Names of the shipped presets."""
+    return sorted(entry.name.removesuffix(".json") for entry in files(__package__).joinpath("presets").iterdir())
+
+
+def preset(name: str) -> TrainConfig:
+    """A shipped preset, for example ``"quickstart"``, or the training of a recipe, by its name or from its file.
+
+    Raises:
+        ConfigError: If the name is unknown, or the file is no recipe.
+    """
+    if name not in preset_names():
+        from .recipe import find_recipe, recipe_names
+
+        if (found := find_recipe(name)) is not None:
+            return found.train
+        raise ConfigError(
+            f"preset {name!r}: unknown; there are {', '.join(preset_names())}, and the recipes "
+            f"{', '.join(recipe_names())}"
+        )
+    return TrainConfig.model_validate_json(files(__package__).joinpath("presets", f"{name}.json").read_text())
+
+
+def apply_overrides(config: TrainConfig, overrides: Sequence[str]) -> TrainConfig:
+    """A config with ``key=value`` settings applied; keys are dotted, values JSON or plain text.
+
+    Raises:
+        ConfigError: If a setting is malformed, its key unknown or its value not allowed.
+    """
+    data = config.model_dump(mode="json")
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"{text!r}: expected key=value, for example iterations=500")
+        *parents, last = key.split(".")
+        node: Any = data
+        for parent in parents:
+            node = node.get(parent) if isinstance(node, Mapping) else None
+        if not isinstance(node, dict):
+            raise ConfigError(f"{text!r}: {'.'.join(parents)} is not a group of settings")
+        node[last] = _parse(value)
+    try:
+        return TrainConfig.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "union_tag_invalid":  # its input is the whole group
+            raise ConfigError(f"{where}.kind: {first['msg']}") from error
+        raise ConfigError(f"{where or 'training config'}: {first['msg']} (given: {first['input']!r})") from error
+
+
+def _parse(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+from divergen_records.errors import ConfigError
+from divergen_train.training.config import TrainConfig, apply_overrides, preset, preset_names
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_preset__valid(name: str) -> None:
+    assert TrainConfig.model_validate(preset(name).model_dump(mode="json")) == preset(name)
+
+
+def test_preset__unknown() -> None:
+    with pytest.raises(ConfigError, match=r"preset 'tiny': unknown; there are quickstart, small"):
+        preset("tiny")
+
+
+def test_apply_overrides() -> None:
+    config = apply_overrides(TrainConfig(), ["iterations=300", "detector.fpn_channels=32", "scale=[0.9,1.1]"])
+    assert (config.iterations, config.detector.fpn_channels, config.scale) == (300, 32, (0.9, 1.1))
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("iterations", "expected key=value"),
+        ("iteration=3", "iteration: Extra inputs"),
+        ("iterations=-3", "iterations: Input should be greater than 0"),
+        ("detectr.fpn_channels=3", "detectr is not a group of settings"),
+        ("iterations.x=3", "iterations is not a group of settings"),
+        ("warmup=20000", "warmup=20000 must be below"),
+        ("scale=[2,1]", "the smallest comes first"),
+        ("detector.min_stride=8", "has 3 levels"),
+        ("detector.kind=yolo", "detector.kind"),
+    ],
+)
+def test_apply_overrides__refuses(setting: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        apply_overrides(TrainConfig(), [setting])
