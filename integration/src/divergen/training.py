@@ -58,7 +58,8 @@ def _trainings(pipeline: Pipeline) -> Iterator[_Training]:
 
 
 def _train(pipeline: Pipeline, training: _Training) -> None:
-    from divergen_train import evaluate_lvis, fit, predict
+    from divergen_evaluate import evaluate_lvis
+    from divergen_train import fit, predict
     from divergen_train.bsgal.ledger import read_contributions
     from divergen_train.detectors.truncate import truncate
 

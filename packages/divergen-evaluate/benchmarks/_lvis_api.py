@@ -1,4 +1,4 @@
-"""Print what lvis-api says of the fixed cases: ``python packages/divergen-train/benchmarks/_lvis_api.py``.
+"""Print what lvis-api says of the fixed cases: ``python packages/divergen-evaluate/benchmarks/_lvis_api.py``.
 
 The numbers of lvis 0.5.3 stand in ``test_evaluate_reference.py``: its wheel wants opencv-python, which cannot be
 installed beside the opencv-python-headless of ours, so that a test session cannot count on it.

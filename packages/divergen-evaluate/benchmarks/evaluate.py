@@ -1,6 +1,6 @@
 """LVIS evaluation of random results: this package, and where they are installed lvis-api, hotcoco, faster-coco-eval.
 
-OMP_NUM_THREADS=1 python packages/divergen-train/benchmarks/evaluate.py --images 5000
+OMP_NUM_THREADS=1 python packages/divergen-evaluate/benchmarks/evaluate.py --images 5000
 
 1,203 categories in LVIS's proportions, federated lists, 12 objects, 8 negative categories and 300 detections an image,
 two thirds of which are copies of objects, moved by a few pixels and partly mislabelled. CPU seconds of this process
@@ -20,8 +20,8 @@ from typing import Any
 
 import click
 import numpy as np
+from divergen_evaluate import evaluate_lvis
 from divergen_records.coco import Dataset, read_dataset
-from divergen_train import evaluate_lvis
 from pycocotools import mask as coco_mask
 
 SIDE = 640

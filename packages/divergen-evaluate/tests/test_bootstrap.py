@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from divergen_evaluate.average_precision import average_precision
+from divergen_evaluate.bootstrap import METRICS, compare_results, evaluate_with_intervals, resampled_precision
+from divergen_evaluate.cli import main
+from divergen_evaluate.evaluate import evaluate_coco, evaluate_lvis
+from divergen_evaluate.selection import COCO_RULES, LVIS_RULES, match_results
+from divergen_evaluate.submission import export_results
+from divergen_evaluate.testing import lvis_case
 from divergen_records import Category
 from divergen_records.coco import Annotation, Dataset, ImageInfo, read_dataset
 from divergen_records.errors import ConfigError, DatasetError
-from divergen_evaluate.average_precision import average_precision
-from divergen_evaluate.bootstrap import METRICS, compare_results, evaluate_with_intervals, resampled_precision
-from divergen_train.cli import main
-from divergen_evaluate.evaluate import evaluate_coco, evaluate_lvis
-from divergen_evaluate.submission import export_results
-from divergen_evaluate.selection import COCO_RULES, LVIS_RULES, judge
-from divergen_evaluate.testing import lvis_case
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, list[dict[s
 @pytest.mark.parametrize("rules", [LVIS_RULES, COCO_RULES])
 def test_resampled_precision__every_image_once_is_the_evaluation(case: Any, rules: Any) -> None:
     dataset, results, _ = case
-    for matches in judge(results, dataset, rules).matches.values():
+    for matches in match_results(results, dataset, rules).matches.values():
         expected = average_precision(matches, len(dataset.categories))[0]
         resampled = resampled_precision(matches, np.ones((1, len(dataset.images)), np.float32), 5)
         np.testing.assert_allclose(resampled[0], expected, atol=1e-6)
@@ -55,7 +55,7 @@ def test_resampled_precision__equals_the_evaluation_of_a_copied_data_set(case: A
     copied = path.with_name("copied.json")
     copied.write_text(json.dumps({**truth, **made}))
     metrics = evaluate(copies, read_dataset(copied))
-    for kind, matches in judge(results, dataset, rules).matches.items():
+    for kind, matches in match_results(results, dataset, rules).matches.items():
         resampled = resampled_precision(matches, weights[None].astype(np.float32), 5)[0]
         # Scores tie between images, and the order of equal scores may differ by copies: that moves the last digits.
         expected = getattr(metrics, kind).AP
@@ -123,7 +123,7 @@ def test_compare_results__luck_and_gain(case: Any) -> None:
     assert all(row.low == row.high == 0 and not row.clear for row in same)
     for name, rows in (("a", results), ("b", better)):
         path.with_name(f"{name}.json").write_text(json.dumps(rows))
-    run = CliRunner().invoke(main, ["evaluate", str(path.with_name("a.json")), str(path.with_name("b.json")), "--gt",
+    run = CliRunner().invoke(main, ["ap", str(path.with_name("a.json")), str(path.with_name("b.json")), "--gt",
                                     str(path), "--resamples", "50"])  # fmt: skip
     assert run.exit_code == 0, run.output
     assert "better" in run.output
@@ -163,11 +163,11 @@ def test_main__export_and_evaluate_coco_with_intervals(case: Any, tmp_path: Path
     (tmp_path / "results.json").write_text(json.dumps(results))
     out = tmp_path / "boxes.json"
     arguments = [str(tmp_path / "results.json"), "--gt", str(truth)]
-    run = CliRunner().invoke(main, ["export-results", *arguments, "--out", str(out), "--only", "box"])
+    run = CliRunner().invoke(main, ["export", *arguments, "--out", str(out), "--only", "box"])
     assert run.exit_code == 0, run.output
     report = tmp_path / "metrics.json"
     options = ["--style", "coco", "--intervals", "--resamples", "40", "--json", str(report)]
-    run = CliRunner().invoke(main, ["evaluate", str(out), "--gt", str(truth), *options])
+    run = CliRunner().invoke(main, ["ap", str(out), "--gt", str(truth), *options])
     assert run.exit_code == 0, run.output
     metrics = json.loads(report.read_text())
     assert metrics["style"] == "coco"
@@ -182,7 +182,7 @@ def test_main__frequency_is_computed_and_said(case: Any, tmp_path: Path) -> None
         del category["frequency"]
     (tmp_path / "gt.json").write_text(json.dumps(data))
     (tmp_path / "results.json").write_text(json.dumps(results))
-    run = CliRunner().invoke(main, ["evaluate", str(tmp_path / "results.json"), "--gt", str(tmp_path / "gt.json")])
+    run = CliRunner().invoke(main, ["ap", str(tmp_path / "results.json"), "--gt", str(tmp_path / "gt.json")])
     assert run.exit_code == 0, run.output
     assert "gt.json: 2 of 5 categories have no frequency; computed from the images of this file" in run.output
 
@@ -193,7 +193,7 @@ def test_main__fixed_says_when_results_were_cut(case: Any, tmp_path: Path) -> No
     path = tmp_path / "results.json"
     for count, said in ((300, True), (299, False), (301, False)):
         path.write_text(json.dumps((first * 301)[:count]))
-        run = CliRunner().invoke(main, ["evaluate", str(path), "--gt", str(truth), "--fixed"])
+        run = CliRunner().invoke(main, ["ap", str(path), "--gt", str(truth), "--fixed"])
         assert run.exit_code == 0, run.output
         assert ("1 of 1 images have exactly 300 results" in run.stderr) == said
         assert "mask fixed" in run.stdout
@@ -204,6 +204,6 @@ def test_main__what_two_files_cannot_have(case: Any, tmp_path: Path, option: str
     _, results, truth = case
     path = tmp_path / "results.json"
     path.write_text(json.dumps(results))
-    run = CliRunner().invoke(main, ["evaluate", str(path), str(path), "--gt", str(truth), option])
+    run = CliRunner().invoke(main, ["ap", str(path), str(path), "--gt", str(truth), option])
     assert run.exit_code == 2
     assert "are for one results file" in run.output

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from divergen_evaluate.evaluate import MAX_DETECTIONS, evaluate_lvis, read_results
 from divergen_records.coco import Dataset
 from divergen_records.errors import DatasetError
 from divergen_records.masks import encode_rle, mask_to_bbox
-from divergen_evaluate.evaluate import MAX_DETECTIONS, evaluate_lvis, read_results
 
 MakeDataset = Callable[..., Dataset]
 

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from divergen_records.coco import Dataset, read_dataset
 from divergen_evaluate.evaluate import evaluate_coco, evaluate_lvis
 from divergen_evaluate.metrics import Metrics
 from divergen_evaluate.testing import lvis_case
+from divergen_records.coco import Dataset, read_dataset
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-# Printed by lvis 0.5.3: python packages/divergen-train/benchmarks/_lvis_api.py
+# Printed by lvis 0.5.3: python packages/divergen-evaluate/benchmarks/_lvis_api.py
 LVIS_API: list[tuple[int, dict[str, Any], str, list[float]]] = [
     (
         0,
@@ -187,7 +187,7 @@ def test_evaluate_lvis__fixed_has_no_limit_by_image(to_dataset: ToDataset) -> No
 
 
 def test_evaluate_lvis__fixed_limits_each_category(to_dataset: ToDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    from divergen_train import evaluate
+    from divergen_evaluate import evaluate
     from divergen_evaluate.selection import Rules
 
     monkeypatch.setattr(evaluate, "FIXED_RULES", Rules(per_category=1))

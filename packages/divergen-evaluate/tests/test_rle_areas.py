@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from divergen_evaluate.rle_areas import code_areas
 from divergen_records.errors import MaskError
 from divergen_records.masks import encode_rle, rle_area
-from divergen_evaluate.rle_areas import code_areas
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

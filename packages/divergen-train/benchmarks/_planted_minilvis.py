@@ -15,9 +15,9 @@ from divergen_records import derive_seed
 from divergen_records.coco import Dataset, load_sample, read_dataset
 from divergen_records.sample import Instance, Sample
 from divergen_train import fit, preset
-from divergen_train.training.augment import Augmentation
 from divergen_train.bsgal import ContributionEstimator
 from divergen_train.bsgal.detection import Judged, _instance_losses, _subset
+from divergen_train.training.augment import Augmentation
 from divergen_train.training.data import to_tensors
 from divergen_train.training.step import Engine, Part, PlainStep
 

@@ -55,14 +55,7 @@ def test_fit__bad_setting(shapes_path: Path, tmp_path: Path, setting: str, messa
     assert not (tmp_path / "run").exists()
 
 
-def test_evaluate__bad_results(shapes_path: Path, tmp_path: Path) -> None:
-    (tmp_path / "results.json").write_text("[")
-    status, output = run("evaluate", tmp_path / "results.json", "--gt", shapes_path)
-    assert status == 2
-    assert "not a list of COCO results" in output
-
-
-@pytest.mark.parametrize("command", [[], ["fit"], ["predict"], ["evaluate"]])
+@pytest.mark.parametrize("command", [[], ["fit"], ["predict"]])
 def test_help__has_an_example(command: list[str]) -> None:
     status, output = run(*command, "--help")
     assert status == 0

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from .average_precision import RECALLS, category_edges
 from .evaluate import is_federated, summarise
-from .selection import COCO_RULES, LVIS_RULES, Judged, Rules, judge
 from .matching import THRESHOLDS, Matches
 from .metrics import Comparison, Difference, Intervals, Metrics
+from .selection import COCO_RULES, LVIS_RULES, Matched, Rules, match_results
 
 __all__ = ["METRICS", "compare_results", "evaluate_with_intervals", "resampled_precision"]
 
@@ -63,7 +63,7 @@ def evaluate_with_intervals(
         ConfigError: If there are too few resamples.
     """
     rules = _rules(style, federated, dataset)
-    judged = judge(results, dataset, rules)
+    judged = match_results(results, dataset, rules)
     metrics = summarise(judged, dataset, style=style, federated=rules.federated)
     values = _resample([judged], dataset, resamples, seed)[0]
     ends = {
@@ -105,7 +105,7 @@ def compare_results(
         ConfigError: If there are too few resamples.
     """
     rules = _rules(style, federated, dataset)
-    judged = [judge(results, dataset, rules) for results in (first, second)]
+    judged = [match_results(results, dataset, rules) for results in (first, second)]
     scores = [summarise(one, dataset, style=style, federated=rules.federated) for one in judged]
     before, after = _resample(judged, dataset, resamples, seed)
     return Comparison(
@@ -138,7 +138,7 @@ def _rules(style: str, federated: bool | None, dataset: Dataset) -> Rules:
 
 
 def _resample(
-    judged: Sequence[Judged], dataset: Dataset, resamples: int, seed: int
+    judged: Sequence[Matched], dataset: Dataset, resamples: int, seed: int
 ) -> list[dict[str, dict[str, Floats]]]:
     """For each list of results, by kind and metric, (resamples,)."""
     if resamples < _LEAST:

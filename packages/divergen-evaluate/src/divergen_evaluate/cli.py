@@ -1,4 +1,4 @@
-"""The commands ``divergen-train evaluate`` and ``export-results``."""
+"""The command ``divergen-evaluate``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import click
+from divergen_records.command import Group
 from divergen_records.errors import ConfigError
 
 from .files import frequency_notice, refuse_existing, write_text
@@ -16,13 +17,24 @@ if TYPE_CHECKING:
 
     from .metrics import Metrics
 
-__all__ = ["evaluate", "export_results"]
+__all__ = ["evaluate", "export_results", "main"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.command()
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="divergen-evaluate")
+def main() -> None:
+    """LVIS and COCO AP of anyone's results, how sure it is, and whether one is better than the other.
+
+    \b
+    divergen-evaluate ap results.json --gt lvis_v1_val.json
+    divergen-evaluate export results.json --gt lvis_v1_val.json --out submission.json
+    """
+
+
+@main.command("ap")
 @click.argument("results", type=_FILE, nargs=-1, required=True)
 @click.option("--gt", "truth", type=_FILE, required=True, help="LVIS or COCO file with the ground truth.")
 @click.option("--style", type=click.Choice(["lvis", "coco"]), default="lvis", show_default=True, help="Whose rules.")
@@ -52,9 +64,9 @@ def evaluate(
     Of two files it says what the second gains, and whether that is more than luck.
 
     \b
-    divergen-train evaluate results.json --gt lvis_v1_val.json --json metrics.json
-    divergen-train evaluate before.json after.json --gt lvis_v1_val.json
-    divergen-train evaluate results.json --gt instances_val2017.json --style coco
+    divergen-evaluate ap results.json --gt lvis_v1_val.json --json metrics.json
+    divergen-evaluate ap before.json after.json --gt lvis_v1_val.json
+    divergen-evaluate ap results.json --gt instances_val2017.json --style coco
     """
     refuse_existing(out, overwrite)
     if style == "coco" and (fixed or federated):
@@ -113,7 +125,7 @@ def _metrics(
     return metrics
 
 
-@click.command("export-results")
+@main.command("export")
 @click.argument("results", type=_FILE)
 @click.option("--gt", "truth", type=_FILE, required=True, help="LVIS or COCO file with the images and categories.")
 @click.option("--out", type=_NEW_FILE, required=True, help="COCO results, JSON.")
@@ -135,7 +147,7 @@ def export_results(
     """Bring RESULTS into the form that lvis-api, pycocotools and evaluation servers take.
 
     \b
-    divergen-train export-results results.json --gt lvis_v1_val.json --out submission.json --only mask
+    divergen-evaluate export results.json --gt lvis_v1_val.json --out submission.json --only mask
     """
     refuse_existing(out, overwrite)
     from divergen_records.coco import read_dataset

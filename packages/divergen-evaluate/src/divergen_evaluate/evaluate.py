@@ -21,8 +21,8 @@ from divergen_records.errors import DatasetError
 from numpy.typing import NDArray
 
 from .average_precision import average_precision
-from .selection import COCO_RULES, FIXED_RULES, LVIS_RULES, MAX_DETECTIONS, Judged, Rules, judge
 from .metrics import CategoryScore, Metrics, Scores
+from .selection import COCO_RULES, FIXED_RULES, LVIS_RULES, MAX_DETECTIONS, Matched, Rules, match_results
 
 __all__ = [
     "MAX_DETECTIONS",
@@ -109,11 +109,11 @@ def read_results(path: Path | str) -> list[dict[str, Any]]:
 
 
 def _metrics(results: Sequence[Mapping[str, Any]], dataset: Dataset, rules: Rules, style: str) -> Metrics:
-    judged = judge(results, dataset, rules)
+    judged = match_results(results, dataset, rules)
     return summarise(judged, dataset, style=style, federated=rules.federated)
 
 
-def summarise(judged: Judged, dataset: Dataset, *, style: str, federated: bool) -> Metrics:
+def summarise(judged: Matched, dataset: Dataset, *, style: str, federated: bool) -> Metrics:
     """The metrics of detections that are matched."""
     precision = {kind: average_precision(matches, len(dataset.categories)) for kind, matches in judged.matches.items()}
     nothing = np.full_like(precision["box"], np.nan)

@@ -13,10 +13,19 @@ from divergen_records.errors import DatasetError, MaskError
 from divergen_records.masks import rle_area
 from numpy.typing import NDArray
 
-from .rle_areas import code_areas
 from .matching import Detected, Matches, Truth, match
+from .rle_areas import code_areas
 
-__all__ = ["COCO_RULES", "FIXED_RULES", "LVIS_RULES", "MAX_DETECTIONS", "Judged", "Rules", "check_labels", "judge"]
+__all__ = [
+    "COCO_RULES",
+    "FIXED_RULES",
+    "LVIS_RULES",
+    "MAX_DETECTIONS",
+    "Matched",
+    "Rules",
+    "check_labels",
+    "match_results",
+]
 
 Row = Mapping[str, Any]
 
@@ -55,7 +64,7 @@ COCO_RULES = Rules(per_image_category=100)
 
 
 @dataclass(frozen=True)
-class Judged:
+class Matched:
     """Detections matched to objects.
 
     Attributes:
@@ -67,7 +76,7 @@ class Judged:
     kept: int
 
 
-def judge(results: Sequence[Row], dataset: Dataset, rules: Rules) -> Judged:
+def match_results(results: Sequence[Row], dataset: Dataset, rules: Rules) -> Matched:
     """Match results to the objects of a data set.
 
     Raises:
@@ -106,7 +115,7 @@ def judge(results: Sequence[Row], dataset: Dataset, rules: Rules) -> Judged:
     found = {"box": match(truth, detected, masks=False)}
     if masks:
         found["mask"] = match(truth, detected, masks=True)
-    return Judged(found, len(kept))
+    return Matched(found, len(kept))
 
 
 def _objects(dataset: Dataset, rules: Rules) -> list[Annotation]:

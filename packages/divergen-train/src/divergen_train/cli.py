@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 import click
+from divergen_evaluate.cli import evaluate, export_results
+from divergen_evaluate.files import frequency_notice, refuse_existing, write_text
 from divergen_records.command import Group
 
 from .commands.analyse import analyse
 from .commands.bsgal_study import bsgal_study
-from divergen_evaluate.cli import evaluate, export_results
-from divergen_evaluate.files import frequency_notice, refuse_existing, write_text
 from .commands.recipes import pasting_notice, recipes, truncate
 
 __all__ = ["main"]
@@ -121,6 +121,7 @@ def predict(
     click.echo(f"{out}: {len(results)} detections")
 
 
-for command in (analyse, evaluate, export_results, recipes, truncate):
+for command in (analyse, bsgal_study, recipes, truncate):
     main.add_command(command)
-main.add_command(bsgal_study)
+main.add_command(evaluate, "evaluate")  # those of divergen-evaluate, under the names that they have here
+main.add_command(export_results, "export-results")

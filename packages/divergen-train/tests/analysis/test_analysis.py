@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from divergen_evaluate.metrics import Metrics, Scores
 from divergen_records.coco import Dataset
 from divergen_records.errors import ConfigError, DatasetError, MissingExtra
 from divergen_train import TrainConfig, fit
-from divergen_train.cli import main
 from divergen_train.analysis.energy import energy_report, free_energy, object_logits
 from divergen_train.analysis.gap import train_val_gap
 from divergen_train.analysis.maps import embed_objects, embedding_map
-from divergen_evaluate.metrics import Metrics, Scores
+from divergen_train.cli import main
 
 
 def test_free_energy__literal() -> None:

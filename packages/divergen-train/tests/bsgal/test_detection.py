@@ -19,8 +19,8 @@ from divergen_train import TrainConfig, fit, read_log
 from divergen_train.bsgal.config import BsgalConfig, ThresholdConfig
 from divergen_train.bsgal.detection import IGNORED, BsgalStep, PasteInSome
 from divergen_train.bsgal.ledger import Ledger, read_contributions
-from divergen_train.training.checkpoint import load_checkpoint
 from divergen_train.detectors.protocol import Target, build_detector
+from divergen_train.training.checkpoint import load_checkpoint
 from divergen_train.training.distributed import join_world
 from divergen_train.training.step import Engine, Part, PlainStep
 from torch import Tensor

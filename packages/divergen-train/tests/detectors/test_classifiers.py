@@ -4,7 +4,12 @@ import math
 
 import pytest
 import torch
-from divergen_train.detectors.classifiers import SigmoidClassifier, SoftmaxClassifier, federated_categories, federated_weights
+from divergen_train.detectors.classifiers import (
+    SigmoidClassifier,
+    SoftmaxClassifier,
+    federated_categories,
+    federated_weights,
+)
 from divergen_train.detectors.config import TorchvisionConfig
 from pydantic import ValidationError
 

@@ -4,10 +4,10 @@ import pytest
 import timm
 import torch
 from divergen_train.detectors.backbone import BackboneFPN, fold_batch_norms
-from divergen_train.training.config import TorchvisionConfig, TrainConfig
 from divergen_train.detectors.protocol import Detector, Target
 from divergen_train.detectors.torchvision import pad_images
 from divergen_train.detectors.weights import load_efficientnet_lite0
+from divergen_train.training.config import TorchvisionConfig, TrainConfig
 
 
 def target(*boxes: tuple[int, int, int, int]) -> Target:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from divergen_evaluate import evaluate_lvis
 from divergen_records import Category
 from divergen_records.coco import Dataset
 from divergen_records.errors import ConfigError, DatasetError, WeightsError
 from divergen_records.sample import Instance, Sample
-from divergen_train import TrainConfig, TrainingDiverged, evaluate_lvis, fit, predict, read_log
+from divergen_train import TrainConfig, TrainingDiverged, fit, predict, read_log
 from divergen_train.training.checkpoint import load_checkpoint
 
 

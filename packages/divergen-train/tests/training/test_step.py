@@ -14,8 +14,8 @@ import torch
 from divergen_records.coco import Dataset
 from divergen_records.errors import ConfigError
 from divergen_train import TrainConfig, fit, read_log
-from divergen_train.training.checkpoint import load_checkpoint
 from divergen_train.detectors.protocol import Target
+from divergen_train.training.checkpoint import load_checkpoint
 from divergen_train.training.distributed import World, pick_device
 from divergen_train.training.step import Engine, Part, PlainStep
 from torch import nn
@@ -92,9 +92,9 @@ def test_engine__float16_overflow_leaves_the_step_out() -> None:
 
 def test_engine__equal_calls_give_equal_losses(shapes: Dataset, tiny: TrainConfig) -> None:
     """A strategy may ask for the losses of a part again: the sampled regions are the same."""
+    from divergen_train.detectors.protocol import build_detector
     from divergen_train.training.augment import Augmentation
     from divergen_train.training.data import TrainImages
-    from divergen_train.detectors.protocol import build_detector
     from divergen_train.training.sampling import Draw
 
     detector = build_detector(tiny.detector, shapes.categories)

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
+from divergen_evaluate.metrics import Metrics
 from divergen_records import Config
 from divergen_records.errors import ConfigError
-
-from divergen_evaluate.metrics import Metrics
 
 __all__ = ["GROUPS", "GapReport", "GapSet", "train_val_gap"]
 

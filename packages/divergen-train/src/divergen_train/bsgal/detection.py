@@ -30,7 +30,7 @@ IGNORED = -1
 
 @runtime_checkable
 class JudgesInstances(Protocol):
-    """What a detector offers beside `divergen_train.detectors.protocol.Detector`, so that its training can be selective.
+    """What a detector offers beside `Detector`, so that its training can be selective.
 
     Its training losses must leave out objects of label `IGNORED` and the regions and anchors that match them.
     """

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
-from divergen_records.errors import ConfigError, DatasetError
-
 from divergen_evaluate.files import refuse_existing, write_text
+from divergen_records.errors import ConfigError, DatasetError
 
 __all__ = ["analyse"]
 
@@ -78,8 +77,9 @@ def gap(models: tuple[str, ...], out: Path, kind: Literal["box", "mask"], overwr
         generated=c/train.json,c/val.json generated=d/train.json,d/val.json --out gap
     """
     _refuse(out, overwrite)
-    from ..analysis.gap import train_val_gap
     from divergen_evaluate.metrics import Metrics
+
+    from ..analysis.gap import train_val_gap
     from ..analysis.plots import draw_gaps
 
     sets: dict[str, list[tuple[Metrics, Metrics]]] = {}
@@ -146,9 +146,8 @@ def _pairs(data: tuple[str, ...]) -> list[tuple[str, Path]]:
 
 
 def _metrics(path: Path) -> Any:
-    from pydantic import ValidationError
-
     from divergen_evaluate.metrics import Metrics
+    from pydantic import ValidationError
 
     try:
         return Metrics.model_validate_json(path.read_bytes())

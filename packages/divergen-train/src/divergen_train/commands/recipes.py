@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-
 from divergen_evaluate.files import refuse_existing
 
 __all__ = ["pasting_notice", "recipes", "truncate"]

@@ -16,9 +16,9 @@ from torchvision.ops import MultiScaleRoIAlign
 from ..training.augment import PADDING
 from .backbone import BackboneFPN
 from .classifiers import SoftmaxClassifier, classifier
-from .protocol import ClassRows, Target
 from .config import TorchvisionConfig
 from .instance_losses import IgnoringRPN, instance_losses
+from .protocol import ClassRows, Target
 from .roi_heads import AgnosticRoIHeads, BoxPredictor, mask_head
 
 __all__ = ["TorchvisionDetector", "build_detector"]
@@ -68,7 +68,7 @@ class TorchvisionDetector(nn.Module):
     def instance_losses(
         self, encoded: tuple[Tensor, dict[str, Tensor], list[tuple[int, int]]], targets: Sequence[Target]
     ) -> Tensor:
-        """(N,), the loss of each object with its own box as the region; see `divergen_train.detectors.instance_losses`."""
+        """(N,), the loss of each object with its own box as the region; see `.instance_losses`."""
         return instance_losses(self, encoded[1], encoded[2], targets)
 
     def box_logits(self, images: Sequence[Tensor], boxes: Sequence[Tensor]) -> list[Tensor]:

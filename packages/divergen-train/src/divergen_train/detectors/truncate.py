@@ -13,8 +13,8 @@ from divergen_records.errors import ConfigError, DatasetError
 from torch import Tensor
 
 from ..training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from .protocol import ClassRows, build_detector
 from .config import TorchvisionConfig
+from .protocol import ClassRows, build_detector
 
 __all__ = ["read_categories", "truncate", "truncate_checkpoint"]
 

@@ -13,9 +13,9 @@ from divergen_records import Category
 from divergen_records.errors import ConfigError, DatasetError, WeightsError
 from pydantic import ValidationError
 
-from .config import TrainConfig
 from ..detectors.protocol import Detector, build_detector
 from ..detectors.weights import read_tensors
+from .config import TrainConfig
 
 __all__ = ["Checkpoint", "check_categories", "load_checkpoint", "load_detector", "save_checkpoint"]
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from .augment import Augmentation
 from ..detectors.protocol import Target
+from .augment import Augmentation
 from .sampling import BatchSampler, Draw
 
 __all__ = ["TrainImages", "loader", "to_tensors"]

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from divergen_evaluate.evaluate import evaluate_lvis
+from divergen_evaluate.metrics import Metrics
 from divergen_records import Progress, derive_seed
 from divergen_records.coco import Dataset
 from divergen_records.errors import ConfigError
@@ -18,20 +20,18 @@ from divergen_records.sample import Sample
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from .augment import Augmentation
 from ..bsgal.config import BsgalConfig
 from ..bsgal.detection import BsgalStep, PasteInSome
+from ..detectors.protocol import Target, build_detector
+from ..errors import TrainingDiverged
+from .augment import Augmentation
 from .checkpoint import Checkpoint, check_categories, check_resume, load_checkpoint, save_checkpoint
 from .config import TrainConfig
 from .data import TrainImages, loader
-from ..detectors.protocol import Target, build_detector
 from .distributed import World, join_world
-from ..errors import TrainingDiverged
-from divergen_evaluate.evaluate import evaluate_lvis
 from .inference import predict
 from .log import TrainLog, read_log
 from .loggers import Logger
-from divergen_evaluate.metrics import Metrics
 from .optim import learning_rate
 from .sampling import BatchSampler, repeat_factors
 from .step import Engine, Part, PlainStep, TrainStep

@@ -18,9 +18,9 @@ from divergen_records.masks import encode_rle
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..detectors.protocol import Detections, Detector
 from .augment import resize_longest
 from .checkpoint import Checkpoint, check_categories, load_checkpoint, load_detector
-from ..detectors.protocol import Detections, Detector
 from .distributed import pick_device
 
 __all__ = ["open_detector", "paste_mask", "predict", "resized_tensors"]

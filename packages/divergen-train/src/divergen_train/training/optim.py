@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from .config import TrainConfig
 from ..detectors.protocol import Detector
+from .config import TrainConfig
 
 __all__ = ["MovingAverage", "clip_gradients", "learning_rate", "make_optimizer"]
 

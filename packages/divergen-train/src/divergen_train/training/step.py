@@ -21,8 +21,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from .config import TrainConfig
 from ..detectors.protocol import Detector, Target
+from .config import TrainConfig
 from .distributed import World
 from .optim import MovingAverage, clip_gradients, learning_rate, make_optimizer
 

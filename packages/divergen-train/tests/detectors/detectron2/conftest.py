@@ -6,8 +6,8 @@ from importlib.util import find_spec
 
 import pytest
 import torch
-from divergen_train.detectors.protocol import Target
 from divergen_train.detectors.config import CenterNet2Config, Detectron2MaskRCNNConfig, SwinConfig
+from divergen_train.detectors.protocol import Target
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

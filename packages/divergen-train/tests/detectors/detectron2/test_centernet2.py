@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from divergen_train.detectors.protocol import Detector, Target
 from divergen_train.detectors.config import CenterNet2Config, ResNet50Config
+from divergen_train.detectors.protocol import Detector, Target
 
 pytestmark = pytest.mark.detectron2
 

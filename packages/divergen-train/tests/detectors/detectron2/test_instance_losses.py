@@ -16,8 +16,8 @@ from divergen_train.bsgal import ContributionEstimator
 from divergen_train.bsgal.config import BsgalConfig, ThresholdConfig
 from divergen_train.bsgal.detection import IGNORED, JudgesInstances
 from divergen_train.bsgal.ledger import read_contributions
-from divergen_train.detectors.protocol import Target
 from divergen_train.detectors.config import CenterNet2Config, Detectron2MaskRCNNConfig
+from divergen_train.detectors.protocol import Target
 from torch import Tensor
 
 pytestmark = pytest.mark.detectron2

@@ -6,8 +6,8 @@ import pytest
 import timm
 import torch
 from divergen_records.errors import WeightsError
-from divergen_train.detectors.detectron2.weights import load_resnet50, rename_resnet_key
 from divergen_train.detectors.config import CenterNet2Config, Detectron2MaskRCNNConfig, ResNet50Config, SwinConfig
+from divergen_train.detectors.detectron2.weights import load_resnet50, rename_resnet_key
 from pydantic import ValidationError
 
 

@@ -9,10 +9,10 @@ from divergen_records import Category
 from divergen_records.coco import Dataset
 from divergen_records.errors import ConfigError, MissingExtra
 from divergen_train import TrainConfig, fit, predict
-from divergen_train.training.checkpoint import Checkpoint, load_checkpoint, load_detector
-from divergen_train.detectors.protocol import Target, build_detector
 from divergen_train.detectors.config import CenterNet2Config, Detectron2MaskRCNNConfig, ResNet50Config
+from divergen_train.detectors.protocol import Target, build_detector
 from divergen_train.detectors.truncate import truncate_checkpoint
+from divergen_train.training.checkpoint import Checkpoint, load_checkpoint, load_detector
 
 CATEGORIES = tuple(Category(id=i, name=f"c{i}", image_count=i) for i in range(1, 8))
 
@@ -21,7 +21,11 @@ CATEGORIES = tuple(Category(id=i, name=f"c{i}", image_count=i) for i in range(1,
 def test_build__without_detectron2(
     monkeypatch: pytest.MonkeyPatch, kind: type[CenterNet2Config] | type[Detectron2MaskRCNNConfig]
 ) -> None:
-    for name in [name for name in sys.modules if name.startswith(("detectron2", "centernet", "divergen_train.detectors.detectron2"))]:
+    for name in [
+        name
+        for name in sys.modules
+        if name.startswith(("detectron2", "centernet", "divergen_train.detectors.detectron2"))
+    ]:
         monkeypatch.delitem(sys.modules, name)
     for name in ("detectron2", "centernet"):
         monkeypatch.setitem(sys.modules, name, None)

@@ -73,7 +73,7 @@ class Detectron2Detector(nn.Module):
         return {**losses, **proposal_losses}
 
     def instance_losses(self, encoded: Encoded, targets: Sequence[Target]) -> Tensor:
-        """(N,), the loss of each object with its own box as the region; see `divergen_train.detectors.detectron2.instance_losses`."""
+        """(N,), the loss of each object with its own box as the region; see `.instance_losses`."""
         return instance_losses(self.network.roi_heads, encoded, targets)
 
     def box_logits(self, images: Sequence[Tensor], boxes: Sequence[Tensor]) -> list[Tensor]:

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from divergen_evaluate.cli import main
+from divergen_evaluate.testing import lvis_case
+
+Case = Callable[[], tuple[Path, Path]]
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> tuple[Path, Path]:
+    """A results file and its ground truth."""
+    truth, results = lvis_case(3)
+    for name, content in (("truth", truth), ("results", results)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    return tmp_path / "results.json", tmp_path / "truth.json"
+
+
+def test_ap__prints_and_writes(case: tuple[Path, Path], tmp_path: Path) -> None:
+    results, truth = case
+    metrics = tmp_path / "metrics.json"
+    status, output = run("ap", results, "--gt", truth, "--json", metrics, "--categories")
+    assert status == 0, output
+    assert "APr" in output
+    assert set(json.loads(metrics.read_text())) >= {"box", "mask", "categories"}
+
+
+def test_ap__two_files_are_compared(case: tuple[Path, Path]) -> None:
+    results, truth = case
+    status, output = run("ap", results, results, "--gt", truth, "--resamples", 40)
+    assert status == 0, output
+    assert "not told apart" in output
+
+
+def test_ap__bad_results(case: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text("[")
+    status, output = run("ap", tmp_path / "bad.json", "--gt", case[1])
+    assert status == 2
+    assert "not a list of COCO results" in output
+
+
+def test_export__writes_once(case: tuple[Path, Path], tmp_path: Path) -> None:
+    results, truth = case
+    out = tmp_path / "submission.json"
+    assert run("export", results, "--gt", truth, "--out", out, "--only", "mask")[0] == 0
+    assert all("bbox" not in row for row in json.loads(out.read_text()))
+    status, output = run("export", results, "--gt", truth, "--out", out)
+    assert status == 2
+    assert "--overwrite" in output
+
+
+@pytest.mark.parametrize("command", [[], ["ap"], ["export"]])
+def test_help__has_an_example(command: list[str]) -> None:
+    status, output = run(*command, "--help")
+    assert status == 0
+    assert "divergen-evaluate " in output.partition("\n")[2]
