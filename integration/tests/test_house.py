@@ -177,3 +177,39 @@ def test_sources__are_short() -> None:
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                     assert node.end_lineno - node.lineno <= 70, (file, node.name)
+
+
+def _sources() -> Iterator[tuple[str, ast.Module]]:
+    for file in FILES:
+        if "/src/" in file and file.endswith(".py") and (ROOT / file).exists():
+            yield file, ast.parse((ROOT / file).read_text(encoding="utf-8"))
+
+
+def _calls(tree: ast.Module) -> Iterator[tuple[ast.Call, str]]:
+    """Calls of methods, and the method's name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            yield node, node.func.attr
+
+
+def _has_encoding(call: ast.Call, name: str) -> bool:
+    if any(word.arg == "encoding" for word in call.keywords):
+        return True
+    if name == "open":
+        mode = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else ""
+        return mode not in ("r", "w", "a", "x")
+    return len(call.args) > {"read_text": 0, "write_text": 1}[name]
+
+
+def test_sources__text_has_an_encoding() -> None:
+    """Wider than ruff's PLW1514, which sees a path only where it was made in the same function."""
+    for file, tree in _sources():
+        for call, name in _calls(tree):
+            assert name not in ("open", "read_text", "write_text") or _has_encoding(call, name), (file, call.lineno)
+
+
+def test_sources__print_by_the_echo_that_writes_escapes_out() -> None:
+    for file, tree in _sources():
+        for call, name in _calls(tree):
+            plain = name in ("echo", "secho") and getattr(call.func.value, "id", None) == "click"
+            assert not plain or file.endswith("divergen_records/command.py"), (file, call.lineno)

@@ -13,8 +13,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-import click
 from divergen_records import Config, ConfigError, RunLocked, Shard
+from divergen_records.command import echo
 from pydantic import Field, ValidationError
 from rich.console import Console
 from rich.table import Table
@@ -137,7 +137,7 @@ def run_ablation(
     for number, run in enumerate(runs):
         if number % shard.count != shard.index:
             continue
-        click.echo(f"\n=== run {number + 1} of {len(runs)}: {run.config.name}, seed {run.config.seed}", err=True)
+        echo(f"\n=== run {number + 1} of {len(runs)}: {run.config.name}, seed {run.config.seed}", err=True)
         if not run.folder.exists():
             _share_work(run, [other for other in runs[:number] if other.config.seed == run.config.seed])
         run_pipeline(run)
@@ -154,7 +154,7 @@ def _share_work(run: Run, others: Sequence[Run]) -> None:
     with suppress(RunLocked):
         steps = fork(source, run.folder, run.config)
         if steps:
-            click.echo(f"as in {source.folder}: {', '.join(step.name for step in steps)}", err=True)
+            echo(f"as in {source.folder}: {', '.join(step.name for step in steps)}", err=True)
 
 
 def outcomes(ablation: Ablation, out: Path, seeds: Sequence[int]) -> list[Outcome]:

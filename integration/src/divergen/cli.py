@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
-from divergen_records.command import Group
+from divergen_records.command import Group, echo
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -45,7 +45,7 @@ def _stoppable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo("\nstopped; the same line continues where it was", err=True)
+        echo("\nstopped; the same line continues where it was", err=True)
         raise click.exceptions.Exit(130) from None
 
 
@@ -98,11 +98,11 @@ def run(
     loaded = load_config(config, overrides)
     folder = Run(out or Path("runs") / loaded.name, loaded)
     if dry_run:
-        click.echo(describe_plan(folder))
+        echo(describe_plan(folder))
         return
     if like is not None and not folder.folder.exists():
         steps = [step.name for step in fork(Run(like), folder.folder, loaded)]
-        click.echo(f"as in {like}: {', '.join(steps) or 'nothing; its settings are others'}", err=True)
+        echo(f"as in {like}: {', '.join(steps) or 'nothing; its settings are others'}", err=True)
     with _stoppable():
         run_pipeline(folder, shard=Shard.parse(shard) if shard else Shard(), redo=redo, until=until, retry=retry)
 
@@ -165,7 +165,7 @@ def ablate(
     loaded = load_ablation(ablation)
     if dry_run:
         for arm, seed in configs(loaded, overrides, range(seeds)):
-            click.echo(f"{arm}, seed {seed}")
+            echo(f"{arm}, seed {seed}")
         return
     folder = out or Path("ablations") / Path(ablation).stem
     with _stoppable():
@@ -177,7 +177,7 @@ def ablate(
             shard=Shard.parse(shard) if shard else None,
         )
     print_outcomes(found, Console())
-    click.echo(f"\n{folder / 'ablation.png'}\n{folder / 'ablation.json'}")
+    echo(f"\n{folder / 'ablation.png'}\n{folder / 'ablation.json'}")
 
 
 @main.command()
@@ -197,7 +197,7 @@ def status(run: Path, as_json: bool) -> None:
 
     found = run_status(Run(run))
     if as_json:
-        click.echo(found.to_json())
+        echo(found.to_json())
     else:
         print_status(found, Console())
 
@@ -214,7 +214,7 @@ def report(run: Path) -> None:
     from .report import write_report
     from .run import Run
 
-    click.echo(write_report(Run(run)))
+    echo(write_report(Run(run)))
 
 
 @main.command()
@@ -234,7 +234,7 @@ def export(run: Path, kind: Literal["coco", "lvis", "png"], out: Path, where: st
     from .run import Run
 
     done = export_run(Run(run), out, kind=kind, where=where)
-    click.echo(f"{done.path}: {done.written:,} instances" + (f", {done.skipped:,} without a mask" * bool(done.skipped)))
+    echo(f"{done.path}: {done.written:,} instances" + (f", {done.skipped:,} without a mask" * bool(done.skipped)))
 
 
 @main.command()
@@ -245,7 +245,7 @@ def configs() -> None:
 
     for title, found in (("divergen run", shipped_configs()), ("divergen ablate", shipped_ablations())):
         for name, description in found.items():
-            click.echo(f"{title} {name:<12}{description}")
+            echo(f"{title} {name:<12}{description}")
 
 
 @main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)

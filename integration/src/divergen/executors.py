@@ -83,7 +83,7 @@ class RayExecutor:
     def __init__(self, *, address: str | None, workers: int, cpus: float, gpus: float, parts: int) -> None:
         with require_extra("divergen", "ray"):
             import ray
-            import ray.util
+            import ray.util  # noqa: F401 (an attribute of ray only once it is imported)
         self._ray, self._address = ray, address
         self._workers, self._cpus, self._gpus, self._parts = workers, cpus, gpus, parts
         self._actors: list[Any] = []

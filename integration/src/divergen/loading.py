@@ -25,8 +25,8 @@ def shipped_configs() -> dict[str, str]:
 def shipped(folder: str) -> dict[str, str]:
     """Names of the YAML files in a folder of this package, and what the first comment line of each says."""
     files = [file for file in (resources.files("divergen") / folder).iterdir() if file.name.endswith(".yaml")]
-    found = {file.name.removesuffix(".yaml"): file.read_text().splitlines()[0].lstrip("# ") for file in files}
-    return dict(sorted(found.items()))
+    texts = {file.name.removesuffix(".yaml"): file.read_text(encoding="utf-8") for file in files}
+    return {name: text.splitlines()[0].lstrip("# ") for name, text in sorted(texts.items())}
 
 
 def load_config(name: str, overrides: Sequence[str] = ()) -> RunConfig:

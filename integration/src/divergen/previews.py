@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-import click
 from divergen_records.coco import Dataset, load_sample
+from divergen_records.command import echo
 from divergen_records.images import encode_image, read_image
 
 from .draw import Image, draw_sample, sheet
@@ -58,4 +58,4 @@ def pasted_preview(run: Run, dataset: Dataset, paster: Paster | Chain) -> None:
 def _save(run: Run, name: str, images: Sequence[Image]) -> None:
     path = run.previews / name
     write_atomic(path, encode_image(sheet(images, _COLUMNS, _SIDE), "jpeg", quality=90))
-    click.echo(f"      look: {path}", err=True)
+    echo(f"      look: {path}", err=True)

@@ -139,7 +139,7 @@ class Run:
     def note(self, step: str) -> dict[str, Any] | None:
         """What was noted of a step: its settings, and seconds once it is done; None if it was never begun."""
         path = self._note_path(step)
-        return dict(json.loads(path.read_text())) if path.exists() else None
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
     def write_note(self, step: str, note: Mapping[str, Any] | None) -> None:
         """Note something of a step; None forgets it."""

@@ -8,8 +8,8 @@ from contextlib import closing
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import click
 from divergen_records import ConfigError, Shard
+from divergen_records.command import echo
 
 from .pipeline import Pipeline
 from .run import Run
@@ -58,11 +58,11 @@ def run_pipeline(
         for step in [step for step in STEPS if step in (*redone, *stale)]:
             _undo(pipeline, step)
         if retry and run.has_table():
-            click.echo(f"trying {run.table.retry_errors():,} failed rows again", err=True)
+            echo(f"trying {run.table.retry_errors():,} failed rows again", err=True)
         with closing(run.config.executor.build()) as executor:
             for number, step in enumerate(steps, 1):
                 if shard.count > 1 and not step.sharded and step.name not in ("data", "prompts"):
-                    click.echo(f"shard {shard.index}/{shard.count} is done; go on with the same line without --shard")
+                    echo(f"shard {shard.index}/{shard.count} is done; go on with the same line without --shard")
                     return
                 _do(pipeline, step, number, executor)
     _finish(run, steps)
@@ -117,7 +117,7 @@ def _undo(pipeline: Pipeline, step: Step) -> None:
 
 
 def _do(pipeline: Pipeline, step: Step, number: int, executor: Executor) -> None:
-    click.echo(f"[{number}/{len(STEPS)}] {step.name}: {step.what}", err=True)
+    echo(f"[{number}/{len(STEPS)}] {step.name}: {step.what}", err=True)
     start, before = time.monotonic(), pipeline.run.note(step.name) or {"seconds": 0.0}
     note = {"settings": _settings(pipeline.run, step), "seconds": before["seconds"]}
     pipeline.run.write_note(step.name, note)
@@ -130,4 +130,4 @@ def _finish(run: Run, steps: Sequence[Step]) -> None:
 
     print_comparison(run)
     if steps[-1].name == "report":
-        click.echo(f"\nreport: {run.report.resolve()}")
+        echo(f"\nreport: {run.report.resolve()}")

@@ -75,7 +75,7 @@ class Status:
 def run_status(run: Run) -> Status:
     """Count the rows of a run in one scan; no picture, mask or embedding is read."""
     path = run.folder / "plan.json"
-    planned: dict[str, int] = json.loads(path.read_text())["frequencies"] if path.exists() else {}
+    planned: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))["frequencies"] if path.exists() else {}
     groups = _groups(run.table) if run.has_table() else []
     errors = Counter[tuple[str, str]]()
     for group in groups:

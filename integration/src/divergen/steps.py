@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 
-import click
 from divergen_records import Category, PromptRecord
+from divergen_records.command import echo
 
 from .config import FilePrompts, GrammarPrompts
 from .pipeline import Pipeline
@@ -147,7 +147,7 @@ def _further_scores(pipeline: Pipeline) -> None:
     if wanted:
         embedder = pipeline.embedder if "clip_score" in wanted else None
         for line in further_scores(pipeline.run.table, wanted, pipeline.references, embedder):
-            click.echo(line, err=True)
+            echo(line, err=True)
 
 
 def _pool(pipeline: Pipeline) -> None:

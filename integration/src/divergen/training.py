@@ -93,7 +93,7 @@ def metrics_of(run: Run, name: str) -> dict[str, Any] | None:
 def read_metrics(folder: Path) -> dict[str, Any] | None:
     """The metrics in the folder of a training, None while there are none."""
     path = folder / "metrics.json"
-    return dict(json.loads(path.read_text())) if path.exists() else None
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
 def print_comparison(run: Run) -> None:

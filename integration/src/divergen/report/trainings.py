@@ -73,7 +73,7 @@ def _predictions(run: Run, names: list[str]) -> list[dict[str, str]]:
     images = spread(val.images, _SHOWN)
     shown = []
     for name in names:
-        results = json.loads((run.training(name) / "results.json").read_text())
+        results = json.loads((run.training(name) / "results.json").read_text(encoding="utf-8"))
         pictures = [
             draw_predictions(
                 load_sample(val, image).image,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from divergen_records import ConfigError, Shard
-from divergen_records.command import Group
+from divergen_records.command import Group, echo
 
 if TYPE_CHECKING:
     from .annotator import Annotator
@@ -81,8 +81,8 @@ def images(
     annotator = _build(_one(names), settings, checkpoint)
     report = annotate_folder(folder, annotator, out, repair=None if no_repair else repair, **options)
     for name, reason in report.failed:
-        click.echo(f"skipped {name}: {reason}", err=True)
-    click.echo(f"{out}: {report.done} pictures annotated, {len(report.failed)} skipped")
+        echo(f"skipped {name}: {reason}", err=True)
+    echo(f"{out}: {report.done} pictures annotated, {len(report.failed)} skipped")
 
 
 @main.command()
@@ -113,7 +113,7 @@ def table(
     if retry_errors:
         opened.retry_errors(stage.name)
     report = fill(opened, stage, shard=Shard.parse(shard))
-    click.echo(f"{report.done} annotated, {report.failed} failed, {report.skipped} without a picture")
+    echo(f"{report.done} annotated, {report.failed} failed, {report.skipped} without a picture")
 
 
 @main.command()
@@ -142,13 +142,13 @@ def evaluate(
     from .evaluate import evaluate as measure
     from .truth import read_examples
 
-    click.echo(HEAD)
+    echo(HEAD)
     tell: Callable[[str], None] = _left_out
     for annotator in _build_all(names, settings, checkpoint):
         for mend in (None,) if no_repair else (None, repair):
             row = measure(read_examples(source, images=images, limit=limit, left_out=tell), annotator, repair=mend)
             tell = _say_nothing
-            click.echo(row.line(repaired=mend is not None))
+            echo(row.line(repaired=mend is not None))
 
 
 @main.command()
@@ -186,7 +186,7 @@ def compare(
     batches = read_examples(source, images=images, limit=limit, left_out=_left_out)
     sheet = draw(batches, _build_all(names, settings, checkpoint), repair=None if no_repair else repair)
     out.write_bytes(encode_image(sheet, "png" if out.suffix == ".png" else "jpeg"))
-    click.echo(f"{out}: {sheet.shape[1]} x {sheet.shape[0]} pixels")
+    echo(f"{out}: {sheet.shape[1]} x {sheet.shape[0]} pixels")
 
 
 def _build(name: str, settings: tuple[str, ...], checkpoint: str | None) -> Annotator:
@@ -204,7 +204,7 @@ def _build(name: str, settings: tuple[str, ...], checkpoint: str | None) -> Anno
 
 
 def _left_out(reason: str) -> None:
-    click.echo(f"left out {reason}", err=True)
+    echo(f"left out {reason}", err=True)
 
 
 def _say_nothing(reason: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import click
-from divergen_records.command import Group
+from divergen_records.command import Group, echo
 from divergen_records.errors import ConfigError
 
 from .files import frequency_notice, refuse_existing, write_text
@@ -82,7 +82,7 @@ def evaluate(
 
     dataset, rows = read_dataset(truth), [read_results(path) for path in results]
     if style == "lvis" and (notice := frequency_notice(truth)):
-        click.echo(notice, err=True)
+        echo(notice, err=True)
     rules: _Rules = {"style": style, "federated": federated}
     bootstrap: _Bootstrap = {"resamples": resamples, "level": level}
     if len(rows) == 2:
@@ -93,7 +93,7 @@ def evaluate(
         text, found = metrics.table(per_category=categories), metrics.model_dump_json(indent=2)
     if out is not None:
         write_text(out, found)
-    click.echo(text)
+    echo(text)
 
 
 class _Rules(TypedDict):
@@ -121,7 +121,7 @@ def _metrics(
     if fixed:
         metrics = add_fixed(metrics, results, dataset)
         if notice := truncation_notice(results):
-            click.echo(notice, err=True)
+            echo(notice, err=True)
     return metrics
 
 
@@ -164,4 +164,4 @@ def export_results(
         drop_unknown=drop_unknown,
     )
     write_text(out, json.dumps(rows))
-    click.echo(f"{out}: {len(rows)} results")
+    echo(f"{out}: {len(rows)} results")

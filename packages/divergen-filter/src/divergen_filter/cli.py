@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 from divergen_records import Shard
-from divergen_records.command import Group
+from divergen_records.command import Group, echo
 
 _TABLE = click.argument("table", type=click.Path(path_type=Path))
 _REFERENCES = click.option(
@@ -99,9 +99,9 @@ def embed_real(
     unfinished = out.with_name(f"{out.name}.parts")
     references = reference_embeddings(dataset, build_embedder(embedder, settings), resume=unfinished, **options)
     references.save(out, overwrite=overwrite)
-    click.echo(f"{out}: {len(references.embeddings)} real crops of {len(set(references.category_ids))} categories")
+    echo(f"{out}: {len(references.embeddings)} real crops of {len(set(references.category_ids))} categories")
     for reason, count in sorted(references.skipped.items()):
-        click.echo(f"left out: {count} x {reason}", err=True)
+        echo(f"left out: {count} x {reason}", err=True)
 
 
 @main.command()
@@ -139,7 +139,7 @@ def score(
         scores=scores,
         shard=Shard.parse(shard),
     ):
-        click.echo(line)
+        echo(line)
 
 
 @main.command()
@@ -160,10 +160,10 @@ def decide(table: Path, references: Path | None, rules: Path | None) -> None:
 
     loaded = None if references is None else References.load(references)
     report = decide_table(InstanceTable.open(table), read_rules(rules), loaded)
-    click.echo(f"kept {report.kept} of {report.kept + report.rejected}; {report.not_ready} not ready")
+    echo(f"kept {report.kept} of {report.kept + report.rejected}; {report.not_ready} not ready")
     for column, count in report.lacking.items():
         writer = "an annotator" if column in MASK_SCORES else "divergen-filter score"
-        click.echo(f"not ready: {count} without {column}; {writer} writes it", err=True)
+        echo(f"not ready: {count} without {column}; {writer} writes it", err=True)
 
 
 @main.command()
@@ -178,7 +178,7 @@ def calibrate(references: Path, rules: Path | None) -> None:
     from .config import read_rules
     from .references import References
 
-    click.echo(str(find(References.load(references), **read_rules(rules).calibration.model_dump())))
+    echo(str(find(References.load(references), **read_rules(rules).calibration.model_dump())))
 
 
 @main.command()
@@ -198,7 +198,7 @@ def explain(table: Path, instance_id: str, references: Path | None, rules: Path 
     from .references import References
 
     loaded = None if references is None else References.load(references)
-    click.echo(explain_row(InstanceTable.open(table), instance_id, read_rules(rules), loaded))
+    echo(explain_row(InstanceTable.open(table), instance_id, read_rules(rules), loaded))
 
 
 @main.command()
@@ -227,7 +227,7 @@ def sheet(table: Path, out: Path, references: Path | None, rules: Path | None, *
 
     loaded = None if references is None else References.load(references)
     write_sheet(InstanceTable.open(table), out, references=loaded, rules=read_rules(rules), **options)
-    click.echo(f"look at {out}")
+    echo(f"look at {out}")
 
 
 @main.command()
@@ -243,7 +243,7 @@ def diversity(table: Path, references: Path) -> None:
     from .diversity import diversity_text
     from .references import References
 
-    click.echo(diversity_text(InstanceTable.open(table), References.load(references)))
+    echo(diversity_text(InstanceTable.open(table), References.load(references)))
 
 
 @main.command()
@@ -287,4 +287,4 @@ def images(
         scores=scores,
         rules=None if rules is None else read_rules(rules),
     ):
-        click.echo(line)
+        echo(line)

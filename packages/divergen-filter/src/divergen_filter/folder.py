@@ -99,7 +99,7 @@ def filter_folder(
 def _check_real(real: Path, out: Path, *, begun: bool) -> None:
     """Note which file the real instances are of, so that no score is compared with another's."""
     noted, found = out / "real.sha256", hashlib.sha256(real.read_bytes()).hexdigest()
-    if begun and noted.exists() and noted.read_text().strip() != found:
+    if begun and noted.exists() and noted.read_text(encoding="utf-8").strip() != found:
         raise ConfigError(f"{out} was begun with other real instances than {real} holds now; use another --out")
     out.mkdir(parents=True, exist_ok=True)
     if not begun:

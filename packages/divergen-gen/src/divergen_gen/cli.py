@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from divergen_records.command import Group
+from divergen_records.command import Group, echo
 
 __all__ = ["main"]
 
@@ -75,11 +75,11 @@ def plan(dry_run: bool, rates: Sequence[str], picture_kb: float | None, devices:
     from .command import make_plan, plan_tables
 
     planned, configs = make_plan(**options)
-    click.echo(plan_tables(planned))
+    echo(plan_tables(planned))
     if dry_run:
         from .command import estimate_table
 
-        click.echo(estimate_table(planned, configs, rates=rates, picture_kb=picture_kb, devices=devices))
+        echo(estimate_table(planned, configs, rates=rates, picture_kb=picture_kb, devices=devices))
 
 
 @main.command()
@@ -117,14 +117,14 @@ def run(table: Path, shard: str | None, batch_size: int, **options: Any) -> None
     part = Shard.parse(shard) if shard else shard_from_environment()
     instances = InstanceTable.create(table, exist_ok=True)
     for report in generate(instances, planned, build(configs), shard=part, batch_size=batch_size):
-        click.echo(
+        echo(
             f"{report.name}: {report.done} made, {report.failed} failed, {report.skipped} were there, "
             f"{report.seconds:.1f} s"
         )
     for reason in instances.errors():
-        click.echo(f"  {reason['count']} x {reason['error']}")
+        echo(f"  {reason['count']} x {reason['error']}")
     if truncations_file(instances).exists():
-        click.echo(f"  some prompts are longer than a model reads: {truncations_file(instances)}")
+        echo(f"  some prompts are longer than a model reads: {truncations_file(instances)}")
 
 
 @main.command()
@@ -147,7 +147,7 @@ def preview(out: Path, categories: Sequence[str], each: int, overwrite: bool, **
     planned, configs = make_plan(**options)
     shown = list(categories) or list(planned.per_category())[:6]
     write_sheet(out, planned.only(categories=shown), build(configs), each, overwrite)
-    click.echo(out)
+    echo(out)
 
 
 @main.command()
@@ -195,11 +195,11 @@ def personalize(
     training = Training(method, steps, batch_size, lr or (0.03 if method == "perfusion" else 1e-4))
     for one in train(read_dataset(dataset, image_dir=images), training=training, **options):
         if one.error:
-            click.echo(f"{one.category}: {one.error}")
+            echo(f"{one.category}: {one.error}")
         elif one.crops:
-            click.echo(
+            echo(
                 f"{one.path}: {one.crops} crops, loss {one.first:.4f} -> {one.last:.4f}, "
                 f"{one.path.stat().st_size / 1000:.0f} kB"
             )
         else:
-            click.echo(f"{one.path}: was there")
+            echo(f"{one.path}: was there")

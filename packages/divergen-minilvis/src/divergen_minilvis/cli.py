@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from divergen_records.command import Group
+from divergen_records.command import Group, echo
 
 __all__ = ["main", "make"]
 
@@ -41,7 +41,7 @@ def make(out: Path, categories: str, **options: Any) -> None:
 
     chosen: int | list[str] = int(categories) if categories.isdecimal() else categories.split(",")
     made = make_minilvis(out, categories=chosen, **options)
-    click.echo(f"{made.train}\n{made.val}")
+    echo(f"{made.train}\n{made.val}")
 
 
 @main.command()
@@ -55,5 +55,5 @@ def categories() -> None:
     from .renderer import STYLES, category_names
 
     names = category_names()
-    click.echo("\n".join(names))
-    click.echo(f"{len(names)} categories, in the styles {', '.join(STYLES)}", err=True)
+    echo("\n".join(names))
+    echo(f"{len(names)} categories, in the styles {', '.join(STYLES)}", err=True)

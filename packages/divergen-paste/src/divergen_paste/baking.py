@@ -140,7 +140,7 @@ def _prepare(out: Path, identity: str, overwrite: bool) -> None:
     elif out.exists() and any(out.iterdir()) and not (out / ".parts").is_dir():
         raise DatasetError(f"{out} is not empty and no unfinished bake; choose another folder")
     settings = out / ".parts" / "settings"
-    if settings.exists() and settings.read_text() != identity:
+    if settings.exists() and settings.read_text(encoding="utf-8") != identity:
         if not overwrite:
             raise DatasetError(
                 f"{out} holds an unfinished bake with other settings; finish that one, or allow to overwrite it"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from divergen_records.command import Group
+from divergen_records.command import Group, echo
 
 if TYPE_CHECKING:
     from divergen_records.coco import Dataset
@@ -73,9 +73,9 @@ def pool(
     from .pool.from_path import pool_from_path
 
     made = pool_from_path(source, out, kind=kind, where=where, categories=categories, images=images, **options)
-    click.echo(repr(made))
+    echo(repr(made))
     for reason, count in made.manifest.skipped.items():
-        click.echo(f"skipped: {count} x {reason}")
+        echo(f"skipped: {count} x {reason}")
 
 
 @main.command()
@@ -91,8 +91,8 @@ def verify(path: Path) -> None:
     opened = InstancePool.open(path)
     problems = opened.verify()
     for problem in problems:
-        click.echo(problem)
-    click.echo(f"{len(opened)} instances, {len(problems)} problems")
+        echo(problem)
+    echo(f"{len(opened)} instances, {len(problems)} problems")
     if problems:
         raise click.exceptions.Exit(1)
 
@@ -116,7 +116,7 @@ def stats(annotations: Path, out: Path, overwrite: bool) -> None:
         raise click.UsageError(f"{out} exists; choose another name or say --overwrite")
     result = area_statistics(read_dataset(annotations))
     write_statistics(out, result)
-    click.echo(f"{len(result)} categories written to {out}")
+    echo(f"{len(result)} categories written to {out}")
 
 
 @main.command()
@@ -156,7 +156,7 @@ def preview(
     dataset, paster = _open(annotations, images, pool_path, settings, seed)
     sheet = preview_sheet(dataset, paster, **options)
     out.write_bytes(encode_image(sheet, "png" if out.suffix.lower() == ".png" else "jpeg", 90))
-    click.echo(str(out))
+    echo(str(out))
 
 
 @main.command()
@@ -197,9 +197,9 @@ def bake(
 
     dataset, paster = _open(annotations, images, pool_path, settings, seed)
     written = write(dataset, paster, out, **options)
-    click.echo(str(written))
+    echo(str(written))
     if yolo:
-        click.echo(str(write_yolo(read_dataset(written, image_dir=out / "images"), out)))
+        echo(str(write_yolo(read_dataset(written, image_dir=out / "images"), out)))
 
 
 @main.command()
@@ -218,7 +218,7 @@ def bench(sides: tuple[int, ...], instances: int, objects: int, rows: int, profi
     from .bench import report
 
     for line in report(sides or (640, 896), instances=instances, objects=objects, rows=rows, profile=profile):
-        click.echo(line)
+        echo(line)
 
 
 def _open(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from divergen_records.command import Group
+from divergen_records.command import Group, echo
 
 if TYPE_CHECKING:
     from .tokens import TokenCounter
@@ -36,7 +36,7 @@ def _counter(tokenizer: str | None) -> TokenCounter:
         warnings.simplefilter("always")
         counter = build_counter(tokenizer)
     for warning in caught:
-        click.echo(f"Note: {warning.message}", err=True)
+        echo(f"Note: {warning.message}", err=True)
     return counter
 
 
@@ -63,7 +63,7 @@ def template(categories: str, templates: tuple[str, ...], synonyms: bool, out: P
     from . import read_categories, template_prompts, write_prompts
 
     prompts = template_prompts(read_categories(categories), template=templates, synonyms=synonyms)
-    click.echo(f"{write_prompts(out, prompts, overwrite=overwrite)} prompts in {out}")
+    echo(f"{write_prompts(out, prompts, overwrite=overwrite)} prompts in {out}")
 
 
 @main.command()
@@ -97,7 +97,7 @@ def grammar(
         background=background,
         attributes=attributes or None,
     )
-    click.echo(f"{write_prompts(out, prompts, overwrite=overwrite)} prompts in {out}")
+    echo(f"{write_prompts(out, prompts, overwrite=overwrite)} prompts in {out}")
 
 
 @main.command()
@@ -134,7 +134,7 @@ def measure(
         console.print(worst_categories(report, worst))
     if out is not None:
         write_reports(out, reports, overwrite=overwrite)
-        click.echo(f"figures in {out}")
+        echo(f"figures in {out}")
 
 
 @main.command()
@@ -184,11 +184,11 @@ def check(
     checked = list(check_prompts(prompts, known, checker=checker))
     faulty = [(line, prompt, problems) for line, (prompt, problems) in enumerate(checked, 1) if problems]
     for line, prompt, problems in faulty[:show]:
-        click.echo(f"prompt {line} ({prompt.category}): {'; '.join(problems)}: {prompt.text}")
+        echo(f"prompt {line} ({prompt.category}): {'; '.join(problems)}: {prompt.text}")
     Console().print(problem_counts(count_problems(problems for _, problems in checked), len(checked)))
     if out is not None:
         good = (prompt for prompt, problems in checked if not problems)
-        click.echo(f"{write_prompts(out, good, overwrite=overwrite)} prompts in {out}")
+        echo(f"{write_prompts(out, good, overwrite=overwrite)} prompts in {out}")
     context.exit(1 if faulty else 0)
 
 
@@ -232,19 +232,19 @@ def llm(context: click.Context, /, categories: str, out: Path, **options: Any) -
     settings, known = LlmSettings(**options), read_categories(categories)
     if dry_run:
         plan = estimate_llm(known, settings, account, out)
-        click.echo(
+        echo(
             f"{plan.prompts} prompts for {plan.categories} categories: at least {plan.requests} requests, about "
             f"{plan.prompt_tokens:,} tokens sent, {plan.completion_tokens:,} received, cost {plan.cost:.4g}"
         )
         return
     report = llm_prompts(known, settings, out, account=account, counter=_counter(tokenizer))
     used = report.account
-    click.echo(
+    echo(
         f"{report.accepted} new prompts, {report.total} in {out}; {used.requests} answers, {used.prompt_tokens:,} "
         f"tokens sent, {used.completion_tokens:,} received, cost {used.cost:.4g} in all"
     )
     for name, reason in report.shortfalls.items():
-        click.echo(f"{name}: {reason}", err=True)
+        echo(f"{name}: {reason}", err=True)
     context.exit(1 if report.shortfalls else 0)
 
 
@@ -297,6 +297,6 @@ def expand(
     taken = write_categories(out, choices, first_id=max(category.id for category in own) + 1, overwrite=overwrite)
     if report is not None:
         write_choices(report, choices, overwrite=overwrite)
-    click.echo(f"{taken} of {len(choices)} candidates in {out}{f', reasons in {report}' if report else ''}")
+    echo(f"{taken} of {len(choices)} candidates in {out}{f', reasons in {report}' if report else ''}")
     for choice in choices[:: max(1, len(choices) // 8)]:
-        click.echo(f"  {choice.candidate.label}: {'taken' if choice.taken else 'refused'}, {choice.reason}")
+        echo(f"  {choice.candidate.label}: {'taken' if choice.taken else 'refused'}, {choice.reason}")

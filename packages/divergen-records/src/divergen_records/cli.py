@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 from pydantic import BaseModel
 
-from .command import Group
+from .command import Group, echo
 from .errors import require_extra
 from .record import Category, InstanceRecord, PromptRecord
 from .table_cli import table
@@ -37,7 +37,7 @@ def schema(record: str) -> None:
     """Print the JSON Schema of a record."""
     import json
 
-    click.echo(json.dumps(_RECORDS[record].model_json_schema(), indent=2))
+    echo(json.dumps(_RECORDS[record].model_json_schema(), indent=2))
 
 
 @main.command(epilog="Example: divergen-records check annotations.json --images images/ --decode")
@@ -52,11 +52,11 @@ def check(ctx: click.Context, dataset: Path, images: Path | None, decode: bool) 
     data = read_dataset(dataset, image_dir=images, on_error="skip", progress=True)
     problems = [*data.problems, *(check_samples(data, progress=True) if decode else ())]
     for problem in problems:
-        click.echo(problem)
+        echo(problem)
     if problems:
-        click.echo(f"{dataset}: {len(problems)} {'problem' if len(problems) == 1 else 'problems'}", err=True)
+        echo(f"{dataset}: {len(problems)} {'problem' if len(problems) == 1 else 'problems'}", err=True)
         ctx.exit(1)
-    click.echo(_summary(data))
+    echo(_summary(data))
 
 
 @main.command(epilog="Example: divergen-records convert annotations.json masks/ --format png --masks label")
@@ -81,13 +81,13 @@ def convert(
         from .export import export_png_masks
     data = read_dataset(source, on_error="skip" if skip_problems else "raise", progress=True)
     for problem in data.problems:
-        click.echo(f"left out: {problem}", err=True)
+        echo(f"left out: {problem}", err=True)
     if format == "png":
         export_png_masks(data, out, masks=masks, progress=True)
     else:
         write = write_lvis if format == "lvis" else write_coco
         write(out, data.images, data.annotations, data.categories, licenses=data.licenses, overwrite=overwrite)
-    click.echo(f"{out}: {len(data.images)} images, {len(data.annotations)} annotations")
+    echo(f"{out}: {len(data.images)} images, {len(data.annotations)} annotations")
 
 
 def _summary(data: Dataset) -> str:

@@ -28,9 +28,9 @@ def shown(text: object) -> str:
     return str(text).translate(_ESCAPED).encode("utf-8", "backslashreplace").decode()
 
 
-def echo(text: object = "", *, err: bool = False) -> None:
-    """Print a line; see `shown`. Commands print by this alone."""
-    click.echo(shown(text), err=err)
+def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print text and, with ``nl``, a line end; see `shown`. Commands print by this alone."""
+    click.echo(shown(text), err=err, nl=nl)
 
 
 class Group(click.Group):

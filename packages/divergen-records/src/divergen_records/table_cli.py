@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .command import Group
+from .command import Group, echo
 
 if TYPE_CHECKING:
     from .table import InstanceTable
@@ -56,7 +56,7 @@ def status(path: Path) -> None:
         if rows:
             counts = [sum(row["count"] for row in rows if name == "rows" or row[name]) for name in names]
             lines.append([frequency or "unknown", *map(str, counts)])
-    click.echo(_aligned(lines))
+    echo(_aligned(lines))
 
 
 @table.command(epilog="Example: divergen-records table errors run/table.lance")
@@ -65,7 +65,7 @@ def errors(path: Path) -> None:
     """Count the failed rows by stage and reason."""
     found = _open(path).errors()
     lines = [["count", "stage", "error"], *([str(row["count"]), row["error_stage"], row["error"]] for row in found)]
-    click.echo(_aligned(lines) if found else "no row failed")
+    echo(_aligned(lines) if found else "no row failed")
 
 
 @table.command(epilog="Example: divergen-records table retry run/table.lance --stage annotate")
@@ -77,7 +77,7 @@ def retry(path: Path, stage: str | None) -> None:
     Rows without a picture are removed from the table, and made again from the plan.
     """
     count = _open(path).retry_errors(stage)
-    click.echo(f"{count} {'row is' if count == 1 else 'rows are'} pending again")
+    echo(f"{count} {'row is' if count == 1 else 'rows are'} pending again")
 
 
 @table.command(epilog='Example: divergen-records table head run/table.lance --where "error IS NOT NULL"')
@@ -122,7 +122,7 @@ def _open(path: Path) -> InstanceTable:
 
 def _echo_rows(rows: Iterable[dict[str, Any]]) -> None:
     for row in rows:
-        click.echo(json.dumps({name: value for name, value in row.items() if value is not None}, default=_text))
+        echo(json.dumps({name: value for name, value in row.items() if value is not None}, default=_text))
 
 
 def _text(value: bytes) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from divergen_evaluate.cli import evaluate, export_results
 from divergen_evaluate.files import frequency_notice, refuse_existing, write_text
-from divergen_records.command import Group
+from divergen_records.command import Group, echo
 
 from .commands.analyse import analyse
 from .commands.bsgal_study import bsgal_study
@@ -67,9 +67,9 @@ def fit(
 
     leads = os.environ.get("RANK", "0") == "0"
     if leads and (notice := pasting_notice(preset_name)):
-        click.echo(notice, err=True)
+        echo(notice, err=True)
     if leads and (notice := frequency_notice(dataset)):
-        click.echo(notice, err=True)
+        echo(notice, err=True)
     result = train(
         read_dataset(dataset, image_dir=images),
         out=out,
@@ -78,11 +78,9 @@ def fit(
         seed=seed,
     )
     if leads:
-        click.echo(
-            f"{result.checkpoint}: {result.iterations} iterations, {result.seconds:.0f} s, loss {result.loss:.3f}"
-        )
+        echo(f"{result.checkpoint}: {result.iterations} iterations, {result.seconds:.0f} s, loss {result.loss:.3f}")
         if result.metrics is not None:
-            click.echo(result.metrics.table())
+            echo(result.metrics.table())
 
 
 @main.command()
@@ -118,7 +116,7 @@ def predict(
     data = read_dataset(dataset, image_dir=images)
     results = detect(checkpoint, data, image_size=image_size, detections=detections, batch_size=batch_size)
     write_text(out, json.dumps(results))
-    click.echo(f"{out}: {len(results)} detections")
+    echo(f"{out}: {len(results)} detections")
 
 
 for command in (analyse, bsgal_study, recipes, truncate):

@@ -41,7 +41,7 @@ def import_diffusers() -> Any:
     with require_extra("divergen-gen", "diffusers"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import diffusers
-        import diffusers.pipelines.pipeline_utils
+        import diffusers.pipelines.pipeline_utils  # noqa: F401 (an attribute only once it is imported)
     return diffusers
 
 

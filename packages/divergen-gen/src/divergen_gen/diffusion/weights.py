@@ -103,7 +103,7 @@ def read_index(folder: Path) -> dict[str, Any]:
     """The ``model_index.json`` of a folder."""
     path = folder / "model_index.json"
     try:
-        index = json.loads(path.read_text("utf-8"))
+        index = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise WeightsError(
             f"{folder} is no diffusers model: it has no model_index.json. A single checkpoint file has to be converted "
@@ -193,7 +193,7 @@ def _commit(model: str, hub_revision: str | None) -> str:
                 f"{model} is not in the cache of the hub ({constants.HF_HUB_CACHE}) and HF_HUB_OFFLINE is set; "
                 "download it first, or give a local folder"
             )
-        return found.read_text().strip()
+        return found.read_text(encoding="utf-8").strip()
     with hub_errors(model):
         return str(huggingface_hub.HfApi().model_info(model, revision=hub_revision).sha)
 
@@ -233,7 +233,7 @@ def _is_variant(file: Path, variant: str | None) -> bool:
 def _check_shards(part: Path) -> None:
     for index in part.glob("*.safetensors.index*.json"):
         try:
-            names = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+            names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         except (OSError, ValueError, KeyError) as error:
             raise WeightsError(f"{index} cannot be read: {error}") from error
         missing = sorted(name for name in names if not (part / name).is_file())

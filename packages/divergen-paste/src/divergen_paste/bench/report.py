@@ -307,7 +307,7 @@ def _open_and_read(path: str, reads: int) -> None:
 def _private_mb() -> float:
     """Memory of this process's own, without mapped files, MB; its peak where the system does not tell."""
     try:
-        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+        lines = Path("/proc/self/smaps_rollup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty")) / 1024

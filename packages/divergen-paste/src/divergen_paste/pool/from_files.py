@@ -11,6 +11,7 @@ from typing import Unpack
 import cv2
 import numpy as np
 from divergen_records import Category, DatasetError, DivergenError, ImageError, MaskError, short_hash
+from divergen_records.files import read_text
 from divergen_records.masks import largest_component
 from numpy.typing import NDArray
 
@@ -116,7 +117,7 @@ def pool_from_pools_json(
     path = Path(path)
     base = Path(root if root is not None else path.parent).resolve()
     try:
-        entries = {int(key) + id_offset: list(names) for key, names in json.loads(path.read_text()).items()}
+        entries = {int(key) + id_offset: list(names) for key, names in json.loads(read_text(path)).items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise DatasetError(f"{path}: expected {{category index: [picture, …]}}: {error}") from error
     files = [

@@ -114,7 +114,7 @@ def read_contributions(path: Path | str) -> list[Contribution]:
         DatasetError: If a line is not one of `Ledger.write`.
     """
     found = []
-    for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
         try:
             found.append(Contribution(**json.loads(line)))
         except (json.JSONDecodeError, TypeError) as error:

@@ -108,7 +108,9 @@ def study_config(name: str, **changes: Any) -> StudyConfig:
     names = sorted(entry.name.removesuffix(".json") for entry in folder.iterdir())
     if name not in names:
         raise ConfigError(f"study {name!r}: unknown; there are {', '.join(names)}")
-    return StudyConfig.model_validate({**json.loads(folder.joinpath(f"{name}.json").read_text()), **changes})
+    return StudyConfig.model_validate(
+        {**json.loads(folder.joinpath(f"{name}.json").read_text(encoding="utf-8")), **changes}
+    )
 
 
 def run_study(config: StudyConfig, *, data: Path | None = None) -> StudyReport:

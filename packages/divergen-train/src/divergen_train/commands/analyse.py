@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import click
 from divergen_evaluate.files import refuse_existing, write_text
+from divergen_records.command import echo
 from divergen_records.errors import ConfigError, DatasetError
 
 __all__ = ["analyse"]
@@ -179,5 +180,5 @@ def _write(report: Any, draw: Callable[[Any, Path], None], out: Path) -> None:
     for suffix in (".png", ".svg"):
         draw(report, out.with_name(out.name + suffix))
     write_text(out.with_name(f"{out.name}.json"), report.model_dump_json(indent=1))
-    click.echo(report.table())
-    click.echo(f"{out}.json, {out}.png, {out}.svg")
+    echo(report.table())
+    echo(f"{out}.json, {out}.png, {out}.svg")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from divergen_records.command import echo
 from divergen_records.errors import ConfigError
 
 __all__ = ["bsgal_study"]
@@ -52,5 +53,5 @@ def bsgal_study(
     for suffix in ("svg", "png"):
         draw_study(report, out / f"study.{suffix}")
     (out / "study.json").write_text(report.model_dump_json(indent=2))
-    click.echo(report.table())
-    click.echo(f"{out}: study.json, study.svg, study.png")
+    echo(report.table())
+    echo(f"{out}: study.json, study.svg, study.png")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 from divergen_evaluate.files import refuse_existing
+from divergen_records.command import echo
 
 __all__ = ["pasting_notice", "recipes", "truncate"]
 
@@ -24,13 +25,13 @@ def recipes(name: str | None) -> None:
     from ..training.recipe import recipe, recipe_names, recipe_text
 
     if name is not None:
-        click.echo(recipe_text(name), nl=False)
+        echo(recipe_text(name), nl=False)
         return
     for known in recipe_names():
         found = recipe(known)
-        click.echo(f"{known}\n  {found.summary}\n  needs {found.hardware}")
+        echo(f"{known}\n  {found.summary}\n  needs {found.hardware}")
         if found.expected is not None:
-            click.echo(f"  AP on LVIS v1 val: {found.expected} ({found.expected.source})")
+            echo(f"  AP on LVIS v1 val: {found.expected} ({found.expected.source})")
 
 
 @click.command()
@@ -48,7 +49,7 @@ def truncate(checkpoint: Path, categories: Path, out: Path, overwrite: bool) -> 
     from ..detectors.truncate import truncate as cut
 
     result = cut(checkpoint, categories, out)
-    click.echo(f"{out}: {len(result.categories)} categories")
+    echo(f"{out}: {len(result.categories)} categories")
 
 
 def pasting_notice(preset: str) -> str | None:

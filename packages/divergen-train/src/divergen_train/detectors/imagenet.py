@@ -28,7 +28,7 @@ SWIN = (
 )
 
 
-class _NumpyOnly(pickle.Unpickler):
+class _NumpyOnly(pickle.Unpickler):  # noqa: S301 (this is the safe one)
     """Reads dicts, strings, numbers and numpy arrays; refuses everything else, so that a file can run no code."""
 
     _ALLOWED = frozenset({"ndarray", "dtype", "_reconstruct", "scalar", "_frombuffer"})

@@ -46,7 +46,7 @@ def read_categories(path: Path) -> list[Category]:
         DatasetError: If the file is not JSON or has no categories.
     """
     try:
-        data: Any = json.loads(path.read_text())
+        data: Any = json.loads(path.read_text(encoding="utf-8"))
         rows = data["categories"] if isinstance(data, dict) else data
         return [Category(id=row["id"], name=row["name"]) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:

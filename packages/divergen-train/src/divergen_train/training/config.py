@@ -117,7 +117,9 @@ def preset(name: str) -> TrainConfig:
             f"preset {name!r}: unknown; there are {', '.join(preset_names())}, and the recipes "
             f"{', '.join(recipe_names())}"
         )
-    return TrainConfig.model_validate_json(files(__package__).joinpath("presets", f"{name}.json").read_text())
+    return TrainConfig.model_validate_json(
+        files(__package__).joinpath("presets", f"{name}.json").read_text(encoding="utf-8")
+    )
 
 
 def apply_overrides(config: TrainConfig, overrides: Sequence[str]) -> TrainConfig:

@@ -46,7 +46,7 @@ def read_log(path: Path | str) -> list[dict[str, Any]]:
         DatasetError: If a line before the last is not JSON.
     """
     lines: list[dict[str, Any]] = []
-    texts = Path(path).read_text().splitlines()
+    texts = Path(path).read_text(encoding="utf-8").splitlines()
     for number, text in enumerate(texts, start=1):
         try:
             lines.append(json.loads(text))

@@ -124,7 +124,7 @@ class MlflowConfig(Config):
             number = experiment.experiment_id if experiment else client.create_experiment(self.experiment)
             known.parent.mkdir(parents=True, exist_ok=True)
             known.write_text(client.create_run(number, run_name=self.name or out.name).info.run_id)
-        return _Mlflow(client, known.read_text())
+        return _Mlflow(client, known.read_text(encoding="utf-8"))
 
 
 class _Mlflow:
@@ -147,7 +147,7 @@ def _run_id(out: Path, service: str) -> str:
     path = out / f"{service}.id"
     if not path.exists():
         path.write_text(uuid4().hex)
-    return path.read_text()
+    return path.read_text(encoding="utf-8")
 
 
 LoggerConfig = backend_union("divergen.loggers", TensorBoardConfig, WandbConfig, MlflowConfig)

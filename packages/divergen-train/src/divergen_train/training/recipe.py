@@ -82,7 +82,7 @@ def recipe_text(name: str) -> str:
     """The YAML of a shipped recipe, with its comments; raises `ConfigError` for an unknown name."""
     if name not in recipe_names():
         raise ConfigError(f"recipe {name!r}: unknown; there are {', '.join(recipe_names())}")
-    return files(__package__).joinpath("recipes", f"{name}.yaml").read_text()
+    return files(__package__).joinpath("recipes", f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -92,7 +92,7 @@ def load_recipe(path: Path) -> Recipe:
         ConfigError: If the file is missing, not YAML, or a setting in it is wrong.
     """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as a recipe ({error})") from error
     return _parse(text, str(path))
