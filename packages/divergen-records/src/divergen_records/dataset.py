@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -22,24 +23,26 @@ class ImageInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaul
         width: Pixels.
         height: Pixels.
         file_name: Path inside the folder of images, with forward slashes.
-        coco_url: Where COCO publishes it.
-        license: Licence id; 0 where unknown.
-        flickr_url: Where its author published it.
+        coco_url: Where COCO publishes it; LVIS files name their pictures by it.
+        license: As in the file, whatever its type; so are the next two, which nothing here computes with.
+        flickr_url: As in the file.
         date_captured: As in the file.
         neg_category_ids: Categories that are certainly not in the picture (LVIS).
         not_exhaustive_category_ids: Categories of which not every instance is annotated (LVIS).
+        extra: The file's other keys.
     """
 
     id: int
     width: int
     height: int
     file_name: str = ""
-    coco_url: str = ""
-    license: int = 0
-    flickr_url: str = ""
-    date_captured: str = ""
+    coco_url: Any = ""
+    license: Any = 0
+    flickr_url: Any = ""
+    date_captured: Any = ""
     neg_category_ids: tuple[int, ...] = ()
     not_exhaustive_category_ids: tuple[int, ...] = ()
+    extra: dict[str, Any] | None = msgspec.field(default=None, name="\0extra")
 
 
 class Annotation:
@@ -49,12 +52,14 @@ class Annotation:
         id: Annotation id.
         image_id: Id of its picture.
         category_id: Id of its category.
-        bbox: XYWH, pixels.
-        area: Pixels.
+        bbox: XYWH, pixels, as the file declares it; `Dataset.measure` tells the mask's own.
+        area: Pixels, as the file declares it. Evaluation follows the declared values as COCO's tools do; whatever else
+            is computed uses the mask's.
         iscrowd: A region of many objects.
+        extra: The file's other keys (``attributes``, ``keypoints``, …).
     """
 
-    __slots__ = ("_segmentation", "area", "bbox", "category_id", "id", "image_id", "iscrowd")
+    __slots__ = ("_segmentation", "area", "bbox", "category_id", "extra", "id", "image_id", "iscrowd")
 
     def __init__(
         self,
@@ -63,18 +68,25 @@ class Annotation:
         category_id: int,
         bbox: Sequence[float],
         area: float,
-        segmentation: Sequence[Sequence[float]] | Mapping[str, Any] | msgspec.Raw,
+        segmentation: Sequence[Sequence[float]] | Mapping[str, Any] | msgspec.Raw | None,
         iscrowd: bool | int = False,
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
         self.id, self.image_id, self.category_id = id, image_id, category_id
         self.bbox: tuple[float, float, float, float] = (bbox[0], bbox[1], bbox[2], bbox[3])
         self.area = area
         self.iscrowd = bool(iscrowd)
         self._segmentation = segmentation
+        self.extra = extra
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether it has a segmentation; otherwise there is a box alone."""
+        return self._segmentation is not None
 
     @property
     def segmentation(self) -> Any:
-        """Polygons ``[[x0, y0, x1, y1, …], …]`` or an RLE ``{"size": [h, w], "counts": …}``."""
+        """Polygons ``[[x0, y0, x1, y1, …], …]``, an RLE ``{"size": [h, w], "counts": …}``, or None: a box alone."""
         stored = self._segmentation
         return msgspec.json.decode(stored) if isinstance(stored, msgspec.Raw) else stored
 
@@ -98,20 +110,38 @@ class Annotation:
         return Annotation, self._parts()
 
     def _parts(self) -> tuple[Any, ...]:
-        return (self.id, self.image_id, self.category_id, self.bbox, self.area, self.segmentation, self.iscrowd)
+        return (
+            self.id,
+            self.image_id,
+            self.category_id,
+            self.bbox,
+            self.area,
+            self.segmentation,
+            self.iscrowd,
+            self.extra,
+        )
+
+
+_PARTS = ("path", "image_dir", "images", "annotations", "categories", "problems", "licenses") + (
+    "repairs", "notes", "info", "extra", "category_rows")  # fmt: skip
 
 
 class Dataset:
-    """Pictures, annotations and categories of a COCO or LVIS file.
+    """Pictures, annotations and categories of a data set.
 
     Attributes:
-        path: The file.
+        path: The file, or the folder.
         image_dir: The folder of images; every picture lies inside it.
         images: In the file's order.
         annotations: In the file's order.
         categories: In the file's order; their frequency is always set.
         problems: What was left out on reading, one sentence each.
         licenses: The file's ``licenses``, which the images' licence ids mean.
+        repairs: What was mended on reading, one sentence each.
+        notes: What a person should know though nothing was lost, one sentence each; with the layout that was found.
+        info: The file's ``info``.
+        extra: The file's other keys.
+        category_rows: Category id -> its row in the file, with keys such as ``supercategory`` or ``keypoints``.
     """
 
     def __init__(
@@ -122,16 +152,26 @@ class Dataset:
         annotations: list[Annotation],
         categories: Sequence[Category],
         problems: Sequence[str] = (),
-        licenses: Sequence[Mapping[str, Any]] = (),
+        licenses: Sequence[Any] = (),
+        *,
+        repairs: Sequence[str] = (),
+        notes: Sequence[str] = (),
+        info: Mapping[str, Any] | None = None,
+        extra: Mapping[str, Any] | None = None,
+        category_rows: Mapping[int, Mapping[str, Any]] | None = None,
     ) -> None:
         self.path, self.image_dir = path, image_dir
         self.images, self.annotations, self.categories = images, annotations, tuple(categories)
         self.problems, self.licenses = tuple(problems), tuple(licenses)
+        self.repairs, self.notes = tuple(repairs), tuple(notes)
+        self.info, self.extra, self.category_rows = dict(info or {}), dict(extra or {}), dict(category_rows or {})
         self._categories = {category.id: category for category in categories}
         self._images = {image.id: image for image in images}
-        self._by_image: dict[int, list[Annotation]] = {}
-        for annotation in annotations:
-            self._by_image.setdefault(annotation.image_id, []).append(annotation)
+
+    def replace(self, **changes: Any) -> Dataset:
+        """The data set with some of its constructor's arguments changed; the rest is kept."""
+        kept = {name: getattr(self, name) for name in _PARTS}
+        return Dataset(**{**kept, **changes})
 
     def __repr__(self) -> str:
         return (
@@ -161,9 +201,27 @@ class Dataset:
         except KeyError:
             raise DatasetError(f"{self.path}: there is no image with the id {id!r}") from None
 
+    def measure(self, annotation: Annotation) -> tuple[tuple[float, float, float, float], int]:
+        """Box (XYWH) and area of an object's mask, pixels, whatever the file declares; zeros where it covers nothing.
+
+        Raises:
+            MaskError: If it has no segmentation, or one that does not fit its picture.
+        """
+        from .masks import measure_segmentation
+
+        image = self.image(annotation.image_id)
+        return measure_segmentation(annotation.segmentation, image.height, image.width)
+
     def annotations_of(self, image_id: int) -> list[Annotation]:
         """The annotations of an image, in the file's order; empty where it has none."""
         return self._by_image.get(image_id, [])
+
+    @cached_property
+    def _by_image(self) -> dict[int, list[Annotation]]:
+        found: dict[int, list[Annotation]] = {}
+        for annotation in self.annotations:
+            found.setdefault(annotation.image_id, []).append(annotation)
+        return found
 
     def image_path(self, image: ImageInfo) -> Path:
         """Where the picture lies.

@@ -30,6 +30,7 @@ __all__ = [
     "largest_component",
     "mask_to_bbox",
     "mask_to_polygons",
+    "measure_segmentation",
     "rle_area",
     "segmentation_to_mask",
 ]
@@ -113,6 +114,18 @@ def crop_segmentation(segmentation: Segmentation, height: int, width: int) -> tu
         return np.zeros((0, 0), dtype=bool), 0, 0
     y = int(rows[0])
     return np.ascontiguousarray(columns[y : rows[-1] + 1]), x, y
+
+
+def measure_segmentation(
+    segmentation: Segmentation, height: int, width: int
+) -> tuple[tuple[float, float, float, float], int]:
+    """The tight box (XYWH) and the area of a COCO segmentation, pixels; zeros where it covers nothing.
+
+    Raises:
+        MaskError: As `crop_segmentation`.
+    """
+    mask, x, y = crop_segmentation(segmentation, height, width)
+    return (float(x), float(y), float(mask.shape[1]), float(mask.shape[0])), int(np.count_nonzero(mask))
 
 
 def check_segmentation(segmentation: Segmentation, height: int, width: int) -> None:

@@ -12,11 +12,11 @@ from typing import Any, BinaryIO, Literal, Self
 import msgspec
 import numpy as np
 
-from ...dataset import Annotation, ImageInfo, frequency_of
+from ...dataset import Annotation, Dataset, ImageInfo, frequency_of
 from ...errors import DatasetError
 from ...record import Category
 
-__all__ = ["DatasetWriter", "write_coco", "write_lvis"]
+__all__ = ["DatasetWriter", "write_coco", "write_dataset", "write_lvis"]
 
 
 def write_lvis(
@@ -24,10 +24,7 @@ def write_lvis(
     images: Iterable[ImageInfo],
     annotations: Iterable[Annotation],
     categories: Iterable[Category],
-    *,
-    info: Mapping[str, Any] | None = None,
-    licenses: Iterable[Mapping[str, Any]] = (),
-    overwrite: bool = False,
+    **options: Any,
 ) -> Path:
     """Write an LVIS v1 file.
 
@@ -39,14 +36,14 @@ def write_lvis(
         images: Pictures.
         annotations: Objects; each names one of the pictures and one of the categories.
         categories: Categories.
-        info: The file's ``info``.
-        licenses: The file's ``licenses``, which the images' licence ids mean.
-        overwrite: Replace a file that is there.
+        options: ``info``, ``licenses``, ``extra``, ``category_rows`` and ``overwrite`` of `DatasetWriter`.
 
     Raises:
         DatasetError: If the file is there already, cannot be written, or the parts contradict each other.
     """
-    return _write("lvis", path, images, annotations, categories, info, licenses, overwrite)
+    with DatasetWriter(path, categories, style="lvis", **options) as writer:
+        writer.add_all(images, annotations)
+    return writer.path
 
 
 def write_coco(
@@ -54,30 +51,29 @@ def write_coco(
     images: Iterable[ImageInfo],
     annotations: Iterable[Annotation],
     categories: Iterable[Category],
-    *,
-    info: Mapping[str, Any] | None = None,
-    licenses: Iterable[Mapping[str, Any]] = (),
-    overwrite: bool = False,
+    **options: Any,
 ) -> Path:
     """Write a COCO instances file; like `write_lvis`."""
-    return _write("coco", path, images, annotations, categories, info, licenses, overwrite)
+    with DatasetWriter(path, categories, style="coco", **options) as writer:
+        writer.add_all(images, annotations)
+    return writer.path
 
 
-def _write(
-    style: Literal["coco", "lvis"],
-    path: Path | str,
-    images: Iterable[ImageInfo],
-    annotations: Iterable[Annotation],
-    categories: Iterable[Category],
-    info: Mapping[str, Any] | None,
-    licenses: Iterable[Mapping[str, Any]],
-    overwrite: bool,
+def write_dataset(
+    dataset: Dataset, path: Path | str, *, style: Literal["coco", "lvis"] = "lvis", overwrite: bool = False
 ) -> Path:
-    with DatasetWriter(path, categories, style=style, info=info, licenses=licenses, overwrite=overwrite) as writer:
-        for image in images:
-            writer.add_image(image)
-        for annotation in annotations:
-            writer.add_annotation(annotation)
+    """Write a data set to a file, with every key that it was read with; raises `DatasetError` as `write_lvis`."""
+    with DatasetWriter(
+        path,
+        dataset.categories,
+        style=style,
+        info=dataset.info,
+        licenses=dataset.licenses,
+        extra=dataset.extra,
+        category_rows=dataset.category_rows,
+        overwrite=overwrite,
+    ) as writer:
+        writer.add_all(dataset.images, dataset.annotations)
     return writer.path
 
 
@@ -90,6 +86,8 @@ class DatasetWriter:
         style: ``"lvis"`` or ``"coco"``.
         info: The file's ``info``.
         licenses: The file's ``licenses``, which the images' licence ids mean.
+        extra: Other keys of the file.
+        category_rows: Category id -> further keys of its row.
         overwrite: Replace a file that is there.
     """
 
@@ -100,11 +98,13 @@ class DatasetWriter:
         *,
         style: Literal["coco", "lvis"] = "lvis",
         info: Mapping[str, Any] | None = None,
-        licenses: Iterable[Mapping[str, Any]] = (),
+        licenses: Iterable[Any] = (),
+        extra: Mapping[str, Any] | None = None,
+        category_rows: Mapping[int, Mapping[str, Any]] | None = None,
         overwrite: bool = False,
     ) -> None:
         self.path, self.style, self.info = Path(path), style, dict(info or {})
-        self.licenses = list(licenses)
+        self.licenses, self.extra, self.category_rows = list(licenses), dict(extra or {}), dict(category_rows or {})
         self._categories = {category.id: category for category in categories}
         self._shown: dict[int, set[int]] = {key: set() for key in self._categories}
         self._instances = dict.fromkeys(self._categories, 0)
@@ -123,6 +123,13 @@ class DatasetWriter:
         except OSError as error:
             raise DatasetError(f"{self.path}: the file cannot be written: {error.strerror}") from error
         return self
+
+    def add_all(self, images: Iterable[ImageInfo], annotations: Iterable[Annotation]) -> None:
+        """Add pictures and their objects."""
+        for image in images:
+            self.add_image(image)
+        for annotation in annotations:
+            self.add_annotation(annotation)
 
     def add_category(self, category: Category) -> None:
         """Add a category; one whose id is there already stays as it is."""
@@ -173,18 +180,23 @@ class DatasetWriter:
         categories = [self._category_row(category) for category in self._categories.values()]
         self._file.write(b'\n],"images":[\n' + b",\n".join(self._images.values()))
         self._file.write(b'\n],"licenses":' + self._encoder.encode(self.licenses))
-        self._file.write(b',"categories":' + self._encoder.encode(categories) + b"}\n")
+        self._file.write(b',"categories":' + self._encoder.encode(categories))
+        for key, value in self.extra.items():
+            self._file.write(b",\n" + self._encoder.encode(key) + b":" + self._encoder.encode(value))
+        self._file.write(b"}\n")
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         self._partial.replace(self.path)
 
     def _category_row(self, category: Category) -> dict[str, Any]:
+        read = self.category_rows.get(category.id, {})
         if self.style == "coco":
-            return {"id": category.id, "name": category.name, "supercategory": ""}
+            return {"supercategory": "", **read, "id": category.id, "name": category.name}
         shown, instances = len(self._shown[category.id]), self._instances[category.id]
         image_count = shown if category.image_count is None else category.image_count
         return {
+            **read,
             "id": category.id,
             "name": category.name,
             "synonyms": category.synonyms or (category.name,),
@@ -198,6 +210,7 @@ class DatasetWriter:
 
 def _image_row(image: ImageInfo, style: str) -> dict[str, Any]:
     row: dict[str, Any] = {
+        **(image.extra or {}),
         "id": image.id,
         "width": image.width,
         "height": image.height,
@@ -207,7 +220,7 @@ def _image_row(image: ImageInfo, style: str) -> dict[str, Any]:
         "date_captured": image.date_captured,
         "license": image.license,
     }
-    if style == "lvis":
+    if style == "lvis" or image.neg_category_ids or image.not_exhaustive_category_ids:
         row["neg_category_ids"] = image.neg_category_ids
         row["not_exhaustive_category_ids"] = image.not_exhaustive_category_ids
     return row
@@ -215,10 +228,11 @@ def _image_row(image: ImageInfo, style: str) -> dict[str, Any]:
 
 def _annotation_row(annotation: Annotation, style: str) -> dict[str, Any]:
     row: dict[str, Any] = {
+        **(annotation.extra or {}),
         "id": annotation.id,
         "image_id": annotation.image_id,
         "category_id": annotation.category_id,
-        "segmentation": _text_counts(annotation.stored_segmentation),
+        "segmentation": _text_counts(annotation.stored_segmentation) if annotation.has_mask else [],
         "area": annotation.area,
         "bbox": annotation.bbox,
     }

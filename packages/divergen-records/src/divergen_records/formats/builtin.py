@@ -1,0 +1,142 @@
+"""The formats of this package; each imports what it needs when it is used, so that a list of them costs nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from ..errors import require_extra
+from .protocol import Format
+
+if TYPE_CHECKING:
+    from ..dataset import Dataset
+
+__all__ = ["BUILTIN"]
+
+
+@dataclass(frozen=True)
+class CocoFormat:
+    """One JSON file in COCO's or LVIS's form; as a folder ``annotations.json`` and ``images/``."""
+
+    name: Literal["coco", "lvis"]
+    about: str
+    needs_masks: ClassVar[bool] = False
+
+    def recognises(self, path: Path) -> bool:
+        """Whether it is a JSON file; there is one of this form for both styles."""
+        return self.name == "coco" and path.is_file() and path.name.lower().endswith((".json", ".json.gz"))
+
+    def read(self, path: Path, **options: Any) -> Dataset:
+        """Read it; see `divergen_records.coco.read_dataset`."""
+        with require_extra("divergen-records", "images"):
+            from .coco.read import read_dataset
+        return read_dataset(path, **options)
+
+    def write(self, dataset: Dataset, out: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
+        """Write the file alone where OUT ends in ``.json``, else a folder with the pictures."""
+        with require_extra("divergen-records", "images"):
+            from .coco.folder import write_folder
+        return write_folder(dataset, out, style=self.name, overwrite=overwrite, progress=progress)
+
+
+@dataclass(frozen=True)
+class PngFormat:
+    """Masks as PNG files."""
+
+    name: str
+    about: str
+    masks: Literal["instance", "label"]
+    needs_masks: ClassVar[bool] = True
+
+    def write(self, dataset: Dataset, out: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
+        """Write the folder of masks."""
+        with require_extra("divergen-records", "images"):
+            from .png import write_png_masks
+        return write_png_masks(dataset, out, masks=self.masks, overwrite=overwrite, progress=progress)
+
+
+@dataclass(frozen=True)
+class YoloFormat:
+    """Ultralytics' segmentation labels."""
+
+    name: str = "yolo"
+    about: str = "Ultralytics segmentation: images/, labels/, data.yaml"
+    needs_masks: ClassVar[bool] = True
+
+    def recognises(self, path: Path) -> bool:
+        """A ``data.yaml``, or a folder that holds one."""
+        from .yolo_layout import find_yaml
+
+        return find_yaml(path) is not None
+
+    def read(self, path: Path, **options: Any) -> Dataset:
+        """Read all splits that ``data.yaml`` names, as one data set."""
+        with require_extra("divergen-records", "images"):
+            from .yolo_read import read_yolo
+        return read_yolo(path, **options)
+
+    def write(self, dataset: Dataset, out: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
+        """Write the folder, or labels beside pictures that are there."""
+        with require_extra("divergen-records", "images"):
+            from .yolo import write_yolo
+        return write_yolo(dataset, out, overwrite=overwrite, progress=progress)
+
+
+@dataclass(frozen=True)
+class LabelmeFormat:
+    """labelme's JSON, one for each picture."""
+
+    name: str = "labelme"
+    about: str = "labelme: a JSON file beside each picture"
+
+    def recognises(self, path: Path) -> bool:
+        """A labelme JSON, or a folder whose first JSON is one."""
+        from .labelme import is_labelme
+
+        return is_labelme(path)
+
+    def read(self, path: Path, **options: Any) -> Dataset:
+        """Read the folder."""
+        with require_extra("divergen-records", "images"):
+            from .labelme import read_labelme
+        return read_labelme(path, **options)
+
+
+@dataclass(frozen=True)
+class XPasteFormat:
+    """The pools that X-Paste and DiverGen publish."""
+
+    name: str = "xpaste-pool"
+    about: str = "X-Paste's instance pool: RGBA cut-outs and instance_pools.json"
+    needs_masks: ClassVar[bool] = True
+
+    def recognises(self, path: Path) -> bool:
+        """An ``instance_pools.json``, or a folder that holds one."""
+        from .xpaste import find_pools
+
+        return find_pools(path) is not None
+
+    def read(self, path: Path, **options: Any) -> Dataset:
+        """Read the cut-outs as pictures of one object each."""
+        with require_extra("divergen-records", "images"):
+            from .xpaste import read_pool
+        return read_pool(path, **options)
+
+    def write(self, dataset: Dataset, out: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
+        """Write a cut-out for each object."""
+        with require_extra("divergen-records", "images"):
+            from .xpaste import write_pool
+        return write_pool(dataset, out, overwrite=overwrite, progress=progress)
+
+
+BUILTIN: tuple[Format, ...] = (
+    YoloFormat(),
+    XPasteFormat(),
+    LabelmeFormat(),
+    CocoFormat("coco", "COCO instances: annotations.json"),
+    CocoFormat("lvis", "LVIS v1: annotations.json with synsets, frequencies and negative lists"),
+    PngFormat("png", "a PNG mask for each object, and instances.jsonl", "instance"),
+    PngFormat("png-labels", "a PNG label map for each picture, and labels.json", "label"),
+)
+"""In the order in which they are asked whether they recognise a path: any JSON file is COCO's where it is nobody else's."""

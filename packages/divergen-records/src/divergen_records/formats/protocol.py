@@ -1,0 +1,90 @@
+"""What a format is: something that reads data sets, writes them, or both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    from ..dataset import Dataset
+
+__all__ = ["Format", "OnProblem", "ReadsData", "WritesData"]
+
+OnProblem: TypeAlias = Literal["stop", "skip", "repair"]
+"""What a reader does with a problem: refuse the file, leave the item out, or mend it where it can be mended."""
+
+
+class Format(Protocol):
+    """A format that can be named on the command line.
+
+    Attributes:
+        name: What it is called, for example ``"yolo"``.
+        about: One line for ``--help``.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def about(self) -> str: ...  # noqa: D102
+
+
+@runtime_checkable
+class ReadsData(Format, Protocol):
+    """A format that reads."""
+
+    def recognises(self, path: Path) -> bool:
+        """Whether a file or folder looks like this format; quick, never an error."""
+        ...
+
+    def read(
+        self,
+        path: Path,
+        *,
+        image_dir: Path | None = None,
+        on_problem: OnProblem = "stop",
+        boxes: bool = False,
+        progress: bool = False,
+    ) -> Dataset:
+        """Read a data set.
+
+        Args:
+            path: The file or folder.
+            image_dir: The folder of images, where the format does not say it.
+            on_problem: What to do with items that have a problem.
+            boxes: Boxes are enough: objects without a mask are kept.
+            progress: Show the progress.
+
+        Raises:
+            DatasetError: If it cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
+class WritesData(Format, Protocol):
+    """A format that writes.
+
+    Attributes:
+        needs_masks: Objects that have a box alone cannot be written.
+    """
+
+    @property
+    def needs_masks(self) -> bool: ...  # noqa: D102
+
+    def write(self, dataset: Dataset, out: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
+        """Write a data set; it appears when it is complete.
+
+        Args:
+            dataset: What to write.
+            out: A new folder; or the folder whose ``images`` the data set's pictures lie in already (a baked set): what
+                the format adds is then written beside them. Formats of one file also take the file's name.
+            overwrite: Replace what this format wrote there before.
+            progress: Show the progress.
+
+        Returns:
+            The file to begin with.
+
+        Raises:
+            DatasetError: If there is something else, or it cannot be written.
+        """
+        ...
