@@ -159,9 +159,9 @@ def test_write_yolo__labels_beside_the_pictures(dataset, paster, tmp_path):
         assert points.max(axis=0) == pytest.approx([x + width, y + height], abs=1.1)
 
 
-def test_write_yolo__pictures_elsewhere(dataset, tmp_path):
-    with pytest.raises(DatasetError, match="lie beside the pictures"):
-        write_yolo(dataset, tmp_path / "out")
+def test_write_yolo__pictures_elsewhere_are_copied(dataset, tmp_path):
+    write_yolo(dataset, tmp_path / "out")
+    assert (tmp_path / "out" / "images" / dataset.images[0].file_name).is_file()
 
 
 def test_write_yolo__ultralytics_reads_it(dataset, paster, tmp_path, monkeypatch):

@@ -3,9 +3,9 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from divergen_records import Category, DatasetError, InstanceRecord, MaskError
+from divergen_records import Category, DatasetError, ExistsError, InstanceRecord, MaskError
 from divergen_records.coco import load_sample, read_dataset
-from divergen_records.export import export_instances, export_png_masks
+from divergen_records.export import export_instances
 from divergen_records.images import encode_image
 from divergen_records.masks import encode_rle
 from PIL import Image
@@ -80,7 +80,7 @@ def test_export_instances__streams(tmp_path):
     def records():
         for index in range(3):
             yield record(f"r{index}")
-            assert len(list(tmp_path.glob(".out.*.partial/images/*"))) == index + 1
+            assert len(list(tmp_path.glob(".out.unfinished/out/images/*"))) == index + 1
 
     assert export_instances(records(), tmp_path / "out", "coco").written == 3
 
@@ -110,7 +110,7 @@ def test_export_instances__bad_records(tmp_path, records, message):
 
 def test_export_instances__folder_in_use(tmp_path):
     (tmp_path / "mine.txt").touch()
-    with pytest.raises(DatasetError, match="is there already"):
+    with pytest.raises(ExistsError, match="is there already"):
         export_instances(RECORDS, tmp_path, "coco")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
@@ -121,59 +121,8 @@ def test_export_instances__empty_folder_is_taken(tmp_path):
 
 
 def test_export_instances__unknown_format(tmp_path):
-    with pytest.raises(DatasetError, match="'voc' is not known; known are coco, lvis, png"):
+    with pytest.raises(DatasetError, match=r"'voc' is not known; known are .*coco, lvis, png"):
         export_instances(RECORDS, tmp_path / "out", "voc")
-
-
-def test_export_png_masks__instance(content, write, tmp_path):
-    export_png_masks(read_dataset(write(content)), tmp_path / "out")
-    stripe = read_png(tmp_path / "out" / "b" / "3.png")
-    assert (stripe.shape, stripe.dtype, stripe.sum()) == ((8, 10), np.uint8, 8 * 255)
-    lines = [json.loads(line) for line in (tmp_path / "out" / "instances.jsonl").read_text().splitlines()]
-    assert lines[2] == {
-        "mask": "b/3.png",
-        "image": "b.png",
-        "image_id": 2,
-        "category_id": 2,
-        "category": "bow_(weapon)",
-        "bbox": [1.0, 0.0, 1.0, 8.0],
-        "iscrowd": True,
-    }
-
-
-@pytest.mark.parametrize(("identity", "kind"), [(2, np.uint8), (1203, np.uint16)])
-def test_export_png_masks__label(content, write, tmp_path, identity, kind):
-    content["categories"][1]["id"] = content["annotations"][2]["category_id"] = identity
-    export_png_masks(read_dataset(write(content)), tmp_path / "out", masks="label")
-    labels = read_png(tmp_path / "out" / "b.png")
-    assert labels.dtype == kind
-    np.testing.assert_array_equal(labels[2, :4], [0, identity, 1, 1])
-    assert json.loads((tmp_path / "out" / "labels.json").read_text())[str(identity)] == "bow_(weapon)"
-
-
-def test_export_png_masks__label_small_over_large(content, write, tmp_path):
-    inner = {"id": 9, "image_id": 1, "category_id": 2, "area": 1, "segmentation": [[3, 2, 4, 2, 4, 3, 3, 3]]}
-    content["annotations"].insert(0, inner)
-    export_png_masks(read_dataset(write(content)), tmp_path / "out", masks="label")
-    labels = read_png(tmp_path / "out" / "a.png")
-    assert labels[2, 2:5].tolist() == [1, 2, 1]
-
-
-def test_export_png_masks__label_ids_that_do_not_fit(content, write, tmp_path):
-    content["categories"].append({"id": 0, "name": "zero"})
-    with pytest.raises(DatasetError, match="category ids from 1 to 65535"):
-        export_png_masks(read_dataset(write(content)), tmp_path / "out", masks="label")
-
-
-def test_export_png_masks__label_two_pictures_of_one_name(content, write, tmp_path):
-    content["images"][1]["file_name"] = "a.jpg"
-    with pytest.raises(DatasetError, match="two files would have the name"):
-        export_png_masks(read_dataset(write(content)), tmp_path / "out", masks="label")
-
-
-def test_export_png_masks__unknown_kind(content, write, tmp_path):
-    with pytest.raises(DatasetError, match="'x' is not known"):
-        export_png_masks(read_dataset(write(content)), tmp_path / "out", masks="x")
 
 
 def test_encoded_pictures_are_copied_as_they_are(tmp_path):

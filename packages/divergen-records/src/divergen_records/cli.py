@@ -10,7 +10,10 @@ import click
 from pydantic import BaseModel
 
 from .command import Group, echo
+from .data_options import FormatName, finish_reading, format_option, on_problem_option, open_dataset
 from .errors import require_extra
+from .formats import OnProblem, writers
+from .losses import losses_options
 from .record import Category, InstanceRecord, PromptRecord
 from .table_cli import table
 
@@ -49,7 +52,7 @@ def check(ctx: click.Context, dataset: Path, images: Path | None, decode: bool) 
     """Check a COCO or LVIS file; ends with status 1 if it has problems."""
     with require_extra("divergen-records", "images"):
         from .coco import check_samples, read_dataset
-    data = read_dataset(dataset, image_dir=images, on_error="skip", progress=True)
+    data = read_dataset(dataset, image_dir=images, on_problem="skip", progress=True)
     problems = [*data.problems, *(check_samples(data, progress=True) if decode else ())]
     for problem in problems:
         echo(problem)
@@ -59,35 +62,38 @@ def check(ctx: click.Context, dataset: Path, images: Path | None, decode: bool) 
     echo(_summary(data))
 
 
-@main.command(epilog="Example: divergen-records convert annotations.json masks/ --format png --masks label")
+@main.command(epilog="Example: divergen-records convert annotations.json yolo/ --format yolo")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--format", type=click.Choice(["coco", "lvis", "png"]), required=True, help="What to write.")
+@format_option(required=True, help="What to write.")
+@click.option("--from", "source_format", type=FormatName("read"), help="What SOURCE is; told from what is there.")
+@click.option("--images", type=click.Path(path_type=Path), help="The folder of SOURCE's images.")
 @click.option("--masks", type=click.Choice(["instance", "label"]), default="instance", help="PNG: one file per object, "
               "or one per picture whose values are category ids.", show_default=True)  # fmt: skip
-@click.option("--skip-problems", is_flag=True, help="Leave out what has a problem instead of refusing the file.")
-@click.option("--overwrite", is_flag=True, help="Replace the file OUT (folders are never replaced).")
+@on_problem_option
+@losses_options
+@click.option("--overwrite", is_flag=True, help="Replace OUT where this command wrote it.")
 def convert(
     source: Path,
     out: Path,
-    format: Literal["coco", "lvis", "png"],  # noqa: A002
+    format: str,  # noqa: A002
+    source_format: str | None,
+    images: Path | None,
     masks: Literal["instance", "label"],
-    skip_problems: bool,
+    on_problem: OnProblem,
     overwrite: bool,
 ) -> None:
-    """Convert a COCO or LVIS file SOURCE to the file OUT (coco, lvis) or the folder OUT (png)."""
-    with require_extra("divergen-records", "images"):
-        from .coco import read_dataset, write_coco, write_lvis
-        from .export import export_png_masks
-    data = read_dataset(source, on_error="skip" if skip_problems else "raise", progress=True)
-    for problem in data.problems:
-        echo(f"left out: {problem}", err=True)
-    if format == "png":
-        export_png_masks(data, out, masks=masks, progress=True)
-    else:
-        write = write_lvis if format == "lvis" else write_coco
-        write(out, data.images, data.annotations, data.categories, licenses=data.licenses, overwrite=overwrite)
-    echo(f"{out}: {len(data.images)} images, {len(data.annotations)} annotations")
+    """Convert a data set SOURCE (COCO, LVIS, a YOLO folder, labelme, an X-Paste pool) to the file or folder OUT.
+
+    COCO and LVIS are written as a file alone where OUT ends in .json, else as a folder with the pictures.
+    """
+    writer = writers()["png-labels" if (format, masks) == ("png", "label") else format]
+    data = open_dataset(
+        source, images, on_problem=on_problem, format=source_format, boxes=not writer.needs_masks, progress=True
+    )
+    written = writer.write(data, out, overwrite=overwrite, progress=True)
+    echo(f"{written}: {len(data.images)} images, {len(data.annotations)} annotations")
+    finish_reading(data, out)
 
 
 def _summary(data: Dataset) -> str:

@@ -7,7 +7,7 @@
 
 from .dataset import Annotation, Dataset, ImageInfo, frequency_of
 from .formats.coco.read import read_dataset
-from .formats.coco.write import DatasetWriter, write_coco, write_lvis
+from .formats.coco.write import DatasetWriter, write_coco, write_dataset, write_lvis
 from .loading import check_samples, load_sample
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "load_sample",
     "read_dataset",
     "write_coco",
+    "write_dataset",
     "write_lvis",
 ]

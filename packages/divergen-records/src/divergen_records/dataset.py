@@ -42,7 +42,7 @@ class ImageInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaul
     date_captured: Any = ""
     neg_category_ids: tuple[int, ...] = ()
     not_exhaustive_category_ids: tuple[int, ...] = ()
-    extra: dict[str, Any] | None = msgspec.field(default=None, name="\0extra")
+    extra: dict[str, Any] | None = msgspec.field(default=None, name="(other keys)")
 
 
 class Annotation:
@@ -122,8 +122,10 @@ class Annotation:
         )
 
 
-_PARTS = ("path", "image_dir", "images", "annotations", "categories", "problems", "licenses") + (
-    "repairs", "notes", "info", "extra", "category_rows")  # fmt: skip
+_PARTS = (
+    *("path", "image_dir", "images", "annotations", "categories", "problems", "licenses"),
+    *("repairs", "notes", "info", "extra", "category_rows"),
+)
 
 
 class Dataset:
@@ -179,6 +181,17 @@ class Dataset:
             f"{len(self.categories)} categories)"
         )
 
+    def counted(self) -> Dataset:
+        """With the categories' counts and frequency set where they are not."""
+        shown: dict[int, set[int]] = {}
+        instances: dict[int, int] = {}
+        for one in self.annotations:
+            shown.setdefault(one.category_id, set()).add(one.image_id)
+            instances[one.category_id] = instances.get(one.category_id, 0) + 1
+        return self.replace(
+            categories=[_counted(one, len(shown.get(one.id, ())), instances.get(one.id, 0)) for one in self.categories]
+        )
+
     def category(self, id: int) -> Category:  # noqa: A002
         """The category with this id.
 
@@ -189,6 +202,42 @@ class Dataset:
             return self._categories[id]
         except KeyError:
             raise DatasetError(f"{self.path}: there is no category with the id {id!r}") from None
+
+    @cached_property
+    def root_categories(self) -> tuple[Category, ...]:
+        """Categories that only head the others, as Roboflow writes one: without objects, and the supercategory of one.
+
+        They are no class of a detector, and nothing is generated for them.
+        """
+        used = {annotation.category_id for annotation in self.annotations}
+        above = {
+            row["supercategory"]
+            for id_, row in self.category_rows.items()
+            if id_ in used and isinstance(row.get("supercategory"), str)
+        }
+        return tuple(
+            category
+            for category in self.categories
+            if category.id not in used
+            and self.category_rows.get(category.id, {}).get("supercategory") in (None, "", "none", category.name)
+            and (category.name in above or (category.id == 0 and self._is_headed(category)))
+        )
+
+    def _is_headed(self, category: Category) -> bool:
+        """Whether this one alone has the supercategory ``none``."""
+        none = [id_ for id_, row in self.category_rows.items() if row.get("supercategory") == "none"]
+        return none == [category.id] and len(self.categories) > 1
+
+    @cached_property
+    def class_categories(self) -> tuple[Category, ...]:
+        """The categories that a detector learns: all but `root_categories`."""
+        return tuple(category for category in self.categories if category not in self.root_categories)
+
+    @cached_property
+    def unused_categories(self) -> tuple[Category, ...]:
+        """Categories without an object, here and by the file's own counts."""
+        used = {annotation.category_id for annotation in self.annotations}
+        return tuple(one for one in self.categories if one.id not in used and not one.image_count)
 
     def image(self, id: int) -> ImageInfo:  # noqa: A002
         """The image with this id.
@@ -254,3 +303,14 @@ def check_file_name(file_name: str, where: str) -> None:
 def frequency_of(image_count: int) -> Frequency:
     """LVIS frequency group by the number of images that show a category: rare up to 10, common up to 100, frequent."""
     return "r" if image_count <= 10 else "c" if image_count <= 100 else "f"
+
+
+def _counted(category: Category, images: int, instances: int) -> Category:
+    image_count = images if category.image_count is None else category.image_count
+    return category.model_copy(
+        update={
+            "frequency": category.frequency or frequency_of(image_count),
+            "image_count": image_count,
+            "instance_count": instances if category.instance_count is None else category.instance_count,
+        }
+    )

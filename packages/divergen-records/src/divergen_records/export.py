@@ -1,33 +1,35 @@
-"""Write instances and data sets as others read them: COCO, LVIS, or plain folders of PNG masks.
+"""Write generated instances as others read them, in any format that writes.
 
 Pictures pass through one at a time. A folder appears under its name when it is complete.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
-from io import BytesIO
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
-from secrets import token_hex
-from typing import Any, BinaryIO, Literal
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-from .dataset import Annotation, Dataset, ImageInfo, check_file_name
+from .dataset import Annotation, ImageInfo, check_file_name
 from .errors import DatasetError, MaskError
+from .files import make_folder, refuse_existing
+from .folders import new_folder
+from .formats import writers
+from .formats.coco.read import read_dataset
 from .formats.coco.write import DatasetWriter
+from .formats.outputs import put_file
 from .images import encode_image
-from .masks import Mask, crop_segmentation, decode_counts, mask_to_bbox
+from .masks import Mask, decode_counts, mask_to_bbox
 from .progress import Progress
 from .record import Category, InstanceRecord
 
-__all__ = ["ExportReport", "export_instances", "export_png_masks"]
+__all__ = ["ExportReport", "export_instances"]
 
 _SUFFIX = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
 
@@ -50,7 +52,7 @@ class ExportReport:
 def export_instances(
     records: Iterable[InstanceRecord],
     out: Path | str,
-    format: Literal["coco", "lvis", "png"],  # noqa: A002
+    format: str,  # noqa: A002
     *,
     categories: Iterable[Category] = (),
     total: int | None = None,
@@ -64,7 +66,7 @@ def export_instances(
     Args:
         records: Instances; those without picture or mask are counted and left out.
         out: The folder; it must not hold anything yet.
-        format: ``"coco"``, ``"lvis"`` or ``"png"``.
+        format: A format that writes, see `divergen_records.formats.writers`.
         categories: Full categories; those not given are made from the records.
         total: Number of records, for the progress line.
         progress: Show the progress.
@@ -73,13 +75,14 @@ def export_instances(
         DatasetError: If the folder is in use, cannot be written, or a record cannot be a file's name.
         MaskError: If a mask does not fit its picture.
     """
-    if format not in ("coco", "lvis", "png"):
-        raise DatasetError(f"format {format!r} is not known; known are coco, lvis, png")
+    sink = _SINKS.get(format)
+    if sink is None:
+        return _export_through_coco(records, Path(out), format, categories=categories, total=total, progress=progress)
     written = skipped = 0
     bar = Progress("export", total, unit="instances") if progress else None
-    with _new_folder(Path(out)) as folder, bar or nullcontext():
+    with new_folder(out) as folder, bar or nullcontext():
         (folder / "images").mkdir()
-        with _sink(folder, format, categories) as put:
+        with sink(folder, categories) as put:
             for record in records:
                 if record.image is None or record.mask is None:
                     skipped += 1
@@ -91,30 +94,58 @@ def export_instances(
     return ExportReport(Path(out), written, skipped)
 
 
+def _export_through_coco(
+    records: Iterable[InstanceRecord],
+    out: Path,
+    format: str,  # noqa: A002
+    **options: Any,
+) -> ExportReport:
+    """Write a format that takes whole data sets: first COCO, beside ``out``, then from that."""
+    writer = writers().get(format)
+    if writer is None:
+        raise DatasetError(f"format {format!r} is not known; known are {', '.join(writers())}")
+    refuse_existing(out if not out.is_dir() else None, overwrite=False)
+    make_folder(out.absolute().parent)
+    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.absolute().parent) as staging:
+        report = export_instances(records, Path(staging) / "coco", "coco", **options)
+        writer.write(read_dataset(Path(staging) / "coco" / "annotations.json"), out)
+    return replace(report, path=out)
+
+
+Sink: TypeAlias = Callable[[InstanceRecord], None]
+"""Takes the records, one by one."""
+
+
 @contextmanager
-def _sink(folder: Path, format: str, categories: Iterable[Category]) -> Iterator[Callable[[InstanceRecord], None]]:  # noqa: A002
-    """Where the records go, one by one."""
-    if format == "png":
-        (folder / "masks").mkdir()
-        with (folder / "instances.jsonl").open("wb") as listing:
-            yield lambda record: _put_png(record, folder, listing)
-        return
-    style: Literal["coco", "lvis"] = "coco" if format == "coco" else "lvis"
-    writer: AbstractContextManager[DatasetWriter] = DatasetWriter(
-        folder / "annotations.json", categories, style=style, info={"description": "generated instances (DiverGen)"}
-    )
-    with writer as dataset:
+def _png_sink(folder: Path, categories: Iterable[Category]) -> Iterator[Sink]:
+    (folder / "masks").mkdir()
+    with (folder / "instances.jsonl").open("wb") as listing:
+        yield lambda record: _put_png(record, folder, listing)
+
+
+@contextmanager
+def _coco_sink(folder: Path, categories: Iterable[Category], style: Literal["coco", "lvis"]) -> Iterator[Sink]:
+    info = {"description": "generated instances (DiverGen)"}
+    with DatasetWriter(folder / "annotations.json", categories, style=style, info=info) as dataset:
         ids: set[str] = set()
         yield lambda record: _put_annotation(record, folder, dataset, ids)
+
+
+_SINKS: dict[str, Callable[[Path, Iterable[Category]], AbstractContextManager[Sink]]] = {
+    "coco": partial(_coco_sink, style="coco"),
+    "lvis": partial(_coco_sink, style="lvis"),
+    "png": _png_sink,
+}
+"""Formats that take the records as they come."""
 
 
 def _put_png(record: InstanceRecord, folder: Path, listing: BinaryIO) -> None:
     name = _put_picture(record, folder)
     mask = _decode_mask(record)
-    _put_file(folder / "masks" / f"{record.id}.png", encode_image(mask.view(np.uint8) * np.uint8(255), "png"))
+    put_file(folder / "masks" / f"{record.id}.png", encode_image(mask.view(np.uint8) * np.uint8(255), "png"))
     columns = {"image", "alpha", "mask", "embedding"}
     row = record.model_dump(mode="json", exclude=columns, exclude_none=True)
-    _put_line(listing, {"image": f"images/{name}", "mask": f"masks/{record.id}.png", **row})
+    listing.write(msgspec.json.encode({"image": f"images/{name}", "mask": f"masks/{record.id}.png", **row}) + b"\n")
 
 
 def _put_annotation(record: InstanceRecord, folder: Path, writer: DatasetWriter, ids: set[str]) -> None:
@@ -135,7 +166,7 @@ def _put_picture(record: InstanceRecord, folder: Path) -> str:
     check_file_name(name, f"instance {record.id}")
     if PurePosixPath(name).name != name:
         raise DatasetError(f"instance {record.id!r}: the id cannot be a file's name")
-    _put_file(folder / "images" / name, record.image or b"")
+    put_file(folder / "images" / name, record.image or b"")
     return name
 
 
@@ -146,5 +177,3 @@ def _decode_mask(record: InstanceRecord) -> Mask:
         return decode_counts(record.mask or "", record.height, record.width)
     except MaskError as error:
         raise MaskError(f"instance {record.id}: {error}") from error
-
-

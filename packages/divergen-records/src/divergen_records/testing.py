@@ -12,12 +12,18 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Sequence
 from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from .errors import DivergenError
 from .identity import derive_seed, instance_id
-from .record import InstanceRecord
+from .record import Category, InstanceRecord
 from .stage import Batch
 
-__all__ = ["FakeSource", "FakeStage", "plan_instances"]
+if TYPE_CHECKING:
+    from .dataset import Dataset
+
+__all__ = ["FakeSource", "FakeStage", "check_format", "plan_instances", "small_dataset"]
 
 
 def plan_instances(count: int, *, seed: int = 0, generator: str = "fake") -> Iterator[InstanceRecord]:
@@ -113,3 +119,74 @@ class FakeStage:
             "kept": unit > 0.5,
         }
         return values[column]
+
+
+def check_format(name: str, folder: Path) -> None:
+    """The contract of a format: what it writes appears whole, is refused a second time, and reads back the same.
+
+    Args:
+        name: A format that can be named, ours or an installed package's.
+        folder: An empty folder to work in.
+
+    Raises:
+        AssertionError: What does not hold.
+    """
+    from .formats import ReadsData, WritesData, get_format
+
+    one = get_format(name)
+    assert one.about, "a format says what it is in one line, for --help"
+    assert isinstance(one, ReadsData | WritesData), "a format reads, writes, or both"
+    if not isinstance(one, WritesData):
+        assert not one.recognises(folder), "it recognises an empty folder"
+        return
+    dataset = small_dataset(folder / "source")
+    out = folder / "out"
+    first = one.write(dataset, out)
+    assert first.exists(), "write gives the file to begin with, or the folder"
+    assert first.is_relative_to(out), "it lies in the folder asked for"
+    before = _files(out)
+    try:
+        one.write(dataset, out)
+    except DivergenError:
+        pass
+    else:
+        raise AssertionError("a folder that holds something is not written over unasked")
+    assert before == _files(out), "it was touched all the same"
+    if isinstance(one, ReadsData):
+        _check_reading(one.read(first), dataset)
+
+
+def _files(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _check_reading(again: Dataset, dataset: Dataset) -> None:
+    """Names, and each object's mask, are the same; pictures without objects may be missing, crops may be pictures."""
+    areas = sorted((dataset.category(one.category_id).name, dataset.measure(one)[1]) for one in dataset.annotations)
+    found = sorted((again.category(one.category_id).name, again.measure(one)[1]) for one in again.annotations)
+    assert [name for name, _ in found] == [name for name, _ in areas], "objects or their names are others"
+    for (_, area), (_, expected) in zip(found, areas, strict=True):
+        assert abs(area - expected) <= 0.1 * expected, f"a mask of {expected} pixels was read back with {area}"
+    for image in again.images:
+        assert again.image_path(image).is_file(), f"there is no picture {image.file_name}"
+
+
+def small_dataset(folder: Path) -> Dataset:
+    """A COCO data set of two pictures of 40 x 32 with three objects of two categories, made on the spot."""
+    import numpy as np
+
+    from .coco import Annotation, ImageInfo, read_dataset, write_coco
+    from .images import encode_image
+
+    (folder / "images").mkdir(parents=True)
+    images = [ImageInfo(id=number, width=40, height=32, file_name=f"{number}.png") for number in (1, 2)]
+    for image in images:
+        pixels = np.full((32, 40, 3), 60 * image.id, dtype=np.uint8)
+        (folder / "images" / image.file_name).write_bytes(encode_image(pixels, "png"))
+    boxes = {1: (4, 4, 12, 10), 2: (20, 8, 16, 20), 3: (2, 2, 30, 24)}
+    annotations = [
+        Annotation(id_, 1 + id_ // 3, 1 + id_ % 2, (x, y, w, h), w * h, [[x, y, x + w, y, x + w, y + h, x, y + h]])
+        for id_, (x, y, w, h) in boxes.items()
+    ]
+    categories = [Category(id=1, name="cup"), Category(id=2, name="bow_(weapon)")]
+    return read_dataset(write_coco(folder / "annotations.json", images, annotations, categories))

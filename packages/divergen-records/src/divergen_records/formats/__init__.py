@@ -8,13 +8,14 @@ adds one by an entry point that names it, or a class or function that gives it::
 """
 
 from .protocol import Format, OnProblem, ReadsData, WritesData
-from .registry import find_format, get_format, read_any, readers, writers
+from .registry import add_format, find_format, get_format, read_any, readers, writers
 
 __all__ = [
     "Format",
     "OnProblem",
     "ReadsData",
     "WritesData",
+    "add_format",
     "find_format",
     "get_format",
     "read_any",

@@ -22,6 +22,7 @@ class CocoFormat:
     name: Literal["coco", "lvis"]
     about: str
     needs_masks: ClassVar[bool] = False
+    beside: ClassVar[bool] = True
 
     def recognises(self, path: Path) -> bool:
         """Whether it is a JSON file; there is one of this form for both styles."""
@@ -48,6 +49,7 @@ class PngFormat:
     about: str
     masks: Literal["instance", "label"]
     needs_masks: ClassVar[bool] = True
+    beside: ClassVar[bool] = False
 
     def write(self, dataset: Dataset, out: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
         """Write the folder of masks."""
@@ -63,6 +65,7 @@ class YoloFormat:
     name: str = "yolo"
     about: str = "Ultralytics segmentation: images/, labels/, data.yaml"
     needs_masks: ClassVar[bool] = True
+    beside: ClassVar[bool] = True
 
     def recognises(self, path: Path) -> bool:
         """A ``data.yaml``, or a folder that holds one."""
@@ -110,6 +113,7 @@ class XPasteFormat:
     name: str = "xpaste-pool"
     about: str = "X-Paste's instance pool: RGBA cut-outs and instance_pools.json"
     needs_masks: ClassVar[bool] = True
+    beside: ClassVar[bool] = False
 
     def recognises(self, path: Path) -> bool:
         """An ``instance_pools.json``, or a folder that holds one."""
@@ -139,4 +143,4 @@ BUILTIN: tuple[Format, ...] = (
     PngFormat("png", "a PNG mask for each object, and instances.jsonl", "instance"),
     PngFormat("png-labels", "a PNG label map for each picture, and labels.json", "label"),
 )
-"""In the order in which they are asked whether they recognise a path: any JSON file is COCO's where it is nobody else's."""
+"""In the order in which they are asked whether they recognise a path: a JSON that is nobody else's is COCO's."""

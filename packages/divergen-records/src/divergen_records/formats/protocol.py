@@ -66,18 +66,21 @@ class WritesData(Format, Protocol):
 
     Attributes:
         needs_masks: Objects that have a box alone cannot be written.
+        beside: What it adds lies beside the pictures of a folder ``images``, which several formats can share.
     """
 
     @property
     def needs_masks(self) -> bool: ...  # noqa: D102
+    @property
+    def beside(self) -> bool: ...  # noqa: D102
 
     def write(self, dataset: Dataset, out: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
         """Write a data set; it appears when it is complete.
 
         Args:
             dataset: What to write.
-            out: A new folder; or the folder whose ``images`` the data set's pictures lie in already (a baked set): what
-                the format adds is then written beside them. Formats of one file also take the file's name.
+            out: A new folder; or, for formats of the kind ``beside``, that whose ``images`` the data set's pictures lie
+                in already. Formats of one file also take the file's name.
             overwrite: Replace what this format wrote there before.
             progress: Show the progress.
 

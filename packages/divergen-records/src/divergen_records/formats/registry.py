@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, DatasetError
-from .builtin import BUILTIN
+from .builtin import BUILTIN, CocoFormat
 from .protocol import Format, ReadsData, WritesData
 
 if TYPE_CHECKING:
     from ..dataset import Dataset
 
-__all__ = ["GROUP", "find_format", "get_format", "read_any", "readers", "writers"]
+__all__ = ["GROUP", "add_format", "find_format", "get_format", "read_any", "readers", "writers"]
 
 GROUP = "divergen.formats"
 """The entry point group by which a package adds a format."""
@@ -49,14 +49,42 @@ def find_format(path: Path) -> ReadsData:
         if found.recognises(path):
             return found
     raise DatasetError(
-        f"{path}: no format recognises it (known: {', '.join(readers())}); give the data set's JSON file, or the folder "
-        "that holds it and its pictures"
+        f"{path}: no format recognises it (known: {', '.join(readers())}); give the data set's JSON file, or the "
+        "folder that holds it and its pictures"
     )
 
 
 def read_any(path: Path | str, **options: Any) -> Dataset:
     """Read a data set of whatever format; `ReadsData.read` tells the options."""
     return find_format(Path(path)).read(Path(path), **options)
+
+
+def add_format(name: str, folder: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
+    """Give a baked folder (``images/`` and ``annotations.json``) another format too.
+
+    Args:
+        name: A format that writes. Labels that lie beside the pictures are written there, others into ``FOLDER/NAME``.
+        folder: The folder.
+        overwrite: Replace what was written there before.
+        progress: Show the progress.
+
+    Returns:
+        The file to begin with.
+
+    Raises:
+        ConfigError: If there is no such format.
+        DatasetError: As the format's `WritesData.write`.
+    """
+    from .coco.read import read_dataset
+
+    writer = get_format(name)
+    if not isinstance(writer, WritesData):
+        raise ConfigError(f"format {name!r} cannot be written; these can: {', '.join(writers())}")
+    file = folder / "annotations.json"
+    if isinstance(writer, CocoFormat):
+        return file  # what a baked folder is anyway; one file reads as both
+    dataset = read_dataset(file, image_dir=folder / "images")
+    return writer.write(dataset, folder if writer.beside else folder / name, overwrite=overwrite, progress=progress)
 
 
 @cache

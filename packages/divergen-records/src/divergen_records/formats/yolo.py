@@ -1,53 +1,97 @@
-"""Labels for Ultralytics: one text file per image, normalised polygons."""
+"""Write labels for Ultralytics: one text file per image, normalised polygons."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dataset import Dataset, ImageInfo
+from ..dataset import Dataset, ImageInfo, check_file_name
 from ..errors import DatasetError
+from ..files import refuse_existing, write_text
+from ..folders import new_folder
 from ..masks import mask_to_polygons, segmentation_to_mask
+from .outputs import copy_pictures, counting
 
-__all__ = ["write_yolo"]
+__all__ = ["label_name", "write_yolo"]
 
 
-def write_yolo(dataset: Dataset, out: str | Path) -> Path:
-    """Write YOLO-seg labels beside a dataset's pictures.
+def write_yolo(dataset: Dataset, out: str | Path, *, overwrite: bool = False, progress: bool = False) -> Path:
+    """Write YOLO-seg labels beside a data set's pictures, and ``data.yaml`` last.
 
-    Ultralytics finds the labels of ``OUT/images/x.jpg`` in ``OUT/labels/x.txt``. An object of several parts becomes one
+    Ultralytics finds the label of a picture by its path, see `label_name`. An object of several parts becomes one
     polygon whose parts are joined by lines of no width; crowds are left out. Classes are numbered in the order of the
-    dataset's categories.
+    data set's categories; a root category (`Dataset.root_categories`) is none.
 
     Args:
-        dataset: Its pictures lie in ``OUT/images``.
-        out: Folder to write ``labels/`` and ``data.yaml`` into.
+        dataset: The data set. Where its pictures lie in ``OUT/images``, labels are written beside them.
+        out: That folder, or a new one, which the pictures are copied into.
+        overwrite: Replace what this wrote before.
+        progress: Show the progress.
 
     Returns:
         The path of ``data.yaml``.
 
     Raises:
-        DatasetError: If the pictures lie elsewhere.
+        DatasetError: If two pictures would share a label, or something else is there.
     """
     out = Path(out)
-    if dataset.image_dir.resolve() != (out / "images").resolve():
-        raise DatasetError(f"YOLO labels lie beside the pictures: {dataset.image_dir} is not {out / 'images'}")
-    classes = {category.id: number for number, category in enumerate(dataset.categories)}
-    for info in dataset.images:
-        path = (out / "labels" / PurePosixPath(info.file_name)).with_suffix(".txt")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(_lines(dataset, info, classes)), encoding="utf-8")
+    names = _label_names(dataset)
+    with counting("yolo", dataset, progress) as step:
+        if dataset.image_dir.resolve() == (out / "images").resolve():
+            refuse_existing(out / "data.yaml", overwrite=overwrite)
+            _write_labels(dataset, names, out, step)
+            write_text(out / "data.yaml", _data_yaml(dataset, out), overwrite=overwrite)
+        else:
+            with new_folder(out, overwrite=overwrite) as folder:
+                copy_pictures(dataset, folder / "images")
+                _write_labels(dataset, names, folder, step)
+                write_text(folder / "data.yaml", _data_yaml(dataset, out))
+    return out / "data.yaml"
+
+
+def label_name(picture: str | PurePosixPath) -> str:
+    """The label of a picture by Ultralytics' rule (``img2label_paths``), both inside the data set's folder.
+
+    The *last* folder ``images`` of the path becomes ``labels``, and the last suffix ``.txt``.
+    """
+    head, _, tail = f"/{picture}".rpartition("/images/")
+    return f"{head}/labels/{tail}".rsplit(".", 1)[0].removeprefix("/") + ".txt"
+
+
+def _label_names(dataset: Dataset) -> dict[int, str]:
+    """Image id -> its label's path inside the folder."""
+    owners: dict[str, ImageInfo] = {}
+    for image in dataset.images:
+        check_file_name(image.file_name, f"image {image.id}")
+        other = owners.setdefault(label_name(PurePosixPath("images", image.file_name)), image)
+        if other is not image:
+            raise DatasetError(
+                f"{dataset.path}: images {other.id} and {image.id} ({other.file_name!r}, {image.file_name!r}) would "
+                "share one label file, as YOLO's labels are named by the pictures without their suffix; rename one"
+            )
+    return {image.id: name for name, image in owners.items()}
+
+
+def _data_yaml(dataset: Dataset, out: Path) -> str:
+    """A JSON text is a YAML text; both train and val are needed for the file to be valid."""
     names = "".join(
         f"  {number}: {json.dumps(category.name, ensure_ascii=False)}\n"
-        for number, category in enumerate(dataset.categories)
+        for number, category in enumerate(dataset.class_categories)
     )
-    data = out / "data.yaml"
-    # A JSON text is a YAML text; both train and val are needed for the file to be valid.
-    data.write_text(f"path: {json.dumps(str(out.resolve()))}\ntrain: images\nval: images\nnames:\n{names}", "utf-8")
-    return data
+    return f"path: {json.dumps(str(out.resolve()), ensure_ascii=False)}\ntrain: images\nval: images\nnames:\n{names}"
+
+
+def _write_labels(dataset: Dataset, names: dict[int, str], folder: Path, step: Callable[[], None]) -> None:
+    classes = {category.id: number for number, category in enumerate(dataset.class_categories)}
+    for info in dataset.images:
+        path = folder / names[info.id]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(_lines(dataset, info, classes)), encoding="utf-8")
+        step()
 
 
 def _lines(dataset: Dataset, info: ImageInfo, classes: dict[int, int]) -> list[str]:

@@ -166,7 +166,7 @@ BAD = [
 def test_read_dataset__bad_item(content, write, key, change, message):
     content[key][1] |= change
     path = write(content)
-    with pytest.raises(DatasetError, match=r"annotations.json: \d problems?:(.|\n)*" + message + "(.|\n)*on_error="):
+    with pytest.raises(DatasetError, match=r"annotations.json: \d problems?:(.|\n)*" + message + "(.|\n)*--on-problem"):
         read_dataset(path, image_dir=path.parent / "images")
 
 
@@ -174,7 +174,7 @@ def test_read_dataset__bad_item(content, write, key, change, message):
 def test_read_dataset__bad_item_is_skipped(content, write, key, change, message):
     content[key][1] |= change
     path = write(content)
-    dataset = read_dataset(path, image_dir=path.parent / "images", on_error="skip")
+    dataset = read_dataset(path, image_dir=path.parent / "images", on_problem="skip")
     assert any(re.search(message, problem) for problem in dataset.problems)
     assert len(getattr(dataset, key)) == len(content[key]) - 1
     images, categories = {image.id for image in dataset.images}, {category.id for category in dataset.categories}

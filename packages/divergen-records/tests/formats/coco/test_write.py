@@ -61,6 +61,12 @@ def test_write_coco__fields(tmp_path):
     assert [annotation["iscrowd"] for annotation in file["annotations"]] == [0, 1]
     assert file["categories"][0] == {"id": 1, "name": "cup", "supercategory": ""}
     assert file["info"] == {"year": 2026}
+    assert file["images"][0]["neg_category_ids"] == [2]
+
+
+def test_write_coco__no_lists_where_there_are_none(tmp_path):
+    image = ImageInfo(id=1, width=4, height=3, file_name="a.png")
+    file = json.loads(write_coco(tmp_path / "x.json", [image], [], CATEGORIES).read_text())
     assert "neg_category_ids" not in file["images"][0]
 
 

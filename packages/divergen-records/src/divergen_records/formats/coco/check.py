@@ -12,41 +12,12 @@ import msgspec
 from ...dataset import ImageInfo
 from ...errors import DatasetError, MaskError
 from ...masks import check_segmentation, crop_segmentation
+from ..problems import Problems
 
-__all__ = ["Problems", "check_annotation", "check_pictures", "check_size", "name_pictures", "url_name"]
-
-SHOWN = 10
-"""Problems that an error message spells out."""
+__all__ = ["check_annotation", "check_pictures", "check_size", "name_pictures", "url_name"]
 
 _POLYGONS = msgspec.json.Decoder(list[list[float]])
 _RLE = msgspec.json.Decoder(dict[str, Any])
-
-
-class Problems:
-    """Collects what is wrong with a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.found: list[str] = []
-
-    def add(self, key: str, text: str) -> None:
-        """Note a problem at a key of the file, for example ``annotations[3]``; msgspec's path is joined to it."""
-        reason, at, inner = text.rpartition(" - at `$")
-        if at:
-            key, text = key + inner.rstrip("`"), reason
-        self.found.append(f"{key}: {text}")
-
-    def raise_all(self) -> None:
-        """Raise `DatasetError` if there are problems."""
-        if not self.found:
-            return
-        count = len(self.found)
-        lines = "\n".join(f"  {problem}" for problem in self.found[:SHOWN])
-        more = f"\n  ... and {count - SHOWN} more" if count > SHOWN else ""
-        raise DatasetError(
-            f"{self.path}: {count} {'problem' if count == 1 else 'problems'}:\n{lines}{more}\n"
-            'Correct the file, or read it with on_error="skip" to leave these out.'
-        )
 
 
 def check_size(image: ImageInfo) -> None:

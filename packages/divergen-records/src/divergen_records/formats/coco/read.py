@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from pydantic import ValidationError
@@ -14,7 +14,9 @@ from ...dataset import Annotation, Dataset, ImageInfo, check_file_name, frequenc
 from ...errors import DatasetError, MaskError
 from ...progress import Progress
 from ...record import Category, Frequency
-from .check import Problems, check_annotation, check_pictures, check_size, name_pictures, url_name
+from ..problems import Problems
+from ..protocol import OnProblem
+from .check import check_annotation, check_pictures, check_size, name_pictures, url_name
 
 __all__ = ["read_dataset"]
 
@@ -55,7 +57,8 @@ def read_dataset(
     path: Path | str,
     *,
     image_dir: Path | str | None = None,
-    on_error: Literal["raise", "skip"] = "raise",
+    on_problem: OnProblem = "stop",
+    boxes: bool = False,
     progress: bool = False,
 ) -> Dataset:
     """Read a COCO or LVIS instance file.
@@ -67,8 +70,10 @@ def read_dataset(
         path: The JSON file.
         image_dir: The folder of images; each picture of the file must be in it. Where it is not given, it is the folder
             ``images`` beside the file, or the file's own folder, and pictures are looked for when they are read.
-        on_error: ``"raise"``: any problem is an error. ``"skip"``: images, annotations and categories with a problem
-            are left out, and told in `Dataset.problems`.
+        on_problem: ``"stop"``: any problem is an error. ``"skip"``: images, annotations and categories with a problem
+            are left out, and told in `Dataset.problems`. ``"repair"``: what can be mended is, and told in
+            `Dataset.repairs`; the rest is left out.
+        boxes: Boxes are enough: objects without a segmentation are kept.
         progress: Show the progress; LVIS train takes most of a minute.
 
     Raises:
@@ -77,7 +82,7 @@ def read_dataset(
     """
     path = Path(path)
     file = _decode_file(path)
-    problems = Problems(path)
+    problems = Problems(path, on_problem)
     folder = Path(image_dir) if image_dir is not None else _default_image_dir(path)
     categories = _read_items(file.categories, "categories", problems, _Category, _category)
     images = name_pictures(_read_items(file.images, "images", problems, ImageInfo, _image), folder)
@@ -85,8 +90,7 @@ def read_dataset(
         images = check_pictures(images, folder, problems)
     with Progress(f"read {path.name}", len(file.annotations), unit="annotations") if progress else nullcontext() as bar:
         annotations = _read_annotations(file.annotations, images, categories, problems, bar)
-    if on_error == "raise":
-        problems.raise_all()
+    problems.raise_all()
     kept = list(annotations.values())
     counted = _with_counts(categories, kept)
     licenses = file.licenses if isinstance(file.licenses, list) else []

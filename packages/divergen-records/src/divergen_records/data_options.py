@@ -1,0 +1,110 @@
+"""What every command that reads or writes a data set shares: its options, and telling what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+from .command import echo
+from .errors import require_extra
+from .formats import OnProblem, find_format, readers, writers
+from .losses import Losses, finish
+
+if TYPE_CHECKING:
+    from .dataset import Dataset
+
+__all__ = ["FormatName", "finish_reading", "format_option", "on_problem_option", "open_dataset", "tell"]
+
+SHOWN = 10
+"""Sentences of each kind that a command prints."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+on_problem_option = click.option(
+    "--on-problem",
+    type=click.Choice(["stop", "skip", "repair"]),
+    default="stop",
+    show_default=True,
+    help="What to do with pictures and objects that have a problem: refuse the data, leave them out, or mend them "
+    "(clip polygons, ids written as text, ...) and leave out the rest.",
+)
+"""The option of every command that reads a data set; the argument is ``on_problem``."""
+
+
+class FormatName(click.ParamType):
+    """The name of a format that reads or writes; installed packages may add some."""
+
+    name = "format"
+
+    def __init__(self, does: Literal["read", "write"]) -> None:
+        self._known: Callable[[], dict[str, Any]] = readers if does == "read" else writers
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """The names, for the help text."""
+        return f"[{'|'.join(self._known())}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse a name that is not known."""
+        return str(click.Choice(list(self._known())).convert(value, param, ctx))
+
+
+def format_option(*names: str, **options: Any) -> Callable[[F], F]:
+    """``--format`` of a command that writes a data set; any format that writes."""
+    return click.option(*(names or ("--format",)), type=FormatName("write"), **options)
+
+
+def open_dataset(
+    path: Path,
+    images: Path | None = None,
+    *,
+    on_problem: OnProblem = "stop",
+    format: str | None = None,  # noqa: A002
+    boxes: bool = False,
+    progress: bool = False,
+) -> Dataset:
+    """Read a data set of any format, and print what was left out, mended or is worth knowing.
+
+    Args:
+        path: A file or folder.
+        images: The folder of images, where it lies elsewhere.
+        on_problem: As the option says.
+        format: A format that reads; told from what is there where None.
+        boxes: Boxes are enough.
+        progress: Show the progress.
+
+    Raises:
+        DatasetError: If it cannot be read.
+    """
+    with require_extra("divergen-records", "images"):
+        found = find_format(path) if format is None else readers()[format]
+        dataset = found.read(path, image_dir=images, on_problem=on_problem, boxes=boxes, progress=progress)
+    tell(dataset)
+    return dataset
+
+
+def tell(dataset: Dataset) -> None:
+    """Print to stderr what reading a data set left out, mended, and what is worth knowing; the first few of each."""
+    for title, lines in (("note", dataset.notes), ("mended", dataset.repairs), ("left out", dataset.problems)):
+        for line in lines[:SHOWN]:
+            echo(f"{title}: {line}", err=True)
+        if len(lines) > SHOWN:
+            echo(f"{title}: ... and {len(lines) - SHOWN} more", err=True)
+
+
+def finish_reading(dataset: Dataset, out: Path | None = None) -> None:
+    """End a command that wrote all that it read: by the rule of `divergen_records.losses`; call it last.
+
+    Args:
+        dataset: What was read.
+        out: The command's output.
+
+    Raises:
+        Exit: If reading left something out.
+    """
+    went = len(dataset.images) + len(dataset.annotations)
+    losses = Losses()
+    losses.extend(dataset.problems)
+    finish(losses, came=went + len(losses), went=went, unit="pictures and objects", out=out)

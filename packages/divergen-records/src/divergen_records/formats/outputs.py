@@ -1,0 +1,52 @@
+"""What writers of folders share: one file per name, pictures copied beside what a format adds."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from ..dataset import Dataset
+from ..errors import DatasetError, ImageError
+from ..progress import Progress
+
+__all__ = ["copy_pictures", "counting", "put_file"]
+
+
+def put_file(path: Path, data: bytes) -> None:
+    """Write a file of a folder that is being made; raises `DatasetError` if the name is taken."""
+    if path.exists():
+        raise DatasetError(f"two files would have the name {path.name}; names or ids are not unique")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def copy_pictures(dataset: Dataset, folder: Path, step: Callable[[], None] = lambda: None) -> None:
+    """Copy the pictures of a data set under their names.
+
+    Raises:
+        ImageError: If one is not there.
+        DatasetError: If two have one name, or a name leaves the folder.
+    """
+    for image in dataset.images:
+        target = folder / image.file_name
+        if target.exists():
+            raise DatasetError(f"{dataset.path}: two images have the name {image.file_name!r}; rename one")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copyfile(dataset.image_path(image), target)
+        except FileNotFoundError as error:
+            raise ImageError(
+                f"image {image.id} of {dataset.path}: there is no picture {dataset.image_dir / image.file_name}; check "
+                "the folder of images"
+            ) from error
+        step()
+
+
+@contextmanager
+def counting(what: str, dataset: Dataset, progress: bool) -> Iterator[Callable[[], None]]:
+    """Count the images of a data set, shown where asked."""
+    bar = Progress(what, len(dataset.images), unit="images") if progress else None
+    with bar or nullcontext():
+        yield bar.update if bar is not None else lambda: None

@@ -1,0 +1,104 @@
+"""Masks as PNG files: one for each object, or one label map for each picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..dataset import Dataset, ImageInfo, check_file_name
+from ..errors import DatasetError
+from ..folders import new_folder
+from ..images import encode_image
+from ..masks import crop_segmentation
+from .outputs import counting, put_file
+
+__all__ = ["write_png_masks"]
+
+
+def write_png_masks(
+    dataset: Dataset,
+    out: Path | str,
+    *,
+    masks: Literal["instance", "label"] = "instance",
+    overwrite: bool = False,
+    progress: bool = False,
+) -> Path:
+    """Write the masks of a data set as PNG files.
+
+    Args:
+        dataset: The data set.
+        out: The folder; it must not hold anything yet.
+        masks: ``"instance"``: one file per object, 0 and 255, in a folder per picture, and ``instances.jsonl``.
+            ``"label"``: one file per picture whose values are category ids (0 is background; 16 bits where an id is
+            above 255), small objects over large ones, and ``labels.json``.
+        overwrite: Replace a folder that this wrote before.
+        progress: Show the progress.
+
+    Raises:
+        DatasetError: If the folder is in use, cannot be written, or two files would have the same name.
+        MaskError: If a segmentation does not fit its picture.
+    """
+    write = {"instance": _write_instance_masks, "label": _write_label_maps}.get(masks)
+    if write is None:
+        raise DatasetError(f"masks {masks!r} is not known; known are instance, label")
+    with new_folder(out, overwrite=overwrite) as folder, counting("export masks", dataset, progress) as step:
+        write(dataset, folder, step)
+    return Path(out)
+
+
+def _write_instance_masks(dataset: Dataset, folder: Path, step: Callable[[], None]) -> None:
+    with (folder / "instances.jsonl").open("wb") as listing:
+        for image in dataset.images:
+            for annotation in dataset.annotations_of(image.id):
+                crop, x, y = crop_segmentation(annotation.segmentation, image.height, image.width)
+                mask = np.zeros((image.height, image.width), dtype=np.uint8)
+                mask[y : y + crop.shape[0], x : x + crop.shape[1]] = crop * np.uint8(255)
+                name = _stem(image) / f"{annotation.id}.png"
+                put_file(folder / name, encode_image(mask, "png"))
+                line = {
+                    "mask": str(name),
+                    "image": image.file_name,
+                    "image_id": image.id,
+                    "category_id": annotation.category_id,
+                    "category": dataset.category(annotation.category_id).name,
+                    "bbox": (x, y, crop.shape[1], crop.shape[0]),
+                    "iscrowd": annotation.iscrowd,
+                }
+                listing.write(msgspec.json.encode(line) + b"\n")
+            step()
+
+
+def _write_label_maps(dataset: Dataset, folder: Path, step: Callable[[], None]) -> None:
+    names = {category.id: category.name for category in dataset.categories}
+    if names and not 1 <= min(names) <= max(names) <= 65535:
+        raise DatasetError(
+            f"{dataset.path}: label maps hold category ids from 1 to 65535 (0 is background), these are "
+            f"{min(names)} to {max(names)}; write a mask for each instance instead"
+        )
+    kind = np.uint8 if max(names, default=1) < 256 else np.uint16
+    (folder / "labels.json").write_bytes(msgspec.json.encode({0: "background", **names}))
+    for image in dataset.images:
+        labels = np.zeros((image.height, image.width), dtype=kind)
+        for annotation in sorted(dataset.annotations_of(image.id), key=lambda one: -dataset.measure(one)[1]):
+            crop, x, y = crop_segmentation(annotation.segmentation, image.height, image.width)
+            labels[y : y + crop.shape[0], x : x + crop.shape[1]][crop] = annotation.category_id
+        put_file((folder / _stem(image)).with_suffix(".png"), _encode_labels(labels))
+        step()
+
+
+def _stem(image: ImageInfo) -> PurePosixPath:
+    check_file_name(image.file_name, f"image {image.id}")
+    return PurePosixPath(image.file_name).with_suffix("")
+
+
+def _encode_labels(labels: NDArray[Any]) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(labels).save(buffer, "png")
+    return buffer.getvalue()

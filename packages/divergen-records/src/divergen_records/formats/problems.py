@@ -1,0 +1,97 @@
+"""What a reader found wrong, mended or worth telling, item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..errors import DatasetError, DivergenError
+from .protocol import OnProblem
+
+__all__ = ["Mends", "Problems"]
+
+SHOWN = 10
+"""Problems that an error message spells out."""
+
+T = TypeVar("T")
+
+Mends = list[str] | None
+"""Where an item's reader writes down what it mended; None where nothing may be mended."""
+
+
+class Problems:
+    """Collects what is wrong with a data set.
+
+    Args:
+        path: The file, for messages.
+        on_problem: What to do with an item that has a problem.
+
+    Attributes:
+        found: What is left out, one sentence each.
+        repairs: What was mended.
+        notes: What is worth telling though nothing is lost.
+    """
+
+    def __init__(self, path: Path, on_problem: OnProblem = "stop") -> None:
+        self.path, self.on_problem = path, on_problem
+        self.found: list[str] = []
+        self.repairs: list[str] = []
+        self.notes: list[str] = []
+        self._mendable = 0
+
+    def add(self, where: str, text: str, *, remedy: Iterable[str] = ()) -> None:
+        """Note a problem of an item, for example of ``annotations[3]``; msgspec's path is joined to it.
+
+        Args:
+            where: The item.
+            text: What is wrong.
+            remedy: What ``repair`` would do.
+        """
+        reason, at, inner = text.rpartition(" - at `$")
+        if at:
+            where, text = where + inner.rstrip("`"), reason
+        would = "; ".join(remedy)
+        self._mendable += bool(would)
+        self.found.append(f"{where}: {text}" + (f" (repair: {would})" if would else ""))
+
+    def attempt(self, where: str, read: Callable[[Mends], T]) -> T | None:
+        """Read one item, mended if it must and may be; None where it is left out.
+
+        Args:
+            where: The item.
+            read: Gives the item or raises; mends what it can where it gets a list to write it down in.
+        """
+        try:
+            return read(None)
+        except DivergenError as error:
+            trouble = str(error)
+        mends: list[str] = []
+        try:
+            item = read(mends)
+        except DivergenError as error:
+            self.add(where, str(error) if self.on_problem == "repair" else trouble)
+            return None
+        if self.on_problem == "repair":
+            self.repairs.extend(f"{where}: {mend}" for mend in mends)
+            return item
+        self.add(where, trouble, remedy=mends)
+        return None
+
+    def raise_all(self) -> None:
+        """Raise `DatasetError` if there are problems and they stop the reading."""
+        if not self.found or self.on_problem != "stop":
+            return
+        count = len(self.found)
+        lines = "\n".join(f"  {problem}" for problem in self.found[:SHOWN])
+        more = f"\n  ... and {count - SHOWN} more" if count > SHOWN else ""
+        mend = f", or mend {self._mendable} of {count} with --on-problem repair" if self._mendable else ""
+        raise DatasetError(
+            f"{self.path}: {count} {'problem' if count == 1 else 'problems'}:\n{lines}{more}\n"
+            f"Correct the file, leave these out with --on-problem skip{mend}."
+        )
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As `Dataset` takes it."""
+        return {"problems": self.found, "repairs": self.repairs, "notes": self.notes}

@@ -1,0 +1,157 @@
+"""Read YOLO segmentation folders: ``data.yaml``, pictures, and a text file of labels for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..dataset import Annotation, Dataset, ImageInfo
+from ..errors import DatasetError, MaskError, require_extra
+from ..masks import measure_segmentation
+from ..polygons import clip_polygons
+from ..record import Category
+from .pictures import PICTURES, picture_size
+from .problems import Mends, Problems
+from .protocol import OnProblem
+from .yolo import label_name
+from .yolo_layout import find_yaml, inside
+
+__all__ = ["read_yolo", "split_folders"]
+
+SPLITS = ("train", "val", "test")
+
+
+def read_yolo(
+    path: Path | str,
+    *,
+    image_dir: Path | None = None,
+    on_problem: OnProblem = "stop",
+    boxes: bool = False,
+    progress: bool = False,
+) -> Dataset:
+    """Read a YOLO data set. A picture without a label file has no objects.
+
+    Args:
+        path: The YAML file, or its folder. Nothing outside that folder is read.
+        image_dir: One split's folder of images; all splits where None.
+        on_problem: What to do with lines that have a problem; ``"repair"`` clips polygons at the border.
+        boxes: Keep lines that are a box.
+        progress: Without a meaning here.
+
+    Raises:
+        DatasetError: If it is no such data set, or (unless they are left out) has problems.
+    """
+    file = find_yaml(Path(path))
+    if file is None:
+        raise DatasetError(f"{path}: there is no data.yaml with names and splits")
+    content = _load(file)
+    categories = _categories(content.get("names"), file)
+    folders = [image_dir] if image_dir is not None else list(split_folders(file, content).values())
+    root = image_dir or file.parent
+    problems = Problems(file, on_problem)
+    images: list[ImageInfo] = []
+    annotations: list[Annotation] = []
+    for picture in (picture for folder in folders for picture in _pictures(folder)):
+        name = picture.relative_to(root).as_posix()
+        size = problems.attempt(name, lambda mends, picture=picture: picture_size(picture))
+        if size is None:
+            continue
+        info = ImageInfo(id=len(images) + 1, width=size[0], height=size[1], file_name=name)
+        images.append(info)
+        for number, line in enumerate(_lines(picture, file.parent, problems), start=1):
+            read = partial(_object, line, info, categories, boxes, len(annotations) + 1)
+            annotation = problems.attempt(f"label of {name}, line {number}", read)
+            if annotation is not None:
+                annotations.append(annotation)
+    problems.raise_all()
+    shown = ", ".join(str(folder.relative_to(file.parent)) for folder in folders if folder.is_relative_to(file.parent))
+    problems.notes.insert(0, f"YOLO data set {file.name}: {len(images)} pictures of {shown or root}")
+    return Dataset(file, root, images, annotations, categories, **problems.told).counted()
+
+
+def split_folders(file: Path, content: dict[str, Any] | None = None) -> dict[str, Path]:
+    """Split -> its folder of images, as the YAML names them and as they lie beside it.
+
+    Raises:
+        DatasetError: If none is there.
+    """
+    content = _load(file) if content is None else content
+    found: dict[str, Path] = {}
+    for split in SPLITS:
+        named = content.get(split)
+        names = named if isinstance(named, list) else [named]
+        base = str(content.get("path") or "")
+        for name in names:
+            folder = inside(file.parent, base, str(name)) if name else None
+            if folder is not None and folder.is_dir() and folder not in found.values():
+                found.setdefault(split, folder)
+    if not found:
+        named = {split: content.get(split) for split in SPLITS}
+        raise DatasetError(f"{file}: none of its folders of images lies below {file.parent}: {named}")
+    return found
+
+
+def _load(file: Path) -> dict[str, Any]:
+    with require_extra("divergen-records", "images"):
+        import yaml
+    try:
+        content = yaml.safe_load(file.read_text("utf-8-sig"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise DatasetError(f"{file}: is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise DatasetError(f"{file}: expected keys such as names and train")
+    return content
+
+
+def _categories(names: Any, file: Path) -> list[Category]:
+    listed = dict(enumerate(names)) if isinstance(names, list) else names
+    if not isinstance(listed, dict) or not all(isinstance(key, int) for key in listed):
+        raise DatasetError(f"{file}: names is a list, or {{class: name}}, not {names!r:.80}")
+    return [Category(id=number + 1, name=str(name).strip() or f"class {number}") for number, name in listed.items()]
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    return iter(sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.is_file()))
+
+
+def _lines(picture: Path, root: Path, problems: Problems) -> list[str]:
+    label = root / label_name(picture.relative_to(root).as_posix()) if picture.is_relative_to(root) else None
+    if label is None or not label.is_file():
+        label = picture.with_suffix(".txt")
+    try:
+        text = label.read_text("utf-8-sig") if label.is_file() else ""
+    except UnicodeDecodeError as error:
+        problems.add(str(label), f"is no text ({error})")
+        text = ""
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def _object(line: str, info: ImageInfo, categories: list[Category], boxes: bool, id_: int, mends: Mends) -> Annotation:
+    """One line: a class and a polygon, or a class and a box; coordinates from 0 to 1."""
+    try:
+        head, *numbers = (float(word) for word in line.split())
+    except ValueError as error:
+        raise DatasetError(f"is not numbers: {line[:60]!r}") from error
+    category = next((one for one in categories if one.id == head + 1), None)
+    if category is None:
+        raise DatasetError(f"class {head:g} is none of the {len(categories)} names")
+    if len(numbers) == 4:
+        return _box(numbers, info, category, boxes, id_)
+    if len(numbers) < 6 or len(numbers) % 2:
+        raise DatasetError(f"has {len(numbers)} coordinates; a polygon has an even number, six at least, a box four")
+    scaled = [number * (info.width, info.height)[at % 2] for at, number in enumerate(numbers)]
+    try:
+        polygons = clip_polygons([scaled], info.height, info.width, mends)
+        bbox, area = measure_segmentation(polygons, info.height, info.width)
+    except MaskError as error:
+        raise DatasetError(str(error)) from error
+    return Annotation(id_, info.id, category.id, bbox, area, polygons)
+
+
+def _box(numbers: list[float], info: ImageInfo, category: Category, boxes: bool, id_: int) -> Annotation:
+    if not boxes:
+        raise DatasetError("is a box without a mask; instance segmentation needs a polygon for each object")
+    x, y, width, height = (number * (info.width, info.height)[at % 2] for at, number in enumerate(numbers))
+    return Annotation(id_, info.id, category.id, (x - width / 2, y - height / 2, width, height), width * height, None)

@@ -1,0 +1,57 @@
+import pytest
+from divergen_records import ConfigError, DatasetError
+from divergen_records.formats import find_format, get_format, read_any, readers, registry, writers
+from divergen_records.testing import check_format, small_dataset
+
+
+@pytest.mark.parametrize("name", sorted({*readers(), *writers()}))
+def test_check_format__ours(name, tmp_path):
+    check_format(name, tmp_path)
+
+
+def test_readers_and_writers():
+    assert set(writers()) == {"coco", "lvis", "png", "png-labels", "yolo", "xpaste-pool"}
+    assert set(readers()) == {"coco", "lvis", "yolo", "labelme", "xpaste-pool"}
+
+
+def test_get_format__unknown():
+    with pytest.raises(ConfigError, match=r"'yol' is not known; did you mean 'yolo'\? Known are .*xpaste-pool"):
+        get_format("yol")
+
+
+@pytest.mark.parametrize("name", ["coco", "yolo", "xpaste-pool"])
+def test_find_format__tells_what_was_written(name, tmp_path):
+    written = writers()[name].write(small_dataset(tmp_path / "source"), tmp_path / "out")
+    assert find_format(written).name == name
+    assert len(read_any(written).annotations) == 3
+
+
+def test_find_format__nothing_known(tmp_path):
+    with pytest.raises(DatasetError, match="no format recognises it"):
+        find_format(tmp_path)
+    with pytest.raises(DatasetError, match="there is no such file or folder"):
+        find_format(tmp_path / "gone")
+
+
+class Voc:
+    name, about, needs_masks = "voc", "Pascal VOC", True
+
+    def write(self, dataset, out, *, overwrite=False, progress=False):
+        raise NotImplementedError
+
+
+def test_an_outside_package_adds_a_format(monkeypatch):
+    class Point:
+        name, value = "voc", "my_package:Voc"
+
+        def load(self):
+            return Voc
+
+    monkeypatch.setattr(registry, "entry_points", lambda group: [Point()] if group == "divergen.formats" else [])
+    registry._formats.cache_clear()
+    try:
+        assert get_format("voc").about == "Pascal VOC"
+        assert "voc" in writers()
+        assert "voc" not in readers()
+    finally:
+        registry._formats.cache_clear()
