@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 from divergen_records.command import Group, echo
+from divergen_records.data_options import format_option
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -219,10 +220,10 @@ def report(run: Path) -> None:
 
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--format", "kind", type=click.Choice(["coco", "lvis", "png"]), required=True, help="What to write.")
+@format_option("--format", "kind", required=True, help="What to write.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="A new folder.")
 @click.option("--where", default="kept", show_default=True, help="SQL filter over the table's columns.")
-def export(run: Path, kind: Literal["coco", "lvis", "png"], out: Path, where: str) -> None:
+def export(run: Path, kind: str, out: Path, where: str) -> None:
     """Write the generated instances of a run as a dataset of pictures and masks.
 
     \b

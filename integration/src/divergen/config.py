@@ -13,9 +13,10 @@ from divergen_gen.counts import CountsConfig
 from divergen_minilvis.config import ProceduralConfig
 from divergen_paste.config import PasteConfig
 from divergen_records import Config
+from divergen_records.formats import writers
 from divergen_train.training.config import TrainConfig, preset
 from divergen_train.training.recipe import recipe
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 if TYPE_CHECKING:
     from .executors import Executor
@@ -155,9 +156,19 @@ class BakeConfig(Config):
 
     Attributes:
         copies: Pasted versions of each training image, beside the image itself.
+        formats: Write the result in these formats too, for other trainers: any that writes, such as ``yolo``.
     """
 
     copies: int = Field(default=1, ge=1)
+    formats: tuple[str, ...] = ()
+
+    @field_validator("formats")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in names if name not in writers()]
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: no such format; these can be written: {', '.join(writers())}")
+        return names
 
 
 class LocalConfig(Config):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from divergen_records import TableError
 from divergen_records.export import ExportReport, export_instances
@@ -14,13 +13,13 @@ from .run import Run
 __all__ = ["export_run"]
 
 
-def export_run(run: Run, out: Path, *, kind: Literal["coco", "lvis", "png"], where: str) -> ExportReport:
+def export_run(run: Run, out: Path, *, kind: str, where: str) -> ExportReport:
     """Export rows of the run's table, with the categories of its dataset and its extra ones.
 
     Args:
         run: The run.
         out: A new folder.
-        kind: The format.
+        kind: A format that writes; see `divergen_records.formats`.
         where: SQL filter over the table's columns.
 
     Raises:

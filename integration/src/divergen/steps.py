@@ -168,8 +168,11 @@ def _bake(pipeline: Pipeline) -> None:
         return
     if config is not None and not (pipeline.run.baked / "annotations.json").exists():
         from divergen_paste import bake
+        from divergen_records.formats import add_format
 
         bake(pipeline.canvas, pipeline.paster, pipeline.run.baked, copies=config.copies)
+        for name in config.formats:
+            add_format(name, pipeline.run.baked, overwrite=True)
     if not (pipeline.run.previews / "pasted.jpg").exists():
         from .previews import pasted_preview
 

@@ -80,6 +80,6 @@ def test_convert__skip_problems(content, write, tmp_path):
     path = write(content)
     assert run("convert", path, tmp_path / "x.json", "--format", "coco").exit_code == 2
     result = run("convert", path, tmp_path / "x.json", "--format", "coco", "--on-problem", "skip")
-    assert result.exit_code == 0
+    assert result.exit_code == 3
     assert "left out: annotations[0].image_id" in result.stderr
     assert len(read_dataset(tmp_path / "x.json").annotations) == 2

@@ -34,7 +34,7 @@ def test_find_format__nothing_known(tmp_path):
 
 
 class Voc:
-    name, about, needs_masks = "voc", "Pascal VOC", True
+    name, about, needs_masks, beside = "voc", "Pascal VOC", True, False
 
     def write(self, dataset, out, *, overwrite=False, progress=False):
         raise NotImplementedError

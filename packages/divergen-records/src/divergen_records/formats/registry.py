@@ -94,6 +94,10 @@ def _formats() -> dict[str, Format]:
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         made = point.load()
         one = made() if callable(made) else made
+        if not isinstance(one, ReadsData | WritesData):
+            raise ConfigError(
+                f"{point.value}: is no format; it has neither what `ReadsData` nor what `WritesData` asks for"
+            )
         if one.name in found:
             raise ConfigError(f"{point.value}: a format of the name {one.name!r} is there already")
         found[one.name] = one
