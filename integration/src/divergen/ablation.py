@@ -21,7 +21,7 @@ from rich.table import Table
 
 from .config import RunConfig
 from .fork import fork, shared_steps
-from .loading import load_config, read_yaml, shipped
+from .loading import load_config, read_mapping, shipped
 from .run import Run, write_atomic
 from .runner import run_pipeline
 from .training import read_metrics
@@ -90,9 +90,9 @@ def load_ablation(name: str) -> Ablation:
         ConfigError: Naming the file, the key and what is wrong.
     """
     if name in shipped_ablations():
-        values = read_yaml(Path(str(resources.files("divergen") / "ablations" / f"{name}.yaml")))
+        values = read_mapping(Path(str(resources.files("divergen") / "ablations" / f"{name}.yaml")))
     elif Path(name).suffix in {".yaml", ".yml"}:
-        values = read_yaml(Path(name))
+        values = read_mapping(Path(name))
     else:
         raise ConfigError(f"{name!r} is neither a YAML file nor one of {', '.join(shipped_ablations())}")
     try:

@@ -12,8 +12,9 @@ from divergen_gen.config import GeneratorConfig
 from divergen_gen.counts import CountsConfig
 from divergen_minilvis.config import ProceduralConfig
 from divergen_paste.config import PasteConfig
-from divergen_records import Config
+from divergen_records import Config, ConfigError
 from divergen_records.formats import writers
+from divergen_records.settings import Shorthand
 from divergen_train.training.config import TrainConfig, preset
 from divergen_train.training.recipe import recipe
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
@@ -130,6 +131,13 @@ PromptsConfig = Annotated[TemplatePrompts | GrammarPrompts | FilePrompts, Field(
 
 def _training(value: Any) -> Any:
     """A plain name means a shipped preset; a mapping with ``preset`` or ``recipe`` changes one."""
+    try:
+        return _resolved_training(value)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
+def _resolved_training(value: Any) -> Any:
     if isinstance(value, str):
         return preset(value)
     if not isinstance(value, dict) or not {"preset", "recipe"} & value.keys():
@@ -258,7 +266,7 @@ class RunConfig(Config):
     pastes: Literal["generated", "real", "both"] = "generated"
     paste: PasteConfig = PasteConfig()
     bake: BakeConfig | None = None
-    train: Annotated[TrainConfig | None, BeforeValidator(_training)] = TrainConfig()
+    train: Annotated[TrainConfig | None, BeforeValidator(_training), Shorthand("preset", "recipe")] = TrainConfig()
     baseline: bool = True
     executor: ExecutorConfig = LocalConfig()
 

@@ -10,12 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
 from divergen_records import ConfigError, InstanceTable, RunLocked, Shard
+from divergen_records.settings import validate_settings
 from filelock import FileLock, Timeout
 
 from .config import RunConfig
-from .loading import dump_config
+from .loading import dump_config, read_mapping
 
 __all__ = ["Run", "write_atomic"]
 
@@ -44,7 +44,8 @@ class Run:
         if config is None:
             if not self.config_path.exists():
                 raise ConfigError(f"{self.folder} is not the folder of a run: {self.config_path.name} is missing")
-            config = RunConfig.model_validate(yaml.safe_load(self.config_path.read_text(encoding="utf-8")))
+            values = read_mapping(self.config_path)
+            config = validate_settings(RunConfig, values, where=str(self.config_path))
         self.config = config
 
     @property

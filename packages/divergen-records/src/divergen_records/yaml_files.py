@@ -1,0 +1,98 @@
+"""YAML in one place: UTF-8, bounded before it is built, and read as OmegaConf reads it.
+
+OmegaConf's loader takes ``1e-4`` for a number (YAML 1.2; PyYAML's own makes it a text), refuses a key that stands twice,
+and counts what aliases expand to before it builds anything. `dump_yaml` quotes what that loader would take for a number.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError, DivergenError
+
+__all__ = ["dump_yaml", "parse_yaml", "read_yaml"]
+
+_MOST_BYTES = 16_000_000
+"""Of a file; all categories of LVIS with their definitions are 0.3 MB."""
+
+_MOST_NODES = 1_000_000
+"""Values, once every alias is replaced by what it stands for."""
+
+_DEEPEST = 100
+"""Lists and mappings inside each other; the parser works by recursion."""
+
+
+def read_yaml(path: Path, *, error: type[DivergenError] = ConfigError) -> Any:
+    """What a YAML file holds.
+
+    Args:
+        path: The file.
+        error: What is raised where it cannot be read.
+
+    Raises:
+        DivergenError: Of the type ``error``: no such file, not UTF-8, not YAML, too large, too deep, an alias bomb.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise error(f"{path}: larger than {_MOST_BYTES // 1_000_000} MB, which no YAML file of ours is")
+        if not path.is_file():
+            raise error(f"{path}: not a file")
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as problem:
+        raise error(f"{path}: there is no such file") from problem
+    except OSError as problem:
+        raise error(f"{path}: cannot be read: {problem.strerror}") from problem
+    except UnicodeDecodeError as problem:
+        raise error(f"{path}: not UTF-8 text (byte {problem.start}); save it as UTF-8") from problem
+    return parse_yaml(text, str(path), error=error)
+
+
+def parse_yaml(text: str, where: str, *, error: type[DivergenError] = ConfigError) -> Any:
+    """What a YAML text says.
+
+    Args:
+        text: The text.
+        where: What a message calls it, for example its file.
+        error: What is raised where it cannot be read.
+
+    Raises:
+        DivergenError: Of the type ``error``: not YAML, too deep, an alias bomb.
+    """
+    import yaml
+    from omegaconf._yaml import get_yaml_loader  # OmegaConf.load would also interpolate ${…}; hence the pin below 2.5
+
+    try:
+        _refuse_depth(text)
+        return yaml.load(text, Loader=get_yaml_loader(max_yaml_expanded_nodes=_MOST_NODES))  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError) as problem:
+        raise error(f"{where}: not valid YAML: {_sentence(problem)}") from problem
+
+
+def dump_yaml(values: Any) -> str:
+    """YAML that `parse_yaml` reads back as the same values; mappings keep their order."""
+    import yaml
+    from omegaconf._utils import get_omega_conf_dumper
+
+    return str(yaml.dump(values, Dumper=get_omega_conf_dumper(), sort_keys=False, allow_unicode=True))
+
+
+def _refuse_depth(text: str) -> None:
+    """Raise `ValueError` for nesting that the parser's recursion might not survive; events come without recursion."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"nested deeper than {_DEEPEST} (line {event.start_mark.line + 1})")
+
+
+def _sentence(problem: Exception) -> str:
+    """A YAML error in one line: what, and where in the text."""
+    what = getattr(problem, "problem", None)
+    if what is None:
+        return " ".join(str(problem).split())
+    mark = getattr(problem, "problem_mark", None)
+    what = str(what).split(" See http")[0].rstrip(".")
+    return what if mark is None else f"{what} (line {mark.line + 1}, column {mark.column + 1})"
