@@ -7,6 +7,7 @@ import yaml
 from divergen.config import LvisData, RunConfig
 from divergen.loading import dump_config, load_config, shipped_configs
 from divergen_records import ConfigError
+from divergen_train.training.config import preset
 
 
 def test_load_config__overrides_reach_into_lists_and_sections() -> None:
@@ -34,6 +35,20 @@ def test_load_config__recipe_with_changes_deep_inside() -> None:
     assert (config.detector.fpn_channels, config.detector.classifier, config.lr) == (32, "sigmoid", 0.001)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["train=small"], preset("small")),
+        (["train.preset=small"], preset("small")),
+        (["train.recipe=bsgal-tiny"], preset("bsgal-tiny")),
+        (["train.preset=small", "train.lr=1e-4"], preset("small").model_copy(update={"lr": 1e-4})),
+    ],
+)
+def test_load_config__a_preset_or_recipe_starts_the_training_anew(overrides: list[str], expected: object) -> None:
+    train = load_config("quickstart", overrides).train
+    assert train.model_copy(update={"bsgal": None}) == expected
+
+
 def test_load_config__folder_as_minilvis_writes_it(tmp_path: Path) -> None:
     for name in ("train", "val"):
         (tmp_path / f"{name}.json").write_text("{}")
@@ -45,16 +60,18 @@ def test_load_config__folder_as_minilvis_writes_it(tmp_path: Path) -> None:
     ("override", "message"),
     [
         ("prompts.per_categry=3", "prompts.per_categry: there is no such key; did you mean 'per_category'?"),
-        ("generators.0.sty=photo", "generators[0].sty: there is no such key; did you mean 'style'?"),
-        ("generators.0.style=oil", "generators[0].style: 'oil' is not a style of the procedural renderer; there are"),
+        ("generators.0.sty=photo", "generators.0.sty: there is no such key; did you mean 'style'?"),
+        ("generators.0.style=oil", "generators.0.style: 'oil' is not a style of the procedural renderer; there are"),
         ("generators.9.style=photo", "generators.9.style: '9' is not an index of a list of"),
         ("annotator={kind: sam3}", "annotator.kind: 'sam3' is not one of 'grabcut'"),
         ("train.iterations=x", "train.iterations: input should be a valid integer"),
         ("train={preset: huge}", "preset 'huge': unknown; there are"),
         ("data=nowhere", "annotations.json does not exist; a data folder holds images/ and annotations.json"),
         ("seed", "'seed': expected key=value"),
-        ("seed=[", "'seed=[': the value is not valid YAML"),
+        ("seed=[", "seed=[: not valid YAML"),
         ("seed.deeper=1", "seed.deeper: 'seed' is 1, not a section"),
+        ("train.preset=huge", "quickstart: train: preset 'huge': unknown; there are"),
+        ("rulez.rules.0.op='>='", "quickstart: rulez: there is no such key; did you mean 'rules'?"),
     ],
 )
 def test_load_config__says_what_is_wrong(override: str, message: str) -> None:
