@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,13 +52,17 @@ TEN = (
     "counts={per_category: 77}",
     "executor={kind: ray, workers: 3}",
 )
+MANY = "xpaste"
+"""This config's annotator is several, whose workers are their own."""
+
 CHANGED = (2, 0.1, 3, "cuda:1", 1, 128, 7, 0.2, 77, 3)
 
 
 def test_load_config__ten_of_ten(shipped: tuple[str, list[str]]) -> None:
     name, needed = shipped
     base = load_config(name, needed)
-    for override, value in zip(TEN, CHANGED, strict=True):
+    ten = [override.replace("annotator.w", "annotator.annotators.0.w") for override in TEN] if MANY in name else TEN
+    for override, value in zip(ten, CHANGED, strict=True):
         key = override.partition("=")[0]
         assert value in dict(leaves(changed(load_config(name, [*needed, override]), base, key))).values(), override
 

@@ -33,6 +33,15 @@ def _named(value: Any) -> Any:
     return {"width": 9, **{k: v for k, v in value.items() if k != "style"}} if "style" in value else value
 
 
+class Share(Config):
+    share: float = Field(default=0.5, validate_default=True)
+
+
+class Limit(Config):
+    at_least: float
+    tolerance: float = 0.1
+
+
 class Drawing(Config):
     title: str = "none"
     op: Literal["off", ">="] = ">="
@@ -40,9 +49,10 @@ class Drawing(Config):
     first: Shape = Round(radius=2)
     frame: Annotated[Frame, BeforeValidator(_named), Shorthand("style")] = Frame(width=5)
     mat: Frame | None = None
-    weights: dict[int, float] = {3: 1.0}
+    weights: dict[int, float] = Field(default={3: 1.0})
     size: int | tuple[str, ...] = 4
     path: Path | None = None
+    cut: float | Share | Limit = Limit(at_least=0.2)
 
 
 def apply(*pairs: str) -> Drawing:
@@ -67,6 +77,9 @@ def apply(*pairs: str) -> Drawing:
         (["mat.width=1"], {"mat": Frame(width=1)}),
         (["mat={}", "mat=null"], {}),
         (["weights.3=1e-4", "weights.4=2"], {"weights": {3: 1e-4, 4: 2.0}}),
+        (["cut.tolerance=0"], {"cut": Limit(at_least=0.2, tolerance=0)}),
+        (["cut={share: 1}", "cut.share=0.3"], {"cut": Share(share=0.3)}),
+        (["cut=1e-1"], {"cut": 0.1}),
         (["size=[a, b]", "size.2=c"], {"size": ("a", "b", "c")}),
     ],
 )
@@ -117,6 +130,7 @@ def test_apply_settings__words_that_yaml_takes_for_something_else() -> None:
         ("shapes.3.side=7", "d: shapes.3.side: '3' is not an index of a list of 2"),
         ("shapes.-1.side=7", "d: shapes.-1.side: '-1' is not an index of a list of 2"),
         ("shapes.2.side=7", "d: shapes.2: needs a `kind` first: shapes.2.kind= one of round, square"),
+        ("cut.at_lest=1", "d: cut.at_lest: there is no such key; did you mean 'at_least'?"),
         ("title.x=1", "d: title.x: 'title' is 'none', not a section with keys of its own"),
         ("path.x=1", "d: path.x: 'path' is null, not a section with keys of its own"),
         ("weights.a=1", "d: weights.a: input should be a valid integer"),
@@ -136,7 +150,7 @@ def test_apply_settings__says_what_is_wrong(pair: str, message: str) -> None:
 
 
 def test_apply_settings__a_kind_that_would_undo_an_earlier_pair_is_refused() -> None:
-    with pytest.raises(ConfigError, match="first.kind=square would undo first.label=x, which comes before it"):
+    with pytest.raises(ConfigError, match=r"first\.kind=square would undo first\.label=x, which comes before it"):
         apply("first.label=x", "first.kind=square")
 
 
@@ -146,7 +160,7 @@ def test_apply_settings__from_a_file_that_is_not_complete_yet() -> None:
         frame: Frame = Frame(width=5)
 
     assert apply_settings(Sheet, {}, ["frame.colour=red", "shape={kind: round}"]).frame == Frame(width=5, colour="red")
-    with pytest.raises(ConfigError, match="^shape: is missing$"):
+    with pytest.raises(ConfigError, match=r"^shape: is missing$"):
         apply_settings(Sheet, {}, [])
 
 

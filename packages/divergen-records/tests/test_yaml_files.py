@@ -52,7 +52,11 @@ def test_parse_yaml__refuses_bombs_before_they_take_memory() -> None:
 
 def test_read_yaml__what_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
-    for content, message in ((None, "there is no such file"), ("é".encode("latin-1"), "not UTF-8 text"), (b"[", "YAML")):
+    for content, message in (
+        (None, "there is no such file"),
+        ("é".encode("latin-1"), "not UTF-8 text"),
+        (b"[", "YAML"),
+    ):
         if content is not None:
             path.write_bytes(content)
         with pytest.raises(DatasetError, match=message):

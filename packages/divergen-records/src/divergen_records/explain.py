@@ -72,12 +72,18 @@ def _members(schema: Any) -> Iterator[Any]:
         yield schema
 
 
-def member_of(schema: Any, section: Mapping[Any, Any]) -> type[BaseModel] | None:
-    """The model that a section is of: the only one, or that of its ``kind``; None where the schema has no such."""
+def member_of(schema: Any, section: Mapping[Any, Any], key: str) -> type[BaseModel] | None:
+    """The model that a section is of, which is to have this key too; None where that cannot be told.
+
+    A union is told apart by ``kind``, where its models have none by the keys that are there.
+    """
     found = models(schema)
     if len(found) == 1:
         return found[0]
-    return next((model for model in found if _kind(model) == section.get("kind")), None)
+    if kinds_of(schema):
+        return next((model for model in found if _kind(model) == section.get("kind")), None)
+    fitting = [model for model in found if section.keys() <= model.model_fields.keys()]
+    return next((model for model in fitting if key in model.model_fields), next(iter(fitting), None))
 
 
 def models(schema: Any) -> list[type[BaseModel]]:

@@ -1,7 +1,7 @@
 """One door for settings: dotted ``key=value`` pairs, applied to a validated configuration with its defaults.
 
-The syntax is that of OmegaConf's dotlists: ``rules.rules.0.threshold=0.1`` or ``rules.rules[0].threshold=0.1``, values in
-YAML, a backslash before a dot or ``=`` that belongs to a key. ``${`` is text here, as it is in our YAML files.
+The syntax is that of OmegaConf's dotlists: ``rules.rules.0.threshold=0.1`` or ``rules.rules[0].threshold=0.1``, values
+in YAML, a backslash before a dot or ``=`` that belongs to a key. ``${`` is text here, as it is in our YAML files.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -240,7 +240,7 @@ def _section(schema: Any, value: Any, pair: _Pair, depth: int) -> Any:
 def _child(schema: Any, section: dict[Any, Any], pair: _Pair, depth: int) -> tuple[Any, Any, Any]:
     """Where the next key's value lies, what it has to be, and what it is where nothing is said."""
     key = pair.keys[depth]
-    model = member_of(schema, section)
+    model = member_of(schema, section, key)
     if model is None:
         if kinds := kinds_of(schema):
             name = pair.name(depth)
@@ -251,16 +251,19 @@ def _child(schema: Any, section: dict[Any, Any], pair: _Pair, depth: int) -> tup
         raise _Refused(unknown_key(pair.name(depth + 1), model.model_fields))
     field = model.model_fields[key]
     default = field.get_default(call_default_factory=True, validated_data={})
-    return key, Annotated[field.annotation, field], None if default is PydanticUndefined else _plain(default)
+    return key, _type_of(field), None if default is PydanticUndefined else _plain(default)
+
+
+def _type_of(field: FieldInfo) -> Any:
+    """The type that a model's field has, with its limits and validators."""
+    notes = [*field.metadata, *([Field(discriminator=field.discriminator)] if field.discriminator else [])]
+    return Annotated[field.annotation, *notes] if notes else field.annotation
 
 
 def _starters(schema: Any) -> set[str]:
     """Keys that start a section anew."""
-    keys = {"kind"}
-    for note in getattr(schema, "__metadata__", ()):
-        for inside in note.metadata if isinstance(note, FieldInfo) else (note,):
-            keys |= inside.keys if isinstance(inside, Shorthand) else set()
-    return keys
+    notes = (note for note in getattr(schema, "__metadata__", ()) if isinstance(note, Shorthand))
+    return {"kind"}.union(*(note.keys for note in notes))
 
 
 def _refuse_loss(pair: _Pair, done: Sequence[_Pair]) -> None:
@@ -274,9 +277,10 @@ def _refuse_loss(pair: _Pair, done: Sequence[_Pair]) -> None:
 def _new_value(schema: Any, old: Any, pair: _Pair) -> Any:
     """The pair's value in the reading that fits; a mapping without a ``kind`` keeps the section's."""
     for reading in pair.readings:
-        value = reading
-        if isinstance(reading, dict) and isinstance(old, dict) and "kind" in old and not _starters(schema) & set(reading):
-            value = {"kind": old["kind"], **reading}
+        kept = {}
+        if isinstance(reading, dict) and isinstance(old, dict) and not _starters(schema) & reading.keys():
+            kept = {key: old[key] for key in ("kind",) if key in old}
+        value = {**kept, **reading} if kept else reading
         if _valid(schema, value)[0]:
             return value
     return pair.parsed

@@ -1,7 +1,7 @@
 """YAML in one place: UTF-8, bounded before it is built, and read as OmegaConf reads it.
 
-OmegaConf's loader takes ``1e-4`` for a number (YAML 1.2; PyYAML's own makes it a text), refuses a key that stands twice,
-and counts what aliases expand to before it builds anything. `dump_yaml` quotes what that loader would take for a number.
+OmegaConf's loader takes ``1e-4`` for a number (YAML 1.2; PyYAML's own makes it a text), refuses a key that stands
+twice, and counts what aliases expand to before it builds anything. `dump_yaml` quotes what it would take for a number.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _refuse_depth(text: str) -> None:
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:
-            raise ValueError(f"nested deeper than {_DEEPEST} (line {event.start_mark.line + 1})")
+            raise ValueError(f"lists and mappings are nested deeper than {_DEEPEST}")
 
 
 def _sentence(problem: Exception) -> str:
