@@ -126,6 +126,8 @@ def test_apply_settings__words_that_yaml_takes_for_something_else() -> None:
         ("shapes.1={kind: square, sid: 7}", "d: shapes.1.side: is missing"),
         ("first.radius=-1", "d: first.radius: input should be greater than 0 (got -1"),
         ("first.kind=oval", "d: first.kind: 'oval' is not one of 'round', 'square'"),
+        ("first={radios: 3}", "d: first.radios: there is no such key; did you mean 'radius'?"),
+        ("first={radius: x}", "d: first.radius: input should be a valid number"),
         ("op=<", "d: op: input should be 'off' or '>=' (got '<')"),
         ("shapes.3.side=7", "d: shapes.3.side: '3' is not an index of a list of 2"),
         ("shapes.-1.side=7", "d: shapes.-1.side: '-1' is not an index of a list of 2"),

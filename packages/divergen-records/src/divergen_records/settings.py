@@ -146,7 +146,9 @@ class _Pair:
         try:
             parsed = self.parsed
         except _Refused:
-            return (self.value.strip(),) if not self.value.lstrip().startswith(("[", "{", '"', "'")) else ()
+            if _is_complete(f"={self.value}"):
+                return (self.value.strip(),)
+            raise
         text = self.value.strip()
         if isinstance(parsed, str):  # "photo #1": to YAML, what follows the # is a comment
             return (text,) if text.startswith(parsed) else (parsed,)
@@ -275,12 +277,14 @@ def _refuse_loss(pair: _Pair, done: Sequence[_Pair]) -> None:
 
 
 def _new_value(schema: Any, old: Any, pair: _Pair) -> Any:
-    """The pair's value in the reading that fits; a mapping without a ``kind`` keeps the section's."""
-    for reading in pair.readings:
-        kept = {}
-        if isinstance(reading, dict) and isinstance(old, dict) and not _starters(schema) & reading.keys():
-            kept = {key: old[key] for key in ("kind",) if key in old}
-        value = {**kept, **reading} if kept else reading
-        if _valid(schema, value)[0]:
-            return value
-    return pair.parsed
+    """The pair's value in the reading that fits, or in the likeliest, of which validation will say what is wrong."""
+    readings = [_with_kind(schema, old, reading) for reading in pair.readings]
+    fitting = (reading for reading in readings if _valid(schema, reading)[0])
+    return next(fitting, readings[0])
+
+
+def _with_kind(schema: Any, old: Any, value: Any) -> Any:
+    """A mapping without a ``kind`` keeps that of the section whose place it takes."""
+    if isinstance(value, dict) and isinstance(old, dict) and "kind" in old and not _starters(schema) & value.keys():
+        return {"kind": old["kind"], **value}
+    return value
