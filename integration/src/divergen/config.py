@@ -15,7 +15,8 @@ from divergen_paste.config import PasteConfig
 from divergen_records import Config, ConfigError
 from divergen_records.formats import writers
 from divergen_records.settings import Shorthand
-from divergen_train.training.config import TrainConfig, preset
+from divergen_train.training.config import TrainConfig
+from divergen_train.training.presets import preset
 from divergen_train.training.recipe import recipe
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 

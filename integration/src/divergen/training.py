@@ -61,7 +61,7 @@ def _train(pipeline: Pipeline, training: _Training) -> None:
     from divergen_evaluate import evaluate_lvis
     from divergen_train import fit, predict
     from divergen_train.bsgal.ledger import read_contributions
-    from divergen_train.detectors.truncate import truncate
+    from divergen_train.training.truncate import truncate
 
     from .feedback import write_feedback
 

@@ -17,9 +17,9 @@ from divergen_records.sample import Instance, Sample
 from divergen_train import fit, preset
 from divergen_train.bsgal import ContributionEstimator
 from divergen_train.bsgal.detection import Judged, _instance_losses, _subset
+from divergen_train.engine.step import BatchSlice, Engine, PlainStep
 from divergen_train.training.augment import Augmentation
 from divergen_train.training.data import to_tensors
-from divergen_train.training.step import Engine, Part, PlainStep
 
 TRAINING_LOSS = "directional, 0.9, training loss"
 """By the gradient that the step makes anyway, of all regions; the others by that of the objects' own losses."""
@@ -99,7 +99,7 @@ class Keep(PlainStep):
     def __init__(self, folder: Path, stages: Sequence[int]) -> None:
         self.folder, self.stages = folder, stages
 
-    def __call__(self, engine: Engine, parts: Sequence[Part]) -> Any:
+    def __call__(self, engine: Engine, parts: Sequence[BatchSlice]) -> Any:
         path = self.folder / "run" / "checkpoint.pt"
         done = torch.load(path, weights_only=True, mmap=True)["iteration"] if path.exists() else 0
         if done in self.stages and not stage_path(self.folder, done).exists():
@@ -120,12 +120,14 @@ class Watch(PlainStep):
         judgements: In the last of them.
     """
 
-    def __init__(self, stage: int, judged: list[Part], real: list[Part], steps: int, judgements: int) -> None:
+    def __init__(
+        self, stage: int, judged: list[BatchSlice], real: list[BatchSlice], steps: int, judgements: int
+    ) -> None:
         self.stage, self.judged, self.real, self.steps, self.judgements = stage, judged, real, steps, judgements
         self.taken, self.estimators = 0, {}
         self.table = Table([source.split("-")[0] for part in judged for source in pasted_sources(part)])
 
-    def __call__(self, engine: Engine, parts: Sequence[Part]) -> Any:
+    def __call__(self, engine: Engine, parts: Sequence[BatchSlice]) -> Any:
         logged = super().__call__(engine, parts)
         detector: Any = engine.detector
         if not self.estimators:
@@ -139,7 +141,7 @@ class Watch(PlainStep):
             raise Enough
         return logged
 
-    def _observe(self, detector: Any, parts: Sequence[Part]) -> None:
+    def _observe(self, detector: Any, parts: Sequence[BatchSlice]) -> None:
         """By the training loss' gradient, then by that of the objects' own losses, made once for all."""
         self.estimators[TRAINING_LOSS].observe_gradients()
         kept = [parameter.grad for parameter in detector.parameters()]
@@ -180,7 +182,7 @@ def stage_path(folder: Path, stage: int) -> Path:
     return folder / f"stage-{stage}.pt"
 
 
-def pasted_sources(part: Part) -> list[str]:
+def pasted_sources(part: BatchSlice) -> list[str]:
     return [source for target in part.targets for source in target["sources"] if source]
 
 
@@ -200,12 +202,12 @@ def minilvis(seed: int, stages: Sequence[int], folder: Path, images: int, steps:
     labels = {category.id: label for label, category in enumerate(train.categories, start=1)}
     frame = Augmentation(config.image_size, 0.0)
 
-    def parts(paste: Callable[[Sample], Sample], start: int, count: int) -> list[Part]:
+    def parts(paste: Callable[[Sample], Sample], start: int, count: int) -> list[BatchSlice]:
         found = []
         for first in range(start, start + count, 4):
             samples = [paste(load_sample(train, image, 999)) for image in train.images[first : first + 4]]
             items = [to_tensors(frame(sample, np.random.default_rng(0)), labels) for sample in samples]
-            found.append(Part([image for image, _ in items], [target for _, target in items], 0, 1.0))
+            found.append(BatchSlice([image for image, _ in items], [target for _, target in items], 0, 1.0))
         return found
 
     judged, real = parts(Paster(cut_out(val, 200), 4, seed), 0, images), parts(lambda sample: sample, images, 16)

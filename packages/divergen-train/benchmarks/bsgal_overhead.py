@@ -24,9 +24,10 @@ from divergen_records import Category
 from divergen_train import preset
 from divergen_train.bsgal.config import BsgalConfig, ThresholdConfig
 from divergen_train.bsgal.detection import BsgalStep
-from divergen_train.detectors.protocol import Target, build_detector
-from divergen_train.training.distributed import join_world
-from divergen_train.training.step import Engine, Part, PlainStep
+from divergen_train.detectors.build import build_detector
+from divergen_train.detectors.protocol import Target
+from divergen_train.engine.distributed import join_world
+from divergen_train.engine.step import BatchSlice, Engine, PlainStep
 
 MODES: dict[str, dict[str, Any]] = {
     "directional": {},
@@ -59,7 +60,7 @@ def make_step(settings: dict[str, Any] | None, objects: int, classes: int) -> tu
     config = preset("quickstart")
     categories = [Category(id=i + 1, name=f"c{i}") for i in range(classes)]
     scenes = [scene(config.image_size, objects, classes, pasted=i > 0) for i in range(config.batch_size)]
-    part = Part([image for image, _ in scenes], [target for _, target in scenes], 1, 1.0)
+    part = BatchSlice([image for image, _ in scenes], [target for _, target in scenes], 1, 1.0)
     with join_world("cpu") as world:
         engine = Engine(build_detector(config.detector, categories), config, world)
     engine.detector.train(True)

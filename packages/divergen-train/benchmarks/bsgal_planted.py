@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from _planted import ALL_REAL, VARIANTS, Table
 from _planted_minilvis import minilvis
 from divergen_train.bsgal import ContributionEstimator
-from divergen_train.bsgal.study import study_config
+from divergen_train.bsgal.study_config import study_config
 from divergen_train.bsgal.study_data import add_noise, classifier, load_data
 from torch import Tensor, nn
 

@@ -25,9 +25,9 @@ from divergen_records.coco import Annotation, Dataset, ImageInfo, read_dataset, 
 from divergen_records.images import encode_image
 from divergen_records.masks import encode_rle, mask_to_bbox
 from divergen_train import fit, preset, read_log
+from divergen_train.engine.step import BatchSlice, Engine, PlainStep
 from divergen_train.training.checkpoint import Checkpoint, load_checkpoint
 from divergen_train.training.config import TrainConfig, apply_overrides
-from divergen_train.training.step import Engine, Part, PlainStep
 
 SETTINGS = ["image_size=128", "warmup=5", "checkpoint_every=2", "log_every=1", "micro_batch=2", "ema_decay=0.9"]
 
@@ -38,7 +38,7 @@ class Doomed(PlainStep):
     def __init__(self, steps: int, seconds: float) -> None:
         self.steps, self.seconds = steps, seconds
 
-    def __call__(self, engine: Engine, parts: Sequence[Part]) -> Mapping[str, Any]:
+    def __call__(self, engine: Engine, parts: Sequence[BatchSlice]) -> Mapping[str, Any]:
         self.steps -= 1
         if not self.steps:
             threading.Timer(self.seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()

@@ -13,7 +13,7 @@ import click
 import torch
 from divergen_train import preset
 from divergen_train.detectors.protocol import Target
-from divergen_train.training.optim import make_optimizer
+from divergen_train.engine.optim import make_optimizer
 
 
 def scene(size: int, objects: int, classes: int) -> tuple[torch.Tensor, Target]:

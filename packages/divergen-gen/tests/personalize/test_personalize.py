@@ -16,9 +16,9 @@ import torch
 from divergen_gen import DiffusersGenerator
 from divergen_gen.diffusion.adapters import open_personal
 from divergen_gen.diffusion.model import Model
+from divergen_gen.diffusion.perfusion import Edit, EditedValue, LockedKey, cross_attentions, edit_attention
 from divergen_gen.diffusion.weights import fingerprint_file
 from divergen_gen.personalize.crops import read_crops
-from divergen_gen.personalize.perfusion import Edit, EditedValue, LockedKey, cross_attentions, edit_attention
 from divergen_gen.personalize.run import personalize
 from divergen_gen.personalize.training import Trainer, Training
 from safetensors.torch import load_file

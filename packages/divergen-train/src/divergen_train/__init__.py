@@ -16,13 +16,14 @@ if TYPE_CHECKING:
         SwinConfig,
         TorchvisionConfig,
     )
-    from .detectors.truncate import truncate_checkpoint
     from .errors import TrainingDiverged
-    from .training.config import TrainConfig, preset
+    from .training.config import TrainConfig
     from .training.fit import FitResult, fit
     from .training.inference import predict
     from .training.log import read_log
+    from .training.presets import preset
     from .training.recipe import Recipe, load_recipe, recipe_names
+    from .training.truncate import truncate_checkpoint
 
 __all__ = [
     "CenterNet2Config",
@@ -71,11 +72,11 @@ _MODULES = {
     "load_recipe": "training.recipe",
     "object_logits": "analysis.energy",
     "predict": "training.inference",
-    "preset": "training.config",
+    "preset": "training.presets",
     "read_log": "training.log",
     "recipe_names": "training.recipe",
     "train_val_gap": "analysis.gap",
-    "truncate_checkpoint": "detectors.truncate",
+    "truncate_checkpoint": "training.truncate",
 }
 """Each name is imported when it is asked for: torch takes seconds."""
 

@@ -58,7 +58,8 @@ def fit(
     divergen-train fit train.json --out run iterations=2000 detector.fpn_channels=128
     torchrun --nproc-per-node=8 -m divergen_train fit train.json --out run micro_batch=2 precision=bfloat16
     """
-    from .training.config import apply_overrides, preset
+    from .training.config import apply_overrides
+    from .training.presets import preset
 
     config = apply_overrides(preset(preset_name), settings)
     from divergen_records.coco import read_dataset

@@ -66,7 +66,7 @@ def test_object_logits__limit_and_missing_method(shapes: Dataset) -> None:
 
 def test_box_logits__are_what_the_detector_scores_with(shapes: Dataset, tiny: TrainConfig) -> None:
     """A detection's score comes from the logits of its proposal; of all proposals one must be near."""
-    from divergen_train.detectors.protocol import build_detector
+    from divergen_train.detectors.build import build_detector
 
     detector: Any = build_detector(tiny.detector, shapes.categories)
     detector.train(False)

@@ -19,10 +19,11 @@ from divergen_train import TrainConfig, fit, read_log
 from divergen_train.bsgal.config import BsgalConfig, ThresholdConfig
 from divergen_train.bsgal.detection import IGNORED, BsgalStep, PasteInSome
 from divergen_train.bsgal.ledger import Ledger, read_contributions
-from divergen_train.detectors.protocol import Target, build_detector
+from divergen_train.detectors.build import build_detector
+from divergen_train.detectors.protocol import Target
+from divergen_train.engine.distributed import join_world
+from divergen_train.engine.step import BatchSlice, Engine, PlainStep
 from divergen_train.training.checkpoint import load_checkpoint
-from divergen_train.training.distributed import join_world
-from divergen_train.training.step import Engine, Part, PlainStep
 from torch import Tensor
 
 
@@ -200,8 +201,10 @@ def test_step__accepting_everything_is_the_plain_gradient_in_two_pieces(
     """Real and pasted images apart, each as its own part; what judges on the features does not make them again."""
     gradients = []
     items = [make_target(3, 1), make_target(3, 2, ("a", None, "b"))]
-    together = [Part([image for image, _ in items], [target for _, target in items], 7, 1.0)]
-    apart = [Part([image], [target], 7, 0.5) for image, target in items] if not settings["real_images"] else together
+    together = [BatchSlice([image for image, _ in items], [target for _, target in items], 7, 1.0)]
+    apart = (
+        [BatchSlice([image], [target], 7, 0.5) for image, target in items] if not settings["real_images"] else together
+    )
     for kind in ("plain", "selective"):
         with join_world("cpu") as world:
             torch.manual_seed(0)
@@ -233,7 +236,7 @@ def test_step__the_measure_is_the_gradient_of_the_real_objects_own_losses(
         engine = Engine(build_detector(tiny.detector, shapes.categories), tiny, world)
         engine.detector.train(True)
         step = BsgalStep(BsgalConfig(mode=mode, real_images=real_images), shapes.categories)
-        step(engine, [Part([image], [target], 7, 1 / 3) for image, target in items])
+        step(engine, [BatchSlice([image], [target], 7, 1 / 3) for image, target in items])
     detector: Any = engine.detector
     found = step.state_dict()["estimator"]["cache"]
     named = {name: value for name, value in detector.named_parameters() if name in found}
@@ -248,9 +251,9 @@ def test_step__the_measure_is_the_gradient_of_the_real_objects_own_losses(
 
 
 def test_step__real_images_are_kept_and_measured_from_time_to_time(shapes: Dataset, tiny: TrainConfig) -> None:
-    def real(seed: int) -> Part:
+    def real(seed: int) -> BatchSlice:
         items = [make_target(2, seed), make_target(2, 100 + seed, ("a", "b"))]
-        return Part([image for image, _ in items], [target for _, target in items], seed, 1.0)
+        return BatchSlice([image for image, _ in items], [target for _, target in items], seed, 1.0)
 
     with join_world("cpu") as world:
         torch.manual_seed(0)
@@ -277,8 +280,8 @@ def test_step__slices_are_judged_as_the_whole(
 ) -> None:
     """The features of the last slice are those that it learns from, the others' are made for the judgement."""
     items = [make_target(3, 1), make_target(3, 2, ("a", None, "b")), make_target(2, 3, ("c", "d"))]
-    apart = [Part([image], [target], 7, 1 / 3) for image, target in items]
-    together = Part([image for image, _ in items], [target for _, target in items], 7, 1.0)
+    apart = [BatchSlice([image], [target], 7, 1 / 3) for image, target in items]
+    together = BatchSlice([image for image, _ in items], [target for _, target in items], 7, 1.0)
     means = []
     for parts in (apart, [together]):
         with join_world("cpu") as world:

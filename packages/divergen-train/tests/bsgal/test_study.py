@@ -9,7 +9,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 from divergen_records.errors import ConfigError, DatasetError
-from divergen_train.bsgal.study import NoiseSplit, StudyReport, run_study, study_config
+from divergen_train.bsgal.study import NoiseSplit, StudyReport, run_study
+from divergen_train.bsgal.study_config import study_config
 from divergen_train.bsgal.study_data import add_noise, load_data
 from divergen_train.cli import main
 

@@ -9,9 +9,10 @@ from divergen_records import Category
 from divergen_train import TorchvisionConfig, TrainConfig
 from divergen_train.bsgal.config import BsgalConfig, ThresholdConfig
 from divergen_train.bsgal.detection import BsgalStep
-from divergen_train.detectors.protocol import Target, build_detector
-from divergen_train.training.distributed import join_world
-from divergen_train.training.step import Engine, Part
+from divergen_train.detectors.build import build_detector
+from divergen_train.detectors.protocol import Target
+from divergen_train.engine.distributed import join_world
+from divergen_train.engine.step import BatchSlice, Engine
 
 DETECTOR = TorchvisionConfig(
     frozen_stages=5,
@@ -26,7 +27,7 @@ DETECTOR = TorchvisionConfig(
 )
 
 
-def make_part(iteration: int, number: int) -> Part:
+def make_part(iteration: int, number: int) -> BatchSlice:
     """An image of its own; pasted instances are in the second one."""
     rng = torch.Generator().manual_seed(10 * iteration + number)
     corners = torch.randint(0, 40, (3, 2), generator=rng).float()
@@ -38,7 +39,7 @@ def make_part(iteration: int, number: int) -> Part:
     sources = (None, "a", f"b{iteration}") if (number + iteration) % 2 else (None, None, None)
     target = Target(boxes=boxes, labels=labels, masks=masks, image_id=number, sources=sources)
     image = torch.randint(0, 256, (3, 64, 64), generator=rng, dtype=torch.uint8)
-    return Part([image], [target], 10 * iteration + number, 0.5)
+    return BatchSlice([image], [target], 10 * iteration + number, 0.5)
 
 
 def train(rank: int, count: int, out: str, real_images: int) -> None:

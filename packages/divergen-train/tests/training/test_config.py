@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 from divergen_records.errors import ConfigError
-from divergen_train.training.config import TrainConfig, apply_overrides, preset, preset_names
+from divergen_train.training.config import TrainConfig, apply_overrides
+from divergen_train.training.presets import preset, preset_names
 
 
 @pytest.mark.parametrize("name", preset_names())

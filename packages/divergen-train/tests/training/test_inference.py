@@ -14,8 +14,9 @@ from divergen_records.errors import ConfigError, DatasetError, WeightsError
 from divergen_records.masks import decode_rle
 from divergen_train import TrainConfig, predict
 from divergen_train.cli import main
+from divergen_train.detectors.build import build_detector
 from divergen_train.detectors.config import TorchvisionConfig
-from divergen_train.detectors.protocol import Detections, build_detector
+from divergen_train.detectors.protocol import Detections
 from divergen_train.training.checkpoint import Checkpoint, save_checkpoint
 from divergen_train.training.inference import paste_mask
 

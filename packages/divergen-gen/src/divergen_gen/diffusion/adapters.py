@@ -101,7 +101,7 @@ def identify_lora(lora: Lora) -> tuple[str, str | None, float]:
 
 def _open(path: Path) -> CategoryWeights:
     if path.is_file() and read_header(path).get("__metadata__", {}).get("divergen_method") == "perfusion":
-        from ..personalize.perfusion import Perfusion
+        from .perfusion import Perfusion
 
         weights: CategoryWeights = Perfusion.load(path)
         return weights

@@ -8,41 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from divergen_records import ConfigError, WeightsError, require_extra
+from divergen_records import ConfigError, WeightsError
 
+from .environment import import_diffusers
 from .model import Model
 from .weights import check_folder, model_folder
 
-__all__ = ["Half", "choose_device", "denoiser_name", "import_diffusers", "load_pipeline", "quiet", "reads_prompt_apart"]
+__all__ = ["Half", "denoiser_name", "load_pipeline", "quiet", "reads_prompt_apart"]
 
 Half = Literal["text", "picture"]
 
 TEXT_PARTS = ("text_encoder", "tokenizer")
-
-
-def choose_device(device: str = "auto") -> Any:
-    """A torch device; ``"auto"`` is this process's GPU (``LOCAL_RANK`` of torchrun), else the CPU."""
-    import os
-
-    with require_extra("divergen-gen", "diffusers"):
-        import torch
-    if device != "auto":
-        try:
-            return torch.device(device)
-        except RuntimeError as error:
-            raise ConfigError(f"device {device!r}: {error}") from error
-    if not torch.cuda.is_available():
-        return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
-
-
-def import_diffusers() -> Any:
-    """The module diffusers; its deprecation warnings are about code that is not ours."""
-    with require_extra("divergen-gen", "diffusers"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import diffusers
-        import diffusers.pipelines.pipeline_utils  # noqa: F401 (an attribute only once it is imported)
-    return diffusers
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from divergen_records import InstanceRecord
 
 from .adapters import CategoryWeights
 from .clock import DeviceClock
-from .loading import choose_device
+from .environment import choose_device
 from .reader import PromptReader
 from .stream import Drawn, PictureStream, Task, is_out_of_memory
 from .text import Truncation

@@ -50,7 +50,7 @@ def model_folder(model: Model) -> Path:
     """
     folder = local_folder(model.model)
     if folder is None:
-        from .loading import import_diffusers
+        from .environment import import_diffusers
 
         with hub_errors(model.model):
             folder = Path(

@@ -10,7 +10,7 @@ from pathlib import Path
 from divergen_records import Category, ConfigError, Progress, derive_seed
 from divergen_records.coco import Dataset
 
-from ..diffusion.loading import choose_device
+from ..diffusion.environment import choose_device
 from ..diffusion.model import Model
 from .crops import read_crops, select_categories
 from .training import TEMPLATES, Trainer, Training

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from ..diffusion.loading import load_pipeline, quiet
 from ..diffusion.model import Model
-from .crops import Crops
-from .perfusion import (
+from ..diffusion.perfusion import (
     BETA_TRAIN,
     TAU_TRAIN,
     Edit,
@@ -24,6 +23,7 @@ from .perfusion import (
     replaced_words,
     word_positions,
 )
+from .crops import Crops
 
 __all__ = ["TEMPLATES", "LoraWeights", "Trainer", "Training"]
 
@@ -76,7 +76,7 @@ class LoraWeights:
 
     def save(self, path: Any) -> None:
         """Write a safetensors file, whole or not at all."""
-        from .perfusion import write_weights
+        from ..diffusion.perfusion import write_weights
 
         write_weights(path, self.tensors, category=self.category, label=self.label, method="lora")
 

@@ -15,7 +15,7 @@ from divergen_records.sample import Sample
 from torch import Tensor, nn
 
 from ..detectors.protocol import Target
-from ..training.step import Engine, Part
+from ..engine.step import BatchSlice, Engine
 from .config import BsgalConfig
 from .distributed import from_all_ranks
 from .estimator import ContributionEstimator
@@ -99,7 +99,7 @@ class BsgalStep:
         self._bank: list[tuple[Tensor, Target]] = []
         self._measured: int | None = None  # the call that took the bank's gradient
 
-    def __call__(self, engine: Engine, parts: Sequence[Part]) -> Mapping[str, Tensor | float]:
+    def __call__(self, engine: Engine, parts: Sequence[BatchSlice]) -> Mapping[str, Tensor | float]:
         """See `TrainStep`."""
         estimator = self._prepared(engine)
         due = self.calls % self.config.every == 0
@@ -146,9 +146,9 @@ class BsgalStep:
         self._measured = state["measured"]
         self._resumed = state.get("estimator")
 
-    def write(self, path: Path) -> None:
+    def write(self, folder: Path) -> None:
         """Write ``contributions.jsonl``; see `Ledger.write`."""
-        self.ledger.write(path)
+        self.ledger.write(folder / "contributions.jsonl")
 
     def _prepared(self, engine: Engine) -> ContributionEstimator:
         if self._estimator is not None:
@@ -178,7 +178,9 @@ class BsgalStep:
             self._estimator.load_state_dict(self._resumed)
         return self._estimator
 
-    def _measure(self, engine: Engine, estimator: ContributionEstimator, parts: Sequence[Part], *, due: bool) -> None:
+    def _measure(
+        self, engine: Engine, estimator: ContributionEstimator, parts: Sequence[BatchSlice], *, due: bool
+    ) -> None:
         """Keep the images without pasted instances, and from time to time take their gradient at these weights."""
         wanted = -(-self.config.real_images // engine.world.size)
         for part in parts:
@@ -192,11 +194,15 @@ class BsgalStep:
         if all(from_all_ranks(len(self._bank) == wanted)[0]):
             size = max(len(part.images) for part in parts)
             chunks = [self._bank[start : start + size] for start in range(0, wanted, size)]
-            kept = [Part([image for image, _ in chunk], [target for _, target in chunk], 0, 1.0) for chunk in chunks]
+            kept = [
+                BatchSlice([image for image, _ in chunk], [target for _, target in chunk], 0, 1.0) for chunk in chunks
+            ]
             estimator.observe(*(self._judged(engine, part, _all(part)) for part in kept))
             self._measured = self.calls
 
-    def _learn_real(self, engine: Engine, estimator: ContributionEstimator, parts: Sequence[Part]) -> dict[str, Any]:
+    def _learn_real(
+        self, engine: Engine, estimator: ContributionEstimator, parts: Sequence[BatchSlice]
+    ) -> dict[str, Any]:
         """Gradients of the images without pasted instances, and by their objects' own losses the measure.
 
         The gradient of the training loss itself, which would cost nothing, is that of the background mostly: most
@@ -217,12 +223,12 @@ class BsgalStep:
         _add(logged, engine.backward(engine.losses(parts[-1], kept), parts[-1].share))
         return logged
 
-    def _remember(self, parts: Sequence[Part]) -> list[list[bool]]:
+    def _remember(self, parts: Sequence[BatchSlice]) -> list[list[bool]]:
         """For each part, for each pasted instance in it: was it learned from the last time that it was judged?"""
         return [[self.ledger.remembered(source) for source, _ in _sources(part)] for part in parts]
 
     def _judge(
-        self, engine: Engine, estimator: ContributionEstimator, parts: Sequence[Part], kept: Any
+        self, engine: Engine, estimator: ContributionEstimator, parts: Sequence[BatchSlice], kept: Any
     ) -> list[list[bool]]:
         """For each part, for each pasted instance in it: is it learned from? ``kept``: features of the last part."""
         flat = []
@@ -240,7 +246,9 @@ class BsgalStep:
         verdicts = iter(accepted)
         return [[next(verdicts) for _ in _sources(part)] for part in parts]
 
-    def _judged(self, engine: Engine, part: Part, which: Sequence[Sequence[bool]], features: Any = None) -> Judged:
+    def _judged(
+        self, engine: Engine, part: BatchSlice, which: Sequence[Sequence[bool]], features: Any = None
+    ) -> Judged:
         images, targets = engine.moved(part)
         chosen = [_subset(target, keep, engine.world.device) for target, keep in zip(targets, which, strict=True)]
         if features is None and self._on_features:
@@ -269,19 +277,19 @@ def _instance_losses(model: Any, batch: Judged) -> Tensor:
     return losses
 
 
-def _all(part: Part) -> list[list[bool]]:
+def _all(part: BatchSlice) -> list[list[bool]]:
     return [[True] * len(target["labels"]) for target in part.targets]
 
 
-def _pasted(part: Part) -> list[list[bool]]:
+def _pasted(part: BatchSlice) -> list[list[bool]]:
     return [[source is not None for source in target["sources"]] for target in part.targets]
 
 
-def _generated(part: Part) -> bool:
+def _generated(part: BatchSlice) -> bool:
     return any(any(found) for found in _pasted(part))
 
 
-def _sources(part: Part) -> list[tuple[str, int]]:
+def _sources(part: BatchSlice) -> list[tuple[str, int]]:
     """Source and label of the pasted instances of all images."""
     return [
         (source, int(label))
@@ -291,7 +299,7 @@ def _sources(part: Part) -> list[tuple[str, int]]:
     ]
 
 
-def _divide(part: Part) -> list[Part]:
+def _divide(part: BatchSlice) -> list[BatchSlice]:
     """The images without pasted instances, and those with."""
     found = [any(flags) for flags in _pasted(part)]
     parts = []
@@ -299,11 +307,11 @@ def _divide(part: Part) -> list[Part]:
         index = [i for i, has in enumerate(found) if has is wanted]
         if index:
             images, targets = [part.images[i] for i in index], [part.targets[i] for i in index]
-            parts.append(Part(images, targets, part.seed, part.share * len(index) / len(found)))
+            parts.append(BatchSlice(images, targets, part.seed, part.share * len(index) / len(found)))
     return parts
 
 
-def _without(part: Part, accepted: Sequence[bool]) -> Part:
+def _without(part: BatchSlice, accepted: Sequence[bool]) -> BatchSlice:
     """The part with its rejected instances ignored."""
     verdicts = iter(accepted)
     targets = []
@@ -326,7 +334,7 @@ def _subset(target: Target, chosen: Sequence[bool], device: torch.device) -> Tar
     )
 
 
-def _by_image(scores: Sequence[float], parts: Sequence[Part]) -> list[float]:
+def _by_image(scores: Sequence[float], parts: Sequence[BatchSlice]) -> list[float]:
     """Every score replaced by the mean of its image."""
     left, found = list(scores), []
     for part in parts:

@@ -2,54 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from divergen_records import Config, Progress, derive_seed
-from divergen_records.errors import ConfigError
-from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from .estimator import ContributionEstimator
+from .study_config import StudyConfig
 from .study_data import StudyData, add_noise, classifier, load_data
 
-__all__ = ["NoiseSplit", "StudyConfig", "StudyReport", "run_study", "study_config"]
-
-
-class StudyConfig(Config):
-    """A study: a classifier, its schedule, and the noise.
-
-    Attributes:
-        dataset: ``digits`` comes with scikit-learn; ``cifar10`` is the paper's.
-        noise: Standard deviations in grey levels of 256. Digits have 17 levels, so 40 is 40/255 of their range.
-        epochs: Passes over the training images.
-        batch_size: Images per step.
-        lr: Peak learning rate of SGD; a cosine brings it to 0.
-        momentum: Of SGD.
-        weight_decay: Of SGD.
-        samples: Training images judged, the first ones; all by default.
-        normalize: What contributions are divided by: nothing, or the norm of v and each image's own loss.
-        seed: Decides split, order, weights and noise.
-        device: Where to compute.
-    """
-
-    dataset: Literal["digits", "cifar10"]
-    noise: tuple[float, ...] = (0, 40, 100, 200)
-    epochs: PositiveInt
-    batch_size: PositiveInt
-    lr: PositiveFloat
-    momentum: float = Field(ge=0, lt=1)
-    weight_decay: float = Field(ge=0)
-    samples: PositiveInt | None = None
-    normalize: Literal["none", "direction", "loss"] = "loss"
-    seed: int = 0
-    device: str = "cpu"
+__all__ = ["NoiseSplit", "StudyReport", "run_study"]
 
 
 class NoiseSplit(Config):
@@ -100,17 +66,6 @@ class StudyReport(Config):
         ]
         verdict = "falls with the noise" if self.falls else "does NOT fall with the noise"
         return "\n".join([*lines, f"held-out accuracy {self.test_accuracy:.1%}; the mean contribution {verdict}"])
-
-
-def study_config(name: str, **changes: Any) -> StudyConfig:
-    """A shipped study, ``"digits"`` or ``"cifar10"``, with changes."""
-    folder = files(__package__).joinpath("studies")
-    names = sorted(entry.name.removesuffix(".json") for entry in folder.iterdir())
-    if name not in names:
-        raise ConfigError(f"study {name!r}: unknown; there are {', '.join(names)}")
-    return StudyConfig.model_validate(
-        {**json.loads(folder.joinpath(f"{name}.json").read_text(encoding="utf-8")), **changes}
-    )
 
 
 def run_study(config: StudyConfig, *, data: Path | None = None) -> StudyReport:

@@ -10,7 +10,7 @@ from divergen_records.errors import ConfigError, DatasetError, require_extra
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from .study import StudyConfig
+    from .study_config import StudyConfig
 
 __all__ = ["StudyData", "add_noise", "classifier", "load_data"]
 

@@ -41,7 +41,8 @@ def bsgal_study(
     divergen-train bsgal-study --out study
     divergen-train bsgal-study --out study --study cifar10 --data FOLDER --device cuda
     """
-    from ..bsgal.study import run_study, study_config
+    from ..bsgal.study import run_study
+    from ..bsgal.study_config import study_config
     from ..bsgal.study_plot import draw_study
 
     if (out / "study.json").exists() and not overwrite:

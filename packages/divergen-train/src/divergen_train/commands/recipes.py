@@ -46,7 +46,7 @@ def truncate(checkpoint: Path, categories: Path, out: Path, overwrite: bool) -> 
     divergen-train truncate run/checkpoint.pt --categories lvis_v1_val.json --out base.pt
     """
     refuse_existing(out, overwrite)
-    from ..detectors.truncate import truncate as cut
+    from ..training.truncate import truncate as cut
 
     result = cut(checkpoint, categories, out)
     echo(f"{out}: {len(result.categories)} categories")

@@ -128,9 +128,9 @@ class TorchvisionConfig(_Classifier):
             image_counts: Training images that show each category, in the order of the labels; a federated loss draws
                 negative categories by them.
         """
-        from .torchvision import build_detector
+        from .torchvision import build_mask_rcnn
 
-        return build_detector(self, num_classes, image_counts)
+        return build_mask_rcnn(self, num_classes, image_counts)
 
     def untrained(self) -> Self:
         """The same detector with nothing loaded into it."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -16,16 +16,16 @@ from .roi_heads import AgnosticRoIHeads
 
 if TYPE_CHECKING:
     from .protocol import Target
-    from .torchvision import TorchvisionDetector
 
 __all__ = ["IgnoringRPN", "instance_losses"]
 
 
 def instance_losses(
-    detector: TorchvisionDetector,
+    heads: AgnosticRoIHeads,
     features: dict[str, Tensor],
     sizes: list[tuple[int, int]],
     targets: Sequence[Target],
+    weights: Mapping[str, float],
 ) -> Tensor:
     """Classification, box and mask loss of each object, (N,) over all images in order.
 
@@ -33,12 +33,12 @@ def instance_losses(
     count: which of them a step draws depends on the other objects.
 
     Args:
-        detector: Its heads.
+        heads: Of the detector.
         features: The pyramid.
         sizes: (height, width) of each image.
         targets: The objects.
+        weights: Factor of each loss by name; 1 where absent.
     """
-    weights, heads = detector.loss_weights, cast(AgnosticRoIHeads, detector.roi_heads)
     boxes, labels = [target["boxes"] for target in targets], torch.cat([target["labels"] for target in targets])
     if not len(labels):
         return next(iter(features.values())).new_zeros(0)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, runtime_checkable
 
 if TYPE_CHECKING:
-    from divergen_records import Category
     from torch import Tensor
 
-    from ..training.config import DetectorConfig
 
-__all__ = ["ClassRows", "Detections", "Detector", "Target", "build_detector"]
+__all__ = ["PADDING", "ClassRows", "Detections", "Detector", "Target"]
+
+PADDING = 127
+"""Grey level around an image that does not fill its frame; next to zero after normalisation."""
 
 
 class Target(TypedDict):
@@ -112,17 +113,3 @@ class Detector(Protocol):
 
     def load_state_dict(self, state_dict: Any) -> Any:
         """Load weights and buffers, strictly."""
-
-
-def build_detector(config: DetectorConfig, categories: Sequence[Category], *, pretrained: bool = True) -> Detector:
-    """The detector for a data set's categories, which also tell it how many images show each of them.
-
-    Args:
-        config: The detector.
-        categories: In the order of the labels.
-        pretrained: Load the backbone's ImageNet weights. A checkpoint brings all weights itself, and is read on
-            machines that do not have those.
-    """
-    if not pretrained and hasattr(config, "untrained"):
-        config = config.untrained()
-    return config.build(len(categories), [category.image_count or 0 for category in categories])

@@ -13,15 +13,14 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import MultiScaleRoIAlign
 
-from ..training.augment import PADDING
 from .backbone import BackboneFPN
 from .classifiers import SoftmaxClassifier, classifier
 from .config import TorchvisionConfig
 from .instance_losses import IgnoringRPN, instance_losses
-from .protocol import ClassRows, Target
+from .protocol import PADDING, ClassRows, Target
 from .roi_heads import AgnosticRoIHeads, BoxPredictor, mask_head
 
-__all__ = ["TorchvisionDetector", "build_detector"]
+__all__ = ["TorchvisionDetector", "build_mask_rcnn"]
 
 
 class TorchvisionDetector(nn.Module):
@@ -69,7 +68,9 @@ class TorchvisionDetector(nn.Module):
         self, encoded: tuple[Tensor, dict[str, Tensor], list[tuple[int, int]]], targets: Sequence[Target]
     ) -> Tensor:
         """(N,), the loss of each object with its own box as the region; see `.instance_losses`."""
-        return instance_losses(self, encoded[1], encoded[2], targets)
+        return instance_losses(
+            cast(AgnosticRoIHeads, self.roi_heads), encoded[1], encoded[2], targets, self.loss_weights
+        )
 
     def box_logits(self, images: Sequence[Tensor], boxes: Sequence[Tensor]) -> list[Tensor]:
         """Logits of the categories for given boxes: for each image (N, C) from its boxes (N, 4), XYXY, pixels."""
@@ -101,7 +102,7 @@ def pad_images(images: Sequence[Tensor], multiple: int) -> tuple[Tensor, list[tu
     return batch, sizes
 
 
-def build_detector(
+def build_mask_rcnn(
     config: TorchvisionConfig, num_classes: int, image_counts: Sequence[int] | None = None
 ) -> TorchvisionDetector:
     """The detector that a config describes.

@@ -10,10 +10,9 @@ import numpy as np
 from divergen_records.sample import Instance, Sample
 from numpy.typing import NDArray
 
-__all__ = ["PADDING", "Augmentation", "resize_longest"]
+from ..detectors.protocol import PADDING
 
-PADDING = 127
-"""Grey level around an image that does not fill its frame; next to zero after normalisation."""
+__all__ = ["Augmentation", "resize_longest"]
 
 
 @dataclass(frozen=True)

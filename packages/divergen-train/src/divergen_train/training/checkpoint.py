@@ -13,7 +13,8 @@ from divergen_records import Category
 from divergen_records.errors import ConfigError, DatasetError, WeightsError
 from pydantic import ValidationError
 
-from ..detectors.protocol import Detector, build_detector
+from ..detectors.build import build_detector
+from ..detectors.protocol import Detector
 from ..detectors.weights import read_tensors
 from .config import TrainConfig
 

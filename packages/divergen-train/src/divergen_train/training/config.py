@@ -4,42 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any, Literal, Self
 
-from divergen_records import Config
 from divergen_records.errors import ConfigError
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from ..bsgal.config import BsgalConfig
 from ..detectors.config import DetectorConfig, TorchvisionConfig
+from ..engine.config import EngineConfig
 from .loggers import LoggerConfig
 
-__all__ = ["DetectorConfig", "TorchvisionConfig", "TrainConfig", "apply_overrides", "preset", "preset_names"]
+__all__ = ["DetectorConfig", "TorchvisionConfig", "TrainConfig", "apply_overrides"]
 
 
-class TrainConfig(Config):
-    """A training run.
+class TrainConfig(EngineConfig):
+    """A training run; schedule, optimiser and precision are `EngineConfig`'s.
 
     Attributes:
         detector: The detector.
         image_size: Side of the square that training images are resized into, pixels.
-        iterations: Optimiser steps.
         batch_size: Images per step, over all processes.
         micro_batch: Images that go through the detector at once; a step's gradient is the mean over so many slices as
             its batch has, whatever the number of processes. The whole of a process's share by default; lower it where
             the memory is small.
-        precision: Of the forward pass: ``bfloat16`` or ``float16`` (with a loss scaler) by autocast; weights are
-            float32 always.
-        lr: Peak learning rate of AdamW.
-        backbone_lr: Factor on ``lr`` for the pre-trained backbone.
-        weight_decay: Of AdamW, for weights of two or more dimensions.
-        warmup: Steps of linear warm-up.
-        final_lr: Share of ``lr`` at the end of the cosine.
-        clip_norm: Largest norm of the gradient as a whole; None leaves it.
-        clip_value: Largest size of each number of the gradient, before ``clip_norm``; detectron2's ``CLIP_TYPE value``,
-            by which the papers train; None leaves them.
-        ema_decay: Decay of the weights' moving average, which is what predicts; 0 switches it off.
         repeat_threshold: Repeat-factor sampling of LVIS (section 4.3): a category in a share f of the images has factor
             max(1, sqrt(threshold / f)), an image the largest factor of its categories. 0 switches it off.
         repeat_min_images: Raises the threshold so that every category in fewer images than this is repeated. LVIS's
@@ -60,18 +47,8 @@ class TrainConfig(Config):
 
     detector: DetectorConfig = TorchvisionConfig()
     image_size: int = Field(default=512, ge=64, multiple_of=32)
-    iterations: PositiveInt = 10_000
     batch_size: PositiveInt = 8
     micro_batch: PositiveInt | None = None
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    lr: PositiveFloat = 5e-4
-    backbone_lr: float = Field(default=0.5, ge=0)
-    weight_decay: float = Field(default=0.05, ge=0)
-    warmup: int = Field(default=200, ge=0)
-    final_lr: float = Field(default=0.01, ge=0, le=1)
-    clip_norm: PositiveFloat | None = 5.0
-    clip_value: PositiveFloat | None = None
-    ema_decay: float = Field(default=0.999, ge=0, lt=1)
     repeat_threshold: float = Field(default=0.001, ge=0)
     repeat_min_images: int = Field(default=0, ge=0)
     flip: float = Field(default=0.5, ge=0, le=1)
@@ -90,36 +67,9 @@ class TrainConfig(Config):
     def _check(self) -> Self:
         if self.scale[0] > self.scale[1]:
             raise ValueError(f"scale={self.scale}: the smallest comes first")
-        if self.warmup >= self.iterations:
-            raise ValueError(f"warmup={self.warmup} must be below iterations={self.iterations}")
         if self.micro_batch and self.batch_size % self.micro_batch:
             raise ValueError(f"batch_size={self.batch_size} is not a multiple of micro_batch={self.micro_batch}")
         return self
-
-
-def preset_names() -> list[str]:
-    """Names of the shipped presets."""
-    return sorted(entry.name.removesuffix(".json") for entry in files(__package__).joinpath("presets").iterdir())
-
-
-def preset(name: str) -> TrainConfig:
-    """A shipped preset, for example ``"quickstart"``, or the training of a recipe, by its name or from its file.
-
-    Raises:
-        ConfigError: If the name is unknown, or the file is no recipe.
-    """
-    if name not in preset_names():
-        from .recipe import find_recipe, recipe_names
-
-        if (found := find_recipe(name)) is not None:
-            return found.train
-        raise ConfigError(
-            f"preset {name!r}: unknown; there are {', '.join(preset_names())}, and the recipes "
-            f"{', '.join(recipe_names())}"
-        )
-    return TrainConfig.model_validate_json(
-        files(__package__).joinpath("presets", f"{name}.json").read_text(encoding="utf-8")
-    )
 
 
 def apply_overrides(config: TrainConfig, overrides: Sequence[str]) -> TrainConfig:

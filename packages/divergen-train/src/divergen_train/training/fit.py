@@ -22,19 +22,20 @@ from torch.utils.data import DataLoader
 
 from ..bsgal.config import BsgalConfig
 from ..bsgal.detection import BsgalStep, PasteInSome
-from ..detectors.protocol import Target, build_detector
+from ..detectors.build import build_detector
+from ..detectors.protocol import Target
+from ..engine.distributed import World, join_world
+from ..engine.optim import learning_rate
+from ..engine.step import BatchSlice, Engine, PlainStep, TrainStep
 from ..errors import TrainingDiverged
 from .augment import Augmentation
 from .checkpoint import Checkpoint, check_categories, check_resume, load_checkpoint, save_checkpoint
 from .config import TrainConfig
 from .data import TrainImages, loader
-from .distributed import World, join_world
 from .inference import predict
 from .log import TrainLog, read_log
 from .loggers import Logger
-from .optim import learning_rate
 from .sampling import BatchSampler, repeat_factors
-from .step import Engine, Part, PlainStep, TrainStep
 
 __all__ = ["FitResult", "fit"]
 
@@ -207,14 +208,14 @@ class _Run:
         self.engine.update(self.iteration)
         return numbers
 
-    def _parts(self, images: Sequence[Tensor], targets: Sequence[Target]) -> list[Part]:
+    def _parts(self, images: Sequence[Tensor], targets: Sequence[Target]) -> list[BatchSlice]:
         """This process's part of the batch in slices; what is sampled in a slice depends on nothing but its number."""
         size, parts = self.micro_batch, []
         for start in range(0, len(images), size):
             number = (self.world.rank * len(images) + start) // size
             seed = derive_seed(self.seed, "step", self.iteration, *([number] if number else []))
             stop = start + size
-            parts.append(Part(images[start:stop], targets[start:stop], seed, size / self.config.batch_size))
+            parts.append(BatchSlice(images[start:stop], targets[start:stop], seed, size / self.config.batch_size))
         return parts
 
     def _stop(self, images: Sequence[Tensor], targets: Sequence[Target], losses: dict[str, float]) -> None:
@@ -249,8 +250,7 @@ class _Run:
             step_state=self.step.state_dict(),
         )
         save_checkpoint(self.checkpoint_path, checkpoint)
-        if isinstance(self.step, BsgalStep):
-            self.step.write(self.out / "contributions.jsonl")
+        self.step.write(self.out)
 
     def evaluate(self) -> Metrics:
         """LVIS metrics of the averaged weights on the validation data, also written to the log."""

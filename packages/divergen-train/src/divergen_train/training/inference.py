@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..detectors.protocol import Detections, Detector
+from ..engine.distributed import pick_device
 from .augment import resize_longest
 from .checkpoint import Checkpoint, check_categories, load_checkpoint, load_detector
-from .distributed import pick_device
 
 __all__ = ["open_detector", "paste_mask", "predict", "resized_tensors"]
 

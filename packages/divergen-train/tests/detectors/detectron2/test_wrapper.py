@@ -9,10 +9,11 @@ from divergen_records import Category
 from divergen_records.coco import Dataset
 from divergen_records.errors import ConfigError, MissingExtra
 from divergen_train import TrainConfig, fit, predict
+from divergen_train.detectors.build import build_detector
 from divergen_train.detectors.config import CenterNet2Config, Detectron2MaskRCNNConfig, ResNet50Config
-from divergen_train.detectors.protocol import Target, build_detector
-from divergen_train.detectors.truncate import truncate_checkpoint
+from divergen_train.detectors.protocol import Target
 from divergen_train.training.checkpoint import Checkpoint, load_checkpoint, load_detector
+from divergen_train.training.truncate import truncate_checkpoint
 
 CATEGORIES = tuple(Category(id=i, name=f"c{i}", image_count=i) for i in range(1, 8))
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from ..detectors.protocol import Detector
-from .config import TrainConfig
+from .config import EngineConfig
 
 __all__ = ["MovingAverage", "clip_gradients", "learning_rate", "make_optimizer"]
 
 
-def learning_rate(config: TrainConfig, iteration: int) -> float:
+def learning_rate(config: EngineConfig, iteration: int) -> float:
     """Share of the peak learning rate at an iteration: linear warm-up, then a cosine down to ``final_lr``."""
     if iteration < config.warmup:
         return (iteration + 1) / config.warmup
@@ -23,7 +23,7 @@ def learning_rate(config: TrainConfig, iteration: int) -> float:
     return config.final_lr + (1 - config.final_lr) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def make_optimizer(detector: Detector, config: TrainConfig) -> torch.optim.AdamW:
+def make_optimizer(detector: Detector, config: EngineConfig) -> torch.optim.AdamW:
     """AdamW; biases and norms do not decay, the pre-trained body learns at ``backbone_lr`` times the rate.
 
     Each group carries its peak rate as ``peak_lr``, which `learning_rate` scales.
@@ -46,7 +46,7 @@ def make_optimizer(detector: Detector, config: TrainConfig) -> torch.optim.AdamW
     )
 
 
-def clip_gradients(parameters: Iterable[torch.nn.Parameter], config: TrainConfig) -> None:
+def clip_gradients(parameters: Iterable[torch.nn.Parameter], config: EngineConfig) -> None:
     """Limit each number of the gradients by ``clip_value``, then their norm by ``clip_norm``; None limits nothing.
 
     The gradients must be those of the whole batch: summed over processes, without a loss scaler's factor.

@@ -16,23 +16,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from ..detectors.protocol import Detector, Target
-from .config import TrainConfig
+from .config import EngineConfig
 from .distributed import World
 from .optim import MovingAverage, clip_gradients, learning_rate, make_optimizer
 
-__all__ = ["Engine", "Part", "PlainStep", "TrainStep"]
+__all__ = ["BatchSlice", "Engine", "PlainStep", "TrainStep"]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
-class Part:
+class BatchSlice:
     """Images that go through the detector together: a slice of this process's part of a batch.
 
     Attributes:
@@ -57,13 +58,13 @@ class Engine:
         world: This process among the others.
     """
 
-    def __init__(self, detector: Detector, config: TrainConfig, world: World) -> None:
+    def __init__(self, detector: Detector, config: EngineConfig, world: World) -> None:
         self.detector, self.config, self.world = detector, config, world
         self.optimizer = make_optimizer(detector, config)
         self.average = MovingAverage(detector, config.ema_decay)
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=config.precision == "float16")
 
-    def losses(self, part: Part, encoded: Any = None) -> dict[str, Tensor]:
+    def losses(self, part: BatchSlice, encoded: Any = None) -> dict[str, Tensor]:
         """Losses by name, scalars with their graph. Equal calls give equal losses: the part's seed is set first.
 
         Args:
@@ -79,7 +80,7 @@ class Engine:
             losses = detector(images, targets) if encoded is None else detector.losses(encoded, targets)
         return losses
 
-    def encode(self, part: Part) -> Any:
+    def encode(self, part: BatchSlice) -> Any:
         """What the heads need of a part's images, with its graph; the part's seed is set first.
 
         For detectors that are `divergen_train.bsgal.detection.JudgesInstances`.
@@ -90,7 +91,7 @@ class Engine:
         with self.autocast():
             return detector.encode(images)
 
-    def moved(self, part: Part) -> tuple[list[Tensor], list[Target]]:
+    def moved(self, part: BatchSlice) -> tuple[list[Tensor], list[Target]]:
         """Images and targets of a part on this process's device."""
         device = self.world.device
         images = [image.to(device, non_blocking=True) for image in part.images]
@@ -138,7 +139,7 @@ class TrainStep(Protocol):
 
     name: str
 
-    def __call__(self, engine: Engine, parts: Sequence[Part]) -> Mapping[str, Tensor | float]:
+    def __call__(self, engine: Engine, parts: Sequence[BatchSlice]) -> Mapping[str, Tensor | float]:
         """Leave in ``parameter.grad``, empty before, the gradients to be used.
 
         Returns:
@@ -152,13 +153,16 @@ class TrainStep(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
 
+    def write(self, folder: Path) -> None:
+        """Leave in the run's folder what a person may want to read; called whenever a checkpoint was saved."""
+
 
 class PlainStep:
     """Learn from the whole batch."""
 
     name = "plain"
 
-    def __call__(self, engine: Engine, parts: Sequence[Part]) -> Mapping[str, Tensor | float]:
+    def __call__(self, engine: Engine, parts: Sequence[BatchSlice]) -> Mapping[str, Tensor | float]:
         """Gradients of the mean loss over all parts."""
         logged: dict[str, Tensor] = {}
         for part in parts:
@@ -172,6 +176,9 @@ class PlainStep:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Nothing to go on from."""
+
+    def write(self, folder: Path) -> None:
+        """Nothing."""
 
 
 def _move(target: Target, device: torch.device) -> Target:

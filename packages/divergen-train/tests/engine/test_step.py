@@ -15,9 +15,9 @@ from divergen_records.coco import Dataset
 from divergen_records.errors import ConfigError
 from divergen_train import TrainConfig, fit, read_log
 from divergen_train.detectors.protocol import Target
+from divergen_train.engine.distributed import World, pick_device
+from divergen_train.engine.step import BatchSlice, Engine, PlainStep
 from divergen_train.training.checkpoint import load_checkpoint
-from divergen_train.training.distributed import World, pick_device
-from divergen_train.training.step import Engine, Part, PlainStep
 from torch import nn
 
 TRAIN = Path(__file__).with_name("_train_process.py")
@@ -37,14 +37,14 @@ class Toy(nn.Module):
         return {"first": (value - 1).square().mean(), "second": value.abs().mean()}
 
 
-def parts(sizes: Sequence[int]) -> list[Part]:
+def parts(sizes: Sequence[int]) -> list[BatchSlice]:
     generator = torch.Generator().manual_seed(3)
     images = [torch.randint(0, 256, (3, 8, 8), dtype=torch.uint8, generator=generator) for _ in range(sum(sizes))]
     none = torch.zeros(0)
     empty = Target(boxes=none, labels=none, masks=none, image_id=0, sources=())
     made, start = [], 0
     for size in sizes:
-        made.append(Part(images[start : start + size], [empty] * size, start, size / sum(sizes)))
+        made.append(BatchSlice(images[start : start + size], [empty] * size, start, size / sum(sizes)))
         start += size
     return made
 
@@ -92,7 +92,7 @@ def test_engine__float16_overflow_leaves_the_step_out() -> None:
 
 def test_engine__equal_calls_give_equal_losses(shapes: Dataset, tiny: TrainConfig) -> None:
     """A strategy may ask for the losses of a part again: the sampled regions are the same."""
-    from divergen_train.detectors.protocol import build_detector
+    from divergen_train.detectors.build import build_detector
     from divergen_train.training.augment import Augmentation
     from divergen_train.training.data import TrainImages
     from divergen_train.training.sampling import Draw
@@ -102,7 +102,7 @@ def test_engine__equal_calls_give_equal_losses(shapes: Dataset, tiny: TrainConfi
     engine = Engine(detector, tiny, World())
     images = TrainImages(shapes, Augmentation(64), seed=0)
     drawn = [images[Draw(index, 0)] for index in (0, 1)]
-    part = Part([image for image, _ in drawn], [target for _, target in drawn], 11, 1.0)
+    part = BatchSlice([image for image, _ in drawn], [target for _, target in drawn], 11, 1.0)
     first, second = (engine.losses(part) for _ in range(2))
     assert {name: loss.item() for name, loss in first.items()} == {name: loss.item() for name, loss in second.items()}
 
@@ -115,7 +115,7 @@ class Half:
     def __init__(self) -> None:
         self.steps = 0
 
-    def __call__(self, engine: Engine, parts: Sequence[Part]) -> dict[str, Any]:
+    def __call__(self, engine: Engine, parts: Sequence[BatchSlice]) -> dict[str, Any]:
         self.steps += 1
         return {**engine.backward(engine.losses(parts[0])), "used": 1 / len(parts)}
 
@@ -125,11 +125,15 @@ class Half:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.steps = state["steps"]
 
+    def write(self, folder: Path) -> None:
+        (folder / "steps.txt").write_text(str(self.steps))
+
 
 def test_fit__own_step_is_logged_saved_and_needed_to_go_on(shapes: Dataset, tiny: TrainConfig, tmp_path: Path) -> None:
     config = tiny.model_copy(update={"micro_batch": 1, "iterations": 4})
     result = fit(shapes, out=tmp_path, config=config, step=Half())
     assert json.loads(result.log.read_text().splitlines()[0])["used"] == 0.5
+    assert (tmp_path / "steps.txt").read_text() == "4"
     assert load_checkpoint(result.checkpoint).step_state == {"steps": 4}
     again = Half()
     fit(shapes, out=tmp_path, config=config, step=again)

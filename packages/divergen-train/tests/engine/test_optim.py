@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from divergen_train import TrainConfig
-from divergen_train.training.optim import clip_gradients
+from divergen_train.engine.optim import clip_gradients
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ import torch
 from divergen_records import ConfigError, RowError, WeightsError
 from torch import Tensor, nn
 
-from ..diffusion.loading import Half
+from .loading import Half
 
 __all__ = ["Edit", "LockedKey", "Perfusion", "cross_attentions", "edit_attention", "replaced_words", "word_positions"]
 

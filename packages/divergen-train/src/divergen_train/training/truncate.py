@@ -12,9 +12,10 @@ from divergen_records import Category
 from divergen_records.errors import ConfigError, DatasetError
 from torch import Tensor
 
-from ..training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from .config import TorchvisionConfig
-from .protocol import ClassRows, build_detector
+from ..detectors.build import build_detector
+from ..detectors.config import TorchvisionConfig
+from ..detectors.protocol import ClassRows
+from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 __all__ = ["read_categories", "truncate", "truncate_checkpoint"]
 
