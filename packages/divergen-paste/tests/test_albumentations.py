@@ -13,6 +13,8 @@ with warnings.catch_warnings():
 
 from divergen_paste.albumentations import InstancePaste
 
+CATEGORIES = {1: "cup", 3: "bow_(weapon)", 7: "apple"}
+
 
 @pytest.fixture
 def paster(pool):
@@ -38,7 +40,7 @@ def tight(mask):
 
 
 def test_transform__equals_the_paster(paster, data, sample):
-    result = compose(InstancePaste(paster))(**data)
+    result = compose(InstancePaste(paster, CATEGORIES))(**data)
     expected = paster(Sample(sample.image, sample.instances[:3], image_id=5))
     assert (result["image"] == expected.image).all()
     assert (result["masks"] == expected.masks()).all()
@@ -49,29 +51,29 @@ def test_transform__equals_the_paster(paster, data, sample):
 
 
 def test_transform__in_a_pipeline(paster, data):
-    result = compose(InstancePaste(paster), A.HorizontalFlip(p=1), A.Resize(64, 80))(**data)
+    result = compose(InstancePaste(paster, CATEGORIES), A.HorizontalFlip(p=1), A.Resize(64, 80))(**data)
     assert result["image"].shape == (64, 80, 3)
     assert result["masks"].shape == (len(result["labels"]), 64, 80)
     assert len(result["bboxes"]) == len(result["labels"])
 
 
 def test_transform__after_others(paster, data):
-    result = compose(A.Resize(64, 80), InstancePaste(paster))(**data)
+    result = compose(A.Resize(64, 80), InstancePaste(paster, CATEGORIES))(**data)
     assert result["masks"].shape == (len(result["bboxes"]), 64, 80)
 
 
 def test_transform__names_as_labels(paster, data):
     names = {1: "cup", 3: "bow", 7: "apple"}
     data["labels"] = ["cup", "bow", "apple"]
-    result = compose(InstancePaste(paster, label_of=names))(**data)
-    plain = compose(InstancePaste(paster))(**{**data, "labels": [1, 3, 7]})
+    result = compose(InstancePaste(paster, CATEGORIES, label_of=names))(**data)
+    plain = compose(InstancePaste(paster, CATEGORIES))(**{**data, "labels": [1, 3, 7]})
     assert result["labels"] == [names[label] for label in plain["labels"]]
 
 
 def test_transform__other_label_fields(paster, data):
     params = A.BboxParams("coco", label_fields=["labels", "tracks", "colours"])
     data |= {"tracks": np.array([7, 8, 9]), "colours": ["red", "green", "blue"]}
-    result = A.Compose([InstancePaste(paster)], bbox_params=params)(**data)
+    result = A.Compose([InstancePaste(paster, CATEGORIES)], bbox_params=params)(**data)
     old = len(result["labels"]) - 4
     assert result["tracks"].tolist()[old:] == [0] * 4
     assert result["colours"][old:] == [""] * 4
@@ -80,7 +82,7 @@ def test_transform__other_label_fields(paster, data):
 
 @pytest.mark.parametrize("kind", [list, np.array])
 def test_transform__without_objects(paster, data, kind):
-    transform = compose(InstancePaste(paster))
+    transform = compose(InstancePaste(paster, CATEGORIES))
     data |= {"masks": [], "bboxes": kind([]), "labels": kind([])}
     for _ in range(2):
         result = transform(**data)
@@ -91,28 +93,28 @@ def test_transform__without_objects(paster, data, kind):
 
 def test_transform__without_boxes(paster, data):
     del data["bboxes"]
-    result = A.Compose([InstancePaste(paster)])(**data)
+    result = A.Compose([InstancePaste(paster, CATEGORIES)])(**data)
     assert len(result["labels"]) == len(result["masks"])
     data["labels"] = np.array(data["labels"])
-    assert isinstance(InstancePaste(paster)(**data)["labels"], np.ndarray)
+    assert isinstance(InstancePaste(paster, CATEGORIES)(**data)["labels"], np.ndarray)
 
 
 def test_transform__without_image_id_follows_the_compose(paster, data):
     del data["image_id"]
-    first, second = (compose(InstancePaste(paster)) for _ in range(2))
+    first, second = (compose(InstancePaste(paster, CATEGORIES)) for _ in range(2))
     image = first(**data)["image"]
     assert (second(**data)["image"] == image).all()
     assert (first(**data)["image"] != image).any()
 
 
 def test_transform__epochs_differ(paster, data):
-    transform = compose(InstancePaste(paster))
+    transform = compose(InstancePaste(paster, CATEGORIES))
     assert (transform(**data, epoch=1)["image"] != transform(**data, epoch=2)["image"]).any()
     assert (transform(**data, epoch=1)["image"] == transform(**data, epoch=1)["image"]).all()
 
 
 def test_transform__nothing_pasted_changes_nothing(pool, data):
-    result = compose(InstancePaste(Paster(pool, max_instances=0)))(**data)
+    result = compose(InstancePaste(Paster(pool, max_instances=0), CATEGORIES))(**data)
     assert result["labels"] == data["labels"]
     assert np.allclose(result["bboxes"], data["bboxes"], atol=1e-3)
     assert (result["masks"] == data["masks"]).all()
@@ -120,7 +122,7 @@ def test_transform__nothing_pasted_changes_nothing(pool, data):
 
 def test_transform__strict_and_pickled(paster, data):
     transform = A.Compose(
-        [InstancePaste(Chain(paster, paster))],
+        [InstancePaste(Chain(paster, paster), CATEGORIES)],
         bbox_params=A.BboxParams("coco", label_fields=["labels"]),
         strict=True,
         seed=0,
@@ -130,10 +132,10 @@ def test_transform__strict_and_pickled(paster, data):
 
 
 def test_transform__bad_data(paster, data):
-    transform = compose(InstancePaste(paster))
+    transform = compose(InstancePaste(paster, CATEGORIES))
     with pytest.raises(ConfigError, match="2 masks and 3 labels"):
         transform(**{**data, "masks": data["masks"][:2]})
     with pytest.raises(ConfigError, match="no 'labels'"):
-        A.Compose([InstancePaste(paster)])(image=data["image"], masks=data["masks"])
+        A.Compose([InstancePaste(paster, CATEGORIES)])(image=data["image"], masks=data["masks"])
     with pytest.raises(ConfigError, match=r"category ids \[3, 7\]"):
-        InstancePaste(paster, label_of={1: 0})
+        InstancePaste(paster, CATEGORIES, label_of={1: 0})

@@ -29,6 +29,7 @@ pytestmark = [
 ]
 
 LABEL_OF = {1: 0, 3: 1, 7: 2}
+NAMES = {1: "cup", 3: "bow_(weapon)", 7: "apple"}
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def boxes_of(instances):
 @pytest.mark.parametrize("image_format", ["RGB", "BGR"])
 def test_mapper__equals_the_paster(dicts, paster, when, image_format):
     np.random.seed(3)
-    result = PasteMapper(paster, label_of=LABEL_OF, image_format=image_format, when=when)(dicts[0])
+    result = PasteMapper(paster, label_of=LABEL_OF, categories=NAMES, image_format=image_format, when=when)(dicts[0])
     np.random.seed(3)
     rng = np.random.default_rng(np.random.randint(0, 2**32, size=4, dtype=np.uint64).tolist())
     items = [{**item, "category_id": {0: 1, 1: 3, 2: 7}[item["category_id"]]} for item in dicts[0]["annotations"]]
@@ -91,7 +92,7 @@ def test_mapper__detectron2s_own_augmentations(dicts, paster, when):
         T.RandomFlip(),
         T.RandomBrightness(0.8, 1.2),
     ]
-    mapper = PasteMapper(paster, augmentations, label_of=LABEL_OF, when=when)
+    mapper = PasteMapper(paster, augmentations, label_of=LABEL_OF, categories=NAMES, when=when)
     for number in range(12):
         np.random.seed(number)
         result = mapper(dicts[number % 3])
@@ -107,15 +108,19 @@ def test_mapper__detectron2s_own_augmentations(dicts, paster, when):
 def test_mapper__padding_is_no_object(dicts, paster):
     """detectron2 pads segmentations with 255, which a bitmap would take for the object."""
     nothing = Paster(paster.pool, max_instances=0)
-    padded = PasteMapper(nothing, [T.FixedSizeCrop((200, 300), pad=True)], label_of=LABEL_OF)(dicts[0])["instances"]
-    plain = PasteMapper(nothing, label_of=LABEL_OF)(dicts[0])["instances"]
+    padded = PasteMapper(nothing, [T.FixedSizeCrop((200, 300), pad=True)], label_of=LABEL_OF, categories=NAMES)(
+        dicts[0]
+    )["instances"]
+    plain = PasteMapper(nothing, label_of=LABEL_OF, categories=NAMES)(dicts[0])["instances"]
     assert torch.equal(padded.gt_masks.tensor[:, :96, :128], plain.gt_masks.tensor)
     assert padded.gt_masks.tensor.sum() == plain.gt_masks.tensor.sum()
 
 
 def test_mapper__flip_moves_old_objects(dicts, paster):
-    mapper = PasteMapper(Paster(paster.pool, max_instances=0), [T.RandomFlip(prob=1.0)], label_of=LABEL_OF)
-    plain = PasteMapper(Paster(paster.pool, max_instances=0), label_of=LABEL_OF)
+    mapper = PasteMapper(
+        Paster(paster.pool, max_instances=0), [T.RandomFlip(prob=1.0)], label_of=LABEL_OF, categories=NAMES
+    )
+    plain = PasteMapper(Paster(paster.pool, max_instances=0), label_of=LABEL_OF, categories=NAMES)
     assert torch.equal(mapper(dicts[0])["image"], plain(dicts[0])["image"].flip(2))
     flipped = mapper(dicts[0])["instances"].gt_masks.tensor
     assert torch.equal(flipped, plain(dicts[0])["instances"].gt_masks.tensor.flip(2))
@@ -124,20 +129,22 @@ def test_mapper__flip_moves_old_objects(dicts, paster):
 def test_mapper__input_is_not_changed_and_crowds_are_left_out(dicts, paster):
     dicts[0]["annotations"][0]["iscrowd"] = 1
     before = pickle.dumps(dicts[0])
-    mapper = PasteMapper(Paster(paster.pool, max_instances=0), label_of=LABEL_OF)
+    mapper = PasteMapper(Paster(paster.pool, max_instances=0), label_of=LABEL_OF, categories=NAMES)
     assert mapper(dicts[0])["instances"].gt_classes.tolist() == [2]
     assert pickle.dumps(dicts[0]) == before
 
 
 def test_mapper__image_without_annotations(dicts, paster):
-    result = PasteMapper(paster, label_of=LABEL_OF)({**dicts[0], "annotations": []})
+    result = PasteMapper(paster, label_of=LABEL_OF, categories=NAMES)({**dicts[0], "annotations": []})
     assert len(result["instances"]) > 0
-    empty = PasteMapper(Paster(paster.pool, max_instances=0), label_of=LABEL_OF)({**dicts[0], "annotations": []})
+    empty = PasteMapper(Paster(paster.pool, max_instances=0), label_of=LABEL_OF, categories=NAMES)(
+        {**dicts[0], "annotations": []}
+    )
     assert empty["instances"].gt_masks.tensor.shape == (0, 96, 128)
 
 
 def test_mapper__pasted_classes_are_no_negatives(dicts, paster):
-    result = PasteMapper(paster, label_of=LABEL_OF)(dicts[0])
+    result = PasteMapper(paster, label_of=LABEL_OF, categories=NAMES)(dicts[0])
     shown = {{0: 1, 1: 3, 2: 7}[label] for label in result["instances"].gt_classes.tolist()}
     assert set(result["neg_category_ids"]) == {1, 3, 7, 99} - shown
 
@@ -146,7 +153,7 @@ def test_mapper__polygons(dicts, paster):
     square = [[10.0, 10.0, 40.0, 10.0, 40.0, 30.0, 10.0, 30.0]]
     item = {**dicts[0]["annotations"][0], "segmentation": square, "bbox_mode": BoxMode.XYXY_ABS}
     for when in ("before", "after"):
-        mapper = PasteMapper(Paster(paster.pool, max_instances=0), label_of=LABEL_OF, when=when)
+        mapper = PasteMapper(Paster(paster.pool, max_instances=0), label_of=LABEL_OF, categories=NAMES, when=when)
         (mask,) = mapper({**dicts[0], "annotations": [item]})["instances"].gt_masks.tensor
         assert mask.sum() == 600
 
@@ -155,18 +162,18 @@ def test_mapper__object_without_a_mask(dicts, paster):
     del dicts[0]["annotations"][1]["segmentation"]
     for when in ("before", "after"):
         with pytest.raises(MaskError, match="no segmentation"):
-            PasteMapper(paster, label_of=LABEL_OF, when=when)(dicts[0])
+            PasteMapper(paster, label_of=LABEL_OF, categories=NAMES, when=when)(dicts[0])
 
 
 def test_mapper__chain(dicts, paster):
-    mapper = PasteMapper(Chain(paster, paster), label_of=LABEL_OF)
+    mapper = PasteMapper(Chain(paster, paster), label_of=LABEL_OF, categories=NAMES)
     assert len(mapper(dicts[0])["instances"]) > 4
 
 
 @pytest.mark.parametrize("options", [{"label_of": {1: 0}}, {"image_format": "L"}, {"when": "never"}])
 def test_mapper__bad_settings(paster, options):
     with pytest.raises(ConfigError):
-        PasteMapper(paster, **{"label_of": LABEL_OF, **options})
+        PasteMapper(paster, **{"label_of": LABEL_OF, "categories": NAMES, **options})
 
 
 @pytest.fixture
@@ -186,6 +193,7 @@ def test_from_config__metadata_say_the_classes(cfg, paster):
     with pytest.raises(ConfigError, match="thing_dataset_id_to_contiguous_id"):
         PasteMapper.from_config(cfg, paster)
     MetadataCatalog.get("paste-test").thing_dataset_id_to_contiguous_id = LABEL_OF
+    MetadataCatalog.get("paste-test").thing_classes = list(NAMES.values())
     mapper = PasteMapper.from_config(cfg, paster, when="before")
     assert mapper.label_of == LABEL_OF
     assert isinstance(mapper.augmentations.augs[0], T.RandomCrop)
@@ -196,7 +204,7 @@ def test_mapper__workers_differ_and_a_seed_repeats(cfg, dicts, paster):
     def first_images(seed):
         loader = build_detection_train_loader(
             dicts[:1],
-            mapper=PasteMapper(paster, label_of=LABEL_OF),
+            mapper=PasteMapper(paster, label_of=LABEL_OF, categories=NAMES),
             total_batch_size=1,
             num_workers=2,
             aspect_ratio_grouping=False,
@@ -211,7 +219,7 @@ def test_mapper__workers_differ_and_a_seed_repeats(cfg, dicts, paster):
 
 
 def test_mapper__pickled_maps_alike(dicts, paster):
-    mapper = PasteMapper(paster, [T.RandomFlip()], label_of=LABEL_OF)
+    mapper = PasteMapper(paster, [T.RandomFlip()], label_of=LABEL_OF, categories=NAMES)
     copied = pickle.loads(pickle.dumps(mapper))
     results = []
     for one in (mapper, copied):

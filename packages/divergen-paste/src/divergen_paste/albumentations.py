@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from .chain import Chain
     from .paster import Paster
+    from .pool import Classes
 
 with require_extra("divergen-paste", "albumentations"):
     from albumentations.core.transforms_interface import DualTransform
@@ -35,6 +36,7 @@ class InstancePaste(DualTransform):  # type: ignore[misc]
 
     Args:
         paster: What pastes.
+        categories: The categories of the data set, or {category id: name}. The pool's are found among them by name.
         label_field: Where the labels are: among the ``label_fields`` of the ``Compose``'s ``bbox_params``, or, without
             boxes, a key of the data.
         label_of: Category id -> label, a number or a name; by default labels are category ids.
@@ -42,7 +44,7 @@ class InstancePaste(DualTransform):  # type: ignore[misc]
 
     Example:
         >>> transform = A.Compose(  # doctest: +SKIP
-        ...     [InstancePaste(paster), A.HorizontalFlip()],
+        ...     [InstancePaste(paster, dataset.categories), A.HorizontalFlip()],
         ...     bbox_params=A.BboxParams("coco", label_fields=["labels"]),
         ... )
         >>> transform(image=image, masks=masks, bboxes=bboxes, labels=labels, image_id=7)  # doctest: +SKIP
@@ -53,14 +55,16 @@ class InstancePaste(DualTransform):  # type: ignore[misc]
     def __init__(
         self,
         paster: Paster | Chain,
+        categories: Classes,
         label_field: str = "labels",
         label_of: Mapping[int, int | str] | None = None,
         p: float = 1.0,
     ) -> None:
         super().__init__(p=p)
+        paster = paster.matched(categories)
         missing = sorted({category.id for category in paster.categories} - set(label_of)) if label_of else []
         if missing:
-            raise ConfigError(f"label_of has no label for the pool's category ids {missing[:5]}")
+            raise ConfigError(f"label_of has no label for the category ids {missing[:5]}")
         self.paster, self.label_field = paster, label_field
         self.label_of = None if label_of is None else dict(label_of)
         self._category_of = {label: key for key, label in (label_of or {}).items()}

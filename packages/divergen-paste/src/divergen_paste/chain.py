@@ -7,6 +7,7 @@ from divergen_records import Category, ConfigError, derive_seed, short_hash
 from divergen_records.sample import Sample
 
 from .paster import Paster
+from .pool import Classes, Unmatched
 
 __all__ = ["Chain"]
 
@@ -34,6 +35,10 @@ class Chain:
         """The categories that any of the pasters may paste, by id."""
         known = {category.id: category for paster in self.pasters for category in paster.categories}
         return tuple(known[key] for key in sorted(known))
+
+    def matched(self, categories: Classes, *, unmatched: Unmatched = "refuse") -> Chain:
+        """The same chain with the category ids of a data set, found by name; see `InstancePool.matched`."""
+        return Chain(*(paster.matched(categories, unmatched=unmatched) for paster in self.pasters))
 
     @property
     def identity(self) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from .chain import Chain
     from .paster import Paster
+    from .pool import Classes
 
 try:
     import torch
@@ -34,6 +35,9 @@ __all__ = ["PasteMapper"]
 CLASSES = "thing_dataset_id_to_contiguous_id"
 """What detectron2's metadata call the class of each category id."""
 
+NAMES = "thing_classes"
+"""What they call the names of the classes."""
+
 Image = NDArray[np.uint8]
 
 
@@ -46,8 +50,9 @@ class PasteMapper:
     Args:
         paster: What pastes.
         augmentations: detectron2's, before or after the paste as ``when`` says.
-        label_of: Category id of the pool and the statistics -> class in the dataset dicts, which count from 0:
+        label_of: Category id of the data set and the statistics -> class in the dataset dicts, which count from 0:
             ``MetadataCatalog.get(name).thing_dataset_id_to_contiguous_id``.
+        categories: The categories of the data set, or {category id: name}. The pool's are found among them by name.
         image_format: Of the image that the model takes, ``"BGR"`` or ``"RGB"``.
         when: Paste ``"after"`` the augmentations, as the published mapper: every pasted instance is seen in full, and
             its size is a share of what the model sees. Or ``"before"``: augmentations scale, crop and colour all.
@@ -66,15 +71,16 @@ class PasteMapper:
         augmentations: Sequence[Any] = (),
         *,
         label_of: Mapping[int, int],
+        categories: Classes,
         image_format: str = "BGR",
         when: Literal["before", "after"] = "after",
     ) -> None:
         if image_format not in ("BGR", "RGB") or when not in ("before", "after"):
             raise ConfigError(f"image_format is 'BGR' or 'RGB', when 'before' or 'after': {image_format!r}, {when!r}")
-        missing = sorted({category.id for category in paster.categories} - set(label_of))
+        self.paster = paster.matched(categories)
+        missing = sorted({category.id for category in self.paster.categories} - set(label_of))
         if missing:
-            raise ConfigError(f"label_of has no class for the pool's category ids {missing[:5]}")
-        self.paster = paster
+            raise ConfigError(f"label_of has no class for the category ids {missing[:5]}")
         self.augmentations = T.AugmentationList(list(augmentations))
         self.label_of = dict(label_of)
         self.image_format, self.when = image_format, when
@@ -82,7 +88,13 @@ class PasteMapper:
 
     @classmethod
     def from_config(
-        cls, cfg: Any, paster: Paster | Chain, *, label_of: Mapping[int, int] | None = None, **options: Any
+        cls,
+        cfg: Any,
+        paster: Paster | Chain,
+        *,
+        label_of: Mapping[int, int] | None = None,
+        categories: Classes | None = None,
+        when: Literal["before", "after"] = "after",
     ) -> PasteMapper:
         """The mapper of a detectron2 config: its augmentations, crop and image format.
 
@@ -90,25 +102,29 @@ class PasteMapper:
             cfg: detectron2's ``CfgNode``.
             paster: What pastes.
             label_of: By default that of the first training set's metadata.
-            options: ``when``.
+            categories: By default the names in these metadata.
+            when: See the class.
 
         Raises:
-            ConfigError: If the metadata do not say which class a category id is.
+            ConfigError: If the metadata do not say which class a category id is, or what it is called.
         """
+        name = cfg.DATASETS.TRAIN[0]
         if label_of is None:
-            name = cfg.DATASETS.TRAIN[0]
-            if not hasattr(MetadataCatalog.get(name), CLASSES):
-                DatasetCatalog.get(name)  # metadata of a COCO file know its ids once it has been read
-            label_of = MetadataCatalog.get(name).get(CLASSES)
-            if label_of is None:
-                raise ConfigError(
-                    f"the metadata of {name!r} have no {CLASSES}; give label_of, for LVIS "
-                    "{category id: category id - 1}"
-                )
+            label_of = _metadata(name, CLASSES, "give label_of, for LVIS {category id: category id - 1}")
+        if categories is None:
+            names = _metadata(name, NAMES, "give categories, for example {1: 'person'}")
+            categories = {key: names[label] for key, label in label_of.items()}
         augmentations = utils.build_augmentation(cfg, is_train=True)
         if cfg.INPUT.CROP.ENABLED:
             augmentations.insert(0, T.RandomCrop(cfg.INPUT.CROP.TYPE, cfg.INPUT.CROP.SIZE))
-        return cls(paster, augmentations, label_of=label_of, image_format=cfg.INPUT.FORMAT, **options)
+        return cls(
+            paster,
+            augmentations,
+            label_of=label_of,
+            categories=categories,
+            image_format=cfg.INPUT.FORMAT,
+            when=when,
+        )
 
     def __call__(self, dataset_dict: Mapping[str, Any]) -> dict[str, Any]:
         """Read the image, augment, paste.
@@ -128,7 +144,7 @@ class PasteMapper:
         image = utils.read_image(result["file_name"], format=self.image_format)
         utils.check_image_size(result, image)
         annotations = [item for item in dataset_dict.get("annotations", ()) if not item.get("iscrowd", 0)]
-        if any("segmentation" not in item for item in annotations):
+        if any(item.get("segmentation") is None for item in annotations):
             raise MaskError(
                 f"{result['file_name']}: an annotation has no segmentation, so nobody knows what a paste covers of it"
             )
@@ -189,6 +205,16 @@ class PasteMapper:
         instances.gt_classes = torch.tensor(labels, dtype=torch.int64)
         instances.gt_masks = BitMasks(torch.from_numpy(sample.masks()))
         return instances
+
+
+def _metadata(name: str, key: str, instead: str) -> Any:
+    """What detectron2 knows of a registered data set."""
+    if not hasattr(MetadataCatalog.get(name), key):
+        DatasetCatalog.get(name)  # metadata of a COCO file know its ids once it has been read
+    found = MetadataCatalog.get(name).get(key)
+    if found is None:
+        raise ConfigError(f"the metadata of {name!r} have no {key}; {instead}")
+    return found
 
 
 def _generator() -> np.random.Generator:

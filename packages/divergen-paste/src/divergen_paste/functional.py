@@ -35,6 +35,7 @@ def paste(
         annotations: COCO annotations: ``category_id`` and ``segmentation`` (polygons, RLE, or a bitmap (H, W)),
             and whatever else they hold. Not changed.
         pool: Where instances come from, pasted with the defaults, or a `Paster` or `Chain` with settings of its own.
+            Pasted ones get its category ids: ``pool.matched(categories)`` has those of your data set.
         rng: Source of randomness.
         masks: Form of the segmentations that are new: compressed ``"rle"``, ``"bitmap"`` (H, W) bool, or
             ``"polygons"``.
@@ -67,12 +68,13 @@ def sample_from_annotations(image: NDArray[np.uint8], annotations: Sequence[Mapp
     """
     instances = []
     for position, annotation in enumerate(annotations):
+        name = f"annotation {annotation.get('id', position)}"
+        if annotation.get("segmentation") is None:
+            raise MaskError(f"{name} has no segmentation, so nobody knows what a paste covers of it; leave it out")
         try:
             mask, x, y = _crop(annotation["segmentation"], image.shape[:2])
-        except KeyError as error:
-            raise MaskError(f"annotation {annotation.get('id', position)} has no segmentation") from error
         except MaskError as error:
-            raise MaskError(f"annotation {annotation.get('id', position)}: {error}") from error
+            raise MaskError(f"{name}: {error}") from error
         if mask.size:
             crowd = bool(annotation.get("iscrowd", False))
             instances.append(Instance(annotation["category_id"], mask, x, y, crowd, position))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from .composite import Compositor
 from .errors import PoolError
 from .options import Blend, Count, Place
 from .placing import PLACES, centre_in
-from .pool import InstancePool
+from .pool import Classes, InstancePool, Unmatched
 from .quality import Quality, match_quality, measure_quality
 from .sampling import COUNTS, InstanceSampler
 from .scale import SizeSampler
@@ -129,14 +130,21 @@ class Paster:
 
     @property
     def categories(self) -> tuple[Category, ...]:
-        """The categories that it may paste, by id."""
+        """The categories that it may paste."""
         return self.pool.categories
+
+    def matched(self, categories: Classes, *, unmatched: Unmatched = "refuse") -> Paster:
+        """The same paster with the category ids of a data set, found by name; see `InstancePool.matched`."""
+        paster = copy.copy(self)
+        paster.pool = self.pool.matched(categories, unmatched=unmatched)
+        paster.sampler = self.sampler.on(paster.pool)
+        return paster
 
     @property
     def identity(self) -> str:
         """Hash of the pool's content and all settings: equal pasters paste equally."""
         settings = {name: value for name, value in vars(self).items() if name not in ("pool", "corrupt")}
-        return short_hash(self.pool.manifest.build, sorted(map(repr, settings.items())))
+        return short_hash(self.pool.identity, sorted(map(repr, settings.items())))
 
     def __call__(self, sample: Sample) -> Sample:
         """Paste into a sample; randomness comes from (seed, epoch, image id) alone."""
@@ -172,7 +180,7 @@ class Paster:
         canvas = sample.image.shape[0], sample.image.shape[1]
         rows = self.sampler.draw(rng, n, shown)
         entries = self.pool.index[rows]
-        category_ids = entries["category_id"].tolist()
+        category_ids = self.pool.category_ids(rows)
         scales = self.sizes.scales(rng, category_ids, canvas).tolist()
         aspects = self.sizes.aspects(rng, n).tolist()
         flips = (rng.random(n) < self.flip).tolist()

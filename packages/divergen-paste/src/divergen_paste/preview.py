@@ -46,7 +46,9 @@ def preview_sheet(
 
     Raises:
         ImageError: If a picture cannot be read.
+        ConfigError: If the pool has categories that are not the dataset's.
     """
+    paster = paster.matched(dataset.categories)
     names = {category.id: category.label for category in dataset.categories}
     rows = []
     for info in dataset.images[start : start + count]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 import numpy as np
 from divergen_records import ConfigError
@@ -74,6 +75,13 @@ class InstanceSampler:
         weights: PoolWeights | None = None,
         image_categories: bool = False,
     ) -> None:
+        self._settings: dict[str, Any] = {
+            "balance": balance,
+            "category_weights": category_weights,
+            "instance_weights": instance_weights,
+            "weights": weights,
+            "image_categories": image_categories,
+        }
         entries = pool.manifest.categories
         self.category_ids = np.array([entry.category.id for entry in entries])
         self.image_categories = image_categories
@@ -88,6 +96,10 @@ class InstanceSampler:
         self._set(1.0, None if instance_weights is None else np.asarray(instance_weights, dtype=np.float64))
         self._follow()
 
+    def on(self, pool: InstancePool) -> InstanceSampler:
+        """The same settings on a pool with the same rows, whose categories go by other ids."""
+        return InstanceSampler(pool, **self._settings)
+
     def __repr__(self) -> str:
         self._follow()
         rows = "" if self._cumulated is None else f", instances {zlib.crc32(self._cumulated.data)}"
@@ -96,7 +108,7 @@ class InstanceSampler:
     def _follow(self) -> None:
         """Take over weights that have changed since the last draw."""
         if self.weights is not None and self._seen != (version := self.weights.version):
-            self._set(self.weights.categories, self.weights.instances)
+            self._set(self.weights.categories_at(self._first), self.weights.instances)
             self._seen = version
 
     def _set(self, factors: float | NDArray[np.float64], instances: NDArray[np.float64] | None) -> None:
@@ -108,7 +120,7 @@ class InstanceSampler:
                 )
             cumulated = np.concatenate([[0.0], np.cumsum(instances)])
             # A category whose instances all weigh nothing cannot be drawn.
-            categories = categories * (np.add.reduceat(instances, self._first) > 0)
+            categories = categories * (cumulated[self._first + self._count] > cumulated[self._first])
         if (categories < 0).any() or not np.isfinite(categories).all() or not categories.any():
             raise ConfigError("the weights of the pool's categories must be finite, not negative and not all zero")
         self._weights, self._cumulated, self._edges = categories, cumulated, _edges(categories)

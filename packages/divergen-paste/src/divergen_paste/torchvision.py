@@ -6,11 +6,11 @@ live on between epochs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from divergen_records import ConfigError, require_extra
+from divergen_records import ConfigError, MaskError, require_extra
 from divergen_records.coco import load_sample
 from divergen_records.sample import Instance, Sample
 
@@ -19,15 +19,20 @@ if TYPE_CHECKING:
 
     from .chain import Chain
     from .paster import Paster
+    from .pool import Classes
 
 with require_extra("divergen-paste", "torchvision"):
     import torch
     import torchvision.tv_tensors as tv
+    from torchvision.transforms.v2.functional import to_dtype
 
-__all__ = ["InstancePaste", "PasteDataset", "sample_to_target"]
+__all__ = ["PER_OBJECT", "InstancePaste", "PasteDataset", "collate", "sample_to_target"]
 
-_OWN_KEYS = ("boxes", "masks", "labels", "area", "iscrowd")
-"""What a target holds per object and is made anew."""
+_MADE_ANEW = ("boxes", "masks", "labels", "area", "iscrowd")
+"""What a target holds per object and every paste makes anew."""
+
+PER_OBJECT = frozenset(["bbox", "category_id", "id", "ids", "keypoints", "scores", "segmentation"])
+"""What else is known, by its name, to hold an entry per object."""
 
 
 class InstancePaste(torch.nn.Module):
@@ -38,13 +43,28 @@ class InstancePaste(torch.nn.Module):
 
     Args:
         paster: What pastes.
+        categories: What the labels mean: the categories of the data set, or {label: name}. The pool's are found among
+            them by name.
         label_of: Category id -> label in the targets; by default labels are category ids.
+        per_object: Names of further values of a target that hold an entry per object; those in `PER_OBJECT` are known.
+            All others, whatever their length, go through as they are.
+
+    Raises:
+        ConfigError: If the pool has categories that are not among these.
     """
 
-    def __init__(self, paster: Paster | Chain, label_of: Mapping[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        paster: Paster | Chain,
+        categories: Classes,
+        label_of: Mapping[int, int] | None = None,
+        *,
+        per_object: Iterable[str] = (),
+    ) -> None:
         super().__init__()
-        self.paster = paster
+        self.paster = paster.matched(categories)
         self.label_of = None if label_of is None else dict(label_of)
+        self.per_object = PER_OBJECT.union(per_object).difference(_MADE_ANEW)
         self._category_of = None if label_of is None else {label: key for key, label in label_of.items()}
         self._epoch = _shared_number()
 
@@ -57,11 +77,15 @@ class InstancePaste(torch.nn.Module):
 
         Args:
             image: (3, H, W) uint8.
-            target: ``masks`` (N, H, W) and ``labels`` (N,); ``iscrowd`` (N,) and ``image_id`` where known. Other
-                tensors with an entry per object keep those of the objects that stay, and 0 for the pasted ones.
+            target: ``masks`` (N, H, W) and ``labels`` (N,); ``iscrowd`` (N,) and ``image_id`` where known. Values with
+                an entry per object keep those of the objects that stay; pasted ones get 0, in a list None.
 
         Returns:
             Image and target; ``boxes`` (M, 4) are XYXY, ``masks`` (M, H, W) uint8.
+
+        Raises:
+            ConfigError: If image or target are not of this form; the message says how to make them.
+            MaskError: If the masks do not have the image's size.
         """
         sample = self._sample(image, target)
         if "image_id" in target:
@@ -69,31 +93,75 @@ class InstancePaste(torch.nn.Module):
         else:
             result = self.paster.paste(sample, np.random.default_rng(_torch_seed()))
         made = sample_to_target(result, self.label_of)
-        kept = torch.tensor([-1 if i.annotation_id is None else i.annotation_id for i in result.instances])
-        count = len(target["labels"])
+        kept = [instance.annotation_id for instance in result.instances]
         for key, value in target.items():
-            if key not in _OWN_KEYS:
-                per_object = isinstance(value, torch.Tensor) and value.ndim > 0 and len(value) == count != 1
-                made[key] = _take(value, kept) if per_object else value
+            if key in self.per_object:
+                made[key] = _entries(key, value, kept, len(target["labels"]))
+            elif key not in _MADE_ANEW:
+                made[key] = value
         return tv.Image(torch.from_numpy(result.image).permute(2, 0, 1)), made
 
     def _sample(self, image: torch.Tensor, target: Mapping[str, Any]) -> Sample:
-        if image.dtype != torch.uint8 or image.ndim != 3 or len(image) != 3:
-            raise ConfigError(
-                f"InstancePaste takes (3, H, W) uint8, found {tuple(image.shape)} {image.dtype}; place it earlier in "
-                "the pipeline"
-            )
-        masks = np.asarray(target["masks"], dtype=bool)
-        crowds = target.get("iscrowd", torch.zeros(len(masks)))
-        instances = []
-        for number, (mask, label, crowd) in enumerate(
-            zip(masks, target["labels"].tolist(), crowds.tolist(), strict=True)
-        ):
-            if mask.any():
-                category_id = label if self._category_of is None else self._category_of[label]
-                instances.append(Instance.from_mask(mask, category_id, iscrowd=bool(crowd), annotation_id=number))
+        _check_image(image)
+        masks, labels, crowds = _checked_objects(target, image)
+        instances = tuple(
+            Instance.from_mask(mask, self._category(label), iscrowd=bool(crowd), annotation_id=number)
+            for number, (mask, label, crowd) in enumerate(zip(masks, labels, crowds, strict=True))
+            if mask.any()
+        )
         pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-        return Sample(pixels, tuple(instances), int(target.get("image_id", 0)), int(self._epoch))
+        return Sample(pixels, instances, int(target.get("image_id", 0)), int(self._epoch))
+
+    def _category(self, label: int) -> int:
+        if self._category_of is None:
+            return label
+        if label not in self._category_of:
+            raise ConfigError(f"a target has the label {label}, and label_of no category for it")
+        return self._category_of[label]
+
+
+def _check_image(image: Any) -> None:
+    if not isinstance(image, torch.Tensor):
+        raise ConfigError(
+            f"InstancePaste takes tensors, found {type(image).__module__}.{type(image).__name__}; put "
+            "torchvision.transforms.v2.ToImage() before it"
+        )
+    if image.dtype != torch.uint8 or image.ndim != 3 or len(image) != 3:
+        raise ConfigError(
+            f"InstancePaste takes (3, H, W) uint8, found {tuple(image.shape)} {image.dtype}; place it earlier in the "
+            "pipeline"
+        )
+
+
+def _checked_objects(target: Mapping[str, Any], image: torch.Tensor) -> tuple[np.ndarray, list[int], list[int]]:
+    """Masks (N, H, W) bool, labels and crowd flags of a target, of one length and of the image's size."""
+    for key in ("masks", "labels"):
+        if target.get(key) is None:
+            raise ConfigError(f"the target has no {key!r}; InstancePaste needs the mask and the label of each object")
+    masks, labels = np.asarray(target["masks"], dtype=bool), torch.as_tensor(target["labels"]).tolist()
+    crowds = torch.as_tensor(target.get("iscrowd", [0] * len(labels))).tolist()
+    if not len(masks) == len(labels) == len(crowds):
+        raise ConfigError(f"the target has {len(masks)} masks, {len(labels)} labels and {len(crowds)} iscrowd")
+    size = tuple(image.shape[1:])
+    if len(masks) and masks.shape[1:] != size:
+        raise MaskError(
+            f"the masks are {' x '.join(map(str, masks.shape[1:]))}, the image is {' x '.join(map(str, size))} (height "
+            "x width); transforms before InstancePaste must change both"
+        )
+    return masks, labels, crowds
+
+
+def _entries(key: str, values: Any, kept: Sequence[int | None], count: int) -> Any:
+    """The entries of the objects that stay, by their position in ``kept``, and empty ones for pasted objects."""
+    if len(values) != count:
+        raise ConfigError(f"the target's {key!r} has {len(values)} entries for {count} objects; it holds one for each")
+    if not isinstance(values, torch.Tensor):
+        return [None if position is None else values[position] for position in kept]
+    made = torch.zeros((len(kept), *values.shape[1:]), dtype=values.dtype)
+    for row, position in enumerate(kept):
+        if position is not None:
+            made[row] = values[position]
+    return tv.wrap(made, like=values) if isinstance(values, tv.TVTensor) else made
 
 
 class PasteDataset(torch.utils.data.Dataset[tuple[tv.Image, dict[str, Any]]]):
@@ -104,10 +172,15 @@ class PasteDataset(torch.utils.data.Dataset[tuple[tv.Image, dict[str, Any]]]):
         paster: What pastes; None for the images as they are.
         transforms: Applied to (image, target) afterwards, for example a ``torchvision.transforms.v2.Compose``.
         label_of: Category id -> label; by default 1, 2, … in the order of the dataset's categories.
+        dtype: Of the images after the transforms: ``"uint8"``, or ``"float32"`` in 0..1, which torchvision's detectors
+            take.
+
+    Raises:
+        ConfigError: If the pool has categories that are not the dataset's.
 
     Example:
-        >>> train = PasteDataset(read_dataset("train.json"), paster)  # doctest: +SKIP
-        >>> loader = DataLoader(train, 2, shuffle=True, collate_fn=lambda pairs: tuple(zip(*pairs)))  # doctest: +SKIP
+        >>> train = PasteDataset(read_dataset("train.json"), paster, dtype="float32")  # doctest: +SKIP
+        >>> loader = DataLoader(train, 2, shuffle=True, collate_fn=collate)  # doctest: +SKIP
         >>> train.set_epoch(epoch)  # doctest: +SKIP
     """
 
@@ -118,8 +191,12 @@ class PasteDataset(torch.utils.data.Dataset[tuple[tv.Image, dict[str, Any]]]):
         transforms: Callable[..., Any] | None = None,
         *,
         label_of: Mapping[int, int] | None = None,
+        dtype: Literal["uint8", "float32"] = "uint8",
     ) -> None:
-        self.dataset, self.paster, self.transforms = dataset, paster, transforms
+        if dtype not in ("uint8", "float32"):
+            raise ConfigError(f"dtype is 'uint8' or 'float32', found {dtype!r}")
+        self.dataset, self.transforms, self.dtype = dataset, transforms, dtype
+        self.paster = None if paster is None else paster.matched(dataset.categories)
         numbered = {category.id: number for number, category in enumerate(dataset.categories, start=1)}
         self.label_of = numbered if label_of is None else dict(label_of)
         self._epoch = _shared_number()
@@ -137,7 +214,27 @@ class PasteDataset(torch.utils.data.Dataset[tuple[tv.Image, dict[str, Any]]]):
         sample = sample if self.paster is None else self.paster(sample)
         target = sample_to_target(sample, self.label_of) | {"image_id": sample.image_id}
         image = tv.Image(torch.from_numpy(sample.image).permute(2, 0, 1))
-        return (image, target) if self.transforms is None else self.transforms(image, target)
+        if self.transforms is not None:
+            image, target = self.transforms(image, target)
+        return (to_dtype(image, torch.float32, scale=True) if self.dtype == "float32" else image), target
+
+
+def collate(pairs: Iterable[tuple[torch.Tensor, dict[str, Any]]]) -> tuple[list[torch.Tensor], list[dict[str, Any]]]:
+    """A batch as torchvision's detectors take it: ``model(*collate(pairs))``.
+
+    Args:
+        pairs: Of a `PasteDataset`. Crowds are left out, which these models would learn as single objects.
+
+    Returns:
+        Images and targets, a list of each.
+    """
+    images, targets = zip(*pairs, strict=True)
+    return list(images), [_without_crowds(target) for target in targets]
+
+
+def _without_crowds(target: dict[str, Any]) -> dict[str, Any]:
+    single = target["iscrowd"] == 0
+    return target | {key: target[key][single] for key in _MADE_ANEW if key in target}
 
 
 def sample_to_target(sample: Sample, label_of: Mapping[int, int] | None = None) -> dict[str, Any]:
@@ -160,13 +257,6 @@ def sample_to_target(sample: Sample, label_of: Mapping[int, int] | None = None) 
         "area": torch.tensor([instance.area for instance in sample.instances], dtype=torch.float32),
         "iscrowd": torch.tensor([instance.iscrowd for instance in sample.instances], dtype=torch.int64),
     }
-
-
-def _take(values: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
-    """Rows of the objects that stay, and zeros where ``kept`` is -1."""
-    taken = values[kept.clamp(min=0)]
-    taken[kept < 0] = 0
-    return taken
 
 
 def _shared_number() -> torch.Tensor:

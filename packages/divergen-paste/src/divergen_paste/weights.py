@@ -47,6 +47,7 @@ class PoolWeights:
     def __init__(self, pool: InstancePool, path: str | Path | None = None) -> None:
         self._pool = pool
         self._firsts = np.array([entry.first for entry in pool.manifest.categories])
+        self._ends = self._firsts + [entry.count for entry in pool.manifest.categories]
         self._positions = {entry.category.id: i for i, entry in enumerate(pool.manifest.categories)}
         if path is None:
             handle, path = tempfile.mkstemp(prefix="divergen-weights-")
@@ -91,6 +92,10 @@ class PoolWeights:
         """(C,) the categories' weights now, in the order of ``pool.categories``; a copy."""
         return np.array(self._categories)
 
+    def categories_at(self, firsts: NDArray[np.integer]) -> NDArray[np.float64]:
+        """(n,) weights now of the categories whose first rows these are."""
+        return self.categories[np.searchsorted(self._firsts, firsts)]
+
     @property
     def instances(self) -> NDArray[np.float64]:
         """(N,) the rows' weights now; a copy."""
@@ -100,7 +105,8 @@ class PoolWeights:
         """Change categories' weights; those that the pool has no instance of are passed over.
 
         Args:
-            weights: Category id -> weight, finite and not negative.
+            weights: Category id -> weight, finite and not negative; ids as the pool goes by that this was made for, see
+                `InstancePool.matched`.
 
         Raises:
             ConfigError: If a weight is wrong, or nothing could be drawn any more.
@@ -134,7 +140,9 @@ class PoolWeights:
         self._version += 1
 
     def _check(self, categories: NDArray[np.float64], instances: NDArray[np.float64]) -> None:
-        drawable = categories * np.add.reduceat(instances, self._firsts)
+        sums = np.concatenate([[0.0], np.cumsum(instances)])
+        with np.errstate(invalid="ignore"):
+            drawable = categories * (sums[self._ends] - sums[self._firsts])
         wrong = (categories < 0).any() or (instances < 0).any() or not np.isfinite(drawable).all()
         if wrong or not drawable.any():
             raise ConfigError("the weights of the pool must be finite, not negative, and leave something to draw")

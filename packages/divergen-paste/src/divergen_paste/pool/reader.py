@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 
 from ..counting import counting
 from ..errors import PoolError
+from .categories import CategoryMatch, Classes, Unmatched, match_categories
 from .crops import LEVELS, decode_alpha, decode_image, level_size
-from .format import INDEX, build_hash, read_manifest
+from .format import INDEX, PoolCategory, build_hash, read_manifest
 
 if TYPE_CHECKING:
     from divergen_records import InstanceTable
@@ -39,6 +41,9 @@ class InstancePool:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.manifest = read_manifest(self.path)
+        self._ids = {entry.category.id: entry.category.id for entry in self.manifest.categories}
+        """Category id in the index -> id that it goes by, see `renamed`."""
+        self._stored, self._is_renamed = tuple(self._ids), False
         self._order: NDArray[np.int64] | None = None
         try:
             self.index: NDArray[Any] = np.load(self.path / "index.npy", mmap_mode="r")
@@ -75,12 +80,46 @@ class InstancePool:
         return f"InstancePool({str(self.path)!r}: {len(self)} instances of {len(self.categories)} categories)"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (str(self.path), self.manifest.build)
+        names = {key: entry.category for key, entry in zip(self._ids, self.manifest.categories, strict=True)}
+        return _reopen, (str(self.path), self.manifest.build, names if self._is_renamed else None)
 
     @property
     def categories(self) -> tuple[Category, ...]:
-        """The categories that have instances, by id."""
+        """The categories that have instances, in the order of their rows."""
         return tuple(entry.category for entry in self.manifest.categories)
+
+    @property
+    def identity(self) -> str:
+        """Hash of the content and of the category ids that it goes by."""
+        same = self._ids == {key: key for key in self._stored}
+        return self.manifest.build if same else short_hash(self.manifest.build, *self._ids.items())
+
+    def matched(self, categories: Classes, *, unmatched: Unmatched = "refuse") -> InstancePool:
+        """The same pool in terms of a data set: its category ids, found by name; see `match_categories`.
+
+        Args:
+            categories: Those of the data set.
+            unmatched: What becomes of categories that the data set does not have; ``"leave-out"`` never pastes them.
+
+        Raises:
+            ConfigError: If none is found, or one is not and ``unmatched`` is ``"refuse"``.
+        """
+        return self.renamed(match_categories(self.categories, categories, unmatched=unmatched))
+
+    def renamed(self, match: CategoryMatch) -> InstancePool:
+        """The same pool with other category ids, and without the categories that were not found."""
+        entries = tuple(
+            _renamed(entry, match) for entry in self.manifest.categories if entry.category.id in match.found
+        )
+        pool = copy.copy(self)
+        pool.manifest = self.manifest.model_copy(update={"categories": entries})
+        pool._ids = {key: match.found[now].id for key, now in self._ids.items() if now in match.found}
+        pool._is_renamed = True
+        return pool
+
+    def category_ids(self, rows: NDArray[np.integer] | Sequence[int]) -> list[int]:
+        """Category ids of rows that may be pasted."""
+        return [self._ids[key] for key in self.index["category_id"][rows].tolist()]
 
     def source(self, row: int) -> str:
         """Provenance of an instance: `InstanceRecord.id`, ``"annotation:17"``, or a file's name."""
@@ -171,9 +210,16 @@ def table_fingerprint(table: InstanceTable, where: str = "kept") -> str:
     return short_hash("pool/1", *names, areas.to_numpy().tobytes())
 
 
-def _reopen(path: str, build: str) -> InstancePool:
+def _renamed(entry: PoolCategory, match: CategoryMatch) -> PoolCategory:
+    """The data set's category in the place of the pool's; what only the pool knows of it stays."""
+    found, own = match.found[entry.category.id], entry.category
+    known = {name: value for name, value in found.model_dump().items() if value not in (None, (), "")}
+    return entry.model_copy(update={"category": own.model_copy(update=known)})
+
+
+def _reopen(path: str, build: str, names: Mapping[int, Category] | None) -> InstancePool:
     """Unpickle: a pool that was rebuilt in between has other rows, and its user must know."""
     pool = InstancePool(path)
     if pool.manifest.build != build:
         raise PoolError(f"{path}: the pool was rebuilt while in use; start again to use the new one")
-    return pool
+    return pool if names is None else pool.renamed(CategoryMatch(names, ()))
