@@ -7,7 +7,7 @@ import yaml
 from divergen.config import LvisData, RunConfig
 from divergen.loading import dump_config, load_config, shipped_configs
 from divergen_records import ConfigError
-from divergen_train.training.config import preset
+from divergen_train.training.presets import preset
 
 
 def test_load_config__overrides_reach_into_lists_and_sections() -> None:

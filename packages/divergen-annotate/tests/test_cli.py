@@ -105,6 +105,13 @@ def test_images__never_overwrites_unasked(folder, tmp_path):
         (("--annotator", "magic"), "'grabcut', 'colour-key', 'true-alpha'"),
         (("--set", "size=huge"), "size"),
         (("--set", "size"), "expected key=value"),
+        (("--set", "sise=160"), "annotator 'grabcut': sise: there is no such key; did you mean 'size'?"),
+        (("--set", "colour-key.threshold=3"), "annotator 'grabcut': colour-key: there is no such key"),
+        (("--set", "grabcut.sise=160"), "annotator 'grabcut': sise: there is no such key"),
+        (
+            ("--annotator", "best-of", "--set", "annotators=[grabcut,{kind: magic}]"),
+            "annotators.1.kind: 'magic' is not",
+        ),
     ],
 )
 def test_images__wrong_settings_are_one_sentence(folder, tmp_path, arguments, message):

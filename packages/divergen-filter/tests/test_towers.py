@@ -191,7 +191,7 @@ def test_transformers__clip_gives_its_image_features(tmp_path):
 def test_build_embedder__settings(clip_folder):
     tower = build_embedder("open-clip", (f"model=local-dir:{clip_folder}", "batch=3"))
     assert tower.identity.startswith("open_clip:tiny-clip")
-    with pytest.raises(ConfigError, match="size: there is no such setting"):
+    with pytest.raises(ConfigError, match="size: there is no such key; did you mean 'resize'"):
         build_embedder("open-clip", ("size=3",))
     with pytest.raises(ConfigError, match="expected key=value"):
         build_embedder("open-clip", ("cuda",))

@@ -52,7 +52,7 @@ def test_preview__writes_a_sheet_and_does_not_overwrite(prompts, tmp_path):
     [
         (("-g", "magic"), "generator 'magic': kind"),
         (("-g", "fake,size=big"), "size: "),
-        (("-g", "fake,size"), "'size' is not KEY=VALUE"),
+        (("-g", "fake,size"), "'size': expected key=value"),
         (("-g", "fake", "--per-category", 1, "--total", 3), "give exactly one"),
         (("-g", "fake", "--per-frequency", "r=2"), "has no frequency group"),
         (("-g", "fake", "--weight", "x=2"), "no generator is called 'x'"),

@@ -5,6 +5,7 @@ import warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from divergen_paste import InstancePool, InstanceSampler, PasteConfig, Paster, P
 from divergen_paste.paster import Placement
 from divergen_records import ConfigError, ImageError
 from divergen_records.sample import Instance, Sample
+from divergen_records.settings import apply_settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -206,15 +208,17 @@ def test_config__weights_from_outside(pool, sample):
     assert {placement.category_id for placement in paster.plan(sample, np.random.default_rng(0))} == {1}
 
 
-def test_config_parse__values():
-    config = PasteConfig.parse(["max_instances=3", "blend=hard", "uniform_scale=[0.1, 0.2]"])
-    assert (config.max_instances, config.blend, config.uniform_scale) == (3, "hard", (0.1, 0.2))
+def test_settings__values():
+    pairs = ["max_instances=3", "blend=hard", "uniform_scale.1=0.2", "category_weights.7=0", "statistics=2024.json"]
+    config = apply_settings(PasteConfig, {}, pairs)
+    assert (config.max_instances, config.blend, config.uniform_scale) == (3, "hard", (0.05, 0.2))
+    assert (config.category_weights, config.statistics) == ({7: 0}, Path("2024.json"))
 
 
 @pytest.mark.parametrize("setting", ["max_instances", "unknown=1", "flip=2", "blend=glue"])
-def test_config_parse__bad_settings(setting):
-    with pytest.raises(ConfigError):
-        PasteConfig.parse([setting])
+def test_settings__bad(setting):
+    with pytest.raises(ConfigError, match=setting.partition("=")[0]):
+        apply_settings(PasteConfig, {}, [setting])
 
 
 @settings(max_examples=60, deadline=None)

@@ -128,10 +128,11 @@ def test_apply_settings__words_that_yaml_takes_for_something_else() -> None:
         ("first.kind=oval", "d: first.kind: 'oval' is not one of 'round', 'square'"),
         ("first={radios: 3}", "d: first.radios: there is no such key; did you mean 'radius'?"),
         ("first={radius: x}", "d: first.radius: input should be a valid number"),
+        ("mat.x.y=1", "d: mat.x: there is no such key; there are width, colour"),
         ("op=<", "d: op: input should be 'off' or '>=' (got '<')"),
         ("shapes.3.side=7", "d: shapes.3.side: '3' is not an index of a list of 2"),
         ("shapes.-1.side=7", "d: shapes.-1.side: '-1' is not an index of a list of 2"),
-        ("shapes.2.side=7", "d: shapes.2: needs a `kind` first: shapes.2.kind= one of round, square"),
+        ("shapes.2.side=7", "d: shapes.2.kind: comes first, and is one of 'round', 'square'"),
         ("cut.at_lest=1", "d: cut.at_lest: there is no such key; did you mean 'at_least'?"),
         ("title.x=1", "d: title.x: 'title' is 'none', not a section with keys of its own"),
         ("path.x=1", "d: path.x: 'path' is null, not a section with keys of its own"),
@@ -168,6 +169,8 @@ def test_apply_settings__from_a_file_that_is_not_complete_yet() -> None:
 
 def test_apply_settings__a_union_itself() -> None:
     assert apply_settings(Shape, {"kind": "square"}, ["side=4"]) == Square(side=4)
+    with pytest.raises(ConfigError, match=r"^kind: 'oval' is not one of 'round', 'square'$"):
+        apply_settings(Shape, {"kind": "oval"}, ["side=4"])
     with pytest.raises(ConfigError, match="radius: there is no such key"):
         apply_settings(Shape, {"kind": "square"}, ["radius=4"])
 

@@ -24,10 +24,11 @@ from divergen_records import Category
 from divergen_records.coco import Annotation, Dataset, ImageInfo, read_dataset, write_lvis
 from divergen_records.images import encode_image
 from divergen_records.masks import encode_rle, mask_to_bbox
+from divergen_records.settings import apply_settings
 from divergen_train import fit, preset, read_log
 from divergen_train.engine.step import BatchSlice, Engine, PlainStep
 from divergen_train.training.checkpoint import Checkpoint, load_checkpoint
-from divergen_train.training.config import TrainConfig, apply_overrides
+from divergen_train.training.config import TrainConfig
 
 SETTINGS = ["image_size=128", "warmup=5", "checkpoint_every=2", "log_every=1", "micro_batch=2", "ema_decay=0.9"]
 
@@ -93,7 +94,7 @@ def differences(ours: Checkpoint, theirs: Checkpoint) -> list[str]:
 def main(kills: int, iterations: int, seed: int) -> None:
     torch.set_num_threads(1)
     random.seed(seed)
-    config = apply_overrides(preset("quickstart"), [*SETTINGS, f"iterations={iterations}"])
+    config = apply_settings(TrainConfig, preset("quickstart"), [*SETTINGS, f"iterations={iterations}"])
     with tempfile.TemporaryDirectory() as name:
         dataset = make_data(Path(name) / "data")
         whole, killed = Path(name) / "whole", Path(name) / "killed"

@@ -14,8 +14,9 @@ from pathlib import Path
 import click
 import torch
 from divergen_records.coco import Dataset, read_dataset
+from divergen_records.settings import apply_settings
 from divergen_train import fit, read_log
-from divergen_train.training.config import apply_overrides
+from divergen_train.training.config import TrainConfig
 from divergen_train.training.recipe import recipe
 
 
@@ -50,7 +51,7 @@ def read(data: Path | None, scratch: Path) -> Dataset:
 
 
 def overfit(name: str, settings: tuple[str, ...], dataset: Dataset, out: Path) -> None:
-    config = apply_overrides(recipe(name).train, settings)
+    config = apply_settings(TrainConfig, recipe(name).train, settings)
     result = fit(dataset, out=out, config=config, val=dataset)
     for line in read_log(result.log):
         if "loss" in line and line["iteration"] % 40 == 0:

@@ -78,7 +78,7 @@ def images(
     from .cleanup import repair
     from .folder import annotate_folder
 
-    annotator = _build(_one(names), settings, checkpoint)
+    annotator = _build(_one(names), names, settings, checkpoint)
     report = annotate_folder(folder, annotator, out, repair=None if no_repair else repair, **options)
     for name, reason in report.failed:
         echo(f"skipped {name}: {reason}", err=True)
@@ -108,7 +108,7 @@ def table(
     from .cleanup import repair
     from .stage import AnnotateStage
 
-    stage = AnnotateStage(_build(_one(names), settings, checkpoint), repair=None if no_repair else repair)
+    stage = AnnotateStage(_build(_one(names), names, settings, checkpoint), repair=None if no_repair else repair)
     opened = InstanceTable.open(table)
     if retry_errors:
         opened.retry_errors(stage.name)
@@ -189,18 +189,22 @@ def compare(
     echo(f"{out}: {sheet.shape[1]} x {sheet.shape[0]} pixels")
 
 
-def _build(name: str, settings: tuple[str, ...], checkpoint: str | None) -> Annotator:
+def _build(name: str, names: tuple[str, ...], settings: tuple[str, ...], checkpoint: str | None) -> Annotator:
     """An annotator with the settings that are meant for it."""
     from .config import build_annotator
 
-    own = []
-    for setting in settings:
-        target, dot, rest = setting.partition(".") if "." in setting.partition("=")[0] else ("", "", setting)
-        if not dot or target == name:
-            own.append(rest)
+    own = [rest for setting in settings for rest in _meant_for(name, names, setting)]
     if checkpoint is not None and name in _WEIGHTS:
         own.append(f"{_WEIGHTS[name]}={checkpoint}")
     return build_annotator(name, own)
+
+
+def _meant_for(name: str, names: tuple[str, ...], setting: str) -> list[str]:
+    """The setting without its prefix, or nothing where the prefix is another of the annotators that are asked for."""
+    target, dot, rest = setting.partition(".")
+    if not dot or target not in names:
+        return [setting]
+    return [rest] if target == name else []
 
 
 def _left_out(reason: str) -> None:
@@ -216,7 +220,7 @@ _WEIGHTS = {"sam-background": "checkpoint", "clipseg": "model", "saliency": "mod
 
 
 def _build_all(names: tuple[str, ...], settings: tuple[str, ...], checkpoint: str | None) -> list[Annotator]:
-    return [_build(name, settings, checkpoint) for name in names]
+    return [_build(name, names, settings, checkpoint) for name in names]
 
 
 def _one(names: tuple[str, ...]) -> str:

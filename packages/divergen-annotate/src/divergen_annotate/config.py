@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from divergen_records import Config, ConfigError, backend_union
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator
+from divergen_records import Config, backend_union
+from divergen_records.settings import apply_settings
+from pydantic import BeforeValidator, Field, field_validator
 
 if TYPE_CHECKING:
     from .annotator import Annotator
@@ -236,36 +236,14 @@ def build_annotator(kind: str, settings: Sequence[str] = ()) -> Annotator:
 
     Args:
         kind: For example ``"grabcut"``.
-        settings: ``"key=value"`` each, for example ``"size=160"``; JSON lists and objects are read as such.
+        settings: ``"key=value"`` each, for example ``"size=160"``; see `divergen_records.settings`.
 
     Raises:
         ConfigError: If the kind is unknown or a setting is wrong; it names what is allowed.
     """
-    values: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise ConfigError(f"setting {setting!r}: expected key=value, for example size=160")
-        values[key] = _read_value(key, value)
-    try:
-        config = TypeAdapter(AnnotatorConfig).validate_python({"kind": kind, **values})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        wrong = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
-        wrong = wrong.removeprefix("Value error, ")
-        raise ConfigError(f"annotator {kind!r}: {where + ': ' if where else ''}{wrong}") from error
+    config = apply_settings(AnnotatorConfig, {"kind": kind}, settings, where=f"annotator {kind!r}")
     built: Annotator = config.build()
     return built
-
-
-def _read_value(key: str, value: str) -> Any:
-    if not value.startswith(("[", "{")):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        raise ConfigError(f"setting {key!r}: {value!r} is no JSON: {error}") from error
 
 
 class RepairConfig(Config):

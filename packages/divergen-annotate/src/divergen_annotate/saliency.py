@@ -8,13 +8,15 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from divergen_records import Config, ConfigError, WeightsError, require_extra
+from divergen_records.settings import validate_settings
+from divergen_records.yaml_files import read_yaml
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from .annotator import Image, Picture, Result, as_arrays
 from .batching import Batcher, ahead
@@ -57,15 +59,16 @@ class ModelCard(Config):
             ConfigError: If there is no such file, or something in it is wrong.
         """
         path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-            return cls.model_validate(_parse_yaml(text) if path.suffix in (".yaml", ".yml") else json.loads(text))
-        except FileNotFoundError:
+        if not path.is_file():
             raise ConfigError(
                 f"{path}: there is no such model card; write one with size, mean, std and output, see ModelCard"
-            ) from None
-        except (OSError, ValueError, ValidationError) as error:
+            )
+        try:
+            values = read_yaml(path) if path.suffix in (".yaml", ".yml") else json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
             raise ConfigError(f"{path}: this is no model card: {error}") from error
+        card: ModelCard = validate_settings(cls, values, where=str(path))
+        return card
 
 
 class Saliency:
@@ -163,15 +166,6 @@ class Saliency:
 
 
 _CARDS = (".json", ".yaml", ".yml")
-
-
-def _parse_yaml(text: str) -> Any:
-    with require_extra("divergen-annotate", "onnx"):
-        import yaml
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
 
 
 def _load_onnx(path: Path, device: str | None) -> tuple[Network, int | None]:

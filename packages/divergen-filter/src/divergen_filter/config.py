@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from divergen_records import Config, ConfigError, backend_union
-from pydantic import Field, TypeAdapter, ValidationError
+from divergen_records import Config, backend_union
+from divergen_records.settings import apply_settings
+from pydantic import Field
 
 from .rules import CalibrationConfig, Rule, RulesConfig, Score, read_rules
 
@@ -112,24 +113,12 @@ def build_embedder(kind: str, settings: Sequence[str] = ()) -> Embedder:
 
     Args:
         kind: For example ``"open-clip"``.
-        settings: ``"key=value"`` each, for example ``"model=ViT-L-14"``.
+        settings: ``"key=value"`` each, for example ``"model=ViT-L-14"``; see `divergen_records.settings`.
 
     Raises:
         ConfigError: If the kind is unknown or a setting is wrong; it names what is allowed.
     """
-    values: dict[str, str] = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise ConfigError(f"setting {setting!r}: expected key=value, for example device=cuda")
-        values[key] = value
-    try:
-        config = TypeAdapter(EmbedderConfig).validate_python({"kind": kind, **values})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part != kind)
-        wrong = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
-        raise ConfigError(f"embedder {kind!r}: {where + ': ' if where else ''}{wrong}") from error
+    config = apply_settings(EmbedderConfig, {"kind": kind}, settings, where=f"embedder {kind!r}")
     built: Embedder = config.build()
     return built
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from divergen_records import Category, ConfigError
 from divergen_records.coco import read_dataset
-from pydantic import TypeAdapter, ValidationError
+from divergen_records.settings import apply_settings, named_values, split_pairs, validate_settings
 
 from .config import GeneratorConfig
 from .counts import CountsConfig
@@ -36,16 +36,17 @@ def make_plan(
     configs = [parse_generator(text) for text in generators]
     if per_category is None and per_frequency is None and total is None:
         per_category = 4
-    counts = _validated(
+    groups = None if per_frequency is None else named_values(per_frequency.split(","), "--per-frequency")
+    counts = validate_settings(
         CountsConfig,
         {
             "per_category": per_category,
-            "per_frequency": None if per_frequency is None else _pairs(per_frequency.split(","), "--per-frequency"),
+            "per_frequency": groups,
             "total": total,
             "floor": floor,
-            "weights": _pairs(weights, "--weight"),
+            "weights": named_values(weights, "--weight"),
         },
-        "counts",
+        where="counts",
     )
     categories: Sequence[Category] | None = None if dataset is None else read_dataset(dataset).categories
     return plan(read_prompts(prompts), configs, categories=categories, counts=counts, seed=seed), configs
@@ -53,8 +54,8 @@ def make_plan(
 
 def parse_generator(text: str) -> Any:
     """A generator's config from ``"kind,key=value,…"``; raises `ConfigError` for what it does not know."""
-    kind, *settings = text.split(",")
-    return _validated(GeneratorConfig, {"kind": kind, **_pairs(settings, f"generator {kind}")}, f"generator {text!r}")
+    kind, *settings = split_pairs(text)
+    return apply_settings(GeneratorConfig, {"kind": kind}, settings, where=f"generator {kind!r}")
 
 
 def build(configs: Sequence[Any]) -> list[Generator]:
@@ -148,27 +149,3 @@ def write_sheet(out: Path, planned: Plan, generators: Sequence[Generator], each:
         partial.replace(out)
     except OSError as error:
         raise ConfigError(f"{out}: the sheet cannot be written: {error.strerror}") from error
-
-
-def _pairs(items: Sequence[str], where: str) -> dict[str, str]:
-    pairs = {}
-    for item in items:
-        key, equals, value = item.partition("=")
-        if not (equals and key and value):
-            raise ConfigError(f"{where}: {item!r} is not KEY=VALUE")
-        pairs[key.strip()] = value.strip()
-    return pairs
-
-
-def _validated(kind: Any, values: Mapping[str, Any], where: str) -> Any:
-    try:
-        return TypeAdapter(kind).validate_python(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        if first["type"] == "union_tag_invalid":
-            known = first["ctx"]["expected_tags"]
-            raise ConfigError(f"{where}: kind: {first['ctx']['tag']!r} is not known; there are {known}") from error
-        key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            f"{where}: {key + ': ' if key else ''}{first['msg'].removeprefix('Value error, ')}"
-        ) from error

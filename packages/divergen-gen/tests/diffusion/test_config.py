@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -35,9 +36,27 @@ def test_config__texts_become_settings():
     assert (cascade.stage1.model, cascade.stage2.model, cascade.swap) == ("a/b", "c/d", True)
 
 
-@pytest.mark.parametrize("text", ["diffusers", "diffusers,model=a/b,size=100", "diffusers,model=a/b,stpes=3"])
-def test_config__refuses_what_it_does_not_know(text):
-    with pytest.raises(ConfigError):
+def test_config__nested_values_arrive_through_the_command_line():
+    config = parse_generator(
+        "diffusers,model=a/b,lora=[{path: x, scale: 0.5}, {path: y}],negative_prompt='a, b',scheduler.name=DDIM"
+    )
+    assert [(lora.path, lora.scale) for lora in config.lora] == [("x", 0.5), ("y", 1.0)]
+    assert (config.negative_prompt, config.scheduler.name) == ("a, b", "DDIM")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("diffusers", "generator 'diffusers': model: is missing"),
+        ("diffusers,model=a/b,size=100", "generator 'diffusers': size.0: input should be a multiple of 8 (got 100)"),
+        ("diffusers,model=a/b,stpes=3", "generator 'diffusers': stpes: there is no such key; did you mean 'steps'?"),
+        ("diffusers,model=a/b,lora=[{path: x", "a bracket or a quote is not closed"),
+        ("diffusers,fast", "'fast': expected key=value"),
+        ("difusers,model=x", "generator 'difusers': kind: 'difusers' is not one of 'diffusers', 'if'"),
+    ],
+)
+def test_config__refuses_what_it_does_not_know(text, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
         parse_generator(text)
 
 

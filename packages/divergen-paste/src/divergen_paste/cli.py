@@ -225,11 +225,12 @@ def _open(
     annotations: Path, images: Path | None, pool_path: Path, settings: tuple[str, ...], seed: int
 ) -> tuple[Dataset, Paster]:
     from divergen_records.coco import read_dataset
+    from divergen_records.settings import apply_settings
 
     from .config import PasteConfig
     from .pool import InstancePool
     from .statistics import area_statistics
 
-    config = PasteConfig.parse(settings)
+    config = apply_settings(PasteConfig, {}, settings, where="paste")
     dataset = read_dataset(annotations, image_dir=images)
     return dataset, config.build(InstancePool.open(pool_path), area_statistics(dataset), seed=seed)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from divergen_records import Config, ConfigError
-from pydantic import Field, ValidationError
+from divergen_records import Config
+from pydantic import Field
 
 from .options import Balance, Blend, Count, Fit, Place
 
@@ -72,30 +70,6 @@ class PasteConfig(Config):
     box_shift: int = Field(default=10, ge=0)
     min_visible: int = Field(default=300, ge=0)
     layouts: Path | None = None
-
-    @classmethod
-    def parse(cls, settings: Iterable[str]) -> PasteConfig:
-        """From texts ``key=value``; values are JSON, or words.
-
-        Raises:
-            ConfigError: If a key or value is wrong; the message names the known keys.
-        """
-        values: dict[str, Any] = {}
-        for setting in settings:
-            key, equals, text = setting.partition("=")
-            if not equals:
-                raise ConfigError(f"{setting!r}: expected key=value, for example max_instances=10")
-            try:
-                values[key] = json.loads(text)
-            except ValueError:
-                values[key] = text
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            known = ", ".join(name for name in cls.model_fields if name != "kind")
-            where = ".".join(map(str, first["loc"]))
-            raise ConfigError(f"{where}: {first['msg']}; known settings are {known}") from error
 
     def build(
         self,

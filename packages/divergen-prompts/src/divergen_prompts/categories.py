@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from divergen_records import Category, DatasetError, require_extra
+from divergen_records import Category, DatasetError
+from divergen_records.yaml_files import parse_yaml
 from pydantic import ValidationError
 
 __all__ = ["check_categories", "read_categories"]
@@ -102,13 +103,7 @@ def _read_json(path: Path, text: str) -> Iterable[Any]:
 
 
 def _read_yaml(path: Path, text: str) -> Iterable[Any]:
-    with require_extra("divergen-prompts", "yaml"):
-        import yaml  # type: ignore[import-not-found, import-untyped, unused-ignore]
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise DatasetError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
-    return _listed(path, content)
+    return _listed(path, parse_yaml(text, str(path), error=DatasetError))
 
 
 def _listed(path: Path, content: Any) -> Iterable[Any]:

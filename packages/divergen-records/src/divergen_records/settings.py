@@ -63,7 +63,7 @@ def apply_settings(schema: Any, values: Any, pairs: Iterable[str], *, where: str
         try:
             pair = _Pair.parse(text)
             tree = _changed(schema, tree, pair, done)
-        except _Refused as error:
+        except ConfigError as error:
             raise ConfigError(f"{prefix}{error}") from error
         done.append(pair)
     return validate_settings(schema, tree, where=where)
@@ -115,10 +115,6 @@ def named_values(pairs: Iterable[str], where: str) -> dict[str, Any]:
     return found
 
 
-class _Refused(ConfigError):
-    """A pair that cannot be applied."""
-
-
 @dataclass(frozen=True)
 class _Pair:
     text: str
@@ -129,7 +125,7 @@ class _Pair:
     def parse(cls, text: str) -> _Pair:
         match = re.fullmatch(r"((?:\\.|[^=\\])+)=(.*)", text, re.DOTALL)
         if match is None:
-            raise _Refused(f"{text!r}: expected key=value, for example train.iterations=100")
+            raise ConfigError(f"{text!r}: expected key=value")
         return cls(text, _split_key(match[1].strip(), text), match[2])
 
     def name(self, depth: int | None = None) -> str:
@@ -138,14 +134,14 @@ class _Pair:
 
     @cached_property
     def parsed(self) -> Any:
-        return parse_yaml(self.value, self.text, error=_Refused)
+        return parse_yaml(self.value, self.text)
 
     @property
     def readings(self) -> Iterable[Any]:
         """What the value may mean, the likeliest first: YAML, or the text itself (``name=2024``, ``op=>=``)."""
         try:
             parsed = self.parsed
-        except _Refused:
+        except ConfigError:
             if _is_complete(f"={self.value}"):
                 return (self.value.strip(),)
             raise
@@ -165,7 +161,7 @@ def _split_key(key: str, text: str) -> tuple[str, ...]:
         keys.append(str(part))
     plain = re.sub(r"\[([^][]*)\]", r".\1", key).removeprefix(".")
     if not all(keys) or ("\\" not in key and plain != ".".join(keys)):
-        raise _Refused(f"{text!r}: {key!r} is not a key; write for example rules.rules.0.threshold")
+        raise ConfigError(f"{text!r}: {key!r} is not a key; keys look like rules.0.threshold")
     return tuple(keys)
 
 
@@ -223,7 +219,7 @@ def _changed_list(
 ) -> list[Any]:
     key = pair.keys[depth]
     if not key.isdecimal() or int(key) > len(section):
-        raise _Refused(f"{pair.name()}: {key!r} is not an index of a list of {len(section)}")
+        raise ConfigError(f"{pair.name()}: {key!r} is not an index of a list of {len(section)}")
     index = int(key)
     old = section[index] if index < len(section) else None
     new = _changed(elements(schema, index), old, pair, done, depth + 1, valid)
@@ -236,7 +232,7 @@ def _section(schema: Any, value: Any, pair: _Pair, depth: int) -> Any:
     if value is None and any(models(schema)):
         return {}
     shown = "null" if value is None else repr(value)
-    raise _Refused(f"{pair.name()}: {pair.name(depth)!r} is {shown}, not a section with keys of its own")
+    raise ConfigError(f"{pair.name()}: {pair.name(depth)!r} is {shown}, not a section with keys of its own")
 
 
 def _child(schema: Any, section: dict[Any, Any], pair: _Pair, depth: int) -> tuple[Any, Any, Any]:
@@ -245,12 +241,13 @@ def _child(schema: Any, section: dict[Any, Any], pair: _Pair, depth: int) -> tup
     model = member_of(schema, section, key)
     if model is None:
         if kinds := kinds_of(schema):
-            name = pair.name(depth)
-            raise _Refused(f"{name}: needs a `kind` first: {name}.kind= one of {', '.join(kinds)}")
+            name, known_kinds = ".".join((*pair.keys[:depth], "kind")), ", ".join(map(repr, kinds))
+            wrong = f"{section['kind']!r} is not" if "kind" in section else "comes first, and is"
+            raise ConfigError(f"{name}: {wrong} one of {known_kinds}")
         known = {str(place): place for place in section}
         return known.get(key, key), elements(schema, key), None
     if key not in model.model_fields:
-        raise _Refused(unknown_key(pair.name(depth + 1), model.model_fields))
+        raise ConfigError(unknown_key(pair.name(depth + 1), model.model_fields))
     field = model.model_fields[key]
     default = field.get_default(call_default_factory=True, validated_data={})
     return key, _type_of(field), None if default is PydanticUndefined else _plain(default)
@@ -273,7 +270,7 @@ def _refuse_loss(pair: _Pair, done: Sequence[_Pair]) -> None:
     section = pair.keys[:-1]
     for earlier in done:
         if earlier.keys[: len(section)] == section and len(earlier.keys) > len(section) and earlier.keys != pair.keys:
-            raise _Refused(f"{pair.text} would undo {earlier.text}, which comes before it; say {pair.name()} first")
+            raise ConfigError(f"{pair.text} would undo {earlier.text}, which comes before it; say {pair.name()} first")
 
 
 def _new_value(schema: Any, old: Any, pair: _Pair) -> Any:

@@ -58,10 +58,12 @@ def fit(
     divergen-train fit train.json --out run iterations=2000 detector.fpn_channels=128
     torchrun --nproc-per-node=8 -m divergen_train fit train.json --out run micro_batch=2 precision=bfloat16
     """
-    from .training.config import apply_overrides
+    from divergen_records.settings import apply_settings
+
+    from .training.config import TrainConfig
     from .training.presets import preset
 
-    config = apply_overrides(preset(preset_name), settings)
+    config = apply_settings(TrainConfig, preset(preset_name), settings)
     from divergen_records.coco import read_dataset
 
     from .training.fit import fit as train

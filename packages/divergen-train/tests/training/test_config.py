@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 from divergen_records.errors import ConfigError
-from divergen_train.training.config import TrainConfig, apply_overrides
+from divergen_records.settings import apply_settings
+from divergen_train.training.config import TrainConfig
 from divergen_train.training.presets import preset, preset_names
 
 
@@ -16,8 +17,10 @@ def test_preset__unknown() -> None:
         preset("tiny")
 
 
-def test_apply_overrides() -> None:
-    config = apply_overrides(TrainConfig(), ["iterations=300", "detector.fpn_channels=32", "scale=[0.9,1.1]"])
+def test_settings__change_numbers_inside_sections_and_lists() -> None:
+    config = apply_settings(
+        TrainConfig, TrainConfig(), ["iterations=300", "detector.fpn_channels=32", "scale=[0.9,1.1]"]
+    )
     assert (config.iterations, config.detector.fpn_channels, config.scale) == (300, 32, (0.9, 1.1))
 
 
@@ -25,16 +28,17 @@ def test_apply_overrides() -> None:
     ("setting", "message"),
     [
         ("iterations", "expected key=value"),
-        ("iteration=3", "iteration: Extra inputs"),
-        ("iterations=-3", "iterations: Input should be greater than 0"),
-        ("detectr.fpn_channels=3", "detectr is not a group of settings"),
-        ("iterations.x=3", "iterations is not a group of settings"),
+        ("iteration=3", "iteration: there is no such key; did you mean 'iterations'"),
+        ("iterations=-3", "iterations: input should be greater than 0"),
+        ("detectr.fpn_channels=3", "detectr: there is no such key; did you mean 'detector'"),
+        ("iterations.x=3", "'iterations' is 10000, not a section"),
         ("warmup=20000", "warmup=20000 must be below"),
         ("scale=[2,1]", "the smallest comes first"),
         ("detector.min_stride=8", "has 3 levels"),
-        ("detector.kind=yolo", "detector.kind"),
+        ("detector.kind=yolo", "detector.kind: 'yolo' is not one of 'torchvision'"),
+        ("loggers.0.kind=tensorbord", "loggers.0.kind: 'tensorbord' is not one of"),
     ],
 )
-def test_apply_overrides__refuses(setting: str, message: str) -> None:
+def test_settings__refuses(setting: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        apply_overrides(TrainConfig(), [setting])
+        apply_settings(TrainConfig, TrainConfig(), [setting])

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from divergen_records.coco import Dataset
 from divergen_records.errors import MissingExtra
+from divergen_records.settings import apply_settings
 from divergen_train import TrainConfig, fit
-from divergen_train.training.config import apply_overrides
 from divergen_train.training.loggers import MlflowConfig, TensorBoardConfig, WandbConfig, flatten
 
 LINE = {"iteration": 20, "loss": 0.5, "metrics": {"mask": {"AP": 0.25, "APr": None}, "federated": True}}
@@ -39,7 +39,7 @@ def test_tensorboard__holds_the_logs_numbers(shapes: Dataset, tiny: TrainConfig,
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    config = apply_overrides(tiny, ["iterations=4", 'loggers=[{"kind": "tensorboard"}]'])
+    config = apply_settings(TrainConfig, tiny, ["iterations=4", 'loggers=[{"kind": "tensorboard"}]'])
     fit(shapes, out=tmp_path, config=config, val=shapes)
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()

@@ -57,10 +57,13 @@ def test_recipe__unknown() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [", "mine.yaml: not YAML"),
-        ("", "mine.yaml: the file: Input should be a valid"),
-        ("summary: x\nhardware: y\ntrain: {iteration: 3}\n", r"mine.yaml: train.iteration: Extra inputs"),
-        ("summary: x\nhardware: y\ntrain: {detector: {kind: yolo}}\n", r"train.detector: Input tag 'yolo'"),
+        ("a: [", "mine.yaml: not valid YAML"),
+        ("", "mine.yaml: the configuration: input should be a valid"),
+        (
+            "summary: x\nhardware: y\ntrain: {iteration: 3}\n",
+            r"mine.yaml: train.iteration: there is no such key; did you mean 'iterations'",
+        ),
+        ("summary: x\nhardware: y\ntrain: {detector: {kind: yolo}}\n", r"train.detector.kind: 'yolo' is not one of"),
     ],
 )
 def test_load_recipe__refuses(tmp_path: Path, text: str, message: str) -> None:
@@ -70,7 +73,7 @@ def test_load_recipe__refuses(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_load_recipe__missing(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read as a recipe"):
+    with pytest.raises(ConfigError, match="there is no such file"):
         load_recipe(tmp_path / "none.yaml")
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from divergen_records.errors import ConfigError
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from ..bsgal.config import BsgalConfig
 from ..detectors.config import DetectorConfig, TorchvisionConfig
 from ..engine.config import EngineConfig
 from .loggers import LoggerConfig
 
-__all__ = ["DetectorConfig", "TorchvisionConfig", "TrainConfig", "apply_overrides"]
+__all__ = ["DetectorConfig", "TorchvisionConfig", "TrainConfig"]
 
 
 class TrainConfig(EngineConfig):
@@ -70,38 +67,3 @@ class TrainConfig(EngineConfig):
         if self.micro_batch and self.batch_size % self.micro_batch:
             raise ValueError(f"batch_size={self.batch_size} is not a multiple of micro_batch={self.micro_batch}")
         return self
-
-
-def apply_overrides(config: TrainConfig, overrides: Sequence[str]) -> TrainConfig:
-    """A config with ``key=value`` settings applied; keys are dotted, values JSON or plain text.
-
-    Raises:
-        ConfigError: If a setting is malformed, its key unknown or its value not allowed.
-    """
-    data = config.model_dump(mode="json")
-    for text in overrides:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(f"{text!r}: expected key=value, for example iterations=500")
-        *parents, last = key.split(".")
-        node: Any = data
-        for parent in parents:
-            node = node.get(parent) if isinstance(node, Mapping) else None
-        if not isinstance(node, dict):
-            raise ConfigError(f"{text!r}: {'.'.join(parents)} is not a group of settings")
-        node[last] = _parse(value)
-    try:
-        return TrainConfig.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "union_tag_invalid":  # its input is the whole group
-            raise ConfigError(f"{where}.kind: {first['msg']}") from error
-        raise ConfigError(f"{where or 'training config'}: {first['msg']} (given: {first['input']!r})") from error
-
-
-def _parse(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        return value

@@ -6,10 +6,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from divergen_records import Config
 from divergen_records.errors import ConfigError
-from pydantic import Field, ValidationError
+from divergen_records.settings import validate_settings
+from divergen_records.yaml_files import parse_yaml, read_yaml
+from pydantic import Field
 
 from ..bsgal.config import BsgalConfig
 from .config import TrainConfig
@@ -75,7 +76,7 @@ def recipe_names() -> list[str]:
 
 def recipe(name: str) -> Recipe:
     """A shipped recipe, for example ``"divergen-swin-l"``; raises `ConfigError` for an unknown name."""
-    return _parse(recipe_text(name), f"recipe {name}")
+    return _parse(parse_yaml(recipe_text(name), f"recipe {name}"), f"recipe {name}")
 
 
 def recipe_text(name: str) -> str:
@@ -91,11 +92,7 @@ def load_recipe(path: Path) -> Recipe:
     Raises:
         ConfigError: If the file is missing, not YAML, or a setting in it is wrong.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as a recipe ({error})") from error
-    return _parse(text, str(path))
+    return _parse(read_yaml(path), str(path))
 
 
 def find_recipe(name: str) -> Recipe | None:
@@ -105,14 +102,6 @@ def find_recipe(name: str) -> Recipe | None:
     return load_recipe(Path(name)) if Path(name).suffix in (".yaml", ".yml") else None
 
 
-def _parse(text: str, where: str) -> Recipe:
-    try:
-        data: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: not YAML ({error})") from error
-    try:
-        return Recipe.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{where}: {key or 'the file'}: {first['msg']}") from error
+def _parse(values: Any, where: str) -> Recipe:
+    found: Recipe = validate_settings(Recipe, values, where=where)
+    return found
