@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .annotator import Image, Mask
 
-__all__ = ["Background", "border_ring", "edge_strength", "enclosed", "fit_background"]
+__all__ = ["Background", "border_ring", "edge_strength", "enclosed", "fit_background", "looks_plain", "plain_share"]
 
 _NOISE_FLOOR = 1.5
 """Grey levels: JPEG noise around an object on a flat background, which the border alone does not show."""
@@ -106,6 +106,17 @@ _RIDGE = np.diag([1e-6, 1e-6, 1e-6, 1e-4, 1e-4])
 def _terms(y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
     """The terms of the surface (N, 5): a plane, and a vignette."""
     return np.stack([np.ones_like(x), x, y, x * x, y * y], axis=1)
+
+
+def looks_plain(image: Image, background: Background, likeness: float = 20.0) -> Mask:
+    """Pixels (H, W) within ``likeness`` grey levels of the background, or like it with less light on them."""
+    near = _over_channels(np.maximum, np.abs(image - background.colour)) <= likeness
+    return np.asarray(near | background.shadow(image))
+
+
+def plain_share(image: Image, ring: Mask, background: Background) -> float:
+    """Share of the border (H, W) that looks plain, 0 to 1: near 1 in front of paper, about 0.4 in photos."""
+    return float(looks_plain(image, background)[ring].mean())
 
 
 def edge_strength(image: Image) -> NDArray[np.float32]:

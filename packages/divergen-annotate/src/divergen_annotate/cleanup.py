@@ -7,50 +7,66 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .annotator import Image, Mask
+from .holes import shows_background
 from .matting import snap_to_edges
 
 __all__ = ["drop_islands", "fill_holes", "label_regions", "repair", "shrink", "smooth"]
 
 
-def drop_islands(mask: Mask, *, keep_share: float = 1.0) -> Mask:
-    """Without the 8-connected components smaller than ``keep_share`` of the largest; at 1 only the largest stays."""
+def drop_islands(mask: Mask, *, keep_share: float = 0.01, at_most: float = 1.0) -> Mask:
+    """Without the 8-connected components smaller than ``keep_share`` of the largest; at 1 only the largest stays.
+
+    Args:
+        mask: (H, W) bool.
+        keep_share: Share of the largest component's area.
+        at_most: Share of the mask that may go in all, the smallest islands first: confetti is many small islands too.
+    """
     labels, areas = label_regions(mask)
     if areas.size <= 2:
         return mask
-    if keep_share >= 1:
-        return np.asarray(labels == 1 + areas[1:].argmax())
-    keep = areas >= keep_share * areas[1:].max()
-    keep[0] = False
-    return np.asarray(np.take(keep, labels))
+    islands = np.flatnonzero(areas < keep_share * areas[1:].max()) if keep_share < 1 else 1 + np.argsort(-areas[1:])[1:]
+    drop = _smallest(areas, islands[islands > 0], at_most * areas[1:].sum())
+    return np.asarray(mask & ~np.take(drop, labels)) if drop.any() else mask
 
 
-def fill_holes(mask: Mask, *, below: float = 0.01, image: Image | None = None, likeness: float = 20.0) -> Mask:
+def fill_holes(
+    mask: Mask, *, below: float = 0.01, at_most: float = 1.0, image: Image | None = None, likeness: float = 20.0
+) -> Mask:
     """Fill holes that a segmenter left, keep those that the object has (the handle of a mug, a ring).
 
     Args:
         mask: (H, W) bool.
-        below: A hole smaller than this share of the object's area is always filled.
-        image: (H, W, 3) uint8 RGB. With it, a larger hole is kept only where it shows background: its median colour
-            is within ``likeness`` of that of the pixels around the mask. Without it every larger hole is kept.
+        below: A hole smaller than this share of the object's area is filled whatever it shows.
+        at_most: Share of the object's area that may be filled so, the smallest holes first: a basket has many.
+        image: (H, W, 3) uint8 RGB. With it, every other hole is kept where it shows background, else filled; see
+            `shows_background`. Without it all others are kept.
         likeness: Grey levels, largest difference over the channels.
     """
     labels, areas = label_regions(~mask, connectivity=4)
-    outside = np.zeros(areas.size, dtype=bool)
-    outside[0] = True  # the mask itself
+    inside = np.ones(areas.size, dtype=bool)
+    inside[0] = False  # the mask itself
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        outside[edge] = True
-    holes = np.flatnonzero(~outside)
+        inside[edge] = False
+    holes = np.flatnonzero(inside)
     if not holes.size:
         return mask
-    fill = ~outside & (areas < below * areas[0])
-    large = holes[~fill[holes]]
-    if image is not None and large.size:
-        outside[0] = False
-        around = _median(image, np.take(outside, labels)) if outside.any() else None
-        for hole in large:
-            shows = around is not None and np.abs(_median(image, labels == hole) - around).max() <= likeness
-            fill[hole] = not shows
-    return np.asarray(mask | np.take(fill, labels)) if fill.any() else mask
+    fill = _smallest(areas, holes[areas[holes] < below * areas[0]], at_most * areas[0])
+    rest = [labels == hole for hole in holes[~fill[holes]]]
+    result = np.asarray(mask | np.take(fill, labels))
+    if image is not None and rest:
+        outside = ~(mask | np.take(inside, labels))
+        kept = shows_background(image, rest, mask, outside, likeness=likeness)
+        for hole in [hole for hole, keep in zip(rest, kept, strict=True) if not keep]:
+            result |= hole
+    return result
+
+
+def _smallest(areas: NDArray[np.int64], which: NDArray[np.intp], budget: float) -> NDArray[np.bool_]:
+    """The smallest of some regions, as many as are within a budget of pixels together: a flag for each label."""
+    order = which[np.argsort(areas[which], kind="stable")]
+    chosen = np.zeros(areas.size, dtype=bool)
+    chosen[order[np.cumsum(areas[order]) <= budget]] = True
+    return chosen
 
 
 def label_regions(mask: Mask, *, connectivity: int = 8) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -68,13 +84,6 @@ def label_regions(mask: Mask, *, connectivity: int = 8) -> tuple[NDArray[np.int3
     lengths = np.diff(starts, append=flat.size)
     areas = np.bincount(flat[starts], weights=lengths, minlength=count)
     return labels, areas.astype(np.int64)
-
-
-def _median(image: Image, where: Mask) -> NDArray[np.float64]:
-    """The median colour (3,) of some pixels; of every n-th one where they are many."""
-    at = np.flatnonzero(where)
-    pixels = image.reshape(-1, 3)[at[:: max(1, at.size // 2000)]]
-    return np.asarray(np.median(pixels, axis=0))
 
 
 def smooth(mask: Mask, *, radius: int = 1) -> Mask:
@@ -96,45 +105,57 @@ def repair(
     mask: Mask,
     image: Image | None = None,
     *,
-    keep_share: float = 1.0,
+    keep_share: float = 0.01,
     fill_below: float = 0.01,
-    smooth_radius: int = 1,
+    at_most: float = 0.003,
+    likeness: float = 20.0,
+    smooth_radius: int = 0,
     snap_radius: int = 0,
     halo: int = 0,
 ) -> Mask:
-    """Islands away, holes filled, outline smoothed and moved to edges, halo off; what that cuts loose goes as well.
+    """Specks away, holes filled, outline smoothed and moved to edges, halo off; specks that come of that go as well.
+
+    The default does no harm: it takes little without evidence, so a true mask comes back nearly as it was.
 
     Args:
         mask: (H, W) bool.
         image: (H, W, 3) uint8 RGB, tells a hole of the object from one of the mask; see `fill_holes`. Without it there
             are no edges to move to.
-        keep_share: See `drop_islands`; None of it where negative.
+        keep_share: See `drop_islands`; 1 keeps one component.
         fill_below: See `fill_holes`.
-        smooth_radius: See `smooth`, pixels.
+        at_most: Share of the mask that islands dropped, and small holes filled, may have in all; without limit
+            for islands where ``keep_share`` is 1.
+        likeness: See `fill_holes`, grey levels.
+        smooth_radius: See `smooth`, pixels; thin parts suffer.
         snap_radius: See `divergen_annotate.matting.snap_to_edges`, pixels; 0 leaves the outline where it is.
         halo: See `shrink`, pixels.
     """
-    mask = drop_islands(mask, keep_share=keep_share)
+    islands = {"keep_share": keep_share, "at_most": 1.0 if keep_share >= 1 else at_most}
+    mask = drop_islands(mask, **islands)
     window = _box(mask, margin=2 * smooth_radius + 3 * snap_radius + 2)
     if window is None:
         return mask
-    part = fill_holes(mask[window], below=fill_below, image=None if image is None else image[window])
+    part, seen = mask[window], None if image is None else image[window]
+    part = fill_holes(part, below=fill_below, at_most=at_most, image=seen, likeness=likeness)
     part = smooth(part, radius=smooth_radius)
-    if snap_radius and image is not None:
-        part = snap_to_edges(part, image[window], radius=snap_radius)
+    if snap_radius and seen is not None:
+        part = snap_to_edges(part, seen, radius=snap_radius)
     part = shrink(part, pixels=halo)
     result = np.zeros_like(mask)
-    result[window] = drop_islands(part, keep_share=keep_share)
+    result[window] = drop_islands(part, **islands)
     return result
 
 
 def _box(mask: Mask, margin: int) -> tuple[slice, slice] | None:
-    """The mask's box with a margin, as far as the picture goes; nothing outside it needs repair."""
+    """The mask's box with a margin of half its sides and some pixels, as far as the picture goes.
+
+    Nothing outside it needs repair, and what lies around the object there is its local background.
+    """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
         return None
-    y, x = (
-        slice(max(0, rows[0] - margin), rows[-1] + 1 + margin),
-        slice(max(0, columns[0] - margin), columns[-1] + 1 + margin),
-    )
-    return y, x
+    sides = []
+    for line in (rows, columns):
+        pad = margin + (line[-1] - line[0]) // 2
+        sides.append(slice(max(0, line[0] - pad), line[-1] + 1 + pad))
+    return sides[0], sides[1]
