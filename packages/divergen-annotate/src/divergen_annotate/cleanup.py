@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .annotator import Image, Mask
-from .holes import shows_background
+from .holes import Behind
 from .matting import snap_to_edges
 
 __all__ = ["drop_islands", "fill_holes", "label_regions", "repair", "shrink", "smooth"]
@@ -36,10 +36,10 @@ def fill_holes(
 
     Args:
         mask: (H, W) bool.
-        below: A hole smaller than this share of the object's area is filled whatever it shows.
+        below: A hole smaller than this share of the object's area is filled, unless it shows plain background.
         at_most: Share of the object's area that may be filled so, the smallest holes first: a basket has many.
-        image: (H, W, 3) uint8 RGB. With it, every other hole is kept where it shows background, else filled; see
-            `shows_background`. Without it all others are kept.
+        image: (H, W, 3) uint8 RGB. With it, a larger hole is filled where it does not show what lies behind the object;
+            see `Behind`. Without it the larger ones are kept.
         likeness: Grey levels, largest difference over the channels.
     """
     labels, areas = label_regions(~mask, connectivity=4)
@@ -47,18 +47,15 @@ def fill_holes(
     inside[0] = False  # the mask itself
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         inside[edge] = False
-    holes = np.flatnonzero(inside)
-    if not holes.size:
+    if not inside.any():
         return mask
-    fill = _smallest(areas, holes[areas[holes] < below * areas[0]], at_most * areas[0])
-    rest = [labels == hole for hole in holes[~fill[holes]]]
-    result = np.asarray(mask | np.take(fill, labels))
-    if image is not None and rest:
-        outside = ~(mask | np.take(inside, labels))
-        kept = shows_background(image, rest, mask, outside, likeness=likeness)
-        for hole in [hole for hole, keep in zip(rest, kept, strict=True) if not keep]:
-            result |= hole
-    return result
+    small = inside & (areas < below * areas[0])
+    behind = None if image is None else Behind(image, mask, labels, inside, likeness)
+    fill = _smallest(areas, np.flatnonzero(small if behind is None else small & ~behind.plain), at_most * areas[0])
+    if behind is not None:
+        for hole in np.flatnonzero(inside & ~small):
+            fill[hole] = not behind.shows_in(hole)
+    return np.asarray(mask | np.take(fill, labels)) if fill.any() else mask
 
 
 def _smallest(areas: NDArray[np.int64], which: NDArray[np.intp], budget: float) -> NDArray[np.bool_]:
