@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from divergen_annotate import repair
 from divergen_annotate.cleanup import drop_islands, fill_holes, label_regions, shrink, smooth
+from divergen_annotate.quality import iou
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -25,7 +26,7 @@ def ring(size=20, hole=3):
 
 def test_drop_islands__keeps_the_largest():
     mask = grid("##..#", "##...", "....#")
-    assert np.array_equal(drop_islands(mask), grid("##...", "##...", "....."))
+    assert np.array_equal(drop_islands(mask, keep_share=1), grid("##...", "##...", "....."))
 
 
 def test_drop_islands__diagonal_neighbours_are_one():
@@ -70,15 +71,72 @@ def test_shrink__by_one_pixel():
     assert shrink(mask).sum() == 9
 
 
+def test_drop_islands__the_smallest_first_within_a_budget():
+    mask = grid("#########.#", "#########..", "........#.#", ".#......#.#")
+    few = drop_islands(mask, keep_share=0.5, at_most=0.05)
+    assert np.array_equal(few ^ mask, grid("..........#", "...........", "...........", "..........."))
+
+
 @given(MASKS)
-def test_repair__one_component_of_the_same_shape(mask):
+def test_repair__one_component_where_asked(mask):
     from divergen_annotate.quality import count_components
 
     before = mask.copy()
-    result = repair(mask)
+    result = repair(mask, keep_share=1)
     assert result.shape == mask.shape and result.dtype == bool
     assert count_components(result, share=0) <= 1
     assert np.array_equal(mask, before)
+
+
+@given(MASKS)
+def test_repair__takes_and_gives_no_more_than_it_may(mask):
+    result = repair(mask)
+    assert np.count_nonzero(mask & ~result) <= 0.007 * mask.sum()
+    assert np.count_nonzero(result & ~mask) <= 0.003 * mask.sum()
+
+
+def objects():
+    """True masks (128, 128) of objects that are easy to harm."""
+    y, x = np.mgrid[:128, :128]
+    ring = (np.hypot(y - 64, x - 64) < 50) & (np.hypot(y - 64, x - 64) > 20)
+    parts = (np.abs(y - 64) < 40) & (np.isin(x // 15, (1, 3, 6)))
+    confetti = (np.hypot(y - 90, x - 64) < 25) | ((y < 60) & (y % 9 < 3) & (x % 11 < 3))
+    basket = (np.abs(y - 64) < 45) & (np.abs(x - 64) < 45) & ((y % 9 < 4) | (x % 9 < 4))
+    wheel = ring | (np.abs(y - 64) < 1) & (np.abs(x - 64) < 50) | (np.abs(x - 64) < 1) & (np.abs(y - 64) < 50)
+    return {"ring": ring, "parts": parts, "confetti": confetti, "basket": basket, "wheel": wheel}
+
+
+def grounds():
+    """Backgrounds (128, 128, 3): flat, a strong gradient, a shadow, a vignette, texture, two colours."""
+    y, x = np.mgrid[:128, :128].astype(np.float32)
+    random = np.random.default_rng(0)
+    flat = np.full((128, 128), 250.0)
+    shadow = flat * (1 - 0.5 * np.exp(-(np.hypot(y - 74, x - 70) ** 2) / 2000))
+    made = {"flat": flat, "gradient": 240 - 1.4 * x, "shadow": shadow, "vignette": 250 - 0.02 * (x - 64) ** 2}
+    made |= {"noise": random.uniform(0, 255, (128, 128)), "two": np.where(x + y > 120, 220.0, 60.0)}
+    return {name: np.repeat(values[..., None], 3, axis=2) for name, values in made.items()}
+
+
+@pytest.mark.parametrize("ground", grounds())
+@pytest.mark.parametrize("shape", objects())
+@pytest.mark.parametrize("colour", [(200, 40, 30), (120, 118, 121)])
+def test_repair__a_true_mask_stays(shape, ground, colour):
+    truth = objects()[shape]
+    image = grounds()[ground].copy()
+    image[truth] = colour
+    image += np.random.default_rng(1).normal(0, 2, image.shape)
+    assert iou(repair(truth, image.clip(0, 255).astype(np.uint8)), truth) >= 0.99
+
+
+@pytest.mark.parametrize("ground", ["flat", "gradient", "shadow", "vignette"])
+def test_repair__mends_holes_and_specks_in_front_of_plain_paper(ground):
+    truth = objects()["ring"]
+    image = grounds()[ground].copy()
+    image[truth] = (200, 40, 30)
+    mask = truth.copy()
+    mask[20:30, 60:70] = False
+    mask[2, 2] = True
+    assert np.array_equal(repair(mask, image.astype(np.uint8)), truth)
 
 
 def test_fill_holes__a_large_hole_of_a_full_picture_is_no_background():

@@ -58,7 +58,7 @@ def test_annotate_stage__counts_components_before_the_repair(table):
             return [Prediction(mask, 0.5) for _ in images]
 
     row = next(table.records("alpha IS NOT NULL"))
-    result = AnnotateStage(Two(), repair=RepairConfig(smooth_radius=0).build())({"image": [row.image]})
+    result = AnnotateStage(Two(), repair=RepairConfig(keep_share=1).build())({"image": [row.image]})
     assert result["components"] == [2]
     assert result["area_fraction"][0] == pytest.approx(25 * 25 / (96 * 128))
 

@@ -249,9 +249,11 @@ def build_annotator(kind: str, settings: Sequence[str] = ()) -> Annotator:
 class RepairConfig(Config):
     """What is done to every mask; see `divergen_annotate.repair`."""
 
-    keep_share: float = Field(default=1.0, ge=0, le=1)
+    keep_share: float = Field(default=0.01, ge=0, le=1)
     fill_below: float = Field(default=0.01, ge=0)
-    smooth_radius: int = Field(default=1, ge=0)
+    at_most: float = Field(default=0.003, ge=0, le=1)
+    likeness: float = Field(default=20.0, ge=0)
+    smooth_radius: int = Field(default=0, ge=0)
     snap_radius: int = Field(default=0, ge=0)
     halo: int = Field(default=0, ge=0)
 

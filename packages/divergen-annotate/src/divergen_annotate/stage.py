@@ -30,7 +30,7 @@ class Annotation:
     Attributes:
         mask: (H, W) bool, neither empty nor full.
         score: The annotator's own confidence, 0 to 1.
-        components: Components of the mask before the repair kept the largest; see `count_components`.
+        components: Components of the mask before the repair; see `count_components`.
         border_contact: Share of the picture's border pixels that the mask touches, 0 to 1.
         note: How the mask came about, where the annotator had a choice.
     """
