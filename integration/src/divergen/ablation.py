@@ -15,6 +15,7 @@ from typing import Any
 
 from divergen_records import Config, ConfigError, RunLocked, Shard
 from divergen_records.command import echo
+from divergen_records.files import write_bytes, write_text
 from pydantic import Field, ValidationError
 from rich.console import Console
 from rich.table import Table
@@ -22,7 +23,7 @@ from rich.table import Table
 from .config import RunConfig
 from .fork import fork, shared_steps
 from .loading import load_config, read_mapping, shipped
-from .run import Run, write_atomic
+from .run import Run
 from .runner import run_pipeline
 from .training import read_metrics
 
@@ -226,5 +227,6 @@ def _save(found: Sequence[Outcome], ablation: Ablation, out: Path) -> None:
     from .report.figures import ablation_plot
 
     rows = [{"arm": outcome.arm, "values": outcome.values, "gains": outcome.gains} for outcome in found]
-    write_atomic(out / "ablation.json", json.dumps({"question": ablation.question, "arms": rows}, indent=1))
-    write_atomic(out / "ablation.png", ablation_plot(ablation.question, found))
+    summary = {"question": ablation.question, "arms": rows}
+    write_text(out / "ablation.json", json.dumps(summary, indent=1), overwrite=True)
+    write_bytes(out / "ablation.png", ablation_plot(ablation.question, found), overwrite=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from divergen_records import ConfigError, Shard
+from divergen_records.folders import new_folder
 
 from .config import RunConfig
 from .pipeline import Pipeline
@@ -52,14 +53,12 @@ def fork(source: Run, folder: str | Path, config: RunConfig) -> tuple[Step, ...]
     shared = shared_steps(source, config)
     if "gen" not in [step.name for step in shared]:
         return ()
-    unfinished = folder.with_name(f".{folder.name}.fork")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    with source.lock(Shard()):
-        shutil.copytree(source.folder, unfinished, ignore=_left_out(source))
-    run = Run(unfinished, config)
-    _forget(run, [step for step in STEPS if step not in shared])
-    run.save_config()
-    unfinished.rename(folder)
+    with new_folder(folder, listed=False) as unfinished:
+        with source.lock(Shard()):
+            shutil.copytree(source.folder, unfinished, ignore=_left_out(source), dirs_exist_ok=True)
+        run = Run(unfinished, config)
+        _forget(run, [step for step in STEPS if step not in shared])
+        run.save_config()
     return shared
 
 

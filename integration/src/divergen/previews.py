@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from divergen_records.coco import Dataset, load_sample
 from divergen_records.command import echo
+from divergen_records.files import write_bytes
 from divergen_records.images import encode_image, read_image
 
 from .draw import Image, draw_sample, sheet
-from .run import Run, write_atomic
+from .run import Run
 
 if TYPE_CHECKING:
     from divergen_gen import Generator, Plan
@@ -57,5 +58,5 @@ def pasted_preview(run: Run, dataset: Dataset, paster: Paster | Chain) -> None:
 
 def _save(run: Run, name: str, images: Sequence[Image]) -> None:
     path = run.previews / name
-    write_atomic(path, encode_image(sheet(images, _COLUMNS, _SIDE), "jpeg", quality=90))
+    write_bytes(path, encode_image(sheet(images, _COLUMNS, _SIDE), "jpeg", quality=90), overwrite=True)
     echo(f"      look: {path}", err=True)

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from divergen_records import ConfigError, InstanceTable, RunLocked, Shard
+from divergen_records import ConfigError, InstanceTable, Shard
+from divergen_records.files import locked, make_folder, read_json, write_text
 from divergen_records.settings import validate_settings
-from filelock import FileLock, Timeout
 
 from .config import RunConfig
 from .loading import dump_config, read_mapping
 
-__all__ = ["Run", "write_atomic"]
-
-
-def write_atomic(path: Path, data: str | bytes) -> None:
-    """Write a whole file or nothing: through a temporary name beside it, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(data.encode() if isinstance(data, str) else data)
-    temporary.replace(path)
+__all__ = ["Run"]
 
 
 class Run:
@@ -44,8 +35,7 @@ class Run:
         if config is None:
             if not self.config_path.exists():
                 raise ConfigError(f"{self.folder} is not the folder of a run: {self.config_path.name} is missing")
-            values = read_mapping(self.config_path)
-            config = validate_settings(RunConfig, values, where=str(self.config_path))
+            config = _read_config(self.config_path)
         self.config = config
 
     @property
@@ -113,15 +103,10 @@ class Run:
         Raises:
             RunLocked: If another process holds it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         name = "run" if shard.count == 1 else f"shard-{shard.index}-of-{shard.count}"
-        try:
-            with FileLock(self.folder / f".{name}.lock", timeout=0):
-                yield
-        except Timeout:
-            raise RunLocked(
-                f"another process works on {self.folder} ({name}); wait for it, stop it, or use another --out"
-            ) from None
+        with locked(self.folder / f".{name}.lock", f"{self.folder} ({name})"):
+            yield
 
     def prepare(self) -> None:
         """Make the folder.
@@ -131,16 +116,16 @@ class Run:
         """
         if self.folder.exists() and not self.config_path.exists() and any(_visible(self.folder)):
             raise ConfigError(f"{self.folder} is not empty and not the folder of a run; use another --out")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
 
     def save_config(self) -> None:
         """Note the configuration."""
-        write_atomic(self.config_path, dump_config(self.config))
+        write_text(self.config_path, dump_config(self.config), overwrite=True)
 
     def note(self, step: str) -> dict[str, Any] | None:
         """What was noted of a step: its settings, and seconds once it is done; None if it was never begun."""
         path = self._note_path(step)
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+        return read_json(path, f"do the step again: --redo {step}") if path.exists() else None
 
     def write_note(self, step: str, note: Mapping[str, Any] | None) -> None:
         """Note something of a step; None forgets it."""
@@ -148,10 +133,20 @@ class Run:
         if note is None:
             path.unlink(missing_ok=True)
         else:
-            write_atomic(path, json.dumps(note, indent=1))
+            write_text(path, json.dumps(note, indent=1), overwrite=True)
 
     def _note_path(self, step: str) -> Path:
         return self.folder / "steps" / f"{step}.json"
+
+
+def _read_config(path: Path) -> RunConfig:
+    try:
+        return validate_settings(RunConfig, read_mapping(path), where=str(path))
+    except ConfigError as error:
+        raise ConfigError(
+            f"{error}. If the file is damaged, the line that began this run writes it anew: divergen run CONFIG --out "
+            f"{path.parent}"
+        ) from error
 
 
 def _visible(folder: Path) -> Iterator[Path]:

@@ -97,8 +97,10 @@ def _stale(run: Run, steps: Sequence[Step], redone: Sequence[Step]) -> list[Step
     """Steps to undo because their settings changed and they are cheap; a costly one is an error."""
     stale = []
     for step in steps:
+        if step in redone:
+            continue
         before, now = (run.note(step.name) or {}).get("settings"), _settings(run, step)
-        if before is None or before == now or step in redone:
+        if before is None or before == now:
             continue
         if not step.cheap:
             changed = [key for key in now if before.get(key) != now[key]]

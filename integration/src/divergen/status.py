@@ -6,8 +6,11 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from divergen_records import DatasetError
+from divergen_records.files import read_json
 from rich.console import Console
 from rich.table import Table
 
@@ -74,14 +77,24 @@ class Status:
 
 def run_status(run: Run) -> Status:
     """Count the rows of a run in one scan; no picture, mask or embedding is read."""
-    path = run.folder / "plan.json"
-    planned: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))["frequencies"] if path.exists() else {}
+    planned = _planned(run.folder / "plan.json")
     groups = _groups(run.table) if run.has_table() else []
     errors = Counter[tuple[str, str]]()
     for group in groups:
         if group["error_stage"] is not None:
             errors[group["error_stage"], group["error"]] += group["rows"]
     return Status(_stages(groups, sum(planned.values())), _frequencies(groups, planned), dict(errors.most_common()))
+
+
+def _planned(path: Path) -> dict[str, int]:
+    """Pictures planned by frequency group; none before generation."""
+    if not path.exists():
+        return {}
+    remedy = "run the same line again, which writes it anew"
+    try:
+        return {str(group): int(count) for group, count in read_json(path, remedy)["frequencies"].items()}
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise DatasetError(f"{path}: damaged ({error!r}); {remedy}") from error
 
 
 def _groups(table: InstanceTable) -> list[dict[str, Any]]:

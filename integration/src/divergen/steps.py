@@ -10,10 +10,10 @@ from importlib import import_module
 
 from divergen_records import Category, PromptRecord
 from divergen_records.command import echo
+from divergen_records.files import write_text
 
 from .config import FilePrompts, GrammarPrompts
 from .pipeline import Pipeline
-from .run import write_atomic
 
 __all__ = ["STEPS", "Step"]
 
@@ -98,7 +98,7 @@ def _note_plan(pipeline: Pipeline) -> None:
     plan = pipeline.plan
     frequencies = {frequency or "?": count for frequency, count in plan.per_frequency().items()}
     note = {"frequencies": frequencies, "generators": plan.per_generator()}
-    write_atomic(pipeline.run.folder / "plan.json", json.dumps(note, indent=1))
+    write_text(pipeline.run.folder / "plan.json", json.dumps(note, indent=1), overwrite=True)
 
 
 def _annotate(pipeline: Pipeline) -> None:

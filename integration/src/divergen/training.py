@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from divergen_records.coco import Dataset, read_dataset
+from divergen_records.files import read_json, write_text
 from rich.console import Console
 from rich.table import Table
 
-from .run import Run, write_atomic
+from .run import Run
 
 if TYPE_CHECKING:
     from divergen_paste import Chain, Paster
@@ -81,8 +82,8 @@ def _train(pipeline: Pipeline, training: _Training) -> None:
         write_feedback(pipeline.run.table, read_contributions(folder / "contributions.jsonl"))
     results = predict(checkpoint, val)
     metrics = evaluate_lvis(results, val)
-    write_atomic(folder / "results.json", json.dumps(results))
-    write_atomic(folder / "metrics.json", metrics.model_dump_json(indent=1))
+    write_text(folder / "results.json", json.dumps(results), overwrite=True)
+    write_text(folder / "metrics.json", metrics.model_dump_json(indent=1), overwrite=True)
 
 
 def metrics_of(run: Run, name: str) -> dict[str, Any] | None:
@@ -93,7 +94,7 @@ def metrics_of(run: Run, name: str) -> dict[str, Any] | None:
 def read_metrics(folder: Path) -> dict[str, Any] | None:
     """The metrics in the folder of a training, None while there are none."""
     path = folder / "metrics.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    return read_json(path, "train and evaluate again: --redo train") if path.exists() else None
 
 
 def print_comparison(run: Run) -> None:

@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from divergen_records import DatasetError
-from divergen_records.command import Group, echo, shown
+from divergen_records.command import Group
 
 
 @click.group(cls=Group)
@@ -65,8 +65,3 @@ def test_echo__a_locale_without_the_letters():
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "\\u2192 \\udcff\n")
-
-
-def test_shown__keeps_lines_and_letters():
-    assert shown("Schlüssel\t1\n→\x7f\x9b") == "Schlüssel\t1\n→\\x7f\\x9b"
-    echo("nothing bad")

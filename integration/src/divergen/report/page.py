@@ -8,12 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from divergen_records.files import write_text
 from jinja2 import Environment, StrictUndefined, select_autoescape
 
 from ..draw import data_uri
 from ..feedback import group_feedback
 from ..loading import dump_config
-from ..run import Run, write_atomic
+from ..run import Run
 from ..status import Status, run_status
 from . import figures, gallery
 from .trainings import training_section
@@ -45,7 +46,7 @@ def write_report(run: Run) -> Path:
         **_instances(run),
         **training_section(run),
     )
-    write_atomic(run.report, page)
+    write_text(run.report, page, overwrite=True)
     return run.report
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
+
+from divergen_records import DatasetError
+from divergen_records.files import read_text
 
 from ..data import load_splits
 from ..draw import data_uri, sheet
@@ -64,6 +68,13 @@ def _losses(run: Run) -> str | None:
     return loss_curves({title: read_log(path) for title, path in paths.items() if path.exists()})
 
 
+def _results(path: Path) -> list[dict[str, Any]]:
+    try:
+        return list(json.loads(read_text(path)))
+    except ValueError as error:
+        raise DatasetError(f"{path}: damaged ({error}); predict again: --redo train") from error
+
+
 def _predictions(run: Run, names: list[str]) -> list[dict[str, str]]:
     """Validation images with the predictions of each training."""
     from divergen_records.coco import load_sample
@@ -73,7 +84,7 @@ def _predictions(run: Run, names: list[str]) -> list[dict[str, str]]:
     images = spread(val.images, _SHOWN)
     shown = []
     for name in names:
-        results = json.loads((run.training(name) / "results.json").read_text(encoding="utf-8"))
+        results = _results(run.training(name) / "results.json")
         pictures = [
             draw_predictions(
                 load_sample(val, image).image,

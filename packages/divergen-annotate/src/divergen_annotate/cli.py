@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from divergen_records import ConfigError, Shard
 from divergen_records.command import Group, echo
+from divergen_records.files import refuse_existing, write_bytes
 
 if TYPE_CHECKING:
     from .annotator import Annotator
@@ -157,6 +158,7 @@ def evaluate(
 @click.option("--out", type=_PATH, required=True, help="Picture to write: .png or .jpg.")
 @click.option("--images", type=_PATH, help="The folder of images of a COCO or LVIS file.")
 @click.option("--limit", default=12, show_default=True, type=click.IntRange(1), help="Rows of the sheet.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT.")
 def compare(
     source: Path,
     names: tuple[str, ...],
@@ -166,6 +168,7 @@ def compare(
     out: Path,
     images: Path | None,
     limit: int,
+    overwrite: bool,
 ) -> None:
     """Draw annotators side by side, with the IoU where the truth is known.
 
@@ -181,11 +184,10 @@ def compare(
 
     if out.suffix not in (".png", ".jpg", ".jpeg"):
         raise ConfigError(f"{out}: a sheet is a .png or .jpg file")
-    if out.exists():
-        raise ConfigError(f"{out} is there already; choose another name")
+    refuse_existing(out, overwrite=overwrite)
     batches = read_examples(source, images=images, limit=limit, left_out=_left_out)
     sheet = draw(batches, _build_all(names, settings, checkpoint), repair=None if no_repair else repair)
-    out.write_bytes(encode_image(sheet, "png" if out.suffix == ".png" else "jpeg"))
+    write_bytes(out, encode_image(sheet, "png" if out.suffix == ".png" else "jpeg"), overwrite=overwrite)
     echo(f"{out}: {sheet.shape[1]} x {sheet.shape[0]} pixels")
 
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 from divergen_records import Category, DivergenError, ImageError, Progress
 from divergen_records.coco import Annotation as CocoAnnotation
 from divergen_records.coco import DatasetWriter, ImageInfo
+from divergen_records.files import write_bytes
 from divergen_records.images import MAX_PIXELS, encode_image, read_image
 from divergen_records.masks import encode_rle, mask_to_bbox
 
@@ -237,12 +238,4 @@ class _PngMasks:
         if path in self._taken:
             path = self._folder / f"{name}.png"
         self._taken.add(path)
-        temporary = path.with_name(f".{path.name}.partial")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(encode_image(annotation.mask.astype("uint8") * 255, "png"))
-            temporary.replace(path)
-        except OSError as error:
-            raise ImageError(f"{path}: the mask cannot be written: {error.strerror}") from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_bytes(path, encode_image(annotation.mask.astype("uint8") * 255, "png"), overwrite=True)

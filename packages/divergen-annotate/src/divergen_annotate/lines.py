@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
-from divergen_records import ImageError
+from divergen_records.files import writing_text
 
 __all__ = ["LinesWriter"]
 
@@ -21,14 +21,10 @@ class LinesWriter:
     """
 
     def __init__(self, path: Path, *, overwrite: bool = False) -> None:
-        if path.exists() and not overwrite:
-            raise ImageError(f"{path} is there already; choose another name, or ask to overwrite it")
-        self.path = path
-        self._partial = path.with_name(f".{path.name}.partial")
+        self._making = writing_text(path, overwrite=overwrite)
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: IO[str] = self._partial.open("w", encoding="utf-8")
+        self._file = self._making.__enter__()
         return self
 
     def add(self, **values: Any) -> None:
@@ -39,8 +35,4 @@ class LinesWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        if kind is None:
-            self._partial.replace(self.path)
-        else:
-            self._partial.unlink(missing_ok=True)
+        self._making.__exit__(kind, error, trace)

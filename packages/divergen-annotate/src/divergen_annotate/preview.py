@@ -6,11 +6,11 @@ from base64 import b64encode
 from html import escape
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 import cv2
 import numpy as np
-from divergen_records import ImageError
+from divergen_records.files import writing_text
 from divergen_records.images import encode_image
 
 from .annotator import Image, Mask
@@ -37,15 +37,12 @@ class PreviewWriter:
     """
 
     def __init__(self, path: Path, *, limit: int = 200, side: int = 320, overwrite: bool = False) -> None:
-        if path.exists() and not overwrite:
-            raise ImageError(f"{path} is there already; choose another name, or ask to overwrite it")
-        self.path, self.limit, self.side = path, limit, side
+        self._making = writing_text(path, overwrite=overwrite)
+        self.limit, self.side = limit, side
         self.shown = self.total = 0
-        self._partial = path.with_name(f".{path.name}.partial")
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: IO[str] = self._partial.open("w", encoding="utf-8")
+        self._file = self._making.__enter__()
         self._file.write(_HEAD)
         return self
 
@@ -68,12 +65,9 @@ class PreviewWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.write(f"</main><p>{self.shown} of {self.total} pictures.</p></html>\n")
-        self._file.close()
         if kind is None:
-            self._partial.replace(self.path)
-        else:
-            self._partial.unlink(missing_ok=True)
+            self._file.write(f"</main><p>{self.shown} of {self.total} pictures.</p></html>\n")
+        self._making.__exit__(kind, error, trace)
 
 
 def draw_outline(image: Image, mask: Mask, *, side: int = 320) -> Image:

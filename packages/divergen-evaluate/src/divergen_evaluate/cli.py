@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 import click
 from divergen_records.command import Group, echo
 from divergen_records.errors import ConfigError
+from divergen_records.files import refuse_existing, write_text
 
-from .files import frequency_notice, refuse_existing, write_text
+from .files import frequency_notice
 
 if TYPE_CHECKING:
     from divergen_records.coco import Dataset
@@ -68,7 +69,7 @@ def evaluate(
     divergen-evaluate ap before.json after.json --gt lvis_v1_val.json
     divergen-evaluate ap results.json --gt instances_val2017.json --style coco
     """
-    refuse_existing(out, overwrite)
+    refuse_existing(out, overwrite=overwrite)
     if style == "coco" and (fixed or federated):
         raise ConfigError("--fixed and --federated are LVIS's; leave them out with --style coco")
     if len(results) > 2:
@@ -92,7 +93,7 @@ def evaluate(
         metrics = _metrics(rows[0], dataset, rules, fixed=fixed, bootstrap=bootstrap if intervals else None)
         text, found = metrics.table(per_category=categories), metrics.model_dump_json(indent=2)
     if out is not None:
-        write_text(out, found)
+        write_text(out, found, overwrite=overwrite)
     echo(text)
 
 
@@ -149,7 +150,7 @@ def export_results(
     \b
     divergen-evaluate export results.json --gt lvis_v1_val.json --out submission.json --only mask
     """
-    refuse_existing(out, overwrite)
+    refuse_existing(out, overwrite=overwrite)
     from divergen_records.coco import read_dataset
 
     from .evaluate import read_results
@@ -163,5 +164,5 @@ def export_results(
         only=only,
         drop_unknown=drop_unknown,
     )
-    write_text(out, json.dumps(rows))
+    write_text(out, json.dumps(rows), overwrite=overwrite)
     echo(f"{out}: {len(rows)} results")

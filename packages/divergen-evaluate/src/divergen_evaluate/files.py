@@ -1,4 +1,4 @@
-"""Files that commands write and read."""
+"""What is said of a file before it is used."""
 
 from __future__ import annotations
 
@@ -6,23 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from divergen_records.errors import ConfigError
 
-__all__ = ["frequency_notice", "refuse_existing", "write_text"]
-
-
-def refuse_existing(path: Path | None, overwrite: bool) -> None:
-    """Raise `ConfigError` if a file is there that would be replaced."""
-    if path is not None and path.exists() and not overwrite:
-        raise ConfigError(f"{path}: exists; give another name or --overwrite")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name and rename it, so that a kill leaves no half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text)
-    temporary.replace(path)
+__all__ = ["frequency_notice"]
 
 
 class _Categories(msgspec.Struct):

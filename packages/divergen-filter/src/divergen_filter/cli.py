@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 from divergen_records import Shard
 from divergen_records.command import Group, echo
+from divergen_records.files import refuse_existing
 
 _TABLE = click.argument("table", type=click.Path(path_type=Path))
 _REFERENCES = click.option(
@@ -92,9 +93,8 @@ def embed_real(
 
     from .config import build_embedder
     from .embed_real import reference_embeddings
-    from .references import check_target
 
-    check_target(out, overwrite)
+    refuse_existing(out, overwrite=overwrite)
     dataset = read_dataset(annotations, image_dir=images)
     unfinished = out.with_name(f"{out.name}.parts")
     references = reference_embeddings(dataset, build_embedder(embedder, settings), resume=unfinished, **options)

@@ -22,8 +22,10 @@ from divergen_records import (
     short_hash,
 )
 from divergen_records.coco import Dataset, read_dataset
+from divergen_records.files import write_text, writing_text
 from divergen_records.images import read_image
 from divergen_records.masks import encode_rle, label_components, segmentation_to_mask
+from divergen_records.text import csv_cell
 from numpy.typing import NDArray
 
 from . import config
@@ -101,9 +103,8 @@ def _check_real(real: Path, out: Path, *, begun: bool) -> None:
     noted, found = out / "real.sha256", hashlib.sha256(real.read_bytes()).hexdigest()
     if begun and noted.exists() and noted.read_text(encoding="utf-8").strip() != found:
         raise ConfigError(f"{out} was begun with other real instances than {real} holds now; use another --out")
-    out.mkdir(parents=True, exist_ok=True)
     if not begun:
-        noted.write_text(f"{found}\n")
+        write_text(noted, f"{found}\n")
 
 
 def _default_rules(masked: bool) -> RulesConfig:
@@ -233,11 +234,11 @@ def _write(table: InstanceTable, paths: Mapping[str, str], out: Path) -> list[di
     filled = {name for row in rows for name, value in row.items() if value is not None}
     keep = ["path", *(name for name in names[1:] if name in filled | {"kept", "reject_reason", "error"})]
     rows = [{name: _plain(row[name]) for name in keep} for row in rows]
-    (out / "decisions.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    with (out / "decisions.csv").open("w", newline="", encoding="utf-8") as file:
+    with writing_text(out / "decisions.csv", overwrite=True) as file:
         writer = csv.DictWriter(file, keep)
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
+    write_text(out / "decisions.json", json.dumps(rows, indent=1), overwrite=True)
     return rows
 
 

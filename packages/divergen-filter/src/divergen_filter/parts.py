@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections import Counter
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 from divergen_records import ConfigError
+from divergen_records.files import write_text, writing
 from numpy.typing import NDArray
 
 from .embedder import Embeddings
@@ -60,8 +60,7 @@ class Parts:
             )
         if folder.exists() and not file.exists() and any(folder.iterdir()):
             raise ConfigError(f"{folder} holds something else; choose another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(file, lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(file, text, overwrite=True)
 
     def load(self, number: int) -> Part | None:
         """A finished part; None where it is not there, or damaged."""
@@ -84,7 +83,8 @@ class Parts:
             "annotation_ids": part.annotation_ids,
             "skipped": np.array(json.dumps(part.skipped)),
         }
-        _write(self._file(number), lambda path: np.savez(path, **arrays))
+        with writing(self._file(number), overwrite=True) as file:
+            np.savez(file, **arrays)
 
     def remove(self) -> None:
         """Forget all parts."""
@@ -94,13 +94,3 @@ class Parts:
     def _file(self, number: int) -> Path:
         assert self.folder is not None
         return self.folder / f"{number:06d}.npz"
-
-
-def _write(path: Path, write: Any) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +10,13 @@ from zipfile import BadZipFile
 
 import numpy as np
 from divergen_records import ConfigError
+from divergen_records.files import writing
 from numpy.typing import NDArray
 
 from .embedder import Embeddings
 from .similarity import CategorySums, check_vectors
 
-__all__ = ["References", "Summary", "check_target"]
+__all__ = ["References", "Summary"]
 
 _FORMAT = "divergen-references/1"
 _DAMAGED = (OSError, ValueError, KeyError, BadZipFile)
@@ -62,13 +62,10 @@ class References:
 
     def save(self, path: Path, *, overwrite: bool = False) -> None:
         """Write to an ``.npz`` file, whole or not at all."""
-        check_target(path, overwrite)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")
         reasons = sorted(self.skipped.items())
-        try:
+        with writing(path, overwrite=overwrite) as file:
             np.savez(
-                temporary,
+                file,
                 format=np.array(_FORMAT),
                 embedder=np.array(self.embedder),
                 crops=np.array(self.crops),
@@ -81,9 +78,6 @@ class References:
                 sums_ids=self.sums.ids,
                 sums_counts=self.sums.counts,
             )
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: Path) -> References:
@@ -131,12 +125,6 @@ class Summary:
 
         found: Summary = _read(path, read)
         return found
-
-
-def check_target(path: Path, overwrite: bool) -> None:
-    """Refuse to replace a file unasked, before the work begins; raises `ConfigError`."""
-    if path.exists() and not overwrite:
-        raise ConfigError(f"{path} is there already; choose another name, or ask to overwrite it")
 
 
 def _read(path: Path, read: Any) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, Self, TypeAlias, get_args
 
 from divergen_records import Config, ConfigError
+from divergen_records.files import read_text
 from pydantic import Field, ValidationError, model_validator
 
 __all__ = [
@@ -176,7 +177,7 @@ def read_rules(path: Path | None) -> RulesConfig:
     if path is None:
         return RulesConfig()
     try:
-        return RulesConfig.model_validate_json(path.read_text(encoding="utf-8"))
+        return RulesConfig.model_validate_json(read_text(path))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "this is no UTF-8 text"
         raise ConfigError(f"{path}: the rules cannot be read: {reason}") from error

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 from divergen_records import ConfigError, DivergenError, InstanceTable
+from divergen_records.files import refuse_existing, write_text
 from divergen_records.images import encode_image, read_image
 from divergen_records.masks import decode_counts
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from .charts import COLOURS, bars, histogram, scatter
 from .decision import rule_columns, rule_limits
 from .embedder import Image
 from .projection import Projection, project
-from .references import References, check_target
+from .references import References
 from .rules import RulesConfig
 
 __all__ = ["write_sheet"]
@@ -94,7 +95,7 @@ def write_sheet(
         ConfigError: If the page is there, the score is not in the table, or there is no such category.
     """
     path = Path(path)
-    check_target(path, overwrite)
+    refuse_existing(path, overwrite=overwrite)
     rows = _read(table, references, rules or RulesConfig(), score)
     names = np.array(rows.table["category"].to_pylist(), dtype=object)
     if unknown := sorted(set(categories) - set(names)):
@@ -116,8 +117,7 @@ def write_sheet(
         _shares(names, kept),
     ]
     page = f"<!doctype html><meta charset=utf-8><title>{escape(table.path.name)}</title><style>{_STYLE}</style>"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page + "\n".join(parts), encoding="utf-8")
+    write_text(path, page + "\n".join(parts), overwrite=overwrite)
 
 
 def _read(table: InstanceTable, references: References | None, rules: RulesConfig, score: str) -> _Rows:

@@ -8,6 +8,7 @@ from typing import Any
 
 from divergen_records import Category, ConfigError
 from divergen_records.coco import read_dataset
+from divergen_records.files import refuse_existing, write_bytes
 from divergen_records.settings import apply_settings, named_values, split_pairs, validate_settings
 
 from .config import GeneratorConfig
@@ -131,7 +132,7 @@ def _readable_size(size: int) -> str:
 
 
 def write_sheet(out: Path, planned: Plan, generators: Sequence[Generator], each: int, overwrite: bool) -> None:
-    """Write a contact sheet; raises `ConfigError` if ``out`` is there or is no picture's name."""
+    """Write a contact sheet; raises `ConfigError` if ``out`` is no picture's name, `ExistsError` if it is there."""
     from divergen_records.images import encode_image
 
     from .preview import contact_sheet
@@ -140,12 +141,6 @@ def write_sheet(out: Path, planned: Plan, generators: Sequence[Generator], each:
     kind: Any = formats.get(out.suffix.lower())
     if kind is None:
         raise ConfigError(f"{out}: the name of a contact sheet ends in {', '.join(formats)}")
-    if out.exists() and not overwrite:
-        raise ConfigError(f"{out} is there already; choose another name, or --overwrite")
+    refuse_existing(out, overwrite=overwrite)
     data = encode_image(contact_sheet(planned, generators, each=each), kind, 90)
-    partial = out.with_name(f".{out.name}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(out)
-    except OSError as error:
-        raise ConfigError(f"{out}: the sheet cannot be written: {error.strerror}") from error
+    write_bytes(out, data, overwrite=overwrite)

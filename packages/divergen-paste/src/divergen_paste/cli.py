@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from divergen_records.command import Group, echo
+from divergen_records.files import refuse_existing, write_bytes
 
 if TYPE_CHECKING:
     from divergen_records.coco import Dataset
@@ -112,10 +113,9 @@ def stats(annotations: Path, out: Path, overwrite: bool) -> None:
 
     from .statistics import area_statistics, write_statistics
 
-    if out.exists() and not overwrite:
-        raise click.UsageError(f"{out} exists; choose another name or say --overwrite")
+    refuse_existing(out, overwrite=overwrite)
     result = area_statistics(read_dataset(annotations))
-    write_statistics(out, result)
+    write_statistics(out, result, overwrite=overwrite)
     echo(f"{len(result)} categories written to {out}")
 
 
@@ -151,11 +151,10 @@ def preview(
 
     from .preview import preview_sheet
 
-    if out.exists() and not overwrite:
-        raise click.UsageError(f"{out} exists; choose another name or say --overwrite")
+    refuse_existing(out, overwrite=overwrite)
     dataset, paster = _open(annotations, images, pool_path, settings, seed)
     sheet = preview_sheet(dataset, paster, **options)
-    out.write_bytes(encode_image(sheet, "png" if out.suffix.lower() == ".png" else "jpeg", 90))
+    write_bytes(out, encode_image(sheet, "png" if out.suffix.lower() == ".png" else "jpeg", 90), overwrite=overwrite)
     echo(str(out))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from divergen_records import DatasetError
+from divergen_records.files import read_text, write_text
 
 if TYPE_CHECKING:
     from divergen_records.coco import Dataset
@@ -56,7 +57,7 @@ def read_statistics(path: str | Path) -> dict[int, tuple[float, float]]:
     """
     path = Path(path)
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = json.loads(read_text(path))
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: not a file of area statistics: {error}") from error
     if not isinstance(entries, dict):
@@ -76,9 +77,7 @@ def read_statistics(path: str | Path) -> dict[int, tuple[float, float]]:
     return result
 
 
-def write_statistics(path: str | Path, statistics: Statistics) -> None:
-    """Write statistics in the published form; the file appears whole or not at all."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps({str(key): list(value) for key, value in statistics.items()}, indent=0))
-    temporary.replace(path)
+def write_statistics(path: str | Path, statistics: Statistics, *, overwrite: bool = False) -> None:
+    """Write statistics in the published form; raises `ExistsError` if the file is there and not to be replaced."""
+    text = json.dumps({str(key): list(value) for key, value in statistics.items()}, indent=0)
+    write_text(path, text, overwrite=overwrite)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from divergen_records import ConfigError
+from divergen_records.files import write_bytes
 from numpy.typing import NDArray
 
 from .errors import PoolError
@@ -64,11 +65,9 @@ class PoolWeights:
         return self._pool.manifest.build.encode().ljust(HEADER)
 
     def _make(self, path: Path) -> None:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         numbers = np.ones(1 + len(self._positions) + len(self._pool))
         numbers[0] = 0
-        temporary.write_bytes(self._header() + numbers.tobytes())
-        temporary.replace(path)
+        write_bytes(path, self._header() + numbers.tobytes(), overwrite=True)
 
     def _open(self) -> None:
         expected = HEADER + 8 * (1 + len(self._positions) + len(self._pool))

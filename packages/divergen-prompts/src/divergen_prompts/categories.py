@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from divergen_records import Category, DatasetError
+from divergen_records.files import read_text
 from divergen_records.yaml_files import parse_yaml
 from pydantic import ValidationError
 
@@ -43,8 +44,8 @@ def read_categories(source: Path | str) -> list[Category]:
         return imagenet_categories()
     path = Path(source)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except OSError as error:
         raise DatasetError(f"{path}: cannot be read as categories: {error}") from error
     rows = _READERS.get(path.suffix.lower(), _read_text)(path, text)
     categories = [_category(path, position, row) for position, row in enumerate(rows)]

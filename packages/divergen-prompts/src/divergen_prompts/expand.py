@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 from divergen_records import Category, ConfigError, derive_seed
+from divergen_records.files import writing_text
+from divergen_records.text import csv_cell
 
 from .categories import check_categories
-from .files import writing
 from .naming import names
 from .similarity import Similarity
 
@@ -122,18 +123,19 @@ def write_categories(path: Path, choices: Sequence[Choice], *, first_id: int, ov
         }
         for number, category in enumerate(taken)
     ]
-    with writing(path, overwrite=overwrite) as file:
+    with writing_text(path, overwrite=overwrite) as file:
         json.dump(rows, file, ensure_ascii=False, indent=1)
     return len(rows)
 
 
 def write_choices(path: Path, choices: Sequence[Choice], *, overwrite: bool = False) -> None:
     """Write every decision as CSV: name, taken, similarity, nearest, reason."""
-    with writing(path, overwrite=overwrite) as file:
+    with writing_text(path, overwrite=overwrite) as file:
         table = csv.writer(file)
         table.writerow(["name", "synset", "taken", "similarity", "nearest", "reason"])
         for choice in choices:
             value = "" if choice.similarity is None else f"{choice.similarity:.4f}"
             nearest = choice.nearest.name if choice.nearest else ""
             candidate = choice.candidate
-            table.writerow([candidate.name, candidate.synset or "", int(choice.taken), value, nearest, choice.reason])
+            row = [candidate.name, candidate.synset or "", int(choice.taken), value, nearest, choice.reason]
+            table.writerow(map(csv_cell, row))

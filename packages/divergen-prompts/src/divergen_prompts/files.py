@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-from divergen_records import ConfigError, DatasetError, PromptRecord
+from divergen_records import DatasetError, PromptRecord
+from divergen_records.files import writing_text
 from pydantic import ValidationError
 
-__all__ = ["prompt_line", "read_prompts", "write_prompts", "writing"]
+__all__ = ["prompt_line", "read_prompts", "write_prompts"]
 
 
 def read_prompts(path: Path | str) -> list[PromptRecord]:
@@ -57,30 +55,11 @@ def write_prompts(path: Path | str, prompts: Iterable[PromptRecord], *, overwrit
     """Write a prompts file, whole or not at all; returns the number of prompts.
 
     Raises:
-        ConfigError: If the file exists and ``overwrite`` is not set, or its folder cannot be written.
+        ExistsError: If the file exists and ``overwrite`` is not set.
     """
     count = 0
-    with writing(Path(path), overwrite=overwrite) as file:
+    with writing_text(path, overwrite=overwrite) as file:
         for prompt in prompts:
             file.write(prompt_line(prompt) + "\n")
             count += 1
     return count
-
-
-@contextmanager
-def writing(path: Path, *, overwrite: bool) -> Iterator[IO[str]]:
-    """A text file that appears under its name when the block ends well."""
-    if path.exists() and not overwrite:
-        raise ConfigError(f"{path} exists. Choose another name, or overwrite it (--overwrite)")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from divergen_records.files import write_text
+
 from .embedders import Embedder
-from .files import read_prompts, writing
+from .files import read_prompts
 from .measures import DiversityReport, diversity
 
 __all__ = ["count_problems", "measure_files", "write_reports"]
@@ -43,8 +45,7 @@ def _name(path: Path, paths: Sequence[Path]) -> str:
 def write_reports(path: Path, reports: Mapping[str, DiversityReport], *, overwrite: bool = False) -> None:
     """All figures as JSON: file -> overall, mean, categories."""
     content = {name: asdict(report) for name, report in reports.items()}
-    with writing(path, overwrite=overwrite) as file:
-        json.dump(content, file, indent=1)
+    write_text(path, json.dumps(content, indent=1), overwrite=overwrite)
 
 
 def count_problems(problems: Iterable[Sequence[str]]) -> dict[str, int]:

@@ -10,26 +10,13 @@ import click
 
 from .errors import DivergenError
 from .system_errors import explain
+from .text import shown
 
-__all__ = ["Group", "echo", "shown"]
-
-_DIRECTIONS = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
-"""Unicode's overrides of the direction of writing: a name with one of them shows as another."""
-
-_ESCAPED = {
-    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-    for code in (*range(0x20), *range(0x7F, 0xA0), *_DIRECTIONS)
-    if chr(code) not in "\n\t"
-}
-
-
-def shown(text: object) -> str:
-    """Text as it may go to a terminal: control characters of foreign names are written out (``\\x1b``)."""
-    return str(text).translate(_ESCAPED).encode("utf-8", "backslashreplace").decode()
+__all__ = ["Group", "echo"]
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
-    """Print text and, with ``nl``, a line end; see `shown`. Commands print by this alone."""
+    """Print text and, with ``nl``, a line end; see `divergen_records.text.shown`. Commands print by this alone."""
     click.echo(shown(text), err=err, nl=nl)
 
 

@@ -17,7 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
+
+import msgspec
 
 from .errors import DatasetError, ExistsError, RunLocked
 
@@ -25,6 +27,7 @@ __all__ = [
     "locked",
     "make_folder",
     "new_name",
+    "read_json",
     "read_text",
     "refuse_existing",
     "sweep",
@@ -132,6 +135,27 @@ def read_text(path: Path | str) -> str:
             f"{path}, line {line}: this is no UTF-8 text (byte 0x{data[error.start]:02x}, Latin-1 perhaps, or no text "
             f"at all); save it as UTF-8, for example: iconv -f latin1 -t utf8 {Path(path).name}"
         ) from error
+
+
+def read_json(path: Path | str, remedy: str) -> dict[str, Any]:
+    """A small JSON object that this program wrote before.
+
+    Args:
+        path: The file.
+        remedy: What to do where it is damaged, for the message.
+
+    Raises:
+        DatasetError: If it is empty, cut off, or no JSON object.
+        OSError: If it cannot be read.
+    """
+    text = read_text(path)
+    try:
+        found = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise DatasetError(f"{path}: damaged ({error if text.strip() else 'empty'}); {remedy}") from error
+    if not isinstance(found, dict):
+        raise DatasetError(f"{path}: damaged (no JSON object); {remedy}")
+    return found
 
 
 @contextmanager

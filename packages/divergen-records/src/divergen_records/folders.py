@@ -49,18 +49,19 @@ class Unfinished:
 
 
 @contextmanager
-def new_folder(out: Path | str, *, overwrite: bool = False) -> Iterator[Path]:
+def new_folder(out: Path | str, *, overwrite: bool = False, listed: bool = True) -> Iterator[Path]:
     """A folder to write into; it becomes ``out`` when the block ends well, else nothing is left of it.
 
     Args:
         out: The folder; an empty one may be there. A link to a folder is followed.
         overwrite: Replace a folder that a command wrote before.
+        listed: Note in the folder what was written; one in which others will write needs no list.
 
     Raises:
         ExistsError: If ``out`` is there and may not be replaced.
         RunLocked: If another process makes the same folder.
     """
-    with _unfinished(Path(out), None, overwrite) as folder:
+    with _unfinished(Path(out), None, overwrite, listed) as folder:
         yield folder.path
 
 
@@ -77,12 +78,12 @@ def resumable_folder(out: Path | str, settings: str, *, overwrite: bool = False)
         ExistsError: If ``out``, or the unfinished work of other settings, is there and may not be replaced.
         RunLocked: If another process makes the same folder.
     """
-    with _unfinished(Path(out), settings, overwrite) as folder:
+    with _unfinished(Path(out), settings, overwrite, listed=True) as folder:
         yield folder
 
 
 @contextmanager
-def _unfinished(out: Path, settings: str | None, overwrite: bool) -> Iterator[Unfinished]:
+def _unfinished(out: Path, settings: str | None, overwrite: bool, listed: bool) -> Iterator[Unfinished]:
     target = Path(os.path.realpath(out))
     work = target.parent / f".{target.name}.unfinished"
     if not os.path.lexists(work):
@@ -96,7 +97,7 @@ def _unfinished(out: Path, settings: str | None, overwrite: bool) -> Iterator[Un
             _begin(work, folder, settings, overwrite)
             keep = settings is not None
             yield folder
-            _finish(folder)
+            _finish(folder, listed)
             _swap(work, target)
             keep = False
         finally:
@@ -184,15 +185,15 @@ def _begin(work: Path, folder: Unfinished, settings: str | None, overwrite: bool
         write_text(noted, settings, overwrite=True)
 
 
-def _finish(folder: Unfinished) -> None:
+def _finish(folder: Unfinished, listed: bool) -> None:
     """Bring everything to the disk and note what was written, last."""
     names = []
     for path in _files(folder.path):
         names.append(_told(path, folder.path))
         with path.open("rb") as file:
             os.fsync(file.fileno())
-    names.sort()
-    write_bytes(folder.path / MARK, msgspec.json.encode(_Written(names)))
+    if listed:
+        write_bytes(folder.path / MARK, msgspec.json.encode(_Written(sorted(names))))
 
 
 def _swap(work: Path, target: Path) -> None:

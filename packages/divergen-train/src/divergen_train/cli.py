@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 from divergen_evaluate.cli import evaluate, export_results
-from divergen_evaluate.files import frequency_notice, refuse_existing, write_text
+from divergen_evaluate.files import frequency_notice
 from divergen_records.command import Group, echo
+from divergen_records.files import refuse_existing, write_text
 
 from .commands.analyse import analyse
 from .commands.bsgal_study import bsgal_study
@@ -111,14 +112,14 @@ def predict(
     divergen-train predict run/checkpoint.pt val.json --out results.json
     divergen-train predict run/checkpoint.pt val.json --out results.json --image-size 800 --detections 1000
     """
-    refuse_existing(out, overwrite)
+    refuse_existing(out, overwrite=overwrite)
     from divergen_records.coco import read_dataset
 
     from .training.inference import predict as detect
 
     data = read_dataset(dataset, image_dir=images)
     results = detect(checkpoint, data, image_size=image_size, detections=detections, batch_size=batch_size)
-    write_text(out, json.dumps(results))
+    write_text(out, json.dumps(results), overwrite=overwrite)
     echo(f"{out}: {len(results)} detections")
 
 

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import torch
 from divergen_records import ConfigError, RowError, WeightsError
+from divergen_records.files import write_bytes
 from torch import Tensor, nn
 
 from .loading import Half
@@ -217,9 +218,8 @@ class Perfusion:
 
 def write_weights(path: Path, tensors: dict[str, Tensor], *, category: str, label: str, method: str) -> None:
     """Write trained weights of a category with what they are for, whole or not at all."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     about = {"divergen_category": category, "divergen_label": label, "divergen_method": method, "format": "pt"}
-    partial = path.with_name(f".{path.name}.partial")
-    save_file({name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}, partial, about)
-    partial.replace(path)
+    plain = {name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, save(plain, about), overwrite=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
@@ -13,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from divergen_records import ConfigError, DatasetError, Progress, derive_seed
+from divergen_records import ConfigError, Progress, derive_seed
 from divergen_records.coco import Annotation, ImageInfo, frequency_of, write_lvis
+from divergen_records.folders import new_folder
 from divergen_records.images import encode_image
 from divergen_records.masks import encode_rle, mask_to_bbox
 
@@ -81,6 +80,7 @@ def make_minilvis(
     categories: int | Sequence[str] = 40,
     negatives: int = 8,
     workers: int = 1,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> MiniLVIS:
     """Make a long-tailed instance segmentation dataset from the renderer's scenes, in LVIS v1 format.
@@ -100,39 +100,24 @@ def make_minilvis(
         categories: Names that the renderer knows, or how many of them to choose by the seed.
         negatives: Categories per picture that are certified to be absent (``neg_category_ids``).
         workers: Processes; more than one needs an importable ``__main__``.
+        overwrite: Replace a MiniLVIS that is there.
         progress: Show progress on standard error.
 
     Raises:
-        DatasetError: The folder is there and not empty, or cannot be written.
+        ExistsError: The folder is there and not empty.
         ConfigError: Too few images, or a category that the renderer does not know.
     """
     out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DatasetError(f"{out} is there already; choose another folder or remove it")
     if min(train_images, val_images) < 10 or size < 64:
         raise ConfigError(
             f"MiniLVIS needs at least 10 images in each set and 64 pixels, not {train_images}, {val_images} and {size}"
         )
     names = _choose(categories, seed)
     jobs = [*_jobs("train", train_images, names, seed), *_jobs("val", val_images, names, seed)]
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent, ignore_cleanup_errors=True) as folder:
-            drawn = _draw_all(jobs, Path(folder), names, size, workers, progress)
-            _write_splits(Path(folder), drawn, names, seed, negatives)
-            if out.exists():
-                out.rmdir()
-            Path(folder).chmod(0o777 & ~_umask())
-            Path(folder).replace(out)
-    except OSError as error:
-        raise DatasetError(f"{out}: MiniLVIS cannot be written: {error.strerror or error}") from error
+    with new_folder(out, overwrite=overwrite) as folder:
+        drawn = _draw_all(jobs, folder, names, size, workers, progress)
+        _write_splits(folder, drawn, names, seed, negatives)
     return MiniLVIS(out, out / "train.json", out / "val.json")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _choose(categories: int | Sequence[str], seed: int) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypedDict, TypeVar
 
 from divergen_records import Category, DivergenError
+from divergen_records.losses import Losses
 
 from ..counting import counting
 from ..processes import in_batches, in_order, open_workers
@@ -34,6 +35,7 @@ class BuildOptions(TypedDict, total=False):
     quality: int
     max_side: int
     overwrite: bool
+    losses: Losses | None
     workers: int
     progress: bool
 
@@ -51,6 +53,7 @@ def build_pool(
     quality: int = 95,
     max_side: int = 512,
     overwrite: bool = False,
+    losses: Losses | None = None,
     workers: int = 0,
     progress: bool = True,
 ) -> InstancePool:
@@ -68,20 +71,25 @@ def build_pool(
         quality: Of the JPEGs.
         max_side: Longest side of a crop that the manifest promises.
         overwrite: Replace a pool that is there.
+        losses: Takes in what is left out, by name.
         workers: Processes that decode and encode; 0 works in this one.
         progress: Show progress.
 
     Raises:
-        PoolError: If ``out`` exists, or nothing could be cut.
+        ExistsError: If ``out`` exists and may not be replaced.
+        PoolError: If nothing could be cut.
     """
-    writer = PoolWriter(out, categories, image_format=image_format, max_side=max_side, overwrite=overwrite)
+    writer = PoolWriter(
+        out, categories, image_format=image_format, max_side=max_side, overwrite=overwrite, losses=losses
+    )
     work = partial(_cut_batch, cut, image_format, quality)
     with writer, counting("pool", total, "items", show=progress) as count, open_workers(workers) as executor:
         for done, crops in in_order(executor, work, in_batches(items, BATCH), ahead=2 * workers + 1):
             for crop in crops:
                 writer.add(crop)
             count(done)
-        return writer.commit(origin=origin, fingerprint=fingerprint)
+        writer.seal(origin=origin, fingerprint=fingerprint)
+    return InstancePool(Path(out))
 
 
 def _cut_batch(

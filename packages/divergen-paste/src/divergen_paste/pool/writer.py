@@ -1,9 +1,7 @@
-"""Write a pool: the blobs as they come, the index sorted by category, the folder renamed into place at the end."""
+"""Write a pool: the blobs as they come, the index sorted by category, the manifest last."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import zlib
 from collections import Counter
 from collections.abc import Iterable
@@ -13,17 +11,19 @@ from typing import Self
 
 import numpy as np
 from divergen_records import Category, DivergenError
+from divergen_records.files import write_text
+from divergen_records.folders import new_folder
+from divergen_records.losses import Losses
 
 from ..errors import PoolError
 from .crops import LEVELS, EncodedCrop
 from .format import FORMAT, INDEX, ImageFormat, PoolManifest, build_hash, category_rows
-from .reader import InstancePool
 
 __all__ = ["PoolWriter"]
 
 
 class PoolWriter:
-    """Writes one pool. Use as a context; what is not committed leaves nothing behind.
+    """Writes one pool. Use as a context: it appears when the block ends well, after `seal`, or leaves nothing behind.
 
     Args:
         out: Folder of the pool.
@@ -31,9 +31,7 @@ class PoolWriter:
         image_format: What the crops are encoded as.
         max_side: Longest side that the manifest promises.
         overwrite: Replace a pool that is there; anything else is never touched.
-
-    Raises:
-        PoolError: If ``out`` exists and may not be replaced.
+        losses: Takes in what is left out, by name.
     """
 
     def __init__(
@@ -44,39 +42,39 @@ class PoolWriter:
         image_format: ImageFormat = "jpeg",
         max_side: int = 512,
         overwrite: bool = False,
+        losses: Losses | None = None,
     ) -> None:
         self.out = Path(out)
         self.categories = {category.id: category for category in categories}
         self.image_format, self.max_side = image_format, max_side
+        self.losses = Losses() if losses is None else losses
         self.skipped: Counter[str] = Counter()
         self._rows = bytearray()
         self._sources: list[bytes] = []
         self._offset = 0
-        if self.out.exists():
-            if not overwrite:
-                raise PoolError(f"{self.out} exists; choose another folder or allow to overwrite it")
-            if not (self.out / "pool.json").is_file() and any(self.out.iterdir()):
-                raise PoolError(f"{self.out} is not an instance pool, so it is not replaced; choose another folder")
+        self._making = new_folder(self.out, overwrite=overwrite)
 
     def __enter__(self) -> Self:
-        self._folder = self.out.with_name(f".{self.out.name}.{os.getpid()}.tmp")
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
+        self._folder = self._making.__enter__()
         self._blobs = (self._folder / "blobs.bin").open("wb")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._blobs.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            self._blobs.close()
+        finally:
+            self._making.__exit__(kind, error, trace)
 
     def add(self, crop: EncodedCrop | DivergenError) -> None:
         """Add a crop, or count why one is missing."""
         if isinstance(crop, DivergenError):
+            self.losses.add("", str(crop))
             self.skipped[type(crop).__name__] += 1
             return
         if crop.category_id not in self.categories:
+            self.losses.add(crop.source, f"its category {crop.category_id} is not one of those asked for")
             self.skipped[f"unknown category {crop.category_id}"] += 1
             return
         for part in (part for level in crop.levels for part in level):
@@ -90,8 +88,8 @@ class PoolWriter:
         self._sources.append(crop.source.encode())
         self._offset += sum(images) + sum(alphas)
 
-    def commit(self, *, origin: str, fingerprint: str) -> InstancePool:
-        """Finish the files, put the folder into place and open it.
+    def seal(self, *, origin: str, fingerprint: str) -> None:
+        """Write what makes it a pool.
 
         Raises:
             PoolError: If there is nothing in it.
@@ -119,16 +117,4 @@ class PoolWriter:
             skipped=dict(sorted(self.skipped.items())),
             categories=category_rows(self.categories, index["category_id"]),
         )
-        self._blobs.flush()
-        os.fsync(self._blobs.fileno())
-        (self._folder / "pool.json").write_text(manifest.model_dump_json(indent=1, exclude_none=True))
-        self._replace()
-        return InstancePool(self.out)
-
-    def _replace(self) -> None:
-        """Rename into place. A process that has the old pool open keeps its files until it closes them."""
-        old = self.out.with_name(f".{self.out.name}.{os.getpid()}.old")
-        if self.out.exists():
-            self.out.rename(old)
-        self._folder.rename(self.out)
-        shutil.rmtree(old, ignore_errors=True)
+        write_text(self._folder / "pool.json", manifest.model_dump_json(indent=1, exclude_none=True))

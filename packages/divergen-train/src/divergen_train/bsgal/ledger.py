@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from divergen_records import Category
 from divergen_records.errors import DatasetError
+from divergen_records.files import writing_text
 
 __all__ = ["Contribution", "Ledger", "read_contributions"]
 
@@ -91,11 +91,9 @@ class Ledger:
 
     def write(self, path: Path) -> None:
         """Write a JSON line for each source, with the fields of `Contribution`, in place of an older file."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        with temporary.open("w") as file:
+        with writing_text(path, overwrite=True) as file:
             for row in self:
                 file.write(json.dumps({name: getattr(row, name) for name in Contribution.__dataclass_fields__}) + "\n")
-        temporary.replace(path)
 
     def state_dict(self) -> dict[str, Any]:
         """For a checkpoint: plain lists."""

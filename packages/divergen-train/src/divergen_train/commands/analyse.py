@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
-from divergen_evaluate.files import refuse_existing, write_text
 from divergen_records.command import echo
 from divergen_records.errors import ConfigError, DatasetError
+from divergen_records.files import refuse_existing, write_text
 
 __all__ = ["analyse"]
 
@@ -171,14 +171,12 @@ def _embeddings(path: Path) -> Any:
 
 
 def _refuse(out: Path, overwrite: bool) -> None:
-    for suffix in (".json", ".png", ".svg"):
-        refuse_existing(out.with_name(out.name + suffix), overwrite)
+    refuse_existing(*(out.with_name(out.name + suffix) for suffix in (".json", ".png", ".svg")), overwrite=overwrite)
 
 
 def _write(report: Any, draw: Callable[[Any, Path], None], out: Path) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
     for suffix in (".png", ".svg"):
         draw(report, out.with_name(out.name + suffix))
-    write_text(out.with_name(f"{out.name}.json"), report.model_dump_json(indent=1))
+    write_text(out.with_name(f"{out.name}.json"), report.model_dump_json(indent=1), overwrite=True)
     echo(report.table())
     echo(f"{out}.json, {out}.png, {out}.svg")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 from divergen_records.command import echo
-from divergen_records.errors import ConfigError
+from divergen_records.files import refuse_existing, write_text
 
 __all__ = ["bsgal_study"]
 
@@ -45,14 +45,12 @@ def bsgal_study(
     from ..bsgal.study_config import study_config
     from ..bsgal.study_plot import draw_study
 
-    if (out / "study.json").exists() and not overwrite:
-        raise ConfigError(f"{out / 'study.json'}: exists; give another folder or --overwrite")
+    refuse_existing(*(out / f"study.{suffix}" for suffix in ("json", "png", "svg")), overwrite=overwrite)
     changes = {"seed": seed, "device": device, "epochs": epochs, "normalize": normalize}
     config = study_config(name, **{key: value for key, value in changes.items() if value is not None})
     report = run_study(config, data=data)
-    out.mkdir(parents=True, exist_ok=True)
     for suffix in ("svg", "png"):
         draw_study(report, out / f"study.{suffix}")
-    (out / "study.json").write_text(report.model_dump_json(indent=2))
+    write_text(out / "study.json", report.model_dump_json(indent=2), overwrite=True)
     echo(report.table())
     echo(f"{out}: study.json, study.svg, study.png")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from divergen_evaluate.files import refuse_existing
 from divergen_records.command import echo
+from divergen_records.files import refuse_existing
 
 __all__ = ["pasting_notice", "recipes", "truncate"]
 
@@ -45,7 +45,7 @@ def truncate(checkpoint: Path, categories: Path, out: Path, overwrite: bool) -> 
     \b
     divergen-train truncate run/checkpoint.pt --categories lvis_v1_val.json --out base.pt
     """
-    refuse_existing(out, overwrite)
+    refuse_existing(out, overwrite=overwrite)
     from ..training.truncate import truncate as cut
 
     result = cut(checkpoint, categories, out)

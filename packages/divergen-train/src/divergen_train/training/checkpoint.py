@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from divergen_records import Category
 from divergen_records.errors import ConfigError, DatasetError, WeightsError
+from divergen_records.files import writing
 from pydantic import ValidationError
 
 from ..detectors.build import build_detector
@@ -53,7 +53,7 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint under a temporary name and rename it, so that a kill leaves the old one whole."""
+    """Write a checkpoint; a kill leaves the old one whole."""
     data = {
         "format": _FORMAT,
         "iteration": checkpoint.iteration,
@@ -67,12 +67,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "step": checkpoint.step,
         "step_state": checkpoint.step_state,
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        torch.save(data, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path, overwrite=True) as file:
+        torch.save(data, file)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -88,10 +84,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise WeightsError(f"{path}: not a checkpoint of this version of divergen-train ({_FORMAT})")
     try:
         config = TrainConfig.model_validate_json(data["config"])
+        categories = tuple(Category.model_validate_json(text) for text in data["categories"])
+        rest = {key: data[key] for key in ("iteration", "seed", "model", "average", "optimizer")}
     except ValidationError as error:
         raise WeightsError(f"{path}: its config is of another version: {error}") from error
-    categories = tuple(Category.model_validate_json(text) for text in data["categories"])
-    rest = {key: data[key] for key in ("iteration", "seed", "model", "average", "optimizer")}
+    except KeyError as error:
+        raise WeightsError(
+            f"{path}: the checkpoint is damaged, it has no {error}; remove it and train again from the start (in a "
+            "run: --redo train)"
+        ) from error
     newer = {key: data[key] for key in ("scaler", "step", "step_state") if key in data}
     return Checkpoint(config=config, categories=categories, **rest, **newer)
 

@@ -16,6 +16,7 @@ from divergen_evaluate.metrics import Metrics
 from divergen_records import Progress, derive_seed
 from divergen_records.coco import Dataset
 from divergen_records.errors import ConfigError
+from divergen_records.files import writing
 from divergen_records.sample import Sample
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -220,7 +221,8 @@ class _Run:
 
     def _stop(self, images: Sequence[Tensor], targets: Sequence[Target], losses: dict[str, float]) -> None:
         path = self.out / ("diverged.pt" if self.world.leads else f"diverged-{self.world.rank}.pt")
-        torch.save({"images": list(images), "targets": [dict(target) for target in targets]}, path)
+        with writing(path, overwrite=True) as file:
+            torch.save({"images": list(images), "targets": [dict(target) for target in targets]}, file)
         values = ", ".join(f"{name}={loss:g}" for name, loss in losses.items() if name != "loss")
         raise TrainingDiverged(
             f"iteration {self.iteration}: the loss is not a number ({values}); the batch is in {path}. "

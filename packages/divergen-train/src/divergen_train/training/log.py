@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from divergen_records.errors import DatasetError
+from divergen_records.files import write_text
 
 __all__ = ["TrainLog", "read_log"]
 
@@ -23,13 +24,11 @@ class TrainLog:
     def __init__(self, path: Path, start: int = 0) -> None:
         self.path = path
         kept = [line for line in read_log(path) if line["iteration"] <= start] if path.exists() and start else []
-        temporary = path.with_name(f".{path.name}")
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        temporary.replace(path)
+        write_text(path, "".join(json.dumps(line) + "\n" for line in kept), overwrite=True)
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Append a line."""
-        with self.path.open("a") as file:
+        with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from divergen_records import Config, backend_union, require_extra
+from divergen_records.files import write_text
 
 __all__ = ["Logger", "LoggerConfig", "MlflowConfig", "TensorBoardConfig", "WandbConfig", "flatten"]
 
@@ -122,8 +123,7 @@ class MlflowConfig(Config):
         if not known.exists():
             experiment = client.get_experiment_by_name(self.experiment)
             number = experiment.experiment_id if experiment else client.create_experiment(self.experiment)
-            known.parent.mkdir(parents=True, exist_ok=True)
-            known.write_text(client.create_run(number, run_name=self.name or out.name).info.run_id)
+            write_text(known, client.create_run(number, run_name=self.name or out.name).info.run_id)
         return _Mlflow(client, known.read_text(encoding="utf-8"))
 
 
@@ -146,7 +146,7 @@ def _run_id(out: Path, service: str) -> str:
 
     path = out / f"{service}.id"
     if not path.exists():
-        path.write_text(uuid4().hex)
+        write_text(path, uuid4().hex)
     return path.read_text(encoding="utf-8")
 
 
