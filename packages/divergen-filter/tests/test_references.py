@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from divergen_filter import References, embed_real, reference_embeddings
-from divergen_records import ConfigError, DatasetError, MaskError
+from divergen_records import ConfigError, DatasetError, ExistsError, MaskError
 from divergen_records.coco import Annotation, Dataset
 from divergen_records.masks import encode_rle
 
@@ -112,7 +112,7 @@ def test_references__save_and_load(references, tmp_path):
     again = References.load(path)
     np.testing.assert_array_equal(again.embeddings, references.embeddings)
     assert again.embedder == references.embedder
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ExistsError, match="is there already"):
         references.save(path)
     assert [file.name for file in tmp_path.iterdir()] == ["references.npz"]
 

@@ -8,7 +8,7 @@ from divergen_filter import EmbedStage, ScoreStage, decide_table, reference_embe
 from divergen_filter.charts import bars, histogram, scatter
 from divergen_filter.projection import project
 from divergen_filter.rules import Rule, RulesConfig
-from divergen_records import ConfigError, MissingExtra, fill
+from divergen_records import ConfigError, ExistsError, MissingExtra, fill
 
 RULES = RulesConfig(rules=(Rule(score="inter_similarity", op=">=", threshold=0.5),))
 
@@ -32,7 +32,7 @@ def test_write_sheet__stands_alone_and_shows_every_category(decided, tmp_path):
     assert text.count("data:image/jpeg") == 5
     assert text.count("<circle") == 5 + 6
     assert "inter_similarity 0." in text
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ExistsError, match="is there already"):
         write_sheet(table, page)
 
 

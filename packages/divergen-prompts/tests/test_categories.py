@@ -87,7 +87,7 @@ def test_read_categories__bad_yaml_is_one_sentence(tmp_path: Path) -> None:
 
 def test_read_categories__binary_file(tmp_path: Path) -> None:
     (tmp_path / "c.txt").write_bytes(b"\xff\xfe\x00\x01\x80")
-    with pytest.raises(DatasetError, match="cannot be read"):
+    with pytest.raises(DatasetError, match="no UTF-8 text"):
         read_categories(tmp_path / "c.txt")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from divergen_prompts.files import read_prompts, write_prompts
-from divergen_records import ConfigError, DatasetError, PromptRecord
+from divergen_records import DatasetError, ExistsError, PromptRecord
 
 PROMPTS = [
     PromptRecord(text="a red cup", category_id=1, category="cup", source="grammar", attributes={"colour": "red"}),
@@ -22,7 +22,7 @@ def test_write_prompts__round_trip(tmp_path: Path) -> None:
 def test_write_prompts__never_overwrites_unasked(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text("mine\n")
-    with pytest.raises(ConfigError, match="exists"):
+    with pytest.raises(ExistsError, match="is there already"):
         write_prompts(path, PROMPTS)
     assert path.read_text() == "mine\n"
     write_prompts(path, PROMPTS, overwrite=True)

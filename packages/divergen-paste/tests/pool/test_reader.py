@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from divergen_paste import InstancePool, PoolError
 from divergen_paste.pool.writer import PoolWriter
+from divergen_records import ExistsError
 
 
 @pytest.fixture
@@ -121,15 +122,15 @@ def test_open_pool__survives_a_rebuild(make_pool, make_crop_of):
 
 def test_writer__does_not_replace_unasked(make_pool, make_crop_of):
     made = make_pool([make_crop_of(0, 1)])
-    with pytest.raises(PoolError, match="exists; choose another folder"):
+    with pytest.raises(ExistsError, match="is there already"):
         make_pool([make_crop_of(0, 1)])
     assert len(InstancePool.open(made.path)) == 1
 
 
 def test_writer__never_replaces_what_is_no_pool(tmp_path):
     (tmp_path / "thesis.txt").write_text("")
-    with pytest.raises(PoolError, match="is not an instance pool, so it is not replaced"):
-        PoolWriter(tmp_path, [], overwrite=True)
+    with pytest.raises(ExistsError, match=r"thesis\.txt.*not replaced"), PoolWriter(tmp_path, [], overwrite=True):
+        pass
 
 
 def test_writer__failure_leaves_nothing(tmp_path, make_crop_of):
