@@ -8,11 +8,11 @@ from divergen.ablation import (
     REAL,
     configs,
     load_ablation,
-    mean_and_interval,
     outcomes,
     run_ablation,
     shipped_ablations,
 )
+from divergen.outcomes import mean_and_interval
 from divergen_records import ConfigError
 
 

@@ -161,7 +161,8 @@ def ablate(
     from divergen_records import Shard
     from rich.console import Console
 
-    from .ablation import configs, load_ablation, print_outcomes, run_ablation
+    from .ablation import configs, load_ablation, run_ablation
+    from .outcomes import print_outcomes
 
     loaded = load_ablation(ablation)
     if dry_run:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from divergen_annotate.config import AnnotatorConfig, GrabCutConfig, RepairConfig
 from divergen_filter.config import CropConfig, EfficientNetLite0Config, EmbedderConfig, RulesConfig
@@ -12,16 +11,11 @@ from divergen_gen.config import GeneratorConfig
 from divergen_gen.counts import CountsConfig
 from divergen_minilvis.config import ProceduralConfig
 from divergen_paste.config import PasteConfig
-from divergen_records import Config, ConfigError
+from divergen_records import Config
 from divergen_records.formats import writers
-from divergen_records.settings import Shorthand
-from divergen_train.training.config import TrainConfig
-from divergen_train.training.presets import preset
-from divergen_train.training.recipe import recipe
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-if TYPE_CHECKING:
-    from .executors import Executor
+from .trainers.config import DivergenTrainConfig, TrainSection
 
 __all__ = [
     "BakeConfig",
@@ -130,36 +124,6 @@ class FilePrompts(Config):
 PromptsConfig = Annotated[TemplatePrompts | GrammarPrompts | FilePrompts, Field(discriminator="kind")]
 
 
-def _training(value: Any) -> Any:
-    """A plain name means a shipped preset; a mapping with ``preset`` or ``recipe`` changes one."""
-    try:
-        return _resolved_training(value)
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
-
-
-def _resolved_training(value: Any) -> Any:
-    if isinstance(value, str):
-        return preset(value)
-    if not isinstance(value, dict) or not {"preset", "recipe"} & value.keys():
-        return value
-    changes = dict(value)
-    if "preset" in value:
-        return _merged(preset(changes.pop("preset")).model_dump(), changes)
-    found = recipe(changes.pop("recipe"))
-    return _merged({**found.train.model_dump(), "bsgal": found.bsgal and found.bsgal.model_dump()}, changes)
-
-
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with some changed, also inside sections; another ``kind`` of section takes the place of the first."""
-    merged = dict(base)
-    for key, change in changes.items():
-        old = merged.get(key)
-        inside = isinstance(old, dict) and isinstance(change, dict) and change.get("kind") in (None, old.get("kind"))
-        merged[key] = _merged(old or {}, change) if inside else change
-    return merged
-
-
 class BakeConfig(Config):
     """Write the pasted training images to disk once, instead of pasting anew in every epoch.
 
@@ -185,12 +149,6 @@ class LocalConfig(Config):
 
     kind: Literal["local"] = "local"
 
-    def build(self) -> Executor:
-        """The executor."""
-        from .executors import LocalExecutor
-
-        return LocalExecutor()
-
 
 class RayConfig(Config):
     """The table's steps are shared by actors under Ray, which hold the models; extra ``ray``.
@@ -210,12 +168,6 @@ class RayConfig(Config):
     cpus: float = Field(default=1, ge=0)
     gpus: float = Field(default=0, ge=0)
     parts: int = Field(default=4, ge=1)
-
-    def build(self) -> Executor:
-        """The executor; raises `MissingExtra` where Ray is not installed."""
-        from .executors import RayExecutor
-
-        return RayExecutor(address=self.address, workers=self.workers, cpus=self.cpus, gpus=self.gpus, parts=self.parts)
 
 
 ExecutorConfig = Annotated[LocalConfig | RayConfig, Field(discriminator="kind")]
@@ -245,7 +197,7 @@ class RunConfig(Config):
             that generated ones have to beat; nothing is generated then), or both, each as ``paste`` says.
         paste: How instances are pasted into training images.
         bake: Paste to disk before training; in every epoch anew where left out.
-        train: The detector and its schedule; the run ends with the pasted images where null.
+        train: The trainer, its detector and its schedule; the run ends with the pasted images where null.
         baseline: Train the same detector without generated instances too, to compare with.
         executor: Who does the work on the table.
     """
@@ -267,12 +219,12 @@ class RunConfig(Config):
     pastes: Literal["generated", "real", "both"] = "generated"
     paste: PasteConfig = PasteConfig()
     bake: BakeConfig | None = None
-    train: Annotated[TrainConfig | None, BeforeValidator(_training), Shorthand("preset", "recipe")] = TrainConfig()
+    train: TrainSection = DivergenTrainConfig()
     baseline: bool = True
     executor: ExecutorConfig = LocalConfig()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.bake is not None and self.train is not None and self.train.bsgal is not None:
+        if self.bake is not None and getattr(self.train, "bsgal", None) is not None:
             raise ValueError("bake and train.bsgal exclude each other: BSGAL chooses among what is pasted in training")
         return self

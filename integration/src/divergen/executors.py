@@ -7,18 +7,17 @@ import os
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from divergen_records import DivergenError, Progress, Shard, require_extra
 
+from .config import ExecutorConfig, LocalConfig
 from .pipeline import Pipeline
 from .run import Run
 from .status import run_status
+from .steps import STEPS, RunStep
 
-if TYPE_CHECKING:
-    from .steps import Step
-
-__all__ = ["Executor", "LocalExecutor", "RayExecutor"]
+__all__ = ["Executor", "LocalExecutor", "RayExecutor", "build_executor"]
 
 _LOOK_EVERY = 2.0
 """Seconds between looks at the table for the progress line."""
@@ -27,17 +26,24 @@ _LOOK_EVERY = 2.0
 class Executor(Protocol):
     """Does steps."""
 
-    def do(self, step: Step, pipeline: Pipeline) -> None:
+    def do(self, step: RunStep, pipeline: Pipeline) -> None:
         """Do a step, or what is left of it."""
 
     def close(self) -> None:
         """Let go of what it holds."""
 
 
+def build_executor(config: ExecutorConfig) -> Executor:
+    """The executor that a configuration asks for; raises `MissingExtra` where Ray is wanted and not installed."""
+    if isinstance(config, LocalConfig):
+        return LocalExecutor()
+    return RayExecutor(**config.model_dump(exclude={"kind"}))
+
+
 class LocalExecutor:
     """Steps in this process."""
 
-    def do(self, step: Step, pipeline: Pipeline) -> None:
+    def do(self, step: RunStep, pipeline: Pipeline) -> None:
         """Do a step, or what is left of it."""
         step.do(pipeline)
 
@@ -57,8 +63,6 @@ class Worker:
 
     def work(self, step: str, index: int, count: int) -> None:
         """Do part ``index`` of ``count`` of a step, or what is left of it."""
-        from .steps import STEPS
-
         self.pipeline.shard = Shard(index, count)
         next(found for found in STEPS if found.name == step).do(self.pipeline)
 
@@ -88,7 +92,7 @@ class RayExecutor:
         self._workers, self._cpus, self._gpus, self._parts = workers, cpus, gpus, parts
         self._actors: list[Any] = []
 
-    def do(self, step: Step, pipeline: Pipeline) -> None:
+    def do(self, step: RunStep, pipeline: Pipeline) -> None:
         """Do a step, or what is left of it.
 
         Raises:
@@ -102,7 +106,7 @@ class RayExecutor:
             step.before(pipeline)
         _ = pipeline.run.table  # made here, once
         self._start(pipeline.run)
-        with _Look(pipeline.run, step.name) as look:
+        with _TableProgress(pipeline.run, step.name) as look:
             try:
                 self._share(step.name, look)
             except self._ray.exceptions.RayTaskError as error:
@@ -127,7 +131,7 @@ class RayExecutor:
         actor = self._ray.remote(num_cpus=self._cpus, num_gpus=self._gpus, max_restarts=-1, max_task_retries=3)(Worker)
         self._actors = [actor.remote(run.folder.resolve()) for _ in range(self._workers)]
 
-    def _share(self, step: str, look: _Look) -> None:
+    def _share(self, step: str, look: _TableProgress) -> None:
         count = self._workers * self._parts
         pool = self._ray.util.ActorPool(self._actors)
         for part in range(count):
@@ -147,7 +151,7 @@ class RayExecutor:
         self._actors = []
 
 
-class _Look:
+class _TableProgress:
     """The progress line of a step, read off the table that the actors write to."""
 
     def __init__(self, run: Run, step: str) -> None:
@@ -159,7 +163,7 @@ class _Look:
         stage = next(stage for stage in run_status(self._run).stages if stage.stage == self._step)
         return stage.done + stage.failed, stage.pending
 
-    def __enter__(self) -> _Look:
+    def __enter__(self) -> _TableProgress:
         self._bar.__enter__()
         return self
 

@@ -12,7 +12,7 @@ from divergen_records.folders import new_folder
 from .config import RunConfig
 from .pipeline import Pipeline
 from .run import Run
-from .steps import STEPS, Step
+from .steps import STEPS, RunStep
 
 __all__ = ["fork", "shared_steps"]
 
@@ -20,9 +20,9 @@ _PICTURES = ("generators", "counts")
 """Keys that decide which pictures there are. A run may add some, so they are no settings of its step."""
 
 
-def shared_steps(source: Run, config: RunConfig) -> tuple[Step, ...]:
+def shared_steps(source: Run, config: RunConfig) -> tuple[RunStep, ...]:
     """The first steps of a run that would come out alike under another configuration; training is never among them."""
-    shared: list[Step] = []
+    shared: list[RunStep] = []
     for step in STEPS:
         keys = (*step.settings, *(_PICTURES if step.name == "gen" else ()))
         alike = all(_value(source.config, key) == _value(config, key) for key in keys)
@@ -32,7 +32,7 @@ def shared_steps(source: Run, config: RunConfig) -> tuple[Step, ...]:
     return tuple(shared)
 
 
-def fork(source: Run, folder: str | Path, config: RunConfig) -> tuple[Step, ...]:
+def fork(source: Run, folder: str | Path, config: RunConfig) -> tuple[RunStep, ...]:
     """Begin a run as a copy of another's shared steps. The other is not changed; whole or not at all.
 
     Args:
@@ -78,7 +78,7 @@ def _value(config: RunConfig, key: str) -> object:
     return config.model_dump(mode="json", include={key})[key]
 
 
-def _forget(run: Run, steps: Sequence[Step]) -> None:
+def _forget(run: Run, steps: Sequence[RunStep]) -> None:
     pipeline = Pipeline(run, quiet=True)
     for step in reversed(steps):
         if step.undo is not None:

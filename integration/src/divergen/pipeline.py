@@ -11,9 +11,10 @@ from divergen_records import Category, Shard, Stage, fill
 from divergen_records.coco import Dataset
 from filelock import FileLock
 
-from .config import RunConfig
+from .config import BakeConfig, RunConfig
 from .data import Splits, extend, load_splits, read_extra_categories, select_categories
 from .run import Run
+from .trainers.protocol import Trainer
 
 if TYPE_CHECKING:
     from divergen_annotate import Annotator
@@ -118,6 +119,20 @@ class Pipeline:
 
         statistics = area_statistics(self.splits.train)
         return Chain(*(self.config.paste.build(pool, statistics, seed=self.config.seed) for pool in self.pools))
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        """Who trains the detectors."""
+        assert self.config.train is not None
+        trainer: Trainer = self.config.train.build()
+        return trainer
+
+    @property
+    def bake(self) -> BakeConfig | None:
+        """How pasted images go to disk: as the configuration says, or because the trainer cannot paste itself."""
+        if self.config.bake is None and self.config.train is not None and not self.trainer.pastes:
+            return BakeConfig()
+        return self.config.bake
 
     def fill(self, stage: Stage, batch_size: int = 32) -> None:
         """Run a stage over this shard's pending rows."""

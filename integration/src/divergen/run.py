@@ -127,6 +127,11 @@ class Run:
         path = self._note_path(step)
         return read_json(path, f"do the step again: --redo {step}") if path.exists() else None
 
+    def notes(self) -> dict[str, dict[str, Any]]:
+        """What was noted of every step that was begun, in the order of the steps."""
+        found = {path.stem: self.note(path.stem) or {} for path in (self.folder / "steps").glob("*.json")}
+        return dict(sorted(found.items(), key=lambda item: item[1].get("number", 0)))
+
     def write_note(self, step: str, note: Mapping[str, Any] | None) -> None:
         """Note something of a step; None forgets it."""
         path = self._note_path(step)

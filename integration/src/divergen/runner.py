@@ -6,17 +6,16 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from divergen_records import ConfigError, Shard
 from divergen_records.command import echo
 
+from .executors import Executor, build_executor
 from .pipeline import Pipeline
 from .run import Run
-from .steps import STEPS, Step
-
-if TYPE_CHECKING:
-    from .executors import Executor
+from .steps import STEPS, RunStep
+from .training import print_comparison
 
 __all__ = ["describe_plan", "run_pipeline"]
 
@@ -59,7 +58,7 @@ def run_pipeline(
             _undo(pipeline, step)
         if retry and run.has_table():
             echo(f"trying {run.table.retry_errors():,} failed rows again", err=True)
-        with closing(run.config.executor.build()) as executor:
+        with closing(build_executor(run.config.executor)) as executor:
             for number, step in enumerate(steps, 1):
                 if shard.count > 1 and not step.sharded and step.name not in ("data", "prompts"):
                     echo(f"shard {shard.index}/{shard.count} is done; go on with the same line without --shard")
@@ -88,12 +87,12 @@ def _position(name: str) -> int:
     return names.index(name)
 
 
-def _settings(run: Run, step: Step) -> dict[str, Any]:
+def _settings(run: Run, step: RunStep) -> dict[str, Any]:
     values = run.config.model_dump(mode="json")
     return {key: values[key] for key in step.settings}
 
 
-def _stale(run: Run, steps: Sequence[Step], redone: Sequence[Step]) -> list[Step]:
+def _stale(run: Run, steps: Sequence[RunStep], redone: Sequence[RunStep]) -> list[RunStep]:
     """Steps to undo because their settings changed and they are cheap; a costly one is an error."""
     stale = []
     for step in steps:
@@ -112,24 +111,22 @@ def _stale(run: Run, steps: Sequence[Step], redone: Sequence[Step]) -> list[Step
     return stale
 
 
-def _undo(pipeline: Pipeline, step: Step) -> None:
+def _undo(pipeline: Pipeline, step: RunStep) -> None:
     if step.undo is not None:
         step.undo(pipeline)
     pipeline.run.write_note(step.name, None)
 
 
-def _do(pipeline: Pipeline, step: Step, number: int, executor: Executor) -> None:
+def _do(pipeline: Pipeline, step: RunStep, number: int, executor: Executor) -> None:
     echo(f"[{number}/{len(STEPS)}] {step.name}: {step.what}", err=True)
     start, before = time.monotonic(), pipeline.run.note(step.name) or {"seconds": 0.0}
-    note = {"settings": _settings(pipeline.run, step), "seconds": before["seconds"]}
+    note = {"number": number, "settings": _settings(pipeline.run, step), "seconds": before["seconds"]}
     pipeline.run.write_note(step.name, note)
     executor.do(step, pipeline)
     pipeline.run.write_note(step.name, {**note, "seconds": before["seconds"] + time.monotonic() - start})
 
 
-def _finish(run: Run, steps: Sequence[Step]) -> None:
-    from .training import print_comparison
-
+def _finish(run: Run, steps: Sequence[RunStep]) -> None:
     print_comparison(run)
     if steps[-1].name == "report":
         echo(f"\nreport: {run.report.resolve()}")

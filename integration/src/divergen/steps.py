@@ -15,11 +15,11 @@ from divergen_records.files import write_text
 from .config import FilePrompts, GrammarPrompts
 from .pipeline import Pipeline
 
-__all__ = ["STEPS", "Step"]
+__all__ = ["STEPS", "RunStep"]
 
 
 @dataclass(frozen=True)
-class Step:
+class RunStep:
     """One step of a run.
 
     Attributes:
@@ -163,7 +163,7 @@ def _pool(pipeline: Pipeline) -> None:
 
 
 def _bake(pipeline: Pipeline) -> None:
-    config = pipeline.config.bake
+    config = pipeline.bake
     if not pipeline.pools:
         return
     if config is not None and not (pipeline.run.baked / "annotations.json").exists():
@@ -231,22 +231,22 @@ def _forget_training(pipeline: Pipeline) -> None:
 
 
 def _train(pipeline: Pipeline) -> None:
-    from .training import train_both
+    from .training import train_all
 
-    train_both(pipeline)
+    train_all(pipeline)
 
 
 STEPS = (
-    Step("data", "the real data", _data, _forget_data, ("data", "seed")),
-    Step(
+    RunStep("data", "the real data", _data, _forget_data, ("data", "seed")),
+    RunStep(
         "prompts",
         "prompts for each category",
         _prompts,
         _forget_prompts,
         ("prompts", "categories", "extra_categories", "seed"),
     ),
-    Step("gen", "a picture for each planned prompt", _gen, None, sharded=True, before=_note_plan),
-    Step(
+    RunStep("gen", "a picture for each planned prompt", _gen, None, sharded=True, before=_note_plan),
+    RunStep(
         "annotate",
         "a mask for each picture",
         _annotate,
@@ -254,7 +254,7 @@ STEPS = (
         ("annotator", "repair"),
         sharded=True,
     ),
-    Step(
+    RunStep(
         "embed",
         "embeddings, real and generated",
         _embed,
@@ -262,7 +262,7 @@ STEPS = (
         ("embedder", "data", "crops", "real_crops"),
         sharded=True,
     ),
-    Step(
+    RunStep(
         "score",
         "similarity to the real crops",
         _score,
@@ -270,16 +270,16 @@ STEPS = (
         ("embedder", "data", "crops", "real_crops"),
         sharded=True,
     ),
-    Step("decide", "what is kept", _decide, _clear("divergen_filter", "DecideStage"), ("rules",), cheap=True),
-    Step("pool", "instances, ready to paste", _pool, _forget_pool, ("pastes",), cheap=True),
-    Step("bake", "generated instances in real photos", _bake, _forget_baked, ("pastes", "paste", "bake", "seed")),
-    Step(
+    RunStep("decide", "what is kept", _decide, _clear("divergen_filter", "DecideStage"), ("rules",), cheap=True),
+    RunStep("pool", "instances, ready to paste", _pool, _forget_pool, ("pastes",), cheap=True),
+    RunStep("bake", "generated instances in real photos", _bake, _forget_baked, ("pastes", "paste", "bake", "seed")),
+    RunStep(
         "train",
         "a detector without, and one with them",
         _train,
         _forget_training,
         ("train", "pastes", "paste", "bake", "seed"),
     ),
-    Step("report", "one page to look at", _report, _forget_report, cheap=True),
+    RunStep("report", "one page to look at", _report, _forget_report, cheap=True),
 )
 """Every step, in order."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from .run import Run
+from .trainers.protocol import TrainTask
 
 if TYPE_CHECKING:
     from divergen_paste import Chain, Paster
 
     from .pipeline import Pipeline
 
-__all__ = ["METRICS", "TRAININGS", "metrics_of", "print_comparison", "read_metrics", "train_both"]
+__all__ = ["METRICS", "TRAININGS", "metrics_of", "print_comparison", "read_metrics", "train_all"]
 
 TRAININGS = {"real": "real", "generated": "real + generated"}
 """Folder of a training -> what it saw."""
@@ -28,62 +27,47 @@ TRAININGS = {"real": "real", "generated": "real + generated"}
 METRICS = ("AP", "AP50", "APr", "APc", "APf")
 
 
-@dataclass(frozen=True)
-class _Training:
-    name: str
-    dataset: Dataset
-    paste: Paster | Chain | None
-
-
-def train_both(pipeline: Pipeline) -> None:
+def train_all(pipeline: Pipeline) -> None:
     """Train with generated instances, and without as the baseline, and evaluate; what is done is not done again."""
     if pipeline.config.train is None:
         return
-    for training in _trainings(pipeline):
-        folder = pipeline.run.training(training.name)
-        if not (folder / "metrics.json").exists():
-            _train(pipeline, training)
+    for task in _tasks(pipeline):
+        if not (task.out / "metrics.json").exists():
+            _train(pipeline, task)
 
 
-def _trainings(pipeline: Pipeline) -> Iterator[_Training]:
-    train = pipeline.splits.train
+def _tasks(pipeline: Pipeline) -> Iterator[TrainTask]:
     if pipeline.config.baseline:
-        yield _Training("real", train, None)
-    if not pipeline.pools:
-        return
-    if pipeline.config.bake is None:
-        yield _Training("generated", pipeline.canvas, pipeline.paster)
-    else:
+        yield _task(pipeline, "real", pipeline.splits.train)
+    if pipeline.pools and pipeline.bake is None:
+        yield _task(pipeline, "generated", pipeline.canvas, pipeline.paster)
+    elif pipeline.pools:
         baked = pipeline.run.baked
-        yield _Training("generated", read_dataset(baked / "annotations.json", image_dir=baked / "images"), None)
+        yield _task(pipeline, "generated", read_dataset(baked / "annotations.json", image_dir=baked / "images"))
 
 
-def _train(pipeline: Pipeline, training: _Training) -> None:
-    from divergen_evaluate import evaluate_lvis
-    from divergen_train import fit, predict
-    from divergen_train.bsgal.ledger import read_contributions
-    from divergen_train.training.truncate import truncate
+def _task(pipeline: Pipeline, name: str, dataset: Dataset, paste: Paster | Chain | None = None) -> TrainTask:
+    return TrainTask(
+        name=f"train {name}",
+        dataset=dataset,
+        val=pipeline.splits.val,
+        out=pipeline.run.training(name),
+        seed=pipeline.config.seed,
+        paste=paste,
+    )
+
+
+def _train(pipeline: Pipeline, task: TrainTask) -> None:
+    from divergen_evaluate import evaluate_lvis, read_results
 
     from .feedback import write_feedback
 
-    folder, config, val = pipeline.run.training(training.name), pipeline.config.train, pipeline.splits.val
-    name = f"train {training.name}"
-    assert config is not None
-    if training.paste is None:
-        config = config.model_copy(update={"bsgal": None})  # there is nothing to choose from
-    fitted = fit(
-        training.dataset, out=folder, config=config, paste=training.paste, seed=pipeline.config.seed, progress=name
-    )
-    checkpoint = fitted.checkpoint
-    if len(training.dataset.categories) > len(val.categories):
-        checkpoint = folder / "evaluated.pt"
-        truncate(fitted.checkpoint, val.categories, checkpoint)
-    if config.bsgal is not None:
-        write_feedback(pipeline.run.table, read_contributions(folder / "contributions.jsonl"))
-    results = predict(checkpoint, val)
-    metrics = evaluate_lvis(results, val)
-    write_text(folder / "results.json", json.dumps(results), overwrite=True)
-    write_text(folder / "metrics.json", metrics.model_dump_json(indent=1), overwrite=True)
+    trained = pipeline.trainer.train(task)
+    contributions = list(trained.contributions)
+    if contributions:
+        write_feedback(pipeline.run.table, contributions)
+    metrics = evaluate_lvis(read_results(task.results), task.val)
+    write_text(task.out / "metrics.json", metrics.model_dump_json(indent=1), overwrite=True)
 
 
 def metrics_of(run: Run, name: str) -> dict[str, Any] | None:

@@ -4,11 +4,8 @@ import subprocess
 import sys
 
 import divergen_train
-import numpy as np
 import pytest
-from divergen_records.coco import Dataset
 from divergen_records.errors import DatasetError
-from divergen_train.analysis.draw import draw_predictions
 from divergen_train.training.log import TrainLog, read_log
 
 
@@ -46,19 +43,3 @@ def test_read_log__broken_in_the_middle(tmp_path) -> None:  # type: ignore[no-un
     (tmp_path / "log.jsonl").write_text('{"iteration": 1}\n{"iter\n{"iteration": 3}\n')
     with pytest.raises(DatasetError, match="line 2: not JSON"):
         read_log(tmp_path / "log.jsonl")
-
-
-def test_draw_predictions__outline_label_and_threshold(shapes: Dataset) -> None:
-    image = np.zeros((64, 64, 3), np.uint8)
-    annotation = shapes.annotations[0]
-    row = {
-        "category_id": annotation.category_id,
-        "bbox": annotation.bbox,
-        "segmentation": annotation.segmentation,
-        "score": 0.6,
-    }
-    drawn = draw_predictions(image, [row], shapes, scale=3)
-    assert drawn.shape == (192, 192, 3)
-    assert drawn.any()
-    assert not draw_predictions(image, [row], shapes, threshold=0.7).any()
-    assert not image.any()

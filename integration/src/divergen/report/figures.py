@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from divergen_records import InstanceTable
     from matplotlib.axes import Axes
 
-    from ..ablation import Outcome
     from ..feedback import GroupFeedback
+    from ..outcomes import Outcome
 
 __all__ = [
     "ablation_plot",

@@ -92,7 +92,4 @@ def _instances(run: Run) -> dict[str, Any]:
 
 
 def _times(run: Run) -> list[tuple[str, str]]:
-    from ..steps import STEPS
-
-    notes = [(step.name, run.note(step.name)) for step in STEPS]
-    return [(name, f"{note['seconds']:.0f} s") for name, note in notes if note and note["seconds"] >= 0.5]
+    return [(name, f"{note['seconds']:.0f} s") for name, note in run.notes().items() if note["seconds"] >= 0.5]

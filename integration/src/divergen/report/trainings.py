@@ -32,7 +32,7 @@ def training_section(run: Run) -> dict[str, Any]:
         "comparison": _comparison(found),
         "losses": _losses(run),
         "predictions": _predictions(run, list(found)),
-        "trained": f"{train.iterations:,} iterations of {train.batch_size} images." if train else "",
+        "trained": getattr(train, "summary", ""),
         "evaluated": first["images"],
     }
 
@@ -65,7 +65,8 @@ def _losses(run: Run) -> str | None:
     from divergen_train import read_log
 
     paths = {title: run.training(name) / "log.jsonl" for name, title in TRAININGS.items()}
-    return loss_curves({title: read_log(path) for title, path in paths.items() if path.exists()})
+    logs = {title: read_log(path) for title, path in paths.items() if path.exists()}
+    return loss_curves({title: [line for line in log if "loss" in line] for title, log in logs.items()})
 
 
 def _results(path: Path) -> list[dict[str, Any]]:
@@ -77,8 +78,8 @@ def _results(path: Path) -> list[dict[str, Any]]:
 
 def _predictions(run: Run, names: list[str]) -> list[dict[str, str]]:
     """Validation images with the predictions of each training."""
+    from divergen_evaluate import draw_predictions
     from divergen_records.coco import load_sample
-    from divergen_train import draw_predictions
 
     val = load_splits(run).val
     images = spread(val.images, _SHOWN)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .bootstrap import compare_results, evaluate_with_intervals
+    from .draw import draw_predictions
     from .evaluate import evaluate_coco, evaluate_lvis, read_results
     from .metrics import Metrics
     from .submission import export_results
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Metrics",
     "compare_results",
+    "draw_predictions",
     "evaluate_coco",
     "evaluate_lvis",
     "evaluate_with_intervals",
@@ -22,6 +24,7 @@ __all__ = [
 _MODULES = {
     "Metrics": "metrics",
     "compare_results": "bootstrap",
+    "draw_predictions": "draw",
     "evaluate_coco": "evaluate",
     "evaluate_lvis": "evaluate",
     "evaluate_with_intervals": "bootstrap",

@@ -4,7 +4,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .analysis.draw import draw_predictions
     from .analysis.energy import energy_report, free_energy, object_logits
     from .analysis.gap import train_val_gap
     from .analysis.maps import embed_objects, embedding_map
@@ -36,7 +35,6 @@ __all__ = [
     "TorchvisionConfig",
     "TrainConfig",
     "TrainingDiverged",
-    "draw_predictions",
     "embed_objects",
     "embedding_map",
     "energy_report",
@@ -63,7 +61,6 @@ _MODULES = {
     "TorchvisionConfig": "detectors.config",
     "TrainConfig": "training.config",
     "TrainingDiverged": "errors",
-    "draw_predictions": "analysis.draw",
     "embed_objects": "analysis.maps",
     "embedding_map": "analysis.maps",
     "energy_report": "analysis.energy",

@@ -23,7 +23,7 @@ def draw_predictions(
     threshold: float = 0.5,
     scale: int = 2,
 ) -> NDArray[np.uint8]:
-    """Draw results into their image: outline and a light fill of each mask, name and score beside it.
+    """Draw results into their image: outline and a light fill of each mask, or the box; name and score beside it.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -41,8 +41,12 @@ def draw_predictions(
         (row for row in results if row.get("score", 1.0) >= threshold), key=lambda row: row.get("score", 1.0)
     )
     for row in shown:
-        mask = decode_rle(row["segmentation"]).astype(np.uint8)
-        _draw_mask(canvas, cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), _colour(row))
+        if row.get("segmentation") is not None:
+            mask = decode_rle(row["segmentation"]).astype(np.uint8)
+            _draw_mask(canvas, cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), _colour(row))
+        else:
+            x, y, w, h = (round(value * scale) for value in row["bbox"])
+            cv2.rectangle(canvas, (x, y), (x + w, y + h), _colour(row), 2, cv2.LINE_AA)
     for row in shown:
         name = dataset.category(row["category_id"]).label
         text = f"{name} {100 * row['score']:.0f}" if "score" in row else name
