@@ -58,7 +58,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("package", PACKAGES)
 def tests(session: nox.Session, package: str) -> None:
-    own = [f"{RECORDS}[table]"] if package == "divergen-records" else [RECORDS, f"./packages/{package}"]
+    own = [f"{RECORDS}[endpoint,table]"] if package == "divergen-records" else [RECORDS, f"./packages/{package}"]
     beside = BESIDE.get(package, [])
     install(session, *own, *(f"./packages/{name}" for name in beside), *TOOLS, *test_dependencies(package))
     session.run("python", "-c", ALONE, *{"divergen-records", package, *beside})
@@ -69,7 +69,7 @@ def tests(session: nox.Session, package: str) -> None:
 @nox.parametrize("package", PACKAGES)
 def lowest(session: nox.Session, package: str) -> None:
     """The tests of a package with the oldest versions that its dependencies allow."""
-    own = f"{RECORDS}[table]" if package == "divergen-records" else f"./packages/{package}"
+    own = f"{RECORDS}[endpoint,table]" if package == "divergen-records" else f"./packages/{package}"
     session.install("--resolution", "lowest-direct", own, f"{RECORDS}[table]", *TOOLS, *test_dependencies(package))
     session.run("pytest", f"packages/{package}/tests", *session.posargs)
 

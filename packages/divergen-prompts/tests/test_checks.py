@@ -76,3 +76,34 @@ def test_check_prompts__within_each_category_and_without_categories() -> None:
     prompts = [record("a thing a", 0), record("A thing a.", 0), record("a thing b", 1), record("a thing a", 1)]
     found = [problems for _, problems in check_prompts(prompts)]
     assert found == [[], ["duplicate"], [], ["does not name the category (thing b)"]]
+
+
+CHAIR = Category(id=5, name="chair")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("| 1 | a red chair, in a white background |", "holds markup"),
+        ("**a red chair**, in a white background", "holds markup"),
+        ("<b>a red chair</b>, in a white background", "holds markup"),
+        ('{"text": a red chair, in a white background}', "holds markup"),
+        ("I'm sorry, but I can't make a chair in a white background", "speaks of the task"),
+        ("Sure! Here is a red chair, in a white background", "speaks of the task"),
+        ("The user said every prompt shows one chair, in a white background", "speaks of the task"),
+        ("we need exactly one chair, in a white background", "speaks of the task"),
+        ("JSON with a red chair, in a white background", "speaks of the task"),
+        ("should I ask for a red chair in a white background?", "is a question"),
+        ("a red chair in a white background:", "is a question or a heading"),
+    ],
+)
+def test_checker__what_is_no_prompt(text: str, said: str) -> None:
+    problems = Checker([CHAIR])(text, CHAIR)
+    assert any(problem.startswith(said) for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    "text", ["a note pad chair", "a user's chair by `J' & sons", "a chair (called `seat')", "i, chair"]
+)
+def test_checker__what_only_looks_like_that(text: str) -> None:
+    assert Checker([CHAIR])(text, CHAIR) == []

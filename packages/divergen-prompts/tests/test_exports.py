@@ -54,7 +54,7 @@ def test_import__loads_nothing_heavy(statement: str) -> None:
 def test_missing_extra__says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['openai'] = None\n"
-        "from divergen_prompts.llm.endpoint import Endpoint\nEndpoint('m', base_url='http://127.0.0.1:1/v1')"
+        "from divergen_prompts import LlmSettings, llm_prompts\nllm_prompts([], LlmSettings('m'), 'p.jsonl')"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "pip install 'divergen-prompts[llm]'" in result.stderr

@@ -9,9 +9,8 @@ if TYPE_CHECKING:
     from .expand import select_extra_categories
     from .files import read_prompts, write_prompts
     from .grammar import grammar_prompts
-    from .llm.account import Account
-    from .llm.errors import EndpointError
-    from .llm.run import LlmSettings, estimate_llm, llm_prompts
+    from .llm.run import Account, EndpointError, estimate_llm, llm_prompts
+    from .llm.settings import LlmSettings
     from .measures import diversity
     from .templates import template_prompts
 
@@ -33,10 +32,10 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Account": "llm.account",
+    "Account": "llm.run",
     "Checker": "checks",
-    "EndpointError": "llm.errors",
-    "LlmSettings": "llm.run",
+    "EndpointError": "llm.run",
+    "LlmSettings": "llm.settings",
     "check_prompts": "checks",
     "diversity": "measures",
     "estimate_llm": "llm.run",

@@ -1,4 +1,4 @@
-"""What is wrong with a prompt: two objects, no category, too long, banned words, another language, said before."""
+"""What is wrong with a prompt: none at all, two objects, no category, too long, banned, not English, said before."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ __all__ = ["Checker", "Seen", "check_prompts"]
 _LISTS = word_lists("checks.toml")
 _SEVERAL = "|".join(map(re.escape, _LISTS["several"]))
 _JOINED = re.compile(rf"\b(?:{'|'.join(map(re.escape, _LISTS['joining']))}) ((?:[\w'-]+ ?){{1,5}})")
+_SPEAKING = re.compile(rf"\W*(?:{'|'.join(map(re.escape, _LISTS['speaking']))})(?![\w'])")
+_TASK = re.compile(rf"\b(?:{'|'.join(map(re.escape, _LISTS['task']))})\b")
+_MARKUP = re.compile(r"\|.*\||^\s*\||\|\s*$|[{}]|`[^`]*`|\*\*|</?\w+/?>|https?://|\\n|&\w+;", re.DOTALL)
 _ENGLISH, _FOREIGN = frozenset(_LISTS["english"]), frozenset(_LISTS["foreign"])
 _SMALL = frozenset(_LISTS["small"])
 _FOREIGN_LETTERS = 0.15
@@ -62,6 +65,7 @@ class Checker:
         plain = _plain(text)
         asked = subject.without_meaning(plain)
         problems = [
+            _no_prompt(text, asked),
             self._language(text),
             None if subject.named.search(plain) else f"does not name the category ({category.label})",
             self._objects(asked, subject),
@@ -110,6 +114,17 @@ class Checker:
         if self.background is None or self.background.lower() in " ".join(text.lower().split()):
             return None
         return f"does not ask for {self.background!r}"
+
+
+def _no_prompt(text: str, plain: str) -> str | None:
+    """Why a text is no prompt at all: markup, a question, or something said to the reader."""
+    markup = _MARKUP.search(text)
+    if markup:
+        return f"holds markup ({markup.group()[:20]!r})"
+    said = _SPEAKING.match(plain) or _TASK.search(plain)
+    if said:
+        return f"speaks of the task ({said.group().strip()!r})"
+    return "is a question or a heading" if text.rstrip()[-1:] in ("?", ":") else None
 
 
 def _plain(text: str) -> str:

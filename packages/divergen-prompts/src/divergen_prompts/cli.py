@@ -10,6 +10,8 @@ import click
 from divergen_records.command import Group, echo
 
 if TYPE_CHECKING:
+    from divergen_records.endpoint import Account
+
     from .tokens import TokenCounter
 
 CATEGORIES = click.option(
@@ -36,8 +38,12 @@ def _counter(tokenizer: str | None) -> TokenCounter:
         warnings.simplefilter("always")
         counter = build_counter(tokenizer)
     for warning in caught:
-        echo(f"Note: {warning.message}", err=True)
+        _note(str(warning.message))
     return counter
+
+
+def _note(text: str) -> None:
+    echo(f"Note: {text}", err=True)
 
 
 @main.command()
@@ -198,13 +204,22 @@ def check(
 @click.option("--base-url", help="An OpenAI-compatible endpoint, for example http://localhost:8000/v1.")
 @click.option("--per-category", default=32, show_default=True, help="Prompts per category.")
 @click.option("--per-request", default=16, show_default=True, help="Prompts asked for at once.")
-@click.option("--concurrency", default=8, show_default=True, help="Requests in flight.")
+@click.option("--concurrency", default=8, show_default=True, help="Requests in flight; fewer where answers queue.")
 @click.option("--background", default="in a white background", show_default=True, help="How every prompt ends.")
 @click.option("--max-tokens", default=77, show_default=True, help="Length limit in tokens of the text encoder.")
 @click.option("--tokenizer", help="tokenizer.json, its folder, or a hub name; without it lengths are estimated.")
 @click.option("--ban", "banned", multiple=True, help="A word that no prompt may hold; may be repeated.")
-@click.option("--temperature", type=float, help="Sent if given.")
-@click.option("--timeout", default=120.0, show_default=True, help="Seconds for one attempt.")
+@click.option("--temperature", type=float, help="Sent if given; left out where the endpoint refuses it.")
+@click.option(
+    "--max-output-tokens",
+    type=int,
+    help="Limit of output tokens sent with each request, reasoning included. Default: about four times what the "
+    "prompts need, doubled where answers are cut off.",
+)
+@click.option("--extra-body", metavar="JSON", help="Further parameters of each request, as the endpoint wants them.")
+@click.option(
+    "--timeout", default=120.0, show_default=True, help="Seconds without an answer before giving a request up."
+)
 @click.option("--retries", default=6, show_default=True, help="Further attempts at a request.")
 @click.option("--patience", default=5, show_default=True, help="Requests without a new prompt before giving up.")
 @click.option("--price-in", default=0.0, help="Price of a million tokens sent.")
@@ -224,12 +239,15 @@ def llm(context: click.Context, /, categories: str, out: Path, **options: Any) -
     export OPENAI_API_KEY=…
     divergen-prompts llm --categories lvis_v1_categories.json --model gpt-4o-mini --per-category 32 --out llm.jsonl
     divergen-prompts llm --categories names.txt --model qwen --base-url http://localhost:8000/v1 --out llm.jsonl
+    divergen-prompts llm … --price-in 0.15 --price-out 0.6 --max-cost 2 --extra-body '{"reasoning_effort": "low"}'
     """
-    from . import Account, LlmSettings, estimate_llm, llm_prompts, read_categories
+    from . import Account, EndpointError, LlmSettings, estimate_llm, llm_prompts, read_categories
+    from .llm.settings import read_extra_body
 
     account = Account(options.pop("price_in"), options.pop("price_out"), options.pop("max_cost"))
     dry_run, tokenizer = options.pop("dry_run"), options.pop("tokenizer")
-    settings, known = LlmSettings(**options), read_categories(categories)
+    extra_body = read_extra_body(options.pop("extra_body"))
+    settings, known = LlmSettings(**options, extra_body=extra_body), read_categories(categories)
     if dry_run:
         plan = estimate_llm(known, settings, account, out)
         echo(
@@ -237,15 +255,23 @@ def llm(context: click.Context, /, categories: str, out: Path, **options: Any) -
             f"{plan.prompt_tokens:,} tokens sent, {plan.completion_tokens:,} received, cost {plan.cost:.4g}"
         )
         return
-    report = llm_prompts(known, settings, out, account=account, counter=_counter(tokenizer))
-    used = report.account
-    echo(
-        f"{report.accepted} new prompts, {report.total} in {out}; {used.requests} answers, {used.prompt_tokens:,} "
-        f"tokens sent, {used.completion_tokens:,} received, cost {used.cost:.4g} in all"
-    )
+    try:
+        report = llm_prompts(known, settings, out, account=account, counter=_counter(tokenizer), say=_note)
+    except EndpointError:
+        echo(_used(account))
+        raise
+    echo(f"{report.accepted} new prompts, {report.total} in {out}; {_used(account)}")
     for name, reason in report.shortfalls.items():
         echo(f"{name}: {reason}", err=True)
     context.exit(1 if report.shortfalls else 0)
+
+
+def _used(account: Account) -> str:
+    lost = f", {account.lost} answers never came (counted as {account.lost_cost:.4g})" if account.lost else ""
+    return (
+        f"{account.requests} answers, {account.prompt_tokens:,} tokens sent, {account.completion_tokens:,} received"
+        f"{lost}, cost {account.cost:.4g} in all"
+    )
 
 
 @main.command()

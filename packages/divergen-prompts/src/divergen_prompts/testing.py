@@ -15,10 +15,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import nullcontext
 from random import Random
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from divergen_records.endpoint.testing import Exchange, Loopback, completion
 
 __all__ = ["FAULTS", "FakeEndpoint"]
 
@@ -28,7 +29,7 @@ _LOOKS = "old new worn shiny dusty tiny large striped dotted plain wooden metal 
 _VIEWS = ("seen from above", "side view", "front view", "back view", "tilted", "upside down", "lying flat", "up close")
 
 
-class FakeEndpoint:
+class FakeEndpoint(Loopback):
     """A server with ``/v1/chat/completions``, in threads of this process.
 
     Args:
@@ -39,6 +40,9 @@ class FakeEndpoint:
         retry_after: What a 429 says in ``Retry-After``, seconds.
         refuse_formats: Values of ``response_format.type`` that are answered with status 400.
         answer: Makes the model's text from (name, count, random); None for JSON as asked for.
+        reply: Makes the whole answer from (name, texts of new prompts, request): a status and a JSON, or None for the
+            usual one.
+        one_at_a_time: Answer requests one after the other, as a small server does.
 
     Attributes:
         url: The base URL.
@@ -60,43 +64,23 @@ class FakeEndpoint:
         retry_after: float = 0.05,
         refuse_formats: Sequence[str] = (),
         answer: Callable[[str, int, Random], str] | None = None,
+        reply: Callable[[str, list[str], Exchange], tuple[int, object] | None] | None = None,
+        one_at_a_time: bool = False,
     ) -> None:
+        super().__init__(self._respond)
         self.faulty, self.faults, self.latency = faulty, tuple(FAULTS if faults is None else faults), latency
         self.retry_after, self.refuse_formats, self.answer = retry_after, tuple(refuse_formats), answer or _prompts_json
+        self.reply, self._turns = reply, threading.Lock() if one_at_a_time else nullcontext()
         self.asked: Counter[str] = Counter()
         self.served: Counter[str] = Counter()
         self.given: Counter[str] = Counter()
-        self.bodies: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.most_in_flight = self._in_flight = 0
-        self.closing = threading.Event()
-        self.lock = threading.Lock()
         self._random = Random(seed)
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def begin(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[str, int, str | None, Random]:
+    def begin(self, body: dict[str, Any]) -> tuple[str, int, str | None, Random]:
         """Note a request; returns the category's name, the count, the fault to commit, and randomness for it."""
         found = _ASKED.search(body["messages"][-1]["content"])
         name, count = (found.group(2), int(found.group(1))) if found else ("thing", 1)
         with self.lock:
-            self._in_flight += 1
-            self.most_in_flight = max(self.most_in_flight, self._in_flight)
-            self.bodies.append(body)
-            self.headers.append(headers)
             self.asked[name] += count
             fault = self._random.choice(self.faults) if self._random.random() < self.faulty else None
             self.given[fault or "none"] += 1
@@ -104,62 +88,25 @@ class FakeEndpoint:
                 self.served[name] += count
             return name, count, fault, Random(self._random.random())
 
-    def end(self) -> None:
-        """Note the end of a request."""
-        with self.lock:
-            self._in_flight -= 1
+    def _respond(self, exchange: Exchange) -> None:
+        name, count, fault, random = self.begin(exchange.body)
+        form = exchange.body.get("response_format", {}).get("type")
+        if form in self.refuse_formats:
+            exchange.send(400, {"error": {"message": f"response_format {form} is not supported"}})
+            return
+        with self._turns:
+            self.closing.wait(self.latency)
+        told = self.reply and self.reply(name, [_prompt(name, random) for _ in range(count)], exchange)
+        if told:
+            exchange.send(*told)
+        elif fault:
+            FAULTS[fault](exchange, self, name, count, random)
+        else:
+            _complete(exchange, self.answer(name, count, random))
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is not worth a trace."""
-
-
-def _handler(endpoint: FakeEndpoint) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            name, count, fault, random = endpoint.begin(
-                body, {key.lower(): value for key, value in self.headers.items()}
-            )
-            try:
-                form = body.get("response_format", {}).get("type")
-                if form in endpoint.refuse_formats:
-                    self.send(400, json.dumps({"error": {"message": f"response_format {form} is not supported"}}))
-                    return
-                endpoint.closing.wait(endpoint.latency)
-                if fault:
-                    FAULTS[fault](self, endpoint, name, count, random)
-                else:
-                    self.complete(endpoint.answer(name, count, random))
-            finally:
-                endpoint.end()
-
-        def complete(self, content: str) -> None:
-            choices = [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}]
-            usage = {"prompt_tokens": 400, "completion_tokens": len(content) // 4, "total_tokens": 400}
-            self.send(200, json.dumps({"id": "x", "object": "chat.completion", "choices": choices, "usage": usage}))
-
-        def send(self, status: int, text: str, kind: str = "application/json", **headers: str) -> None:
-            data = text.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(data)))
-            for key, value in headers.items():
-                self.send_header(key.replace("_", "-"), value)
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: Any) -> None:
-            """Quiet."""
-
-    return Handler
+def _complete(exchange: Exchange, content: str) -> None:
+    exchange.send(200, completion(content))
 
 
 def _prompts_json(name: str, count: int, random: Random) -> str:
@@ -173,73 +120,73 @@ def _prompt(name: str, random: Random) -> str:
     return f"a photo of a single {look} {name}, model {number}, {random.choice(_VIEWS)}, in a white background"
 
 
-def _rate_limit(handler: Any, endpoint: FakeEndpoint, *_: Any) -> None:
-    handler.send(429, '{"error": {"message": "slow down"}}', Retry_After=str(endpoint.retry_after))
+def _rate_limit(exchange: Exchange, endpoint: FakeEndpoint, *_: Any) -> None:
+    exchange.send(429, '{"error": {"message": "slow down"}}', Retry_After=str(endpoint.retry_after))
 
 
-def _server_error(handler: Any, *_: Any) -> None:
-    handler.send(500, '{"error": {"message": "internal"}}')
+def _server_error(exchange: Exchange, *_: Any) -> None:
+    exchange.send(500, '{"error": {"message": "internal"}}')
 
 
-def _html(handler: Any, *_: Any) -> None:
-    handler.send(200, "<!DOCTYPE html><html><body>Sign in to the guest network</body></html>", "text/html")
+def _html(exchange: Exchange, *_: Any) -> None:
+    exchange.send(200, "<!DOCTYPE html><html><body>Sign in to the guest network</body></html>", "text/html")
 
 
-def _empty_list(handler: Any, *_: Any) -> None:
-    handler.complete('{"prompts": []}')
+def _empty_list(exchange: Exchange, *_: Any) -> None:
+    _complete(exchange, '{"prompts": []}')
 
 
-def _half_json(handler: Any, endpoint: FakeEndpoint, name: str, count: int, random: Random) -> None:
+def _half_json(exchange: Exchange, endpoint: FakeEndpoint, name: str, count: int, random: Random) -> None:
     content = _prompts_json(name, count, random)
-    handler.complete(content[: len(content) // 2])
+    _complete(exchange, content[: len(content) // 2])
 
 
-def _half_body(handler: Any, *_: Any) -> None:
-    handler.send(200, '{"id": "x", "choices": [{"index": 0, "mess')
+def _half_body(exchange: Exchange, *_: Any) -> None:
+    exchange.send(200, '{"id": "x", "choices": [{"index": 0, "mess')
 
 
-def _same_ten(handler: Any, endpoint: FakeEndpoint, name: str, *_: Any) -> None:
-    handler.complete(_prompts_json(name, 10, Random(0)))
+def _same_ten(exchange: Exchange, endpoint: FakeEndpoint, name: str, *_: Any) -> None:
+    _complete(exchange, _prompts_json(name, 10, Random(0)))
 
 
-def _foreign(handler: Any, endpoint: FakeEndpoint, name: str, count: int, random: Random) -> None:
+def _foreign(exchange: Exchange, endpoint: FakeEndpoint, name: str, count: int, random: Random) -> None:
     texts = [f"ein Foto von einem einzelnen {name} vor weißem Hintergrund, Nummer {n}" for n in range(count)]
-    handler.complete(json.dumps({"prompts": [{"text": text} for text in texts]}))
+    _complete(exchange, json.dumps({"prompts": [{"text": text} for text in texts]}))
 
 
-def _two_objects(handler: Any, endpoint: FakeEndpoint, name: str, count: int, random: Random) -> None:
+def _two_objects(exchange: Exchange, endpoint: FakeEndpoint, name: str, count: int, random: Random) -> None:
     texts = [f"a group of {random.randint(2, 99)} red {name} pieces, in a white background" for _ in range(count)]
-    handler.complete("\n".join(f"{n}. several of {name}, {text}" for n, text in enumerate(texts, 1)))
+    _complete(exchange, "\n".join(f"{n}. several of {name}, {text}" for n, text in enumerate(texts, 1)))
 
 
-def _chatter(handler: Any, endpoint: FakeEndpoint, name: str, count: int, random: Random) -> None:
+def _chatter(exchange: Exchange, endpoint: FakeEndpoint, name: str, count: int, random: Random) -> None:
     lines = "\n".join(f"{n}. **{_prompt(name, random)}**" for n in range(1, count + 1))
-    handler.complete(f"Sure! Here are {count} prompts:\n\n{lines}\n\nLet me know if you need more!")
+    _complete(exchange, f"Sure! Here are {count} prompts:\n\n{lines}\n\nLet me know if you need more!")
 
 
-def _huge(handler: Any, *_: Any) -> None:
-    handler.complete("a red thing, in a white background\n" * 300_000)
+def _huge(exchange: Exchange, *_: Any) -> None:
+    _complete(exchange, "a red thing, in a white background\n" * 300_000)
 
 
-def _hang(handler: Any, endpoint: FakeEndpoint, *_: Any) -> None:
+def _hang(exchange: Exchange, endpoint: FakeEndpoint, *_: Any) -> None:
     endpoint.closing.wait(30)
-    handler.close_connection = True
+    exchange.handler.close_connection = True
 
 
-def _drop(handler: Any, *_: Any) -> None:
-    handler.close_connection = True
-    handler.connection.shutdown(socket.SHUT_RDWR)
+def _drop(exchange: Exchange, *_: Any) -> None:
+    exchange.handler.close_connection = True
+    exchange.handler.connection.shutdown(socket.SHUT_RDWR)
 
 
-def _drip(handler: Any, endpoint: FakeEndpoint, *_: Any) -> None:
+def _drip(exchange: Exchange, endpoint: FakeEndpoint, *_: Any) -> None:
     """A byte now and then: every read is in time, the answer never is."""
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
+    exchange.handler.send_response(200)
+    exchange.handler.send_header("Content-Length", "1000")
+    exchange.handler.end_headers()
     until = time.monotonic() + 30
     while time.monotonic() < until and not endpoint.closing.wait(0.05):
-        handler.wfile.write(b" ")
-        handler.wfile.flush()
+        exchange.handler.wfile.write(b" ")
+        exchange.handler.wfile.flush()
 
 
 FAULTS: dict[str, Callable[..., None]] = {

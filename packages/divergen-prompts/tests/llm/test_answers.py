@@ -3,8 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from divergen_prompts.llm.answers import Candidate, read_completion, read_prompts_of
-from divergen_prompts.llm.errors import Transient
+from divergen_prompts.llm.answers import Candidate, read_prompts_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,10 +27,123 @@ ONE, TWO = "a small red cup, side view", "a large blue cup, front view"
         f'{{"prompts": [{{"text": "{ONE}", "colour": "red"}}, {{"text": "{TWO}"}}, {{"text": "a gre',
         f'["{ONE}", "{TWO}", "a gre',
         f'{{"prompts": ["{ONE}", "{TWO}", "a gre',
+        f'{{"prompts": ["{ONE}", "{TWO}", "a small green cup, side',
+        f'["{ONE}", "{TWO}",]',
+        f"['{ONE}', '{TWO}']",
+        f"```python\nprompts = ['{ONE}', '{TWO}']\n```",
+        f"{{'prompts': [{{'text': '{ONE}', 'colour': None}}, {{'text': '{TWO}'}}]}}",
+        f"[“{ONE}”, “{TWO}”]",
+        f"{{“prompts”: [{{“text”: “{ONE}”}}, {{“text”: “{TWO}”}}]}}",
+        f'{{"prompts": [{{"text": "{ONE}"}}, {{"text": "{TWO}"}}]',
+        f'{{"text": "{ONE}"}}\n{{"text": "{TWO}"}}\n',
+        f'```json\n{{"text": "{ONE}"}}\n```\n\n```json\n{{"text": "{TWO}"}}\n```',
+        f'```json\n["{ONE}", "{TWO}"]',
+        json.dumps({"reasoning": "The user wants a single cup in a white background.", "prompts": [ONE, TWO]}),
+        json.dumps([{"Prompt": ONE, "negative_prompt": "two red cups and a plate"}, {"image_prompt": TWO}]),
+        json.dumps({"prompts": [{"id": 1, "text": f"1. {ONE}"}, {"id": 2, "text": f"**{TWO}**"}]}),
+        json.dumps({"prompts": json.dumps([ONE, TWO])}),
+        json.dumps(json.dumps({"prompts": [ONE, TWO]})),
     ],
 )
 def test_read_prompts_of__finds_both(content: str) -> None:
     assert [candidate.text for candidate in read_prompts_of(content)] == [ONE, TWO]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "1. {}\n2. {}",
+        "1) {}\n2) {}",
+        "(1) {}\n(2) {}",
+        "[1] {}\n[2] {}",
+        "1 - {}\n2 - {}",
+        "1: {}\n2: {}",
+        "#1 {}\n#2 {}",
+        "1️⃣ {}\n2️⃣ {}",
+        "① {}\n② {}",
+        "**1.** {}\n**2.** {}",
+        "**1**. {}\n**2**. {}",
+        "**1. {}**\n\n**2. {}**",
+        "i. {}\nii. {}",
+        "I) {}\nII) {}",
+        "a) {}\nb) {}",
+        "a. {}\nb. {}",
+        "Prompt 1: {}\nPrompt 2: {}",
+        "**Prompt 1:** {}\n**Prompt 2:** {}",
+        "**Prompt 1**: {}\n\n**Prompt 2**: {}",
+        "### Prompt 1\n{}\n\n### Prompt 2\n{}",
+        "1. **Prompt:** {}\n   - Colour: red\n2. **Prompt:** {}\n   - Colour: blue",
+        "1. **Front view**: {}\n2. **Vintage look**: {}",
+        "Image prompt 1 - {}\nImage prompt 2 - {}",
+        "- {}\n- {}",
+        "* {}\n* {}",
+        "+ {}\n+ {}",
+        "• {}\n• {}",
+        "– {}\n– {}",
+        "> {}\n> {}",
+        "- [ ] {}\n- [x] {}",
+        "✅ Done\n▪ {}\n▪ {}",
+        "1. `{}`\n2. `{}`",
+        "1. “{}”\n2. «{}»",
+        '"{}"\n"{}"',
+        '"{}",\n"{}",',
+        "Sure! Here you are:\n{}\n---\n{}\n",
+        "<ol><li>{}</li><li>{}</li></ol>",
+        "<ul>\n<li><b>{}</b></li>\n<li>{}</li>\n</ul>",
+        "<prompts><prompt>{}</prompt><prompt>{}</prompt></prompts>",
+        "<p>{}<br/>{}</p>",
+        "| # | Prompt |\n|---|---|\n| 1 | {} |\n| 2 | {} |",
+        "| Prompt | Colour |\n|:--|:--|\n| {} | red |\n| {} | blue |",
+        "Prompt | Colour\n--- | ---\n{} | red\n{} | blue",
+        "| 1 | {} | red |\n| 2 | {} | blue |",
+        "| No. | Text prompt |\n+-----+------+\n| 1 | **{}** |\n| 2 | {} |\n\nEnjoy the prompts!",
+        "<table><tr><td>1</td><td>{}</td></tr><tr><td>2</td><td>{}</td></tr></table>",
+    ],
+)
+def test_read_prompts_of__without_the_markup(form: str) -> None:
+    assert [candidate.text for candidate in read_prompts_of(form.format(ONE, TWO))] == [ONE, TWO]
+
+
+THOUGHT = "1. a photo of a person holding a draft cup, in a white background"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "<think>{thought}</think>{answer}",
+        "{thought}\n</think>\n\n{answer}",
+        "<thinking>\n{thought}\n</thinking>\n{answer}",
+        "<Thought>{thought}</Thought>{answer}",
+        "{thought}</thinking>{answer}",
+        "<reasoning>{thought}</reasoning><answer>{answer}</answer>",
+        "<reflection>{thought}</reflection><output>{answer}</output>",
+        "<seed:think>{thought}</seed:think>{answer}",
+        "◁think▷{thought}◁/think▷{answer}",
+        "{thought}◁/think▷{answer}",
+        "[THINK]{thought}[/THINK]{answer}",
+        "<|begin_of_thought|>{thought}<|end_of_thought|><|begin_of_solution|>{answer}<|end_of_solution|>",
+        "<|START_THINKING|>{thought}<|END_THINKING|><|START_RESPONSE|>{answer}<|END_RESPONSE|>",
+        "<unused94>thought\n{thought}<unused95>{answer}",
+        "<|channel|>analysis<|message|>{thought}<|end|><|start|>assistant<|channel|>final<|message|>{answer}<|return|>",
+        "<|channel|>analysis<|message|>{thought}<|end|><|start|>assistant<|channel|>commentary<|message|>{thought}<|end|>"
+        "<|start|>assistant<|channel|>final <|constrain|>json<|message|>{answer}",
+        "analysis{thought}assistantfinal{answer}",
+        "{answer}<|im_end|>",
+        "<think>{thought}</think><think>{thought}</think>{answer}</s>",
+        "**Reasoning**\n{thought}\n\n**Final answer:**\n{answer}",
+    ],
+)
+@pytest.mark.parametrize("answer", [json.dumps({"prompts": [ONE, TWO]}), f"1. {ONE}\n2. {TWO}"], ids=["json", "list"])
+def test_read_prompts_of__nothing_of_what_was_thought(form: str, answer: str) -> None:
+    found = read_prompts_of(form.format(thought=THOUGHT, answer=answer))
+    assert [candidate.text for candidate in found] == [ONE, TWO]
+
+
+@pytest.mark.parametrize(
+    "form", ["<think>{}", "<|channel|>analysis<|message|>{}", "◁think▷{}", "[THINK]{}", "<thinking>{}"]
+)
+def test_read_prompts_of__a_thought_without_end_is_no_answer(form: str) -> None:
+    assert read_prompts_of(form.format(THOUGHT)) == []
 
 
 @pytest.mark.parametrize(
@@ -44,6 +156,16 @@ def test_read_prompts_of__finds_none(content: str) -> None:
 def test_read_prompts_of__keeps_known_attributes() -> None:
     content = json.dumps({"prompts": [{"text": ONE, "color": "red", "view": None, "mood": "x", "size": " small "}]})
     assert read_prompts_of(content) == [Candidate(ONE, {"size": "small", "colour": "red"})]
+    empty = {
+        "colour": "null",
+        "size": "N/A",
+        "view": "none",
+        "style": "",
+        "pose": "Not specified",
+        "material": "red clay",
+    }
+    content = json.dumps({"prompts": [{"text": ONE, **empty}]})
+    assert read_prompts_of(content) == [Candidate(ONE, {"material": "red clay"})]
     nested = json.dumps({"prompts": [{"text": ONE, "attributes": {"colour": "red"}}]})
     assert read_prompts_of(nested) == [Candidate(ONE, {"colour": "red"})]
 
@@ -57,28 +179,3 @@ def test_read_prompts_of__never_fails(content: str) -> None:
 
 def test_read_prompts_of__deep_json_is_no_crash() -> None:
     assert read_prompts_of("[" * 100_000) == []
-
-
-def test_read_completion__content_and_usage() -> None:
-    body = {"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
-    completion = read_completion(json.dumps(body).encode())
-    assert (completion.content, completion.prompt_tokens, completion.completion_tokens) == ("x", 3, 4)
-
-
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        (b"<!DOCTYPE html><html>", "not JSON: '<!DOCTYPE html><html>'"),
-        (b"", "is empty"),
-        (b"\xff\xfe\x00", "not JSON"),
-        (b'{"choices": [', "not JSON"),
-        (b'{"choices": []}', "holds no completion"),
-        (b'{"error": "busy"}', "busy"),
-        (b"[1]", "holds no completion"),
-        (b'{"choices": [{"message": {"content": null}}]}', "completion is empty"),
-    ],
-)
-def test_read_completion__names_the_fault(body: bytes, said: str) -> None:
-    with pytest.raises(Transient) as raised:
-        read_completion(body)
-    assert said in str(raised.value)

@@ -11,12 +11,12 @@ import pytest
 from divergen_prompts.checks import check_prompts
 from divergen_prompts.files import read_prompts, write_prompts
 from divergen_prompts.grammar import grammar_prompts
-from divergen_prompts.llm.account import Account
-from divergen_prompts.llm.errors import EndpointError
-from divergen_prompts.llm.run import LlmReport, LlmSettings, estimate_llm, llm_prompts
+from divergen_prompts.llm.run import estimate_llm, llm_prompts
+from divergen_prompts.llm.settings import LlmReport, LlmSettings
 from divergen_prompts.testing import FAULTS, FakeEndpoint
 from divergen_prompts.tokens import EstimatedTokens
 from divergen_records import Category, ConfigError
+from divergen_records.endpoint import Account, EndpointError
 
 pytest.importorskip("openai")
 CATEGORIES = [Category(id=n, name=name) for n, name in enumerate(["cup", "chair", "dog", "banana", "car", "hat"], 1)]

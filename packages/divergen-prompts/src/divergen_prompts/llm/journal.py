@@ -1,7 +1,8 @@
 """The prompts file while it grows: every accepted prompt is on disk before the next request knows of it.
 
-``prompts.jsonl`` holds the prompts; ``prompts.jsonl.requests`` one line per request: when, for what, tokens, cost, what
-came of it. Both only grow. A process killed while writing leaves at most one torn line at the end; it is cut off.
+``prompts.jsonl`` holds the prompts; ``prompts.jsonl.requests`` two lines per request: what it may cost when it is
+sent; tokens, cost and what came of it when it has ended. Both only grow. A process killed while writing leaves at most
+one torn line at the end; it is cut off.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import IO, Any, Self
+from uuid import uuid4
 
 from divergen_records import ConfigError, DatasetError, PromptRecord, RunLocked
 
@@ -41,6 +43,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._writing = Lock()
+        self._run = uuid4().hex[:8]
         self.requests_path = path.with_name(path.name + ".requests")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +56,7 @@ class Journal:
             self.prompts = read_prompts(path)
             self._requests: IO[bytes] = self.requests_path.open("ab+")
             _cut_torn_line(self._requests)
-            self.spent = sum(float(line.get("cost") or 0) for line in self._request_lines())
+            self.spent = _spent(self._request_lines())
         except BaseException:
             self._file.close()
             raise
@@ -73,7 +76,7 @@ class Journal:
 
     def note(self, **what: Any) -> None:
         """Append a line on a request."""
-        line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **what}
+        line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "run": self._run, **what}
         self._write(self._requests, [json.dumps(line, ensure_ascii=False)], durable=False)
 
     def _write(self, file: IO[bytes], lines: Sequence[str], *, durable: bool = True) -> None:
@@ -96,6 +99,18 @@ class Journal:
             raise DatasetError(
                 f"{self.requests_path}: is damaged: {error}. Move it away; costs count from zero"
             ) from error
+
+
+def _spent(lines: Sequence[dict[str, Any]]) -> float:
+    """Cost of all requests; one that was sent and has no end, as a kill leaves it, counts by all that it might cost."""
+    spent, open_ = 0.0, {}
+    for line in lines:
+        if "reserved" in line:
+            open_[line.get("run"), line.get("attempt")] = float(line["reserved"])
+        else:
+            open_.pop((line.get("run"), line.get("attempt")), None)
+            spent += float(line.get("cost") or 0)
+    return spent + sum(open_.values())
 
 
 def _lock(file: IO[bytes], path: Path) -> None:

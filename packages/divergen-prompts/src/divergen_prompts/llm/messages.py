@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from divergen_records import Category, derive_seed, short_hash
+from divergen_records.endpoint import Option, Query
 
 from ..attributes import KEYS, PROFILES
 from ..kinds import kind_of
 from ..meanings import definition_clause
 from ..naming import names
+from .settings import LlmSettings
 
-__all__ = ["FORMATS", "Request", "build_request"]
+__all__ = ["Request", "build_request"]
 
 _RULES = """\
 You write prompts for a text-to-image model. The pictures become training data for object detection, so each prompt \
@@ -49,17 +51,25 @@ def _schema() -> dict[str, Any]:
     }
 
 
-FORMATS: tuple[Mapping[str, Any], ...] = (
-    {
-        "response_format": {
-            "type": "json_schema",
-            "json_schema": {"name": "prompts", "strict": True, "schema": _schema()},
-        }
-    },
-    {"response_format": {"type": "json_object"}},
-    {},
+_STRUCTURED = Option(
+    "structured output",
+    (
+        {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "prompts", "strict": True, "schema": _schema()},
+            }
+        },
+        {"response_format": {"type": "json_object"}},
+        {},
+    ),
+    words=("json_schema", "json_object", "structured output", "structured_output", "grammar", "guided"),
 )
 """How structured output is asked for, the strictest first; an endpoint that refuses one is asked by the next."""
+
+_ROOM = 4
+"""Times the tokens of the prompts that an answer may have at first: some models reason before they answer."""
+_LEAST_ROOM, _MOST_ROOM = 2048, 32_768
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,21 @@ class Request:
     hash: str
     tokens: int
     answer_tokens: int
+
+    def query(self, settings: LlmSettings) -> Query:
+        """The request as an endpoint takes it."""
+        options = [_STRUCTURED]
+        if settings.temperature is not None:
+            options.append(Option("temperature", ({"temperature": settings.temperature}, {})))
+        limit = settings.max_output_tokens or max(_LEAST_ROOM, _ROOM * self.answer_tokens)
+        return Query(
+            body={"model": settings.model, "messages": list(self.messages)},
+            tokens=self.tokens,
+            options=tuple(options),
+            limit=limit,
+            least=min(limit, self.answer_tokens),
+            most=settings.max_output_tokens or _MOST_ROOM,
+        )
 
 
 def build_request(
@@ -115,7 +140,7 @@ def build_request(
     if said:
         parts += ["Do not repeat, and do not rephrase, any of these:", *(f"- {text}" for text in said[-_SAID:])]
     messages = ({"role": "system", "content": rules}, {"role": "user", "content": "\n".join(parts)})
-    length = sum(len(message["content"]) for message in messages)
+    length = sum(len(message["content"].encode()) for message in messages)
     return Request(messages, count, short_hash("request/1", model, messages), length // 4 + 8, count * 60 + 10)
 
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from divergen_prompts.llm.account import Account
 from divergen_records import ConfigError
+from divergen_records.endpoint import Account
 
 
 def test_account__counts() -> None:

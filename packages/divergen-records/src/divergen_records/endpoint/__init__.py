@@ -1,0 +1,42 @@
+"""Any OpenAI-compatible endpoint: one machine for retries, money, fallbacks, slow servers and secrets.
+
+>>> from divergen_records.endpoint import Account, Endpoint, Query, read_completion, read_key
+>>> query = Query({"model": "m", "messages": [{"role": "user", "content": "Is this a cup?"}]}, tokens=12, limit=64)
+>>> async def ask():
+...     async with Endpoint(base_url="http://localhost:8000/v1", account=Account(0.15, 0.6, max_cost=1)) as endpoint:
+...         return await endpoint.ask(query, lambda payload: read_completion(payload).content)
+"""
+
+from .account import Account, Usage
+from .attempt import Note
+from .chat import Completion, read_completion
+from .client import CHAT, IMAGES, Route
+from .endpoint import Endpoint
+from .errors import EndpointError, LimitReached, Refused, Rejected, Transient, Unreached, Unusable
+from .options import Option
+from .query import Query
+from .secrets import NO_KEY, Redactor, read_key
+
+__all__ = [
+    "CHAT",
+    "IMAGES",
+    "NO_KEY",
+    "Account",
+    "Completion",
+    "Endpoint",
+    "EndpointError",
+    "LimitReached",
+    "Note",
+    "Option",
+    "Query",
+    "Redactor",
+    "Refused",
+    "Rejected",
+    "Route",
+    "Transient",
+    "Unreached",
+    "Unusable",
+    "Usage",
+    "read_completion",
+    "read_key",
+]

@@ -1,0 +1,113 @@
+"""Chat completions: what was answered, in the forms that servers give it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import Refused, Transient, Unusable
+from .payload import CUT_OFF, filtered, first
+
+__all__ = ["Completion", "read_completion"]
+
+_REASONING = ("reasoning_content", "reasoning", "thinking")
+
+
+@dataclass(frozen=True)
+class Completion:
+    """The text of a chat completion.
+
+    Attributes:
+        content: The model's answer, without what a server sets apart as reasoning.
+        cut_off: It ended at the limit of output tokens.
+    """
+
+    content: str
+    cut_off: bool = False
+
+
+def read_completion(payload: Mapping[str, Any]) -> Completion:
+    """The completion in an answer's JSON.
+
+    Raises:
+        Refused: If the model or a filter refuses, in its words.
+        Unusable: If there is no text: the model only reasoned, or said nothing.
+        Transient: If it is no completion: an error in disguise, no choices.
+    """
+    choice = first(payload.get("choices"))
+    error = choice.get("error") or payload.get("error")
+    finish = str(choice.get("finish_reason") or choice.get("native_finish_reason") or "")
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        message = payload["message"] if isinstance(payload.get("message"), dict) else None
+    said = filtered(error) or filtered(_feedback(payload))
+    if said:
+        raise Refused(_line(said))
+    if message is None and not filtered(finish):
+        raise Transient(f"the answer holds no completion{f': {_line(_words(error))}' if error else ''}")
+    message = message or {}
+    content = _text(message.get("content"))
+    if message.get("refusal") and not content:
+        raise Refused(_line(str(message["refusal"])))
+    if not content.strip():
+        raise _nothing(payload, message, finish, error)
+    return Completion(content, cut_off=finish in CUT_OFF)
+
+
+def _feedback(payload: Mapping[str, Any]) -> Any:
+    """What Gemini says of a prompt that it will not answer."""
+    return payload.get("promptFeedback") or payload.get("prompt_feedback")
+
+
+def _text(content: Any) -> str:
+    """A message's content: a text, or a list of parts of which some are reasoning."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, dict):
+        content = [content]
+    if not isinstance(content, Sequence):
+        return ""
+    return "".join(part if isinstance(part, str) else _part(part) for part in content)
+
+
+def _part(part: Any) -> str:
+    if not isinstance(part, dict) or part.get("type", "text") not in ("text", "output_text"):
+        return ""
+    text = part.get("text")
+    return text if isinstance(text, str) else str(text.get("value") or "") if isinstance(text, dict) else ""
+
+
+def _nothing(payload: Mapping[str, Any], message: Mapping[str, Any], finish: str, error: Any) -> Exception:
+    """Why a completion holds no text."""
+    if filtered(finish) or finish == "refusal":
+        return Refused(f"the answer was stopped by a content filter ({finish})")
+    if error:
+        return Transient(f"the answer holds no completion: {_line(_words(error))}")
+    usage = payload.get("usage")
+    tokens = usage.get("completion_tokens") if isinstance(usage, dict) else None
+    if finish in CUT_OFF or any(message.get(key) for key in _REASONING) or _thinks(message.get("content")):
+        used = f" with {tokens:,} tokens" if isinstance(tokens, int) else ""
+        return Unusable(
+            f"the model only reasoned{used} and gave no answer{f' (finish_reason {finish})' if finish else ''}. Allow "
+            "longer answers (--max-output-tokens), or less reasoning, for example "
+            '--extra-body \'{"reasoning_effort": "low"}\''
+        )
+    return Unusable("the completion is empty")
+
+
+def _thinks(content: Any) -> bool:
+    return isinstance(content, list) and any(
+        isinstance(part, dict) and part.get("type") == "thinking" for part in content
+    )
+
+
+def _words(error: Any) -> str:
+    if isinstance(error, dict):
+        return str(error.get("message") or json.dumps(error, ensure_ascii=False))
+    return str(error)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:300]

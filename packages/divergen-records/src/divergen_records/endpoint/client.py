@@ -1,0 +1,164 @@
+"""One request to an OpenAI-compatible endpoint, and what its failures mean."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from importlib import import_module
+from importlib.util import find_spec
+from operator import attrgetter
+from typing import Any
+
+from ..errors import ConfigError, require_extra
+from .errors import Transient, Unreached
+from .secrets import Redactor, check_url
+
+__all__ = ["CHAT", "IMAGES", "Client", "Route", "StatusError"]
+
+_LARGEST_CHAT = 2_000_000
+_LARGEST_PICTURES = 200_000_000
+_LONGEST_CONNECT = 30.0
+"""Seconds for a connection to be made."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """A kind of request.
+
+    Attributes:
+        method: Where the client has it.
+        required: Arguments that the client insists on; the request's own body takes their place.
+        largest: Bytes of an answer; what is larger is not read to its end.
+    """
+
+    method: str
+    required: tuple[str, ...]
+    largest: int
+
+
+CHAT = Route("chat.completions.with_streaming_response.create", ("messages", "model"), _LARGEST_CHAT)
+IMAGES = Route("images.with_streaming_response.generate", ("prompt",), _LARGEST_PICTURES)
+
+
+class StatusError(Exception):
+    """An HTTP status of refusal.
+
+    Args:
+        status: The status.
+        said: What the endpoint says, on one line, without secrets.
+        body: The JSON of the answer, or of its ``error``; None where it is none.
+        retry_after: Seconds that it asks to wait.
+    """
+
+    def __init__(self, status: int, said: str, body: object = None, retry_after: float | None = None) -> None:
+        super().__init__(f"status {status}: {said}")
+        self.status, self.said, self.body, self.retry_after = status, said, body, retry_after
+
+
+class Client:
+    """Sends requests with the ``openai`` library; every secret is taken out of what comes back.
+
+    Args:
+        base_url: For example ``http://localhost:8000/v1``; None for the public one.
+        key: Sent to the endpoint; never written anywhere.
+        timeout: Seconds for a connection, where that is less than half a minute.
+
+    Raises:
+        MissingExtra: If ``openai`` is not installed.
+        ConfigError: If the address, the proxy or the certificates that the environment names cannot be used.
+    """
+
+    def __init__(self, base_url: str | None, key: str, timeout: float) -> None:
+        with require_extra("divergen-records", "endpoint"):
+            import openai  # type: ignore[import-not-found, unused-ignore]
+        check_url(base_url)
+        self.redact = Redactor(key)
+        self.url = self.redact.url(base_url) if base_url else "the default endpoint"
+        self._openai: Any = openai
+        self._transport, self._unreached = _transport_errors()
+        limits = openai.Timeout(None, connect=min(timeout, _LONGEST_CONNECT))
+        try:
+            # Attempts are counted by `Endpoint`, which sees answers of no use as well.
+            self._client: Any = openai.AsyncOpenAI(api_key=key, base_url=base_url, timeout=limits, max_retries=0)
+        except (ImportError, OSError, ValueError) as error:
+            raise ConfigError(self._unusable(error)) from None
+
+    def _unusable(self, error: Exception) -> str:
+        if isinstance(error, ImportError):
+            return (
+                "the environment names a SOCKS proxy (ALL_PROXY, HTTPS_PROXY), which needs another package: "
+                "pip install socksio; or unset the variable"
+            )
+        if isinstance(error, OSError):
+            return (
+                f"the certificates that the environment names (SSL_CERT_FILE, SSL_CERT_DIR) cannot be read: "
+                f"{error.strerror or type(error).__name__}; correct or unset the variable"
+            )
+        return (
+            f"the proxy that the environment names (ALL_PROXY, HTTPS_PROXY) cannot be used: {self.redact.line(error)}"
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def send(self, route: Route, body: Mapping[str, Any]) -> str:
+        """The text of an answer.
+
+        Raises:
+            StatusError: If it has a status of refusal.
+            Transient: If there is no connection, or the answer is too large.
+        """
+        create = attrgetter(route.method)(self._client)
+        content = bytearray()
+        try:
+            # In extra_body, as the client would walk through all of it with every request, which takes 3 to 5 ms.
+            async with create(**dict.fromkeys(route.required, ""), extra_body=body) as response:
+                async for chunk in response.iter_bytes():
+                    content += chunk
+                    if len(content) > route.largest:
+                        raise Transient(f"the answer is larger than {route.largest / 1e6:g} MB")
+        except self._openai.APIStatusError as error:
+            raise self._status(error) from None
+        except (self._openai.APIConnectionError, *self._transport) as error:
+            cause = error.__cause__ or error
+            kind = Unreached if isinstance(cause, self._unreached) else Transient
+            raise kind(f"no connection to {self.url}: {self.redact.line(cause) or type(cause).__name__}") from None
+        return self.redact(content.decode("utf-8", "replace"))
+
+    def _status(self, error: Any) -> StatusError:
+        body = error.body if isinstance(error.body, dict) else None
+        said = (body.get("message") or json.dumps(body, ensure_ascii=False)) if body else error.body or error
+        return StatusError(error.status_code, self.redact.line(said), body, _retry_after(error.response.headers))
+
+
+def _retry_after(headers: Any) -> float | None:
+    """Seconds, from ``retry-after-ms`` or ``Retry-After`` (seconds or a date)."""
+    for name, scale in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        text = headers.get(name)
+        if text is None:
+            continue
+        try:
+            seconds = float(text) * scale
+        except ValueError:
+            try:
+                seconds = parsedate_to_datetime(text).timestamp() - time.time()
+            except ValueError:
+                continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
+    return None
+
+
+def _transport_errors() -> tuple[tuple[type[Exception], ...], tuple[type[Exception], ...]]:
+    """What the HTTP library raises, and what of it says that nothing was sent.
+
+    Which library it is depends on the version of openai.
+    """
+    modules = [import_module(name) for name in ("httpx2", "httpx") if find_spec(name)]
+    unreached = [error for module in modules for error in (module.ConnectError, module.ConnectTimeout)]
+    return (*(module.HTTPError for module in modules), OSError), tuple(unreached)

@@ -1,0 +1,88 @@
+"""Keys: read from the environment, sent to the endpoint, and shown nowhere."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit, urlunsplit
+
+from ..errors import ConfigError
+
+__all__ = ["NO_KEY", "Redactor", "check_url", "read_key"]
+
+NO_KEY = "none"
+"""What is sent where an endpoint of one's own needs no key."""
+_SHORTEST = 6
+"""Letters; a shorter "key" is a word, and no secret."""
+
+
+def read_key(variable: str, base_url: str | None) -> str:
+    """The key from the environment; endpoints of your own may need none.
+
+    Raises:
+        ConfigError: If the variable is not set and the endpoint is the public one, or it holds no key but something
+            that no HTTP header can carry. The message does not show it.
+    """
+    key = os.environ.get(variable, "").strip()
+    if not key and base_url is None and not os.environ.get("OPENAI_BASE_URL"):
+        raise ConfigError(
+            f"the environment variable {variable} holds no key; set it, or name your endpoint (--base-url)"
+        )
+    for position, letter in enumerate(key, 1):
+        if not "!" <= letter <= "~":
+            what = "a line break" if letter in "\r\n" else "a space" if letter.isspace() else "a letter beyond ASCII"
+            raise ConfigError(
+                f"the environment variable {variable} holds {what} at position {position} of {len(key)}: that is no "
+                "key. Copy it again, alone and on one line"
+            )
+    return key or NO_KEY
+
+
+def check_url(base_url: str | None) -> None:
+    """Refuse what is no address.
+
+    Raises:
+        ConfigError: If it does not begin with http:// or https:// and a host.
+    """
+    if base_url is None:
+        return
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(
+            f"base_url is {Redactor().url(base_url)!r}; expected an address such as http://localhost:8000/v1"
+        )
+
+
+class Redactor:
+    """Takes secrets out of texts.
+
+    Args:
+        secrets: What must never be seen, as it is and as JSON or a URL would write it.
+    """
+
+    def __init__(self, *secrets: str) -> None:
+        self._secrets = sorted(
+            {secret for secret in secrets if secret != NO_KEY and len(secret) >= _SHORTEST}, key=len, reverse=True
+        )
+
+    def __call__(self, text: str) -> str:
+        """The text with each secret as ``***``."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def line(self, said: object, longest: int = 300) -> str:
+        """A text or an error on one line, without secrets."""
+        return self(" ".join(str(said).split()))[:longest]
+
+    def url(self, address: str) -> str:
+        """An address without user, password and query, which may hold keys."""
+        try:
+            parts = urlsplit(address)
+            host = parts.netloc.rpartition("@")[2]
+            return self(urlunsplit((parts.scheme, host, parts.path, "", "")))
+        except ValueError:
+            return "an address that cannot be read"

@@ -1,0 +1,43 @@
+"""What an HTTP status of refusal means once no option of the request is left to blame."""
+
+from __future__ import annotations
+
+from .client import StatusError
+from .errors import EndpointError, Refused, Rejected, Transient
+from .payload import filtered
+
+__all__ = ["final", "translated"]
+
+_LONGEST_WAIT = 600.0
+"""Seconds; an endpoint that asks for more (a spent quota, a day) is not waited for."""
+_FILTERS = (400, 403, 404, 422, 451, 500)
+"""Statuses with which content filters answer."""
+_FOREVER = {401: "refuses the key", 402: "wants to be paid first", 403: "refuses the key"}
+_PASSING = (408, 409, 425, 429)
+_REJECTING = (400, 405, 413, 415, 422)
+
+
+def final(url: str, error: StatusError) -> Exception | None:
+    """The end of the request or of the endpoint, where another form of the request would not help; else None."""
+    words = filtered(error.body) if error.status in _FILTERS else None
+    if words:
+        return Refused(" ".join(words.split())[:300])
+    if error.status in _FOREVER:
+        return EndpointError(f"{url} {_FOREVER[error.status]} (status {error.status}): {error.said}")
+    if isinstance(error.body, dict) and error.body.get("code") == "insufficient_quota":
+        return EndpointError(f"{url}: the quota is spent (status {error.status}): {error.said}")
+    return None
+
+
+def translated(url: str, error: StatusError) -> Exception:
+    """What a status means for the request as it was sent."""
+    status, said, wait = error.status, error.said, error.retry_after
+    if status == 404:
+        return EndpointError(f"{url} does not know the model or the path (status 404): {said}")
+    if status in _PASSING or status >= 500:
+        if wait is not None and wait > _LONGEST_WAIT:
+            return EndpointError(f"{url} asks to wait {wait:.0f} s (status {status}). Run again after that")
+        return Transient(f"status {status}: {said}", retry_after=wait)
+    if status in _REJECTING:
+        return Rejected(f"the request is rejected (status {status}): {said}")
+    return EndpointError(f"{url} answers with status {status}: {said}")

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from divergen_records.endpoint import Completion, Refused, Transient, Unusable, read_completion
+
+
+def chat(content: Any, finish: str | None = "stop", **message: Any) -> dict[str, Any]:
+    return {"choices": [{"message": {"content": content, **message}, "finish_reason": finish}]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a cup",
+        [{"type": "text", "text": "a "}, {"type": "text", "text": "cup"}],
+        [{"type": "output_text", "text": "a cup"}],
+        [{"type": "text", "text": {"value": "a cup"}}],
+        [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "a cup"}],
+        ["a ", "cup"],
+        {"type": "text", "text": "a cup"},
+    ],
+)
+def test_read_completion__forms_of_content(content: object) -> None:
+    assert read_completion(chat(content)) == Completion("a cup")
+
+
+def test_read_completion__cut_off() -> None:
+    assert read_completion(chat("a cu", "length")).cut_off
+
+
+@pytest.mark.parametrize(
+    ("payload", "kind", "said"),
+    [
+        (chat(None, "length", reasoning_content="so"), Unusable, "the model only reasoned and gave no answer"),
+        (chat("", "stop", reasoning="so"), Unusable, "the model only reasoned"),
+        (chat([{"type": "thinking", "thinking": []}]), Unusable, "the model only reasoned"),
+        (chat(None), Unusable, "the completion is empty"),
+        (chat(None, refusal="I can't help with that."), Refused, "I can't help with that."),
+        (chat(None, "content_filter"), Refused, "content filter"),
+        (chat(None, "content_filter: PROHIBITED_CONTENT"), Refused, "PROHIBITED_CONTENT"),
+        ({"choices": [], "promptFeedback": {"blockReason": "SAFETY"}}, Refused, "SAFETY"),
+        ({"choices": [{"error": {"code": 403, "message": "Your input was flagged"}}]}, Refused, "flagged"),
+        ({"choices": [{"error": {"code": 502, "message": "provider down"}}]}, Transient, "provider down"),
+        ({"choices": []}, Transient, "holds no completion"),
+        ({"error": "busy"}, Transient, "busy"),
+        ({"choices": [None]}, Transient, "holds no completion"),
+    ],
+)
+def test_read_completion__says_why_there_is_none(payload: dict[str, Any], kind: type[Exception], said: str) -> None:
+    with pytest.raises(kind) as raised:
+        read_completion(payload)
+    assert said in str(raised.value)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from divergen_records.endpoint import (
+    IMAGES,
+    Account,
+    Endpoint,
+    EndpointError,
+    LimitReached,
+    Query,
+    Refused,
+    read_completion,
+)
+from divergen_records.endpoint.testing import Exchange, Loopback, completion
+
+pytest.importorskip("openai")
+QUERY = Query({"model": "m", "messages": [{"role": "user", "content": "a cup?"}]}, tokens=10, limit=100, most=100)
+
+
+def ask(
+    respond: Callable[[Exchange], None],
+    *queries: Query,
+    read: Callable[[dict[str, Any]], Any] = read_completion,
+    **more: Any,
+) -> tuple[list[Any], Loopback, list[dict[str, Any]]]:
+    """What becomes of queries that are asked at once, the server, and the notes."""
+    notes: list[dict[str, Any]] = []
+
+    async def run(url: str) -> list[Any]:
+        async with Endpoint(**{"base_url": url, "backoff": 0.01, "retries": 2, "timeout": 5.0, **more}) as endpoint:
+            asked = (endpoint.ask(query, read, lambda **what: notes.append(what)) for query in queries)
+            return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    with Loopback(respond) as server:
+        return asyncio.run(run(server.url)), server, notes
+
+
+def test_ask__answers_and_notes() -> None:
+    account = Account(price_in=1, price_out=2)
+    (found,), _, notes = ask(
+        lambda exchange: exchange.send(200, completion("yes", received=50)), QUERY, account=account
+    )
+    assert found.content == "yes"
+    assert account.cost == account.price(400, 50) == notes[1]["cost"]
+    assert [set(note) for note in notes] == [
+        {"attempt", "reserved"},
+        {"attempt", "sent", "received", "cost", "outcome"},
+    ]
+
+
+def test_ask__a_limit_of_cost_is_never_passed_by_what_is_in_flight() -> None:
+    account = Account(price_out=1e4, max_cost=3.5)
+
+    def respond(exchange: Exchange) -> None:
+        exchange.send(200, completion("yes", received=exchange.body["max_completion_tokens"]))
+
+    found, server, _ = ask(respond, *[QUERY] * 10, account=account)
+    assert [isinstance(item, LimitReached) for item in found].count(False) == len(server.bodies) == 4
+    assert [body["max_completion_tokens"] for body in server.bodies] == [100, 100, 100, 50]
+    assert account.cost == pytest.approx(3.5)
+    assert account.reserved == 0
+
+
+def test_ask__one_that_is_rejected_does_not_stop_the_others() -> None:
+    def respond(exchange: Exchange) -> None:
+        bad = exchange.body["messages"][0]["content"] == "bad"
+        exchange.send(400, {"error": {"message": "I do not like it"}}) if bad else exchange.send(200, completion("yes"))
+
+    bad = Query({"model": "m", "messages": [{"role": "user", "content": "bad"}]}, tokens=10)
+    found, _, _ = ask(respond, bad, QUERY, bad)
+    assert [type(item).__name__ for item in found] == ["Rejected", "Completion", "Rejected"]
+    assert isinstance(found[0], Refused) and "I do not like it" in str(found[0])
+
+
+def test_ask__what_rejects_everything_is_of_no_use() -> None:
+    found, _, _ = ask(lambda exchange: exchange.send(400, {"error": {"message": "no"}}), *[QUERY] * 3)
+    assert isinstance(found[-1], EndpointError)
+
+
+def test_ask__pictures_by_the_same_machine() -> None:
+    account = Account(price_picture=0.04, max_cost=0.1)
+    query = Query({"model": "m", "prompt": "a cup", "n": 2}, tokens=0, route=IMAGES, pictures=2)
+    found, server, _ = ask(
+        lambda exchange: exchange.send(200, {"data": [{"b64_json": "eA=="}] * exchange.body["n"]}),
+        query,
+        query,
+        read=lambda payload: len(payload["data"]),
+        account=account,
+    )
+    assert found[0] == 2
+    assert isinstance(found[1], LimitReached)
+    assert account.cost == pytest.approx(0.08)
+    assert server.bodies == [{"model": "m", "prompt": "a cup", "n": 2}]
+
+
+def test_ask__no_connection_costs_nothing() -> None:
+    with Loopback(lambda _: None) as server:
+        url = server.url
+    account = Account(price_out=1e4)
+    found, _, _ = ask(lambda _: None, QUERY, account=account, base_url=url)
+    assert isinstance(found[0], EndpointError)
+    assert account.cost == 0

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+from divergen_records import ConfigError
+from divergen_records.endpoint import NO_KEY, Redactor, read_key
+from divergen_records.endpoint.secrets import check_url
+
+
+def test_read_key__none_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("K", raising=False)
+    assert read_key("K", "http://127.0.0.1:1/v1") == NO_KEY
+    monkeypatch.setenv("K", " sk-1234567 \n")
+    assert read_key("K", None) == "sk-1234567"
+
+
+def test_redactor__takes_out_keys_and_what_addresses_hold() -> None:
+    redact = Redactor("sk-1234567", NO_KEY, "abc")
+    assert redact.line("no: sk-1234567\n abc none") == "no: *** abc none"
+    assert redact.url("https://me:pass@host:8/v1/sk-1234567?key=1") == "https://host:8/v1/***"
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://x/v1", "http://", "http://[bad", "http://u:secret@:x/v1", ""])
+def test_check_url__no_address(url: str) -> None:
+    with pytest.raises(ConfigError, match="expected an address") as raised:
+        check_url(url)
+    assert "secret" not in str(raised.value)
