@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from divergen_annotate.config import AnnotatorConfig, GrabCutConfig, RepairConfig
-from divergen_filter.config import CropConfig, EfficientNetLite0Config, EmbedderConfig, RulesConfig
+from divergen_filter.config import CropConfig, EfficientNetLite0Config, EmbedderConfig, RulesConfig, ScoreConfig
 from divergen_gen.config import GeneratorConfig
 from divergen_gen.counts import CountsConfig
 from divergen_minilvis.config import ProceduralConfig
@@ -192,6 +192,8 @@ class RunConfig(Config):
         embedder: What embeds pictures for the similarity to real ones.
         crops: How generated instances are cut out for the embedder.
         real_crops: How real ones are.
+        scores: What measures instances beside their similarity to real ones, where it needs other settings than its
+            default ones: a rule that names a score's column has it computed as it is.
         rules: What is kept.
         pastes: What is pasted: generated instances, the training images' own objects (Simple Copy-Paste, the control
             that generated ones have to beat; nothing is generated then), or both, each as ``paste`` says.
@@ -215,6 +217,7 @@ class RunConfig(Config):
     embedder: EmbedderConfig = EfficientNetLite0Config()
     crops: CropConfig = CropConfig()
     real_crops: CropConfig = CropConfig(min_side=80)
+    scores: tuple[ScoreConfig, ...] = ()
     rules: RulesConfig = RulesConfig()
     pastes: Literal["generated", "real", "both"] = "generated"
     paste: PasteConfig = PasteConfig()

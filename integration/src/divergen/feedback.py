@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from divergen_records import InstanceTable, fill
 
+from .columns import FeedbackColumns
+
 if TYPE_CHECKING:
     from divergen_records.stage import Batch
     from divergen_train.bsgal.ledger import Contribution
 
-__all__ = ["FeedbackStage", "GroupFeedback", "group_feedback", "write_feedback"]
+__all__ = ["FeedbackStage", "GroupFeedback", "forget_feedback", "group_feedback", "write_feedback"]
 
 
 class FeedbackStage:
@@ -24,7 +26,8 @@ class FeedbackStage:
 
     name = "feedback"
     reads = ("id",)
-    writes = ("judged", "acceptance", "contribution")
+    writes = tuple(FeedbackColumns.model_fields)
+    columns = FeedbackColumns
 
     def __init__(self, contributions: Iterable[Contribution]) -> None:
         self._found = {row.source: row for row in contributions}
@@ -41,9 +44,15 @@ class FeedbackStage:
 
 def write_feedback(table: InstanceTable, contributions: Iterable[Contribution]) -> int:
     """Write what a training found to the table, in place of what an earlier one did; returns the rows judged."""
-    table.clear(FeedbackStage.writes, "judged IS NOT NULL")
+    forget_feedback(table)
     fill(table, FeedbackStage(contributions), batch_size=4096, progress=False)
     return table.count("judged > 0")
+
+
+def forget_feedback(table: InstanceTable) -> None:
+    """Forget what trainings found."""
+    if "judged" in table.columns:
+        table.clear(FeedbackStage.writes, "judged IS NOT NULL")
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,8 @@ def group_feedback(
     """Feedback by the values of each column, one column after the other; empty where nothing was judged."""
     import pyarrow.compute as pc
 
+    if "judged" not in table.columns:
+        return []
     rows = table.select([*columns, *FeedbackStage.writes], where="judged > 0")
     if not len(rows):
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from divergen_records import Category, Shard, Stage, fill
 from divergen_records.coco import Dataset
@@ -19,6 +19,7 @@ from .trainers.protocol import Trainer
 if TYPE_CHECKING:
     from divergen_annotate import Annotator
     from divergen_filter import Embedder, References
+    from divergen_filter.score import Score
     from divergen_gen import Generator, Plan
     from divergen_paste import Chain, InstancePool, Paster
 
@@ -41,6 +42,17 @@ class Pipeline:
     def config(self) -> RunConfig:
         """The run's configuration."""
         return self.run.config
+
+    def check(self) -> None:
+        """Refuse what only the table and the installed packages can tell: rules that name an unknown column.
+
+        Raises:
+            ConfigError: Naming the column and the known ones.
+        """
+        from divergen_filter.known import check_rules
+
+        check_rules(self.config.rules, self.run.table if self.run.has_table() else None)
+        _ = self.score_configs
 
     @cached_property
     def splits(self) -> Splits:
@@ -95,6 +107,19 @@ class Pipeline:
         """What embeds real and generated instances."""
         embedder: Embedder = self.config.embedder.build()
         return embedder
+
+    @cached_property
+    def score_configs(self) -> list[Any]:
+        """The scores of the configuration, and installed ones that a rule names, with their default settings."""
+        from divergen_filter.decision import rule_columns
+        from divergen_filter.known import scores_for
+
+        return scores_for(rule_columns(self.config.rules), self.config.scores)
+
+    @cached_property
+    def scores(self) -> list[Score]:
+        """What measures instances beside the similarity to real ones."""
+        return [config.build() for config in self.score_configs]
 
     @cached_property
     def references(self) -> References:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -139,6 +139,33 @@ class Run:
             path.unlink(missing_ok=True)
         else:
             write_text(path, json.dumps(note, indent=1), overwrite=True)
+
+    @property
+    def _scores(self) -> Path:
+        return self.folder / "scores.json"
+
+    def note_scores(self, configs: Iterable[Any]) -> None:
+        """Note which scores are computed with which settings; a further one is welcome at any time.
+
+        Raises:
+            ConfigError: If one was computed with other settings before.
+        """
+        noted = json.loads(self._scores.read_text()) if self._scores.exists() else {}
+        for config in configs:
+            note = {"settings": config.model_dump(mode="json"), "columns": list(config.columns.model_fields)}
+            if noted.setdefault(config.kind, note) != note:
+                raise ConfigError(
+                    f"{self.folder}: the settings of the score {config.kind!r} changed since it was computed. "
+                    "Add --redo score to compute all scores again, or use another --out"
+                )
+        if noted:
+            write_text(self._scores, json.dumps(noted, indent=1), overwrite=True)
+
+    def forget_scores(self) -> list[str]:
+        """Forget which scores were computed; returns their columns."""
+        noted = json.loads(self._scores.read_text()) if self._scores.exists() else {}
+        self._scores.unlink(missing_ok=True)
+        return [name for note in noted.values() for name in note["columns"]]
 
     def _note_path(self, step: str) -> Path:
         return self.folder / "steps" / f"{step}.json"

@@ -52,6 +52,7 @@ def run_pipeline(
     run.prepare()
     with run.lock(shard):
         pipeline = Pipeline(run, shard)
+        pipeline.check()
         stale = _stale(run, steps, redone)
         run.save_config()
         for step in [step for step in STEPS if step in (*redone, *stale)]:
@@ -71,6 +72,7 @@ def describe_plan(run: Run) -> str:
     """What a run would make, in words. Nothing is written where the run will be."""
     with TemporaryDirectory() as folder:
         pipeline = Pipeline(Run(folder, run.config))
+        pipeline.check()
         for step in STEPS[: _position("gen")]:
             step.do(pipeline)
         plan = pipeline.plan

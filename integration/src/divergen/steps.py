@@ -124,8 +124,13 @@ def _embed(pipeline: Pipeline) -> None:
 def _score(pipeline: Pipeline) -> None:
     from divergen_filter import ScoreStage
 
-    if len(pipeline.plan):
-        pipeline.fill(ScoreStage(pipeline.references), batch_size=4096)
+    if not len(pipeline.plan):
+        return
+    pipeline.fill(ScoreStage(pipeline.references), batch_size=4096)
+    with pipeline.shared():
+        pipeline.run.note_scores(pipeline.score_configs)
+    for score in pipeline.scores:
+        pipeline.fill(score)
 
 
 def _decide(pipeline: Pipeline) -> None:
@@ -139,11 +144,11 @@ def _decide(pipeline: Pipeline) -> None:
 
 
 def _further_scores(pipeline: Pipeline) -> None:
-    """What the rules look at beside the inter-similarity."""
+    """What the rules look at that takes all rows, the real crops or texts."""
     from divergen_filter.decision import rule_columns
-    from divergen_filter.scoring import OPTIONAL_SCORES, further_scores
+    from divergen_filter.scoring import TABLE_SCORES, further_scores
 
-    wanted = [name for name in rule_columns(pipeline.config.rules) if name in OPTIONAL_SCORES]
+    wanted = [name for name in rule_columns(pipeline.config.rules) if name in TABLE_SCORES]
     if wanted:
         embedder = pipeline.embedder if "clip_score" in wanted else None
         for line in further_scores(pipeline.run.table, wanted, pipeline.references, embedder):
@@ -198,14 +203,14 @@ def _clear(package: str, stage: str) -> Callable[[Pipeline], None]:
 
 
 def _forget_scores(pipeline: Pipeline) -> None:
-    """Undo the scores, also those that only the rules asked for."""
-    from divergen_filter.real_scores import score_columns
-    from divergen_filter.rules import REAL_SCORES
+    """Undo the scores, also those that only the rules asked for, and those of other packages."""
+    from divergen_filter.columns import SimilarityColumns
     from divergen_filter.scoring import OPTIONAL_SCORES
 
     _clear("divergen_filter", "ScoreStage")(pipeline)
     if pipeline.run.has_table():
-        pipeline.run.table.clear(dict.fromkeys([*OPTIONAL_SCORES, *score_columns(REAL_SCORES)]))
+        own = [name for name in SimilarityColumns.model_fields if name not in ("embedder", "embedding")]
+        pipeline.run.table.clear(dict.fromkeys([*own, *OPTIONAL_SCORES, *pipeline.run.forget_scores()]))
 
 
 def _forget_pool(pipeline: Pipeline) -> None:
@@ -223,10 +228,10 @@ def _forget_report(pipeline: Pipeline) -> None:
 
 
 def _forget_training(pipeline: Pipeline) -> None:
-    from .feedback import FeedbackStage
+    from .feedback import forget_feedback
 
     if pipeline.run.has_table():
-        pipeline.run.table.clear(FeedbackStage.writes, "judged IS NOT NULL")
+        forget_feedback(pipeline.run.table)
     shutil.rmtree(pipeline.run.folder / "train", ignore_errors=True)
 
 

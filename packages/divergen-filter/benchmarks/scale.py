@@ -224,7 +224,7 @@ def work(folder: Path) -> None:
 
     report, cpu, wall = timed(score)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    width = table.embedding_dim
+    width = table.schema.field("embedding").type.list_size
     print(f"score      {report.done:,} x {width} against {CATEGORIES} categories: {wall:.1f} s ({cpu:.1f} s CPU)")
     print(f"           {peak / 1e6:.2f} GB at the most, {before / 1e6:.2f} GB of it before\n")
 

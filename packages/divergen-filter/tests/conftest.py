@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from divergen_filter import References
+from divergen_filter.columns import FolderColumns
 from divergen_filter.testing import ColourEmbedder
 from divergen_records import Category, InstanceRecord, InstanceTable, instance_id
 from divergen_records.coco import Annotation, Dataset, ImageInfo, read_dataset, write_lvis
@@ -94,5 +95,6 @@ def table(tmp_path: Path) -> InstanceTable:
             )
         )
     made = InstanceTable.create(tmp_path / "instances.lance")
+    made.ensure_columns(FolderColumns)
     made.append(records)
     return made

@@ -47,7 +47,7 @@ def test_cli__further_scores(call, dataset, table, tmp_path):
     assert "has no texts" in call("score", table.path, "--references", out, "--score", "clip_score", status=2)
     row = next(row for row in table.records() if row.prompt == "3")
     assert row.rival_category_id == 2 and row.rival_margin < 0 and row.nearest_generated < 0.9
-    assert row.max_similarity is not None and row.mahalanobis is None and row.sharpness is not None
+    assert row.max_similarity is not None and "mahalanobis" not in row.model_extra and row.sharpness is not None
     rules = tmp_path / "rules.json"
     rules.write_text(json.dumps({"rules": [{"score": "rival_margin", "op": ">=", "threshold": 0}]}))
     assert "kept 4 of 5" in call("decide", table.path, "--rules", rules)

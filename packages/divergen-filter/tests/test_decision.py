@@ -182,7 +182,7 @@ def test_explain__tries_every_rule():
 
 def test_read_rules__names_file_and_key(tmp_path):
     path = tmp_path / "rules.json"
-    path.write_text('{"rules": [{"score": "beauty", "op": ">=", "threshold": 1}]}')
+    path.write_text('{"rules": [{"score": "beauty!", "op": ">=", "threshold": 1}]}')
     with pytest.raises(ConfigError, match=r"rules\.json: rules\.0\.score"):
         read_rules(path)
     path.write_text(RulesConfig().model_dump_json())

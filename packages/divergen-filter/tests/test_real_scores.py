@@ -94,6 +94,6 @@ def test_real_scorer__summary_is_enough_for_means_only(references, tmp_path):
 
 
 def test_score_columns__every_score_is_a_column():
-    from divergen_records.schema import COLUMNS
+    from divergen_filter.columns import SimilarityColumns
 
-    assert set(score_columns(REAL_SCORES)) <= set(COLUMNS)
+    assert set(score_columns(REAL_SCORES)) <= set(SimilarityColumns.model_fields)

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from divergen_filter import EmbedStage, References, ScoreStage, decide_table, score_generated, whole_table
+from divergen_filter.columns import EmbedColumns, SimilarityColumns
 from divergen_filter.generated import GENERATED_SCORES, compare_generated
 from divergen_filter.rules import Rule, RulesConfig
 from divergen_records import ConfigError, InstanceRecord, InstanceTable, TableError, fill
@@ -32,6 +33,8 @@ def scored(tmp_path):
         }
         records.append(record.model_copy(update=changes))
     records[7] = records[7].failed("annotate", "no object")
+    table.ensure_columns(SimilarityColumns, ["embedder", "inter_similarity"])
+    table.ensure_vector(SimilarityColumns, "embedding", 4)
     table.append(records[:40])
     table.append(records[40:])
     return table
@@ -156,6 +159,7 @@ def test_score_generated__nothing_embedded_and_broken_vectors(table, embedder):
     class Broken:
         identity, dim = embedder.identity, embedder.dim
         name, reads, writes = "embed", ("image", "mask"), ("embedder", "embedding")
+        columns = EmbedColumns
 
         def __call__(self, batch):
             return {"embedder": [self.identity], "embedding": np.zeros((1, self.dim), dtype=np.float32)}

@@ -5,6 +5,7 @@ from click.testing import CliRunner
 from divergen_records import InstanceRecord
 from divergen_records.cli import main
 from divergen_records.coco import read_dataset
+from divergen_records.columns import declared_columns
 
 
 def run(*arguments):
@@ -19,7 +20,9 @@ def test_help__teaches(command):
 
 
 def test_schema__of_each_record():
-    assert set(json.loads(run("schema").output)["properties"]) == set(InstanceRecord.model_fields)
+    found = json.loads(run("schema").output)["properties"]
+    assert set(found) == {*InstanceRecord.model_fields, *declared_columns()}
+    assert all("x-writer" in found[name] for name in declared_columns())
     assert "text" in json.loads(run("schema", "prompt").output)["required"]
     assert json.loads(run("schema", "category").output)["title"] == "Category"
 

@@ -2,10 +2,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from divergen_records import CommitError, InstanceTable, Shard, TableError, append, fill, results
+from divergen_records import (
+    Columns,
+    CommitError,
+    InstanceTable,
+    Shard,
+    Stage,
+    TableError,
+    Vector,
+    append,
+    fill,
+    results,
+)
 from divergen_records.testing import FakeSource, FakeStage, plan_instances
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+
+class Measured(Columns):
+    wide: bool | None = None
+    label: str | None = None
+    direction: Vector | None = None
+    unused: int | None = None
 
 
 @pytest.fixture
@@ -73,7 +91,7 @@ def test_fill__all_types_of_columns(table):
     assert row.mask == expected["mask"][0]
     assert list(row.bbox) == expected["bbox"][0]
     assert row.area_fraction == expected["area_fraction"][0]
-    assert list(row.embedding) == expected["embedding"][0]
+    assert row.model_extra["embedding"] == expected["embedding"][0]
     assert row.kept == expected["kept"][0]
 
 
@@ -179,8 +197,12 @@ def test_fill__results_that_do_not_fit(table, result, message):
 
 
 def test_fill__unknown_column(table):
-    with pytest.raises(TableError, match="'depth'"):
+    with pytest.raises(TableError, match="reads the column 'depth', which no stage has written yet; the table has id,"):
         fill(table, FakeStage(reads=("depth",)), progress=False)
+    with pytest.raises(TableError, match="'depth', which neither FakeColumns declares nor InstanceRecord has"):
+        fill(table, FakeStage(writes=("depth",)), progress=False)
+    with pytest.raises(TableError, match="object is no stage: it needs name"):
+        fill(table, object(), progress=False)
     with pytest.raises(TableError, match="writes no column"):
         fill(table, FakeStage(writes=()), progress=False)
 
@@ -300,3 +322,36 @@ def test_fill__disk_full_in_a_commit(table, monkeypatch):
             fill(table, FakeStage(), progress=False)
     assert table.count("mask IS NOT NULL") == 0
     assert fill(table, FakeStage(), progress=False).done == 20
+
+
+def test_fill__adds_the_columns_that_the_stage_declares(table):
+    class Measure:
+        name, reads, writes, columns = "measure", ("width",), ("wide", "label", "direction"), Measured
+
+        def __call__(self, batch):
+            return {
+                "wide": [width > 4 for width in batch["width"]],
+                "label": ["x"] * len(batch["id"]),
+                "direction": np.ones((len(batch["id"]), 2)),
+            }
+
+    assert isinstance(Measure(), Stage)
+    assert fill(table, Measure(), progress=False).done == 20
+    assert "unused" not in table.columns
+    row = next(table.records()).model_extra
+    assert row == {"wide": True, "label": "x", "direction": [1.0, 1.0]}
+    assert table.count("wide AND label = 'x'") == 20
+    append(table, FakeSource(), plan_instances(21), progress=False)
+    assert fill(table, Measure(), progress=False).done == 1
+
+
+def test_fill__a_column_of_another_type(table):
+    class Wide(Columns):
+        writer = "wide"
+        embedder: float | None = None
+
+    stage = FakeStage("wide", ("width",), ("embedder",))
+    fill(table, stage, progress=False)
+    stage.columns = Wide
+    with pytest.raises(TableError, match=r"'embedder'.*string by divergen-records .*, double by wide"):
+        fill(table, stage, progress=False)

@@ -22,18 +22,28 @@ def test_instance_record__planned_is_pending_everywhere():
 
 
 def test_instance_record__json_round_trip():
-    record = InstanceRecord(**PLANNED, image=b"\xff\xd8\x00", bbox=(1, 2, 3, 4), embedding=(0.6, 0.8), kept=True)
+    record = InstanceRecord(**PLANNED, image=b"\xff\xd8\x00", bbox=(1, 2, 3, 4), sharpness=0.5, kept=True)
     text = record.model_dump_json()
     assert json.loads(text)["image"] == base64.urlsafe_b64encode(b"\xff\xd8\x00").decode()
     assert InstanceRecord.model_validate_json(text) == record
 
 
-def test_instance_record__is_frozen_and_strict_about_keys():
+def test_instance_record__is_frozen():
     record = InstanceRecord(**PLANNED)
     with pytest.raises(ValidationError, match="frozen"):
         record.seed = 8
+
+
+def test_instance_record__carries_declared_columns():
+    record = InstanceRecord(**PLANNED, sharpness=0.5).model_copy(update={"contrast": 0.1, "kept": True})
+    assert record.model_extra == {"sharpness": 0.5, "contrast": 0.1}
+    assert record.model_dump()["contrast"] == 0.1
+
+
+@pytest.mark.parametrize("model", [Category, PromptRecord])
+def test_other_records__are_strict_about_keys(model):
     with pytest.raises(ValidationError, match="Extra inputs"):
-        InstanceRecord(**PLANNED, colour="red")
+        model(colour="red")
 
 
 @pytest.mark.parametrize("change", [{"seed": -1}, {"seed": 2**63}, {"image_format": "bmp"}, {"bbox": (1, 2, 3)}])

@@ -1,5 +1,5 @@
 import pytest
-from divergen_records import ConfigError, MaskError, Shard, Source, Stage, map_rows, short_hash
+from divergen_records import Columns, ConfigError, MaskError, Shard, Source, Stage, map_rows, short_hash
 
 
 def test_map_rows__one_call_per_row():
@@ -45,7 +45,7 @@ def test_shard__every_id_belongs_to_one_shard():
 
 def test_protocols__are_told_at_run_time():
     class Area:
-        name, reads, writes = "area", ("width",), ("area",)
+        name, reads, writes, columns = "area", ("width",), ("area_fraction",), Columns
 
         def __call__(self, batch):
             return {}

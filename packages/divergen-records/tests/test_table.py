@@ -1,13 +1,34 @@
 import json
 import pickle
+import shutil
 from pathlib import Path
 
 import lance
 import pyarrow as pa
 import pytest
-from divergen_records import CommitError, InstanceRecord, InstanceTable, SchemaTooNew, TableError, append, fill
-from divergen_records.schema import COLUMNS, VERSION_KEY, arrow_schema, to_arrow
+from divergen_records import (
+    Columns,
+    CommitError,
+    InstanceRecord,
+    InstanceTable,
+    Int32,
+    SchemaTooNew,
+    TableError,
+    Vector,
+    append,
+    fill,
+)
+from divergen_records.schema import COLUMNS, VERSION_KEY, arrow_schema, find_marker, to_arrow, writer_in
 from divergen_records.testing import FakeSource, FakeStage, plan_instances
+
+
+class Looks(Columns):
+    writer = "looks-and-more"
+
+    parts: Int32 | None = None
+    """How many there are."""
+    noted: str | None = None
+    direction: Vector | None = None
 
 
 @pytest.fixture
@@ -55,14 +76,13 @@ def test_open__newer_schema(tmp_path):
         InstanceTable.open(tmp_path / "new.lance")
 
 
-@pytest.mark.parametrize(("version", "lacking"), [("0", {"clip_score", "bbox"}), ("1", {"clip_score", "rival_margin"})])
-def test_open__older_schema_gets_columns(tmp_path, version, lacking):
-    fields = [field for field in arrow_schema() if field.name not in lacking]
-    schema = pa.schema(fields, metadata={VERSION_KEY: version})
+def test_open__older_schema_gets_columns(tmp_path):
+    fields = [field for field in arrow_schema() if field.name not in {"reject_reason", "bbox"}]
+    schema = pa.schema(fields, metadata={VERSION_KEY: "1"})
     lance.write_dataset(to_arrow(_made(3), schema), tmp_path / "old.lance")
     table = InstanceTable.open(tmp_path / "old.lance")
-    assert set(COLUMNS) - {"embedding"} == set(table.columns)
-    assert table.count("clip_score IS NULL") == 3
+    assert set(COLUMNS) == set(table.columns)
+    assert table.count("bbox IS NULL") == 3
     assert lance.dataset(table.path).schema.metadata[VERSION_KEY] == str(InstanceRecord.SCHEMA_VERSION).encode()
     assert {record.id for record in table.records()} == {record.id for record in _made(3)}
 
@@ -77,10 +97,11 @@ def test_append__skips_ids_that_are_there(table):
 
 
 def test_records__round_trip(table):
+    table.ensure_columns(Looks)
     full = _made(1)[0].model_copy(
         update={
-            "mask": "abc", "bbox": (1.0, 2.0, 3.5, 4.0), "area_fraction": 0.25, "components": 2, "kept": False,
-            "embedding": (0.5, -1.0), "embedder": "e", "alpha": b"\x00\xff", "reject_reason": "small",
+            "mask": "abc", "bbox": (1.0, 2.0, 3.5, 4.0), "area_fraction": 0.25, "parts": 2, "kept": False,
+            "alpha": b"\x00\xff", "reject_reason": "small",
         }
     )  # fmt: skip
     other = _made(2)[1]
@@ -182,10 +203,12 @@ def test_retry_errors__fill_rows_become_pending_and_failed_generation_is_planned
 
 
 def test_ensure_vector__another_width(table):
-    table.append([_made(1)[0].model_copy(update={"embedding": (1.0, 2.0)})])
-    assert table.embedding_dim == 2
+    table.ensure_vector(Looks, "direction", 2)
+    table.append([_made(1)[0].model_copy(update={"direction": (1.0, 2.0)})])
     with pytest.raises(TableError, match="vectors of 2 numbers, these have 3"):
-        table.append([_made(2)[1].model_copy(update={"embedding": (1.0, 2.0, 3.0)})])
+        table.ensure_vector(Looks, "direction", 3)
+    with pytest.raises(TableError, match="does not fit"):
+        table.append([_made(2)[1].model_copy(update={"direction": (1.0, 2.0, 3.0)})])
     assert table.count() == 1
 
 
@@ -201,9 +224,74 @@ def test_append__too_large_for_the_disk(table, monkeypatch):
 
 
 def test_schema__is_that_of_the_record():
-    kinds = {field.name: str(field.type) for field in arrow_schema(8)}
+    kinds = {field.name: str(field.type) for field in arrow_schema()}
     assert tuple(kinds) == COLUMNS == tuple(InstanceRecord.model_fields)
     assert kinds["id"] == "string" and kinds["seed"] == "int64" and kinds["width"] == "int32"
-    assert kinds["image"] == "binary" and kinds["kept"] == "bool" and kinds["clip_score"] == "float"
-    assert "fixed_size_list" in kinds["embedding"] and "[8]" in kinds["embedding"]
+    assert kinds["image"] == "binary" and kinds["kept"] == "bool" and kinds["area_fraction"] == "float"
     assert json.loads(arrow_schema().metadata[VERSION_KEY]) == InstanceRecord.SCHEMA_VERSION
+
+
+def test_ensure_columns__says_who_declares_them(table):
+    table.ensure_columns(Looks, ["parts", "noted"])
+    version = table.snapshot().version
+    table.ensure_columns(Looks, ["parts"])
+    assert table.snapshot().version == version
+    assert [name for name in table.columns if name not in COLUMNS] == ["parts", "noted"]
+    assert writer_in(table.schema.field("parts")) == "looks-and-more"
+    assert writer_in(table.schema.field("prompt")) is None
+
+
+def test_ensure_columns__two_types_of_one_column(table):
+    class Others(Columns):
+        writer = "others"
+        parts: str | None = None
+
+    class Own(Columns):
+        writer = "own"
+        width: float | None = None
+
+    class Flat(Columns):
+        direction: float | None = None
+
+    table.ensure_columns(Looks)
+    with pytest.raises(TableError, match=r"'parts'.*int32 by looks-and-more, string by others"):
+        table.ensure_columns(Others)
+    with pytest.raises(TableError, match=r"'width'.*int32 by InstanceRecord, double by own"):
+        table.ensure_columns(Own)
+    table.ensure_vector(Looks, "direction", 2)
+    with pytest.raises(TableError, match=r"'direction'.*by looks-and-more, double"):
+        table.ensure_columns(Flat)
+
+
+def test_append__a_column_that_nobody_declared(table):
+    with pytest.raises(TableError, match="'colour', which the table lacks; it has id, category_id"):
+        table.append([_made(1)[0].model_copy(update={"colour": "red"})])
+    assert table.count() == 0
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> InstanceTable:
+    """A table as schema version 2 wrote it: one row failed in generation, one in embedding, two are scored."""
+    shutil.copytree(Path(__file__).parent / "data" / "schema2.lance", tmp_path / "second.lance")
+    return InstanceTable.open(tmp_path / "second.lance")
+
+
+def test_open__schema_2_keeps_its_columns(second):
+    assert second.schema.metadata[VERSION_KEY] == b"3"
+    assert {"embedding", "mask_score", "contribution"} < set(second.columns)
+    scores = [(record.model_extra or {}).get("inter_similarity") for record in second.records()]
+    assert [score is not None for score in scores] == [True, True, False, False]
+    assert InstanceTable.open(second.path).snapshot().version == second.snapshot().version
+
+
+def test_open__schema_2_is_carried_on(second):
+    second.retry_errors()
+    append(second, FakeSource(), plan_instances(6), progress=False)
+    old = second.count("embedding IS NOT NULL")
+    fill(second, FakeStage(), progress=False)
+    assert fill(second, FakeStage("embed", ("image",), ("embedder", "embedding")), progress=False).done == 6 - old
+    assert fill(second, FakeStage("score", ("embedding",), ("inter_similarity",)), progress=False).done == 6 - old
+    field = second.schema.field("embedding")
+    assert writer_in(field).startswith("divergen-records ") and find_marker(second.schema, "embedding") == "embedder"
+    assert writer_in(second.schema.field("sharpness")) is None
+    assert second.count("inter_similarity IS NOT NULL AND mask IS NOT NULL") == 6

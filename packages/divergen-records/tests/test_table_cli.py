@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from divergen_records import InstanceRecord, InstanceTable, append, fill
+from divergen_records import Columns, InstanceRecord, InstanceTable, append, fill
 from divergen_records.table_cli import table as command
 from divergen_records.testing import FakeSource, FakeStage, plan_instances
 
@@ -63,3 +63,16 @@ def test_compact__keeps_rows(table):
 def test_errors_of_use__are_one_sentence(table, tmp_path):
     assert "does not exist" in _run("status", tmp_path / "none", status=2)
     assert "No field named nope" in _run("head", table.path, "--where", "nope = 1", status=2)
+
+
+def test_columns__who_declares_them_and_what_is_unknown(table):
+    class Beauty(Columns):
+        writer = "beauty-pack"
+        beauty: float | None = None
+
+    table.ensure_columns(Beauty)
+    lines = {line.split()[0]: line.split()[1:] for line in _run("columns", table.path).splitlines()}
+    assert lines["area_fraction"] == ["float", "4", "InstanceRecord"]
+    assert lines["beauty"][:3] == ["double", "0", "beauty-pack"]
+    assert "no installed package declares" in " ".join(lines["beauty"])
+    assert "no installed package declares: beauty" in _run("status", table.path)

@@ -36,6 +36,8 @@ _FREQUENCIES = {"r": "#f26430", "c": "#5b8def", "f": GREY}
 
 def similarity_histogram(table: InstanceTable) -> str | None:
     """Inter-similarity of accepted and rejected instances; None where nothing is scored."""
+    if "inter_similarity" not in table.columns:
+        return None
     rows = table.select(["inter_similarity", "kept"], where="inter_similarity IS NOT NULL AND kept IS NOT NULL")
     if not len(rows):
         return None

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["cards", "judged_cards", "reject_reasons"]
 
 _SIDE = 144
-_COLUMNS = ["id", "category", "generator", "prompt", "image", "mask", "width", "height"]
-_COLUMNS += ["inter_similarity", "reject_reason"]
+_COLUMNS = ["id", "category", "generator", "prompt", "image", "mask", "width", "height", "reject_reason"]
 
 
 def cards(table: InstanceTable, *, kept: bool, count: int = 24) -> list[dict[str, Any]]:
@@ -32,17 +31,23 @@ def cards(table: InstanceTable, *, kept: bool, count: int = 24) -> list[dict[str
     """
     rows = table.select(["id", "category", "reject_reason"], where=f"kept = {str(kept).lower()}").to_pylist()
     chosen = [row["id"] for row in _varied(rows)[:count]]
-    found = table.take(chosen, _COLUMNS).to_pylist()
+    found = table.take(chosen, _columns(table)).to_pylist()
     return [_card(row, ACCEPTED if kept else REJECTED) for row in found]
 
 
 def judged_cards(table: InstanceTable, *, best: bool, count: int = 12) -> list[dict[str, Any]]:
     """The instances whose mean contribution to a training was highest, or lowest."""
+    if "contribution" not in table.columns:
+        return []
     rows = table.select(["id", "contribution"], where="contribution IS NOT NULL").sort_by(
         [("contribution", "descending" if best else "ascending"), ("id", "ascending")]
     )
-    found = table.take(rows["id"].to_pylist()[:count], [*_COLUMNS, "contribution"]).to_pylist()
+    found = table.take(rows["id"].to_pylist()[:count], [*_columns(table), "contribution"]).to_pylist()
     return [_card(row, ACCEPTED if best else REJECTED) for row in found]
+
+
+def _columns(table: InstanceTable) -> list[str]:
+    return [*_COLUMNS, *(["inter_similarity"] if "inter_similarity" in table.columns else [])]
 
 
 def reject_reasons(table: InstanceTable) -> list[tuple[str, int]]:
@@ -74,7 +79,7 @@ def _card(row: dict[str, Any], colour: tuple[int, int, int]) -> dict[str, Any]:
     if row["mask"] is not None:
         mask = decode_counts(row["mask"], row["height"], row["width"])
         image = outline(image, scaled_mask(mask, image.shape), colour)
-    score = row["inter_similarity"]
+    score = row.get("inter_similarity")
     similarity = "no real crops" if score is None or math.isnan(score) else f"{score:.2f}"
     height, width = image.shape[:2]
     return {**row, "similarity": similarity, "picture": data_uri(image), "width": width, "height": height}

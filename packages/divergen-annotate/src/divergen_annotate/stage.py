@@ -15,6 +15,7 @@ from divergen_records.masks import encode_rle, mask_to_bbox
 
 from .annotator import Annotator, Image, Mask, Result, run_annotator
 from .cleanup import repair as default_repair
+from .columns import MaskColumns
 from .quality import border_contact, count_components, solidity, thin_share
 
 __all__ = ["AnnotateStage", "Annotation", "Repair", "annotate"]
@@ -101,17 +102,8 @@ class AnnotateStage:
     """
 
     name = "annotate"
-    writes = (
-        "area_fraction",
-        "mask",
-        "bbox",
-        "annotator",
-        "mask_score",
-        "components",
-        "border_contact",
-        "solidity",
-        "thin_share",
-    )
+    columns = MaskColumns
+    writes = ("area_fraction", "mask", "bbox", "annotator", *MaskColumns.model_fields)
 
     def __init__(
         self, annotator: Annotator, *, repair: Repair | None = default_repair, workers: int | None = None

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from divergen_records import Config, backend_union
+from divergen_records import Columns, Config, backend_union
 from divergen_records.settings import apply_settings
 from pydantic import Field
 
-from .rules import CalibrationConfig, Rule, RulesConfig, Score, read_rules
+from .columns import BasicsColumns
+from .rules import CalibrationConfig, Rule, RulesConfig, read_rules
 
 if TYPE_CHECKING:
     from .efficientnet import EfficientNetLite0
     from .embedder import Embedder
     from .openclip import OpenClipEmbedder
+    from .stages import BasicsStage
     from .timm_tower import TimmEmbedder
     from .transformers_tower import TransformersEmbedder
 
 __all__ = [
+    "BasicsConfig",
     "CalibrationConfig",
     "CropConfig",
     "EfficientNetLite0Config",
@@ -27,7 +30,7 @@ __all__ = [
     "OpenClipConfig",
     "Rule",
     "RulesConfig",
-    "Score",
+    "ScoreConfig",
     "TimmConfig",
     "TransformersConfig",
     "build_embedder",
@@ -121,6 +124,24 @@ def build_embedder(kind: str, settings: Sequence[str] = ()) -> Embedder:
     config = apply_settings(EmbedderConfig, {"kind": kind}, settings, where=f"embedder {kind!r}")
     built: Embedder = config.build()
     return built
+
+
+class BasicsConfig(Config):
+    """Sharpness, saturation and contrast; see `divergen_filter.basics`."""
+
+    kind: Literal["basics"] = "basics"
+    columns: ClassVar[type[Columns]] = BasicsColumns
+
+    def build(self) -> BasicsStage:
+        """The score."""
+        from .stages import BasicsStage
+
+        return BasicsStage()
+
+
+ScoreConfig: Any = backend_union("divergen.scores", BasicsConfig)
+"""Any score's configuration; the type of a pydantic field. Scores that take more than their row (real crops, texts of
+the embedder, the other instances) are the filter's own, see `divergen_filter.scoring`."""
 
 
 class CropConfig(Config):

@@ -22,7 +22,6 @@ _COMPARE: dict[str, Any] = {
     "==": operator.eq,
 }
 _FAILED = {">=": "<", "<=": ">", ">": "<=", "<": ">=", "==": "!="}
-_WHOLE = frozenset({"components"})
 _MOST_DIGITS = 8
 
 Floats = NDArray[np.float64]
@@ -67,13 +66,14 @@ def decide(
     reasons = np.full(len(categories), None, dtype=object)
     open_rows = np.ones(len(categories), dtype=bool)
     for rule in rules.rules:
+        whole = np.asarray(columns[rule.score]).dtype.kind in "biu"
         values = _as_stored(columns[rule.score])
         limits = _as_stored(rule_limits(rule, values, ids, categories, open_rows, thresholds or {}))
         passes = _passes(rule, values, limits, rules.no_reference)
         if isinstance(rule.threshold, Best):
             passes &= ~_beyond(rule, rule.threshold.best, values, categories, open_rows, columns.get("id"))
         failed = np.flatnonzero(open_rows & ~passes)
-        reasons[failed] = _reasons(rule, values[failed], limits[failed])
+        reasons[failed] = _reasons(rule, values[failed], limits[failed], whole)
         open_rows[failed] = False
     return open_rows, reasons.tolist()
 
@@ -155,7 +155,7 @@ def _passes(rule: Rule, values: Floats, limits: Floats, no_reference: str) -> ND
     return passes
 
 
-def _reasons(rule: Rule, values: Floats, limits: Floats) -> NDArray[Any]:
+def _reasons(rule: Rule, values: Floats, limits: Floats, whole: bool) -> NDArray[Any]:
     """For each row ``inter_similarity 0.41 < 0.52``, with as many digits as tell the two numbers apart."""
     texts = np.full(len(values), None, dtype=object)
     texts[np.isnan(limits)] = f"{rule.score}: the references have no threshold for this category"
@@ -163,23 +163,23 @@ def _reasons(rule: Rule, values: Floats, limits: Floats) -> NDArray[Any]:
     texts[np.isnan(values)] = f"{rule.score}: {missing}"
     equal = values == limits
     last = "ties with the last," if isinstance(rule.threshold, Best) else _FAILED[rule.op]
-    texts[equal] = _texts(rule, last, values[equal], limits[equal], 2)
+    texts[equal] = _texts(rule, last, values[equal], limits[equal], 2, whole)
     rows = np.flatnonzero(~(equal | np.isnan(values) | np.isnan(limits)))
     for digits in range(2, _MOST_DIGITS + 1):
         left, right = values[rows] * 10**digits, limits[rows] * 10**digits
         told = (np.rint(left) != np.rint(right)) | (digits == _MOST_DIGITS)
-        texts[rows[told]] = _texts(rule, _FAILED[rule.op], values[rows[told]], limits[rows[told]], digits)
+        texts[rows[told]] = _texts(rule, _FAILED[rule.op], values[rows[told]], limits[rows[told]], digits, whole)
         rows = rows[~told]
     return texts
 
 
-def _texts(rule: Rule, sign: str, values: Floats, limits: Floats, digits: int) -> NDArray[Any]:
-    """Rows that read the same share one text: a million rows have a few thousand."""
+def _texts(rule: Rule, sign: str, values: Floats, limits: Floats, digits: int, whole: bool) -> NDArray[Any]:
+    """Rows that read the same share one text: a million rows have a few thousand. Whole numbers have no decimals."""
     scale = 10**digits
     pairs, which = np.unique(np.rint(values * scale) + 1j * np.rint(limits * scale), return_inverse=True)
     after = f" ({rule.threshold})" if rule.within_category else ""
     shared = np.empty(len(pairs), dtype=object)
     for index, (value, limit) in enumerate(zip(pairs.real / scale, pairs.imag / scale, strict=True)):
-        places = 0 if rule.score in _WHOLE and value == int(value) and limit == int(limit) else digits
+        places = 0 if whole and value == int(value) and limit == int(limit) else digits
         shared[index] = f"{rule.score} {value:z.{places}f} {sign} {limit:z.{places}f}{after}"
     return shared[which]

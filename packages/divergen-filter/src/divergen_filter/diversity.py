@@ -166,7 +166,7 @@ def _categories(
     table: InstanceTable, references: References
 ) -> Iterator[tuple[int, str, Embeddings, NDArray[np.bool_], NDArray[np.float64]]]:
     """Category by category: id, name, embeddings (n, D), kept (n,), inter-similarities (n,)."""
-    if table.embedding_dim is None:
+    if "embedding" not in table.columns:
         raise ConfigError(f"{table.path} has no embeddings; divergen-filter score makes them")
     for group in sorted(table.group_counts(["category_id", "category"]), key=lambda row: row["category_id"]):
         where = f"category_id = {group['category_id']} AND embedder IS NOT NULL"

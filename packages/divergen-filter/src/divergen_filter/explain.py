@@ -10,6 +10,7 @@ import numpy as np
 
 from .calibration import rule_thresholds
 from .decision import decide, rule_columns
+from .known import check_rules
 from .rules import Rule, RulesConfig
 
 if TYPE_CHECKING:
@@ -73,11 +74,13 @@ def explain_row(table: InstanceTable, instance_id: str, rules: RulesConfig, refe
 
     Raises:
         TableError: If there is no such row.
-        ConfigError: If a rule is calibrated and there are no references.
+        ConfigError: If a rule is calibrated and there are no references, or names an unknown column.
     """
-    thresholds = rule_thresholds(rules, references)
-    columns = ["category", "category_id", "prompt", "error", "kept", "reject_reason", *rule_columns(rules)]
-    row = table.take([instance_id], columns).to_pylist()[0]
+    check_rules(rules, table)
+    thresholds, have = rule_thresholds(rules, references), table.columns
+    scores = [name for name in rule_columns(rules) if name in have]
+    columns = ["category", "category_id", "prompt", "error", "kept", "reject_reason", *scores]
+    row = dict.fromkeys(rule_columns(rules)) | table.take([instance_id], columns).to_pylist()[0]
     state = {True: "kept", False: f"rejected: {row['reject_reason']}", None: "not decided"}[row["kept"]]
     lines = [
         f"{row['category']}: {row['prompt']}",

@@ -29,6 +29,7 @@ from divergen_records.text import csv_cell
 from numpy.typing import NDArray
 
 from . import config
+from .columns import FolderColumns
 from .config import CropConfig
 from .embed_real import reference_embeddings
 from .embedder import Image, Mask
@@ -87,6 +88,7 @@ def filter_folder(
         reference_embeddings(dataset, model, resume=out / "references.parts").save(references)
     yield f"{len(found)} pictures of {len({category.id for _, category in found})} categories"
     table = InstanceTable.create(out / "instances.lance", exist_ok=True)
+    table.ensure_columns(FolderColumns)
     paths = _append(table, folder, found, _Masks(folder, masks))
     yield from score_table(table, references, embedder=embedder, settings=settings, crop=crop, scores=scores)
     loaded = References.load(references)
@@ -227,7 +229,11 @@ def _border(mask: NDArray[np.bool_]) -> float:
 
 def _write(table: InstanceTable, paths: Mapping[str, str], out: Path) -> list[dict[str, Any]]:
     """``decisions.csv`` and ``decisions.json``: a row for each picture that is in the folder now."""
-    names = ["id", "category", "kept", "reject_reason", "error", "inter_similarity", *OPTIONAL_SCORES, "area_fraction"]
+    from divergen_records.schema import COLUMNS, is_number_field
+
+    first = ["id", "category", "kept", "reject_reason", "error", "inter_similarity", *OPTIONAL_SCORES, "area_fraction"]
+    added = [field.name for field in table.schema if field.name not in COLUMNS and is_number_field(field)]
+    names = [name for name in dict.fromkeys([*first, *added]) if name in table.columns]
     found = table.select(names).to_pylist()
     rows = [{"path": paths[row.pop("id")], **row} for row in found if row["id"] in paths]
     rows.sort(key=lambda row: row["path"])

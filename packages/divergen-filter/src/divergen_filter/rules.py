@@ -14,12 +14,10 @@ __all__ = [
     "REAL_SCORES",
     "Best",
     "CalibrationConfig",
-    "MaskScore",
     "Quantile",
     "RealScore",
     "Rule",
     "RulesConfig",
-    "Score",
     "Tolerant",
     "read_rules",
 ]
@@ -36,23 +34,8 @@ RealScore: TypeAlias = Literal[
 
 REAL_SCORES: tuple[RealScore, ...] = get_args(RealScore)
 
-MaskScore: TypeAlias = Literal["area_fraction", "components", "border_contact", "solidity", "thin_share", "mask_score"]
-"""Scores that annotation writes."""
-
-MASK_SCORES: tuple[MaskScore, ...] = get_args(MaskScore)
-
-Score: TypeAlias = Literal[
-    RealScore,
-    MaskScore,
-    "clip_score",
-    "intra_similarity",
-    "nearest_generated",
-    "duplicate_similarity",
-    "sharpness",
-    "saturation",
-    "contrast",
-]
-"""The columns that a rule can look at; `divergen_records.InstanceRecord` says what each is."""
+MASK_SCORES = ("area_fraction", "components", "border_contact", "solidity", "thin_share", "mask_score")
+"""Columns of the mask that annotation writes."""
 
 
 class CalibrationConfig(Config):
@@ -109,13 +92,14 @@ class Rule(Config):
     """An instance is kept only if ``score op threshold`` holds.
 
     Attributes:
-        score: Column of the instance table.
+        score: A numeric or boolean column of the instance table, or one that a score would write; a run says which
+            there are where this is none of them.
         op: The comparison. ``>=`` and ``>`` say that high is good, ``<=`` and ``<`` that low is.
         threshold: A number; ``calibrated``, the category's own threshold from its real crops (inter-similarity only;
             see `divergen_filter.calibrate`); or one that depends on the other instances of the category.
     """
 
-    score: Score
+    score: str = Field(pattern=r"^[A-Za-z_]\w*$")
     op: Literal[">=", "<=", ">", "<", "=="]
     threshold: float | Literal["calibrated"] | Quantile | Best | Tolerant
 

@@ -4,31 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from divergen_records import ConfigError, InstanceTable, Shard, Stage, fill
 
 from . import config
+from .columns import BasicsColumns, EmbedColumns
 from .config import CropConfig
 from .embedder import Embedder
 from .generated import GENERATED_SCORES
+from .known import score_kinds, scores_for
 from .references import References, Summary
 from .rules import REAL_SCORES
-from .stages import BasicsStage, EmbedStage, ScoreStage, TextScoreStage
+from .stages import EmbedStage, ScoreStage, TextScoreStage
 from .whole_table import score_generated
 
-__all__ = ["OPTIONAL_SCORES", "further_scores", "score_table"]
+__all__ = ["OPTIONAL_SCORES", "TABLE_SCORES", "further_scores", "score_table"]
 
 _SUMMARY_IS_ENOUGH = frozenset(["inter_similarity", "rival_margin"])
 _GROUPS = {
     **{score: score for score in REAL_SCORES},
     "clip_score": "clip_score",
     **dict.fromkeys(GENERATED_SCORES, "generated"),
-    **dict.fromkeys(BasicsStage.writes, "basics"),
     "generated": "generated",
-    "basics": "basics",
 }
-OPTIONAL_SCORES = tuple(name for name in _GROUPS if name not in ("inter_similarity", "generated", "basics"))
-"""Scores that are computed when they are asked for."""
+"""Scores that take more than their row, and what computes each."""
+
+TABLE_SCORES = tuple(name for name in _GROUPS if name not in ("inter_similarity", "generated"))
+"""Columns of those that are computed when they are asked for."""
+
+OPTIONAL_SCORES = (*TABLE_SCORES, *BasicsColumns.model_fields)
+"""Columns that this package computes when they are asked for; installed packages add more (`score_kinds`)."""
 
 
 def score_table(
@@ -49,13 +55,14 @@ def score_table(
         embedder: Kind of the embedder.
         settings: Its settings, ``"key=value"``.
         crop: How the instances are cut out.
-        scores: Names of further scores; ``"all"`` for all but the CLIP score.
+        scores: Names of further scores, columns or kinds; ``"all"`` for all of `OPTIONAL_SCORES` but the CLIP score.
         shard: Part of the rows.
 
     Raises:
         ConfigError: If there is no such score, or the references are of another model.
     """
-    groups = ["inter_similarity", *_groups(scores)]
+    groups, others = _groups(scores)
+    groups = ["inter_similarity", *groups]
     crops_needed = any(group in REAL_SCORES and group not in _SUMMARY_IS_ENOUGH for group in groups)
     real = References.load(references) if crops_needed else Summary.load(references)
     model: Embedder | None = None
@@ -74,12 +81,14 @@ def score_table(
             if "all" not in scores:
                 raise
             yield f"{group}: left out: {error}"
+    for other in others:
+        yield _run(table, other.build(), shard)
 
 
 def further_scores(
     table: InstanceTable, scores: Sequence[str], real: References, model: Embedder | None = None
 ) -> Iterator[str]:
-    """Write some of `OPTIONAL_SCORES` where they are pending; a line for each step.
+    """Write some of `OPTIONAL_SCORES`, or of installed packages' scores, where they are pending; a line for each step.
 
     Args:
         table: Its rows have embeddings.
@@ -90,11 +99,13 @@ def further_scores(
     Raises:
         ConfigError: If there is no such score, or the CLIP score is asked for without a model.
     """
-    groups = _groups(scores)
+    groups, others = _groups(scores)
     if "clip_score" in groups and model is None:
         raise ConfigError("clip_score compares with texts: it needs the model that made the table's embeddings")
     for group in groups:
         yield _score(table, group, real, model, None)
+    for other in others:
+        yield _run(table, other.build(), None)
 
 
 def _score(
@@ -102,8 +113,6 @@ def _score(
 ) -> str:
     if group == "generated":
         return f"generated: {score_generated(table)} compared with each other"
-    if group == "basics":
-        return _run(table, BasicsStage(), shard)
     if group == "clip_score":
         assert model is not None
         return _run(table, TextScoreStage(model), shard, 4096)
@@ -111,17 +120,22 @@ def _score(
     return line if group == "inter_similarity" else line.replace("score", group, 1)
 
 
-def _groups(scores: Sequence[str]) -> list[str]:
-    """What computes these scores, each once."""
+def _groups(scores: Sequence[str]) -> tuple[list[str], list[Any]]:
+    """What computes these scores, each once: this package's own groups, and configurations of the others."""
     names = [name for score in scores for name in (OPTIONAL_SCORES if score == "all" else score.split(","))]
-    if unknown := [name for name in names if name not in _GROUPS]:
-        raise ConfigError(f"there is no score {unknown[0]!r}; there are {', '.join(OPTIONAL_SCORES)}, and 'all'")
+    kinds = score_kinds()
+    others = {*kinds, *(name for kind in kinds.values() for name in kind.columns.model_fields)}  # type: ignore[attr-defined]
+    if unknown := [name for name in names if name not in _GROUPS and name not in others]:
+        known = ", ".join(dict.fromkeys([*OPTIONAL_SCORES, *kinds]))
+        raise ConfigError(f"there is no score {unknown[0]!r}; there are {known}, and 'all'")
     if "all" in scores:
         names = [name for name in names if name != "clip_score"]
-    return [group for group in dict.fromkeys(_GROUPS[name] for name in names) if group != "inter_similarity"]
+    groups = dict.fromkeys(_GROUPS[name] for name in names if name in _GROUPS)
+    return [group for group in groups if group != "inter_similarity"], scores_for(names)
 
 
 def _has_pending(table: InstanceTable) -> bool:
+    table.ensure_columns(EmbedColumns)
     return bool(table.count("embedder IS NULL AND error IS NULL AND area_fraction IS NOT NULL"))
 
 

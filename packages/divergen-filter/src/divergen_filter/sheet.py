@@ -26,6 +26,7 @@ from .embedder import Image
 from .projection import Projection, project
 from .references import References
 from .rules import RulesConfig
+from .scoring import OPTIONAL_SCORES
 
 __all__ = ["write_sheet"]
 
@@ -122,22 +123,18 @@ def write_sheet(
 
 def _read(table: InstanceTable, references: References | None, rules: RulesConfig, score: str) -> _Rows:
     light = ["id", "category", "category_id", "frequency", "kept", "reject_reason"]
-    scores = [*dict.fromkeys((score, *rule_columns(rules), *_SHOWN, *_scores(table)))]
+    have = table.columns
+    asked = dict.fromkeys((score, *rule_columns(rules), *_SHOWN, *OPTIONAL_SCORES))
+    scores = [name for name in asked if name in have and name not in light]
     found = table.select([*light, *scores], "error IS NULL")
     if not len(found):
         raise ConfigError(f"{table.path} has no rows to show")
-    if found[score].null_count == len(found):
+    if score not in scores or found[score].null_count == len(found):
         raise ConfigError(f"no row of {table.path} has the score {score!r}; divergen-filter score writes it")
     thresholds = rule_thresholds(rules, references) or {}
     found = found.select([*light, *(name for name in scores if found[name].null_count < len(found))])
     states = [_STATES[value] for value in found["kept"].to_pylist()]
     return _Rows(found, states, _limits(found, rules, thresholds), score)
-
-
-def _scores(table: InstanceTable) -> tuple[str, ...]:
-    from .scoring import OPTIONAL_SCORES
-
-    return tuple(name for name in OPTIONAL_SCORES if name in table.columns)
 
 
 def _limits(found: pa.Table, rules: RulesConfig, thresholds: dict[int, float]) -> dict[str, NDArray[np.float64]]:

@@ -8,12 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from divergen_records import Batch, Category, ConfigError, DivergenError, map_rows
+from divergen_records import Batch, Category, Columns, ConfigError, DivergenError, map_rows
 from divergen_records.images import read_image
 from divergen_records.masks import decode_counts
 
 from .basics import measure_basics
 from .calibration import rule_thresholds
+from .columns import BasicsColumns, EmbedColumns, SimilarityColumns, TextColumns
 from .config import CropConfig
 from .crops import crop_instance
 from .decision import decide, rule_columns
@@ -47,6 +48,7 @@ class EmbedStage:
     name = "embed"
     reads = ("image", "mask")
     writes = ("embedder", "embedding")
+    columns = EmbedColumns
 
     def __init__(
         self,
@@ -102,6 +104,7 @@ class ScoreStage:
     name = "score"
     reads = ("embedding", "embedder", "category_id")
     writes: tuple[str, ...] = ("inter_similarity",)
+    columns = SimilarityColumns
 
     def __init__(
         self, references: References | Summary, *, scores: Sequence[RealScore] = ("inter_similarity",)
@@ -138,6 +141,7 @@ class TextScoreStage:
     name = "text-score"
     reads = ("embedding", "embedder", "category")
     writes = ("clip_score",)
+    columns = TextColumns
 
     def __init__(self, embedder: Embedder, *, template: str = "a photo of a single {name}") -> None:
         if not isinstance(embedder, TextEmbedder):
@@ -169,7 +173,8 @@ class BasicsStage:
 
     name = "basics"
     reads = ("image", "mask")
-    writes = ("sharpness", "saturation", "contrast")
+    writes = tuple(BasicsColumns.model_fields)
+    columns = BasicsColumns
 
     def __call__(self, batch: Batch) -> Batch:
         """Measure a batch of encoded pictures and their masks."""
@@ -198,6 +203,7 @@ class DecideStage:
 
     name = "decide"
     writes = ("kept", "reject_reason")
+    columns = Columns
 
     def __init__(self, rules: RulesConfig | None = None, references: References | None = None) -> None:
         self.rules = rules or RulesConfig()

@@ -16,9 +16,11 @@ from divergen_records.storage import asked, reading, take_rows
 from numpy.typing import NDArray
 
 from .calibration import rule_thresholds
+from .columns import GeneratedColumns
 from .decision import decide, rule_columns
 from .embedder import Embeddings
 from .generated import GENERATED_SCORES, compare_generated
+from .known import check_rules
 from .references import References
 from .rules import Best, RulesConfig
 from .similarity import bad_vectors
@@ -57,12 +59,15 @@ def decide_table(
         references: Real crops' embeddings; needed where a rule's threshold is calibrated.
 
     Raises:
-        ConfigError: If a rule is calibrated and there are no references.
+        ConfigError: If a rule is calibrated and there are no references, or names an unknown column.
     """
     rules = rules or RulesConfig()
+    check_rules(rules, table)
     thresholds = rule_thresholds(rules, references)
-    scores = rule_columns(rules)
-    rows = _rows(table, ["id", "category_id", "error", *_DECISION, *scores])
+    scores, have = rule_columns(rules), set(table.columns)
+    rows = _rows(table, ["id", "category_id", "error", *_DECISION, *(name for name in scores if name in have)])
+    for name in set(scores) - have:  # nothing has written it yet
+        rows = rows.append_column(name, pa.nulls(len(rows), pa.float32()))
     good = pc.is_null(rows["error"])
     lacking = {name: pc.sum(pc.and_(good, pc.is_null(rows[name]))).as_py() or 0 for name in scores}
     ready = np.asarray(good)
@@ -109,6 +114,7 @@ def score_generated(table: InstanceTable, *, again: bool = False, progress: bool
     """
     if "embedding" not in table.columns:
         return 0
+    table.ensure_columns(GeneratedColumns)
     rows = _rows(
         table, ["id", "category_id", "embedder", GENERATED_SCORES[0]], "error IS NULL AND embedder IS NOT NULL"
     )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from divergen_paste import PoolError, pool_from_dataset, pool_from_folder, pool_from_pools_json, pool_from_table
 from divergen_paste.pool.from_path import pool_from_path
-from divergen_records import Category, DatasetError, InstanceRecord, InstanceTable, instance_id
+from divergen_records import Category, Columns, DatasetError, Float32, InstanceRecord, InstanceTable, instance_id
 from divergen_records.coco import Annotation, Dataset
 from divergen_records.images import encode_image
 from divergen_records.masks import encode_rle
@@ -36,9 +36,14 @@ def row(number: int, **changes):
     return InstanceRecord(**(fields | changes))
 
 
+class Scored(Columns):
+    inter_similarity: Float32 | None = None
+
+
 @pytest.fixture
 def table(tmp_path):
     made = InstanceTable.create(tmp_path / "table.lance")
+    made.ensure_columns(Scored)
     made.append([*(row(number) for number in range(5)), row(5, kept=False), row(6, kept=None)])
     return made
 
@@ -52,6 +57,13 @@ def test_build__kept_rows_of_a_table(table, tmp_path):
     assert pool.index[first]["width"] == 23
     assert pool.index[first]["score"] == np.float32(0.3)
     assert abs(pool.read(first)[0].mean() - 30) < 2
+
+
+def test_build__rows_that_nobody_scored(tmp_path):
+    made = InstanceTable.create(tmp_path / "table.lance")
+    made.append([InstanceRecord(**row(0).model_dump(exclude={"inter_similarity"}))])
+    pool = pool_from_table(made, tmp_path / "pool", progress=False)
+    assert np.isnan(pool.index[0]["score"])
 
 
 def test_build__unreadable_row_is_counted(table, tmp_path):

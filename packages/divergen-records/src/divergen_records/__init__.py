@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .backends import backend_union
+from .columns import Columns, Float32, Int32, Vector
 from .errors import (
     CommitError,
     ConfigError,
@@ -33,16 +34,19 @@ __all__ = [
     "SCHEMA_VERSION",
     "Batch",
     "Category",
+    "Columns",
     "CommitError",
     "Config",
     "ConfigError",
     "DatasetError",
     "DivergenError",
     "ExistsError",
+    "Float32",
     "Frequency",
     "ImageError",
     "InstanceRecord",
     "InstanceTable",
+    "Int32",
     "MaskError",
     "MissingExtra",
     "Progress",
@@ -55,6 +59,7 @@ __all__ = [
     "Stage",
     "StageReport",
     "TableError",
+    "Vector",
     "WeightsError",
     "append",
     "backend_union",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import or_
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, Field
 
-__all__ = ["backend_union"]
+__all__ = ["backend_kinds", "backend_union"]
 
 
 def backend_union(group: str, *builtin: type[BaseModel]) -> Any:
@@ -29,3 +29,10 @@ def backend_union(group: str, *builtin: type[BaseModel]) -> Any:
     outside = [point.load() for point in sorted(entry_points(group=group), key=lambda point: point.name)]
     configs = [*builtin, *outside]
     return configs[0] if len(configs) == 1 else Annotated[reduce(or_, configs), Field(discriminator="kind")]
+
+
+def backend_kinds(union: Any) -> dict[str, type[BaseModel]]:
+    """The configurations of a `backend_union` by their ``kind``, the package's own first."""
+    if isinstance(union, type) and issubclass(union, BaseModel):
+        return {union.model_fields["kind"].default: union}
+    return {kind: found for option in get_args(union) for kind, found in backend_kinds(option).items()}

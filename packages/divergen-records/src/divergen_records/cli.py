@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from pydantic import BaseModel
@@ -37,10 +37,11 @@ main.add_command(table)
 @main.command(epilog="Example: divergen-records schema prompt > prompt.schema.json")
 @click.argument("record", type=click.Choice(list(_RECORDS)), default="instance")
 def schema(record: str) -> None:
-    """Print the JSON Schema of a record."""
+    """Print the JSON Schema of a record; of an instance, with the columns that installed packages declare."""
     import json
 
-    echo(json.dumps(_RECORDS[record].model_json_schema(), indent=2))
+    found = _instance_schema() if record == "instance" else _RECORDS[record].model_json_schema()
+    echo(json.dumps(found, indent=2))
 
 
 @main.command(epilog="Example: divergen-records check annotations.json --images images/ --decode")
@@ -94,6 +95,16 @@ def convert(
     written = writer.write(data, out, overwrite=overwrite, progress=True)
     echo(f"{written}: {len(data.images)} images, {len(data.annotations)} annotations")
     finish_reading(data, out)
+
+
+def _instance_schema() -> dict[str, Any]:
+    from .columns import declared_columns, writer_of
+
+    found = InstanceRecord.model_json_schema()
+    for name, model in declared_columns().items():
+        declared = model.model_json_schema()["properties"][name]
+        found["properties"].setdefault(name, {**declared, "x-writer": writer_of(model, name)})
+    return found
 
 
 def _summary(data: Dataset) -> str:

@@ -61,11 +61,12 @@ def fill(
         progress: Show progress on standard error.
 
     Raises:
-        TableError: If the stage names an unknown column, or returns what does not fit.
+        TableError: If the stage names an unknown column, declares one with another type than the table has, or returns
+            what does not fit.
         CommitError: If results could not be written; what was committed before stays.
     """
     start = time.monotonic()
-    _check_columns(stage)
+    _prepare_columns(table, stage)
     snapshot = table.snapshot()
     work = find_pending(table, snapshot, stage, shard or Shard())
     writer = StageWriter(table, stage)
@@ -138,12 +139,25 @@ def append(
     return StageReport(source.name, writer.done, writer.failed, pending.skipped, time.monotonic() - start)
 
 
-def _check_columns(stage: Stage) -> None:
-    for name in (*stage.reads, *stage.writes):
-        if name not in COLUMNS:
-            raise TableError(f"stage {stage.name!r} names the column {name!r}, which InstanceRecord does not have")
+def _prepare_columns(table: InstanceTable, stage: Stage) -> None:
+    """Add the columns that the stage declares, and refuse those that nobody does."""
+    if not isinstance(stage, Stage):
+        raise TableError(f"{type(stage).__name__} is no stage: it needs name, reads, writes, columns and a call")
     if not stage.writes:
         raise TableError(f"stage {stage.name!r} writes no column")
+    declared = stage.columns.model_fields
+    if unknown := [name for name in stage.writes if name not in declared and name not in COLUMNS]:
+        raise TableError(
+            f"stage {stage.name!r} writes the column {unknown[0]!r}, which neither {stage.columns.__name__} declares "
+            "nor InstanceRecord has"
+        )
+    table.ensure_columns(stage.columns, [name for name in (*stage.reads, *stage.writes) if name in declared])
+    have = table.columns
+    if unknown := [name for name in stage.reads if name not in declared and name not in have]:
+        raise TableError(
+            f"{table.path}: stage {stage.name!r} reads the column {unknown[0]!r}, which no stage has written yet; the "
+            f"table has {', '.join(have)}"
+        )
 
 
 class _Pending:

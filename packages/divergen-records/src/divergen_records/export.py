@@ -143,9 +143,13 @@ def _put_png(record: InstanceRecord, folder: Path, listing: BinaryIO) -> None:
     name = _put_picture(record, folder)
     mask = _decode_mask(record)
     put_file(folder / "masks" / f"{record.id}.png", encode_image(mask.view(np.uint8) * np.uint8(255), "png"))
-    columns = {"image", "alpha", "mask", "embedding"}
-    row = record.model_dump(mode="json", exclude=columns, exclude_none=True)
+    heavy = {"image", "alpha", "mask", *(k for k, v in (record.model_extra or {}).items() if not _is_light(v))}
+    row = record.model_dump(mode="json", exclude=heavy, exclude_none=True)
     listing.write(msgspec.json.encode({"image": f"images/{name}", "mask": f"masks/{record.id}.png", **row}) + b"\n")
+
+
+def _is_light(value: object) -> bool:
+    return isinstance(value, (str, int, float))
 
 
 def _put_annotation(record: InstanceRecord, folder: Path, writer: DatasetWriter, ids: set[str]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from .schema import MARKERS, VECTORS
+from .schema import find_marker, is_vector
 from .stage import Batch, Shard, Stage
 from .storage import reading, take_rows
 from .table import InstanceTable
@@ -39,11 +39,10 @@ class Work:
 
 def find_pending(table: InstanceTable, snapshot: lance.LanceDataset, stage: Stage, shard: Shard) -> Work:
     """Addresses of the pending rows, in order; reads light columns only."""
-    names = set(snapshot.schema.names)
-    first = stage.writes[0]
-    marker = MARKERS.get(first, first)
+    schema, first = snapshot.schema, stage.writes[0]
+    names, marker = set(schema.names), find_marker(schema, first)
     written = _is_present(marker if marker in stage.writes else first, names)
-    ready = " AND ".join(_is_present(MARKERS.get(name, name), names) for name in stage.reads) or "true"
+    ready = " AND ".join(_is_present(find_marker(schema, name), names) for name in stage.reads) or "true"
     with reading(table.path, f"pending rows of {stage.name!r}"):
         columns = {"id": "id", "ready": ready} if shard.count > 1 else {"ready": ready}
         rows = snapshot.scanner(
@@ -91,7 +90,7 @@ def _to_batch(rows: pa.Table) -> dict[str, Any]:
     batch: dict[str, Any] = {}
     for name in rows.column_names:
         column = rows[name].combine_chunks()
-        if name in VECTORS and not column.null_count:
+        if is_vector(rows.field(name)) and not column.null_count:
             batch[name] = np.array(column.flatten()).reshape(len(rows), -1)  # a copy: torch wants it writable
         else:
             batch[name] = column.to_pylist()

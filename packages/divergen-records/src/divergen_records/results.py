@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .errors import TableError
 from .record import InstanceRecord
-from .schema import VECTORS, arrow_schema
+from .schema import arrow_types
 from .stage import Batch, Source, Stage
 from .table import InstanceTable
 
@@ -28,8 +28,6 @@ COMMIT_LATEST = 30.0
 COMMIT_BYTES = 256 * 2**20
 """Bytes of pictures after which new rows are committed."""
 
-_TYPES = {field.name: field.type for field in arrow_schema()}
-
 
 class StageWriter:
     """Collects what a stage returns and commits it by fragments."""
@@ -37,6 +35,7 @@ class StageWriter:
     def __init__(self, table: InstanceTable, stage: Stage) -> None:
         self.table, self.stage = table, stage
         self.done = self.failed = 0
+        self._types = {**arrow_types(stage.columns), **arrow_types(InstanceRecord)}
         self._width: int | None = None
         self._parts: dict[int, list[pa.Table]] = {}
         self._last = time.monotonic()
@@ -94,15 +93,15 @@ class StageWriter:
             raise TableError(
                 f"stage {self.stage.name!r} returned {len(values)} values of {column!r} for a batch of {rows} rows"
             )
-        if isinstance(values, np.ndarray) and column not in VECTORS:
+        if isinstance(values, np.ndarray) and self._types.get(column) is not None:
             return list(values.tolist())
         return list(values)
 
     def _to_array(self, column: str, values: list[Any]) -> pa.Array | None:
         """Values as an Arrow array; None for a vector column whose width no row tells."""
         try:
-            if column not in VECTORS:
-                return pa.array(values, _TYPES[column])
+            if (kind := self._types[column]) is not None:
+                return pa.array(values, kind)
             if all(value is None for value in values):
                 return None
             return self._to_vectors(column, values)
@@ -117,7 +116,7 @@ class StageWriter:
         if vectors.ndim != 2:
             raise ValueError(f"expected vectors of one dimension, got {vectors.ndim - 1}")
         if self._width != vectors.shape[1]:
-            self.table.ensure_vector(column, vectors.shape[1])
+            self.table.ensure_vector(self.stage.columns, column, vectors.shape[1])
             self._width = vectors.shape[1]
         full = np.zeros((len(values), vectors.shape[1]), dtype=np.float32)
         full[present] = vectors

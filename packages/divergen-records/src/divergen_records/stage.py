@@ -1,12 +1,16 @@
 """What a stage is: a batch function with declared columns that knows nothing of storage, Ray or resume.
 
->>> class Area:
-...     name = "area"
+>>> class ShapeColumns(Columns):
+...     aspect: Float32 | None = None
+...     '''Width / height of the picture.'''
+>>> class Shape:
+...     name = "shape"
 ...     reads = ("width", "height")
-...     writes = ("area_fraction",)
+...     writes = ("aspect",)
+...     columns = ShapeColumns
 ...
 ...     def __call__(self, batch):
-...         return {"area_fraction": [1 / (w * h) for w, h in zip(batch["width"], batch["height"])]}
+...         return {"aspect": [w / h for w, h in zip(batch["width"], batch["height"])]}
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from .columns import Columns
 from .errors import ConfigError, DivergenError
 from .record import InstanceRecord
 
@@ -24,8 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "Shard", "Source", "Stage", "map_rows"]
 
 Batch = Mapping[str, "Sequence[Any] | np.ndarray[Any, Any]"]
-"""Column name -> one value per row, None where a value is missing. The ``embedding`` column is an array (N, D) float32
-where no row lacks it. Values are those of `InstanceRecord`: ``image`` is bytes, ``bbox`` four floats."""
+"""Column name -> one value per row, None where a value is missing. A column of vectors is an array (N, D) float32 where
+no row lacks one. Values are those of `InstanceRecord`: ``image`` is bytes, ``bbox`` four floats."""
 
 
 @runtime_checkable
@@ -42,11 +47,18 @@ class Stage(Protocol):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Columns that it is given, beside ``id``. Rows where one of them is NULL are not ready."""
+        """Columns that it is given, beside ``id``; rows where one of them is NULL are not ready.
+
+        They are the table's; one that another stage may not have added yet stands in ``columns``, too.
+        """
 
     @property
     def writes(self) -> tuple[str, ...]:
         """Columns that it fills. A row is pending while the first of them is NULL and it has no ``error``."""
+
+    @property
+    def columns(self) -> type[Columns]:
+        """The columns that it knows beyond those of `InstanceRecord`; `Columns` itself where there are none."""
 
     def __call__(self, batch: Batch) -> Batch:
         """Fill the written columns of a batch."""

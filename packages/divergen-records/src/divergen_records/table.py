@@ -12,9 +12,24 @@ import lance
 import pyarrow as pa
 
 from . import storage
+from .columns import Columns as Declared
+from .columns import writer_of
 from .errors import CommitError, TableError
 from .record import SCHEMA_VERSION, InstanceRecord
-from .schema import REQUIRED, VECTORS, VERSION_KEY, arrow_schema, check_version, from_arrow, to_arrow
+from .schema import (
+    COLUMNS,
+    REQUIRED,
+    VERSION_KEY,
+    arrow_field,
+    arrow_schema,
+    arrow_types,
+    check_version,
+    field_notes,
+    from_arrow,
+    is_vector,
+    to_arrow,
+    writer_in,
+)
 from .storage import Columns
 
 __all__ = ["InstanceTable"]
@@ -24,7 +39,7 @@ _TIDY_EVERY = 100
 
 
 class InstanceTable:
-    """A table of `InstanceRecord` in a folder; its columns are filled stage by stage.
+    """A table of `InstanceRecord` in a folder; its columns are filled stage by stage, and stages add their own.
 
     Every read sees the newest version. Every write is one atomic commit, or none. Several processes may read and write
     at once. ``where`` is an SQL condition over the columns, for example ``"kept AND frequency = 'r'"``.
@@ -94,14 +109,13 @@ class InstanceTable:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of the columns; ``embedding`` is among them once a row has one."""
+        """Names of the columns: the record's, and those that stages have added so far."""
         return tuple(self._latest().schema.names)
 
     @property
-    def embedding_dim(self) -> int | None:
-        """Width of the ``embedding`` column; None while no row has one."""
-        schema = self._latest().schema
-        return schema.field("embedding").type.list_size if "embedding" in schema.names else None
+    def schema(self) -> pa.Schema:
+        """The Arrow schema; a declared column's metadata says who declared it (`divergen_records.schema`)."""
+        return self._latest().schema
 
     # Reading
 
@@ -167,6 +181,7 @@ class InstanceTable:
         machine its own `Shard`.
 
         Raises:
+            TableError: If a record has a column that the table lacks.
             CommitError: If the rows could not be written; the table is as before.
         """
         with storage.locked(self.path):
@@ -174,9 +189,6 @@ class InstanceTable:
             new = list({record.id: record for record in records if record.id not in have}.values())
             if not new:
                 return 0
-            widths = {len(record.embedding) for record in new if record.embedding is not None}
-            for width in widths:
-                self.ensure_vector("embedding", width)
             rows = to_arrow(new, self._latest().schema)
             storage.commit_again(
                 self.path, f"an append of {len(new)} rows", lambda: storage.append_rows(self._latest(), rows)
@@ -196,13 +208,37 @@ class InstanceTable:
         storage.update_rows(self.path, self._dataset, parts)
         self._tidy_sometimes()
 
-    def ensure_vector(self, name: str, width: int) -> None:
-        """Add a vector column where the table lacks it.
+    def ensure_columns(self, columns: type[Declared], names: Iterable[str] | None = None) -> None:
+        """Add declared columns where the table lacks them, with who declares them; vectors come with the first one.
+
+        Args:
+            columns: What a stage declares.
+            names: Which of them; all by default.
+
+        Raises:
+            TableError: If the table has one of them with another type; it names both who declare it.
+        """
+        names = list(columns.model_fields if names is None else names)
+        self._add_columns([field for name in names if (field := arrow_field(columns, name)) is not None])
+        present = [name for name in names if name in self._dataset.schema.names]
+        self._check_types(columns, present)
+        fields = [self._dataset.schema.field(name) for name in present if name not in COLUMNS]
+        notes = {field.name: field_notes(columns, field.name) for field in fields if writer_in(field) is None}
+        if notes:  # a table of schema version 2 does not say who wrote what
+            storage.commit_again(self.path, "column notes", lambda: self._latest().update_field_metadata(notes))
+
+    def ensure_vector(self, columns: type[Declared], name: str, width: int) -> None:
+        """Add a declared column of vectors where the table lacks it.
+
+        Args:
+            columns: What declares it.
+            name: The column.
+            width: Length of its vectors.
 
         Raises:
             TableError: If the table has it with another width.
         """
-        self._add_columns([pa.field(name, pa.list_(pa.float32(), width))])
+        self._add_columns([arrow_field(columns, name, width=width)])
         have = self._dataset.schema.field(name).type.list_size
         if have != width:
             raise TableError(
@@ -211,15 +247,18 @@ class InstanceTable:
             )
 
     def clear(self, columns: Iterable[str], where: str | None = None) -> int:
-        """Set columns back to NULL, that is pending. Returns the number of rows."""
+        """Set columns back to NULL, that is pending. Returns the number of rows.
+
+        A column that no stage has added yet is pending in every row as it is.
+        """
         columns = list(columns)
         schema = self._latest().schema
-        names = [name for name in columns if name in schema.names or name not in VECTORS]
-        if wrong := [name for name in names if name in REQUIRED or name not in schema.names]:
+        if wrong := [name for name in columns if name in REQUIRED]:
             raise TableError(f"{self.path}: column {wrong[0]!r} cannot be cleared")
         with storage.reading(self.path, storage.asked(None, where)):
             rows = self._dataset.to_table(columns=["id"], filter=where)
-        if not names:  # vectors that no row has yet
+        names = [name for name in columns if name in schema.names]
+        if not names:
             return len(rows)
         for name in names:
             rows = rows.append_column(schema.field(name), pa.nulls(len(rows), schema.field(name).type))
@@ -268,6 +307,18 @@ class InstanceTable:
         with storage.reading(self.path):
             self._dataset.checkout_latest()
         return self._dataset
+
+    def _check_types(self, columns: type[Declared], names: Sequence[str]) -> None:
+        types = arrow_types(columns)
+        for name in names:
+            field, declared = self._dataset.schema.field(name), types[name]
+            if is_vector(field) if declared is None else field.type == declared:
+                continue
+            owner = "InstanceRecord" if name in COLUMNS else writer_in(field) or "schema version 2"
+            raise TableError(
+                f"{self.path}: the column {name!r} is declared with two types: {field.type} by {owner}, "
+                f"{declared or 'vector'} by {writer_of(columns, name)}; rename one of them"
+            )
 
     def _add_columns(self, fields: Sequence[pa.Field]) -> None:
         def attempt() -> None:

@@ -26,8 +26,6 @@ STAGES = {
 }
 """What a row went through, and the column that tells."""
 
-HEAVY = ("image", "alpha", "mask", "embedding")
-
 where_option = click.option("--where", help="""SQL condition, for example "kept AND frequency = 'r'".""")
 path_argument = click.argument("path", metavar="TABLE", type=click.Path(path_type=Path))
 
@@ -41,10 +39,12 @@ def table() -> None:
 @path_argument
 def status(path: Path) -> None:
     """Show how far the rows are, by frequency group."""
-    groups = _open(path).group_counts(
+    opened = _open(path)
+    have = opened.columns
+    groups = opened.group_counts(
         {
             "frequency": "frequency",
-            **{name: f"{column} IS NOT NULL" for name, column in STAGES.items()},
+            **{name: f"{column} IS NOT NULL" if column in have else "false" for name, column in STAGES.items()},
             "kept": "kept",
             "failed": "error IS NOT NULL",
         }
@@ -56,6 +56,29 @@ def status(path: Path) -> None:
         if rows:
             counts = [sum(row["count"] for row in rows if name == "rows" or row[name]) for name in names]
             lines.append([frequency or "unknown", *map(str, counts)])
+    echo(_aligned(lines))
+    if unknown := _unknown(opened):
+        echo(f"columns that no installed package declares: {', '.join(unknown)}")
+
+
+@table.command(epilog="Example: divergen-records table columns run/table.lance")
+@path_argument
+def columns(path: Path) -> None:
+    """List the columns: type, rows that have a value, who declared it, and what it holds where that is known."""
+    from .columns import declared_columns
+    from .record import InstanceRecord
+    from .schema import find_marker, writer_in
+
+    opened, declared = _open(path), declared_columns()
+    unknown, schema = _unknown(opened), opened.schema
+    lines = [["column", "type", "rows", "declared by", "holds"]]
+    for field in schema:
+        filled = opened.count(f"{find_marker(schema, field.name)} IS NOT NULL")
+        own = field.name in InstanceRecord.model_fields
+        writer = "InstanceRecord" if own else writer_in(field) or "schema version 2"
+        text = declared[field.name].model_fields[field.name].description if field.name in declared else None
+        holds = "(no installed package declares it)" if field.name in unknown else (text or "").partition("\n")[0]
+        lines.append([field.name, str(field.type), str(filled), writer, holds])
     echo(_aligned(lines))
 
 
@@ -86,8 +109,10 @@ def retry(path: Path, stage: str | None) -> None:
 @click.option("-n", "--limit", type=click.IntRange(min=1), default=5, show_default=True, help="Rows at most.")
 def head(path: Path, where: str | None, limit: int) -> None:
     """Print a few rows as JSON lines, without pictures, masks and vectors."""
+    from .schema import is_heavy
+
     opened = _open(path)
-    columns = [name for name in opened.columns if name not in HEAVY]
+    columns = [field.name for field in opened.schema if not is_heavy(field)]
     _echo_rows(opened.select(columns, where, limit).to_pylist())
 
 
@@ -118,6 +143,15 @@ def _open(path: Path) -> InstanceTable:
     with require_extra("divergen-records", "table"):
         from .table import InstanceTable
     return InstanceTable.open(path)
+
+
+def _unknown(opened: InstanceTable) -> list[str]:
+    """Columns of a table that neither the record nor an installed package declares, with who did."""
+    from .columns import declared_columns
+    from .record import InstanceRecord
+
+    known = {*InstanceRecord.model_fields, *declared_columns()}
+    return [name for name in opened.columns if name not in known]
 
 
 def _echo_rows(rows: Iterable[dict[str, Any]]) -> None:

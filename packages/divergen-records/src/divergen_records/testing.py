@@ -13,8 +13,9 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from .columns import Arrow, Columns, Float32
 from .errors import DivergenError
 from .identity import derive_seed, instance_id
 from .record import Category, InstanceRecord
@@ -23,7 +24,7 @@ from .stage import Batch
 if TYPE_CHECKING:
     from .dataset import Dataset
 
-__all__ = ["FakeSource", "FakeStage", "check_format", "plan_instances", "small_dataset"]
+__all__ = ["FakeColumns", "FakeSource", "FakeStage", "check_format", "plan_instances", "small_dataset"]
 
 
 def plan_instances(count: int, *, seed: int = 0, generator: str = "fake") -> Iterator[InstanceRecord]:
@@ -71,8 +72,19 @@ class FakeSource:
         return record.model_copy(update={"image": image, "image_format": "jpeg", "width": 8, "height": 8})
 
 
+class FakeColumns(Columns):
+    """What `FakeStage` can write beside the record's own columns."""
+
+    embedder: str | None = None
+    """Identity of the model."""
+    embedding: Annotated[tuple[float, ...], Arrow("vector", marker="embedder")] | None = None
+    """Not of unit length."""
+    inter_similarity: Float32 | None = None
+    """0 to 1."""
+
+
 class FakeStage:
-    """Fills columns with values that depend on the row alone, as `InstanceRecord` types ask.
+    """Fills columns with values that depend on the row alone, as the columns' types ask.
 
     Args:
         name: The stage's name.
@@ -83,6 +95,8 @@ class FakeStage:
         seconds: What a row takes.
         dim: Width of ``embedding``.
     """
+
+    columns = FakeColumns
 
     def __init__(
         self,

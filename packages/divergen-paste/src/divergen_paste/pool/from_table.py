@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["pool_from_table"]
 
-_COLUMNS = ("id", "category_id", "image", "mask", "width", "height", "inter_similarity", "mask_score")
+_COLUMNS = ("id", "category_id", "image", "mask", "width", "height")
+_SCORES = ("inter_similarity", "mask_score")
+"""What other packages may have written that says how good an instance is; the first that is there counts."""
 
 
 def pool_from_table(
@@ -58,7 +60,8 @@ def pool_from_table(
 
 
 def _rows(table: InstanceTable, where: str) -> Iterator[dict[str, Any]]:
-    for batch in table.batches(list(_COLUMNS), where=where, batch_size=64):
+    columns = [*_COLUMNS, *(name for name in _SCORES if name in table.columns)]
+    for batch in table.batches(columns, where=where, batch_size=64):
         yield from batch.to_pylist()
 
 
@@ -76,7 +79,7 @@ class _CutRow:
     def _crop(self, row: dict[str, Any]) -> Crop:
         if row["image"] is None or row["mask"] is None:
             raise MaskError(f"instance {row['id']!r} has no picture or no mask yet")
-        score = next((row[name] for name in ("inter_similarity", "mask_score") if row[name] is not None), float("nan"))
+        score = next((row[name] for name in _SCORES if row.get(name) is not None), float("nan"))
         return make_crop(
             read_image(row["image"]),
             decode_counts(row["mask"], row["height"], row["width"]),

@@ -1,0 +1,76 @@
+"""The columns that the filter adds to an instance table: embeddings and scores. What each holds stands below it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from divergen_records import Columns, Float32, Int32
+from divergen_records.columns import Arrow
+
+__all__ = ["BasicsColumns", "EmbedColumns", "FolderColumns", "GeneratedColumns", "SimilarityColumns", "TextColumns"]
+
+
+class EmbedColumns(Columns):
+    """What `EmbedStage` writes, and every score of embeddings reads."""
+
+    embedder: str | None = None
+    """Identity of the model that made the embedding (name, weights hash, preprocessing)."""
+    embedding: Annotated[tuple[float, ...], Arrow("vector", marker="embedder")] | None = None
+    """Image embedding of the masked instance, unit length."""
+
+
+class SimilarityColumns(EmbedColumns):
+    """Scores against the category's real crops; NaN where it has none."""
+
+    inter_similarity: Float32 | None = None
+    """Mean cosine to the embeddings of all real crops of the category (DiverGen, section 3.4)."""
+    max_similarity: Float32 | None = None
+    """Largest cosine to a real crop of the category."""
+    top_similarity: Float32 | None = None
+    """Mean of the five largest cosines to real crops of the category, of all where it has fewer."""
+    similarity_percentile: Float32 | None = None
+    """Share of the category's real crops that are less similar to the rest of them than this instance is to all."""
+    rival_category_id: int | None = None
+    """The other category whose real crops are the most similar by mean cosine."""
+    rival_margin: Float32 | None = None
+    """Inter-similarity less the mean cosine to the rival category; negative where it looks more like that."""
+    mahalanobis: Float32 | None = None
+    """Distance to the category's mean real crop in the spread within categories, 1 for a typical crop."""
+
+
+class TextColumns(EmbedColumns):
+    """What `TextScoreStage` writes."""
+
+    clip_score: Float32 | None = None
+    """Text-image cosine."""
+
+
+class GeneratedColumns(Columns):
+    """How alike the generated instances of a category are."""
+
+    intra_similarity: Float32 | None = None
+    """Mean cosine to the other generated instances of the category; NaN for a single one."""
+    nearest_generated: Float32 | None = None
+    """Largest cosine to another generated instance of the category; -1 for a single one."""
+    duplicate_similarity: Float32 | None = None
+    """The same, to those with a smaller id only: of near-duplicates, all but one are high."""
+
+
+class BasicsColumns(Columns):
+    """What a picture tells without any model; see `divergen_filter.basics`."""
+
+    sharpness: Float32 | None = None
+    """0 for a flat blur to 1."""
+    saturation: Float32 | None = None
+    """Mean saturation of the object's pixels, 0 to 1."""
+    contrast: Float32 | None = None
+    """Standard deviation of the object's luminance, 0 to 0.5; 0 is blank."""
+
+
+class FolderColumns(Columns):
+    """What `filter_folder` measures of the masks of plain pictures, under the names of divergen-annotate."""
+
+    components: Int32 | None = None
+    """Connected components of the mask (8-connected)."""
+    border_contact: Float32 | None = None
+    """Share of the picture's border pixels that the mask touches, 0 to 1."""
