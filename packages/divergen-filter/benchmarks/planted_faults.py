@@ -18,9 +18,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from divergen_filter import EmbedStage, decide_table, reference_embeddings, score_generated, write_sheet
+from divergen_filter.basics import BasicsStage
 from divergen_filter.config import CropConfig, EfficientNetLite0Config
 from divergen_filter.rules import REAL_SCORES, Rule, RulesConfig
-from divergen_filter.stages import BasicsStage, ScoreStage
+from divergen_filter.stages import ScoreStage
 from divergen_records import InstanceRecord, InstanceTable, fill, instance_id
 from divergen_records.coco import read_dataset
 from divergen_records.images import encode_image, read_image

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .basics import BasicsStage
     from .calibration import Calibration, calibrate
     from .decision import decide
     from .diversity import measure_diversity
@@ -12,9 +13,10 @@ if TYPE_CHECKING:
     from .folder import filter_folder
     from .openclip import OpenClipEmbedder
     from .references import References, Summary
+    from .score import Score
     from .sheet import write_sheet
     from .similarity import CategorySums, inter_similarity, leave_one_out
-    from .stages import BasicsStage, DecideStage, EmbedStage, ScoreStage, TextScoreStage
+    from .stages import DecideStage, EmbedStage, ScoreStage, TextScoreStage
     from .timm_tower import TimmEmbedder
     from .transformers_tower import TransformersEmbedder
     from .whole_table import DecisionReport, decide_table, score_generated
@@ -29,6 +31,7 @@ __all__ = [
     "Embedder",
     "OpenClipEmbedder",
     "References",
+    "Score",
     "ScoreStage",
     "Summary",
     "TextScoreStage",
@@ -47,7 +50,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "BasicsStage": "stages",
+    "BasicsStage": "basics",
     "Calibration": "calibration",
     "CategorySums": "similarity",
     "DecideStage": "stages",
@@ -56,6 +59,7 @@ _MODULES = {
     "Embedder": "embedder",
     "OpenClipEmbedder": "openclip",
     "References": "references",
+    "Score": "score",
     "ScoreStage": "stages",
     "Summary": "references",
     "TextScoreStage": "stages",

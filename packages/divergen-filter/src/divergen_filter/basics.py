@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from divergen_records import MaskError
+from divergen_records import Batch, MaskError, map_rows
+from divergen_records.images import read_image
+from divergen_records.masks import decode_counts
 from numpy.typing import NDArray
 
+from .columns import BasicsColumns
 from .embedder import Image, Mask
 
-__all__ = ["Basics", "measure_basics"]
+__all__ = ["Basics", "BasicsStage", "measure_basics"]
 
 _SIDE = 224
 """The object's longer side is scaled down to this, so that sharpness does not depend on the resolution."""
@@ -58,6 +61,25 @@ def measure_basics(image: Image, mask: Mask) -> Basics:
     return Basics(
         _sharpness(grey, inside), float(saturation.mean()) / 255, float(grey[inside].std(dtype=np.float64)) / 255
     )
+
+
+class BasicsStage:
+    """Writes sharpness, saturation and contrast; a `divergen_filter.score.Score` that needs no model."""
+
+    name = "basics"
+    reads = ("image", "mask")
+    writes = tuple(BasicsColumns.model_fields)
+    columns = BasicsColumns
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Measure a batch of encoded pictures and their masks."""
+
+        def measure(image: bytes, mask: str) -> dict[str, float]:
+            picture = read_image(image)
+            basics = measure_basics(picture, decode_counts(mask, *picture.shape[:2]))
+            return {name: getattr(basics, name) for name in self.writes}
+
+        return map_rows(measure, {name: batch[name] for name in self.reads}, self.writes)
 
 
 def _sharpness(grey: NDArray[np.uint8], inside: Mask) -> float:

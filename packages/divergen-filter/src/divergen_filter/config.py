@@ -14,10 +14,10 @@ from .columns import BasicsColumns
 from .rules import CalibrationConfig, Rule, RulesConfig, read_rules
 
 if TYPE_CHECKING:
+    from .basics import BasicsStage
     from .efficientnet import EfficientNetLite0
     from .embedder import Embedder
     from .openclip import OpenClipEmbedder
-    from .stages import BasicsStage
     from .timm_tower import TimmEmbedder
     from .transformers_tower import TransformersEmbedder
 
@@ -134,7 +134,7 @@ class BasicsConfig(Config):
 
     def build(self) -> BasicsStage:
         """The score."""
-        from .stages import BasicsStage
+        from .basics import BasicsStage
 
         return BasicsStage()
 

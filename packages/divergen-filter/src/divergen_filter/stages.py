@@ -8,13 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from divergen_records import Batch, Category, Columns, ConfigError, DivergenError, map_rows
+from divergen_records import Batch, Category, Columns, ConfigError, DivergenError
 from divergen_records.images import read_image
 from divergen_records.masks import decode_counts
 
-from .basics import measure_basics
 from .calibration import rule_thresholds
-from .columns import BasicsColumns, EmbedColumns, SimilarityColumns, TextColumns
+from .columns import EmbedColumns, SimilarityColumns, TextColumns
 from .config import CropConfig
 from .crops import crop_instance
 from .decision import decide, rule_columns
@@ -27,7 +26,7 @@ from .similarity import bad_vectors
 if TYPE_CHECKING:
     from .crops import Fill
 
-__all__ = ["BasicsStage", "DecideStage", "EmbedStage", "ScoreStage", "TextScoreStage"]
+__all__ = ["DecideStage", "EmbedStage", "ScoreStage", "TextScoreStage"]
 
 _BROKEN = "the embedding is not of unit length"
 
@@ -166,25 +165,6 @@ class TextScoreStage:
         scores = np.einsum("nd,nd->n", vectors, np.stack([self._texts[name] for name in names]))
         broken = bad_vectors(vectors)
         return {"clip_score": scores, "error": [_BROKEN if bad else None for bad in broken]}
-
-
-class BasicsStage:
-    """Writes sharpness, saturation and contrast; a `divergen_records.Stage` that needs no model."""
-
-    name = "basics"
-    reads = ("image", "mask")
-    writes = tuple(BasicsColumns.model_fields)
-    columns = BasicsColumns
-
-    def __call__(self, batch: Batch) -> Batch:
-        """Measure a batch of encoded pictures and their masks."""
-
-        def measure(image: bytes, mask: str) -> dict[str, float]:
-            picture = read_image(image)
-            basics = measure_basics(picture, decode_counts(mask, *picture.shape[:2]))
-            return {name: getattr(basics, name) for name in self.writes}
-
-        return map_rows(measure, {name: batch[name] for name in self.reads}, self.writes)
 
 
 class DecideStage:
