@@ -21,7 +21,7 @@ from divergen_records.masks import encode_rle, mask_to_bbox
 from .annotator import Annotator, Image
 from .batching import ahead
 from .cleanup import repair as default_repair
-from .lines import LinesWriter
+from .jsonl import JsonlWriter
 from .preview import PreviewWriter
 from .stage import Annotation, Repair, annotate, category_label
 
@@ -147,7 +147,7 @@ class _Outputs:
         png_masks, preview, report = paths
         self._numbers, self._name = numbers, annotator.name
         self._pngs = None if png_masks is None else _PngMasks(png_masks, overwrite)
-        self._lines = None if report is None else stack.enter_context(LinesWriter(report, overwrite=overwrite))
+        self._lines = None if report is None else stack.enter_context(JsonlWriter(report, overwrite=overwrite))
         self._page = None if preview is None else stack.enter_context(PreviewWriter(preview, overwrite=overwrite))
         info = {"description": f"masks by divergen-annotate, {annotator.name}"}
         self._writer = stack.enter_context(DatasetWriter(out, [], style="coco", info=info, overwrite=overwrite))

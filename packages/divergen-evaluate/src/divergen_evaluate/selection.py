@@ -90,7 +90,7 @@ def match_results(results: Sequence[Row], dataset: Dataset, rules: Rules) -> Mat
     score = np.array([row["score"] for row in results], np.float64)
     kept = _limit(image, category, score, rules)
     image, category, score = image[kept], category[kept], score[kept]
-    told = _told(dataset, images, categories, rules) if rules.federated else None
+    told = _judged_pairs(dataset, images, categories, rules) if rules.federated else None
     stride = max(len(categories), 1)
     key = image * stride + category
     judged = np.isin(key, told) if told is not None else np.ones(len(key), bool)
@@ -141,7 +141,9 @@ def _limit(
     return np.flatnonzero(kept)
 
 
-def _told(dataset: Dataset, images: dict[int, int], categories: dict[int, int], rules: Rules) -> NDArray[np.int64]:
+def _judged_pairs(
+    dataset: Dataset, images: dict[int, int], categories: dict[int, int], rules: Rules
+) -> NDArray[np.int64]:
     """Keys of the pairs of image and category that are judged: annotated there, or certainly absent."""
     negative = ((image.id, category) for image in dataset.images for category in image.neg_category_ids)
     annotated = ((annotation.image_id, annotation.category_id) for annotation in _objects(dataset, rules))

@@ -16,8 +16,8 @@ from divergen_records import DatasetError, DivergenError, Progress
 
 from .config import CropConfig
 from .embedder import Embedder, Image
-from .parts import Part, Parts
 from .references import References
+from .resume import EmbeddedCrops, ResumeFolder
 from .similarity import bad_vectors
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def reference_embeddings(
     skipped: Counter[str] = Counter()
     chosen = _choose(dataset, min_area, max_per_category, skipped)
     images = [image for image in dataset.images if image.id in chosen]
-    parts = Parts(resume, _task(embedder, crop, images, chosen))
-    done: list[Part] = []
+    parts = ResumeFolder(resume, _task(embedder, crop, images, chosen))
+    done: list[EmbeddedCrops] = []
     with Progress("real crops", len(images), unit="images") if progress else nullcontext() as bar:
         for number, start in enumerate(range(0, len(images), _PART)):
             some = images[start : start + _PART]
@@ -130,7 +130,7 @@ def _embed(
     crop: CropConfig,
     embedder: Embedder,
     workers: int,
-) -> Part:
+) -> EmbeddedCrops:
     """The real crops of some pictures."""
     skipped: Counter[str] = Counter()
     vectors = [np.zeros((0, embedder.dim), dtype=np.float32)]
@@ -153,7 +153,9 @@ def _embed(
     if buffer:
         flush(len(buffer))
     categories = np.array([note.category_id for note in notes], dtype=np.int64)
-    return Part(np.concatenate(vectors), categories, np.array([note.id for note in notes], dtype=np.int64), skipped)
+    return EmbeddedCrops(
+        np.concatenate(vectors), categories, np.array([note.id for note in notes], dtype=np.int64), skipped
+    )
 
 
 def _choose(

@@ -21,13 +21,13 @@ from divergen_records import (
 from .counts import CountsConfig, count_per_category, share
 from .protocol import Identity
 
-__all__ = ["Part", "Plan", "plan"]
+__all__ = ["CategoryPlan", "Plan", "plan"]
 
 K = TypeVar("K")
 
 
 @dataclass(frozen=True)
-class Part:
+class CategoryPlan:
     """The pictures of one category by one generator.
 
     Attributes:
@@ -81,7 +81,7 @@ class Plan:
     Iterating again gives the same records in the same order: generator by generator, category by category.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[CategoryPlan, ...]
 
     def __iter__(self) -> Iterator[InstanceRecord]:
         for part in self.parts:
@@ -160,7 +160,9 @@ def plan(
     weights = tuple(policy.weights.get(name, 1.0) for name in names)
     shares = {category: share(n, weights) for category, n in wanted.items()}
     parts = (
-        Part(category, _order(texts[category.name], seed, generator.name), generator.name, generator.revision, n, seed)
+        CategoryPlan(
+            category, _order(texts[category.name], seed, generator.name), generator.name, generator.revision, n, seed
+        )
         for position, generator in enumerate(generators)
         for category, split in shares.items()
         if (n := split[position])

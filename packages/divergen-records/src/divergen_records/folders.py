@@ -152,7 +152,7 @@ def _foreign(folder: Path) -> list[str]:
         written = set(msgspec.json.decode(read_text(folder / MARK), type=_Written).files)
     except (OSError, msgspec.DecodeError, DatasetError):
         written = set()
-    found = (_told(path, folder) for path in _files(folder) if path.name not in _DROPPINGS)
+    found = (_display_name(path, folder) for path in _files(folder) if path.name not in _DROPPINGS)
     return sorted(name for name in found if name not in written and name != MARK)
 
 
@@ -161,7 +161,7 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(above, name) for name in names)
 
 
-def _told(path: Path, folder: Path) -> str:
+def _display_name(path: Path, folder: Path) -> str:
     """The path inside the folder as text; bytes that are no UTF-8 are written out."""
     return path.relative_to(folder).as_posix().encode("utf-8", "backslashreplace").decode()
 
@@ -189,7 +189,7 @@ def _finish(folder: Unfinished, listed: bool) -> None:
     """Bring everything to the disk and note what was written, last."""
     names = []
     for path in _files(folder.path):
-        names.append(_told(path, folder.path))
+        names.append(_display_name(path, folder.path))
         with path.open("rb") as file:
             os.fsync(file.fileno())
     if listed:

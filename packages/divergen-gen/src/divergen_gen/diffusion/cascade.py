@@ -10,10 +10,10 @@ from divergen_records import InstanceRecord, derive_seed, short_hash
 from .adapters import CategoryWeights
 from .clock import DeviceClock
 from .model import Model
-from .painter import Painter, to_drawn
+from .picture_half import PictureHalf, to_drawn
 from .reader import PromptReader
+from .runner import DiffusionRunner
 from .stream import Drawn, Task
-from .studio import Studio
 from .text import Truncation
 from .weights import identify, model_folder, read_index
 
@@ -78,7 +78,7 @@ class IFCascade:
         self.revision = revision(
             self.stages, negative_prompt=negative_prompt, image_format=image_format, quality=quality
         )
-        self._studio = Studio(
+        self._runner = DiffusionRunner(
             _Cascade(self.stages, negative_prompt, text_memory * 2**20, swap),
             personal={},
             device=device,
@@ -90,24 +90,24 @@ class IFCascade:
 
     def __call__(self, records: Sequence[InstanceRecord]) -> Sequence[InstanceRecord]:
         """Complete planned records, in order."""
-        return self._studio(records)
+        return self._runner(records)
 
     def prepare(self, records: Iterable[InstanceRecord], progress: bool = False) -> None:
         """Encode the prompts of these records."""
-        self._studio.prepare(records, progress)
+        self._runner.prepare(records, progress)
 
     def stream(self, records: Iterable[InstanceRecord]) -> Iterator[InstanceRecord]:
         """Complete prepared records, in the order in which they are done."""
-        return self._studio.stream(records)
+        return self._runner.stream(records)
 
     def note(self) -> str:
         """State of the work in a few words, for the progress line."""
-        return self._studio.note()
+        return self._runner.note()
 
     @property
     def truncated(self) -> list[Truncation]:
         """Prompts that are longer than a text encoder reads."""
-        return self._studio.truncated
+        return self._runner.truncated
 
 
 class _Cascade:
@@ -118,7 +118,7 @@ class _Cascade:
         first = PromptReader(stages[0], negative=negative, memory=memory)
         self._reader_of = [first] * len(stages)
         self._negative, self._memory = negative, memory
-        self._painters: list[Painter] = []
+        self._halves: list[PictureHalf] = []
         self._device: Any = None
         self._own_readers: list[PromptReader] | None = None
         self.size = stages[-1].size
@@ -137,14 +137,14 @@ class _Cascade:
         self._device = device
         for at, stage in enumerate(self.stages):
             quick = stage.model_copy(update={"safety_checker": False})  # of IF, it looks at PIL pictures only
-            self._painters.append(Painter(quick, device, clock, first=at == 0))
+            self._halves.append(PictureHalf(quick, device, clock, first=at == 0))
             if self.swap:
-                self._painters[-1].to("cpu")
+                self._halves[-1].to("cpu")
 
     def make_room(self, device: Any) -> None:
         if not self.swap:
-            for painter in self._painters:
-                painter.to(device)
+            for half in self._halves:
+                half.to(device)
 
     def attach(self, weights: CategoryWeights | None) -> None:
         """Nothing: the stages take no weights of single categories."""
@@ -153,21 +153,21 @@ class _Cascade:
         import torch
 
         images, output = None, None
-        for at, painter in enumerate(self._painters):
+        for at, half in enumerate(self._halves):
             inputs = [self._reader_of[at].inputs((None, task.record.prompt)) for task in tasks]
             seeds = [task.seed if at == 0 else derive_seed(task.seed, "stage", at) for task in tasks]
             generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
             extra: dict[str, Any] = (
-                {} if images is None else {"image": images.to(self._device, getattr(torch, painter.model.dtype))}
+                {} if images is None else {"image": images.to(self._device, getattr(torch, half.model.dtype))}
             )
             if self.swap:
-                painter.to(self._device)
-            output = painter(inputs, generators, steps, **extra)
+                half.to(self._device)
+            output = half(inputs, generators, steps, **extra)
             if self.swap:
-                painter.to("cpu")
+                half.to("cpu")
             images = output.images  # -1 to 1 from the stages of IF, which hand it on so
         return to_drawn(output, self._to_unit(images))
 
     def _to_unit(self, images: Any) -> Any:
-        own = type(self._painters[-1].pipe).__name__.startswith("IF")
+        own = type(self._halves[-1].pipe).__name__.startswith("IF")
         return images / 2 + 0.5 if own else images

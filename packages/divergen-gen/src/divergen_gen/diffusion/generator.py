@@ -11,10 +11,10 @@ from divergen_records import InstanceRecord, short_hash
 from .adapters import CategoryWeights, identify_lora, identify_personal, open_personal
 from .clock import DeviceClock
 from .model import Lora, Model
-from .painter import Painter, to_drawn
+from .picture_half import PictureHalf, to_drawn
 from .reader import PromptReader
+from .runner import DiffusionRunner
 from .stream import Drawn, Task
-from .studio import Studio
 from .text import Truncation
 from .weights import fingerprint_file, identify
 
@@ -113,7 +113,7 @@ class DiffusersGenerator:
             personal=weights,
             memory=text_memory * 2**20,
         )
-        self._studio = Studio(
+        self._runner = DiffusionRunner(
             _Single(self.model, reader, lora),
             personal=weights,
             device=device,
@@ -125,34 +125,34 @@ class DiffusersGenerator:
 
     def __call__(self, records: Sequence[InstanceRecord]) -> Sequence[InstanceRecord]:
         """Complete planned records, in order."""
-        return self._studio(records)
+        return self._runner(records)
 
     def prepare(self, records: Iterable[InstanceRecord], progress: bool = False) -> None:
         """Encode the prompts of these records."""
-        self._studio.prepare(records, progress)
+        self._runner.prepare(records, progress)
 
     def stream(self, records: Iterable[InstanceRecord]) -> Iterator[InstanceRecord]:
         """Complete prepared records, in the order in which they are done."""
-        return self._studio.stream(records)
+        return self._runner.stream(records)
 
     def note(self) -> str:
         """State of the work in a few words, for the progress line."""
-        return self._studio.note()
+        return self._runner.note()
 
     @property
     def truncated(self) -> list[Truncation]:
         """Prompts that are longer than a text encoder reads."""
-        return self._studio.truncated
+        return self._runner.truncated
 
     @property
     def device_seconds(self) -> float:
         """Time in the denoiser and the decoder so far."""
-        return self._studio.device_seconds
+        return self._runner.device_seconds
 
     @property
     def wall_seconds(self) -> float:
         """Time spent on pictures so far."""
-        return self._studio.wall_seconds
+        return self._runner.wall_seconds
 
 
 class _Single:
@@ -162,11 +162,11 @@ class _Single:
         self.model, self.loras = model, loras
         self.readers: Sequence[PromptReader] = (reader,)
         self.size = model.size
-        self._painter: Painter | None = None
+        self._half: PictureHalf | None = None
         self._weights: CategoryWeights | None = None
 
     def open(self, device: Any, clock: DeviceClock) -> None:
-        self._painter = Painter(self.model, device, clock, loras=self.loras, whole=self.readers[0].whole)
+        self._half = PictureHalf(self.model, device, clock, loras=self.loras, whole=self.readers[0].whole)
 
     def make_room(self, device: Any) -> None:
         self._loaded().to(device)
@@ -186,6 +186,6 @@ class _Single:
         output = self._loaded()(inputs, generators, steps)
         return to_drawn(output, output.images)
 
-    def _loaded(self) -> Painter:
-        assert self._painter is not None
-        return self._painter
+    def _loaded(self) -> PictureHalf:
+        assert self._half is not None
+        return self._half

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from . import solids
 from .solids import FloatArray, Surface
 
-__all__ = ["Builder", "Part", "ShapeProgram", "box_outline"]
+__all__ = ["Builder", "ShapePart", "ShapeProgram", "box_outline"]
 
 Vector = tuple[float, float, float]
 Range = tuple[float, float]
@@ -23,7 +23,7 @@ HERE: Vector = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ShapePart:
     """A surface and its paint: a role or colour, with a material after a slash: ``"main"``, ``"black/rubber"``."""
 
     surface: Surface
@@ -67,7 +67,7 @@ class Builder:
     """Collects the parts of one object. All randomness comes from `rng`, drawn in the program's order."""
 
     rng: np.random.Generator
-    parts: list[Part] = field(default_factory=list)
+    parts: list[ShapePart] = field(default_factory=list)
     _at: Vector = HERE
     _matrix: FloatArray = field(default_factory=lambda: np.eye(3, dtype=np.float32))
 
@@ -89,7 +89,7 @@ class Builder:
             surface = surface.moved(solids.rotation(turn), at)
             at = HERE
         shift = self._matrix @ np.asarray(at, np.float32) + np.asarray(self._at, np.float32)
-        self.parts.append(Part(surface.moved(self._matrix, shift), paint))
+        self.parts.append(ShapePart(surface.moved(self._matrix, shift), paint))
 
     def place(self, at: Vector = HERE, turn: Sequence[float] = HERE, scale: float = 1.0) -> None:
         """Set the frame in which the next parts are added: scaled, turned and moved from the object's own."""

@@ -15,7 +15,7 @@ from .reader import PromptReader
 from .stream import Drawn, PictureStream, Task, is_out_of_memory
 from .text import Truncation
 
-__all__ = ["Easel", "Studio"]
+__all__ = ["DiffusionBackend", "DiffusionRunner"]
 
 MOST = 64
 """Largest batch that is tried; beyond, a GPU gains nothing."""
@@ -23,7 +23,7 @@ MOST = 64
 ON_CPU = 4
 
 
-class Easel(Protocol):
+class DiffusionBackend(Protocol):
     """The models that draw, one or a cascade."""
 
     size: tuple[int, int] | None
@@ -45,11 +45,11 @@ class Easel(Protocol):
         """Draw a batch of one category's weights."""
 
 
-class Studio:
+class DiffusionRunner:
     """Turns planned records into pictures.
 
     Args:
-        easel: The models.
+        backend: The models.
         personal: Weights of single categories.
         device: ``"auto"``, ``"cpu"``, ``"cuda:1"`` …
         batch_size: Pictures at a time; None finds what fits the device.
@@ -60,7 +60,7 @@ class Studio:
 
     def __init__(
         self,
-        easel: Easel,
+        backend: DiffusionBackend,
         *,
         personal: Mapping[str, CategoryWeights],
         device: str,
@@ -69,7 +69,7 @@ class Studio:
         image_format: Literal["jpeg", "png", "webp"],
         quality: int,
     ) -> None:
-        self.easel, self.personal, self._device_name = easel, personal, device
+        self.backend, self.personal, self._device_name = backend, personal, device
         self.batch_size, self.retries = batch_size, retries
         self.image_format: Literal["jpeg", "png", "webp"] = image_format
         self.quality = quality
@@ -82,7 +82,7 @@ class Studio:
     @property
     def truncated(self) -> list[Truncation]:
         """Prompts that are longer than a text encoder reads."""
-        return [found for reader in self.easel.readers for found in reader.truncated]
+        return [found for reader in self.backend.readers for found in reader.truncated]
 
     def note(self) -> str:
         """State of the work in a few words."""
@@ -104,14 +104,14 @@ class Studio:
     def prepare(self, records: Iterable[InstanceRecord], progress: bool = False) -> None:
         """Encode the prompts of these records, those that are not yet."""
         keys = list(dict.fromkeys(self._key(record) for record in records))
-        for reader in self.easel.readers:
+        for reader in self.backend.readers:
             if missing := reader.lacks(keys):
                 device = self._start()
                 if self._clock is not None:
-                    self.easel.make_room("cpu")
+                    self.backend.make_room("cpu")
                 reader.read(missing, device, progress)
                 if self._clock is not None:
-                    self.easel.make_room(device)
+                    self.backend.make_room(device)
 
     def stream(self, records: Iterable[InstanceRecord]) -> Iterator[InstanceRecord]:
         """The records with pictures or row errors, in the order in which they are done; prepared before."""
@@ -120,7 +120,7 @@ class Studio:
         def tasks() -> Iterator[Task]:
             for record in records:
                 key = self._key(record)
-                reason = next(filter(None, (reader.refusal(key) for reader in self.easel.readers)), None)
+                reason = next(filter(None, (reader.refusal(key) for reader in self.backend.readers)), None)
                 if reason is not None:
                     refused.append(record.failed("gen", reason))
                     continue
@@ -158,7 +158,7 @@ class Studio:
     def _open(self, example: Task) -> None:
         device = self._start()
         clock = DeviceClock(device)
-        self.easel.open(device, clock)
+        self.backend.open(device, clock)
         size = self.batch_size or self._find_batch_size(example)
         self._clock = clock
         self._loop = PictureStream(
@@ -167,17 +167,17 @@ class Studio:
             image_format=self.image_format,
             quality=self.quality,
             retries=self.retries,
-            size=self.easel.size,
+            size=self.backend.size,
         )
 
     def _draw(self, tasks: Sequence[Task], steps: int | None = None) -> Drawn:
         key = tasks[0].key
         if key != self._attached:
-            self.easel.attach(None)
+            self.backend.attach(None)
             if key is not None:
-                self.easel.attach(self.personal[key])
+                self.backend.attach(self.personal[key])
             self._attached = key
-        return self.easel.draw(tasks, steps)
+        return self.backend.draw(tasks, steps)
 
     def _find_batch_size(self, example: Task) -> int:
         """The largest power of two that fits: memory grows linearly, so two small batches of two steps tell."""

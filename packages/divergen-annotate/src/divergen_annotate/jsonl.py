@@ -9,10 +9,10 @@ from typing import Any, Self
 
 from divergen_records.files import writing_text
 
-__all__ = ["LinesWriter"]
+__all__ = ["JsonlWriter"]
 
 
-class LinesWriter:
+class JsonlWriter:
     """Writes one JSON object a line; use it as a context manager. The file appears when the block ends well.
 
     Args:

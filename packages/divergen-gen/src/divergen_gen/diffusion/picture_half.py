@@ -13,10 +13,10 @@ from .model import Lora, Model
 from .stream import Drawn
 from .text import stack
 
-__all__ = ["Painter", "to_drawn"]
+__all__ = ["PictureHalf", "to_drawn"]
 
 
-class Painter:
+class PictureHalf:
     """One model on the device, without its text encoders.
 
     Args:

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from .embedder import Embeddings
 
-__all__ = ["Part", "Parts"]
+__all__ = ["EmbeddedCrops", "ResumeFolder"]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class EmbeddedCrops:
     """Real crops of some pictures.
 
     Attributes:
@@ -37,8 +37,8 @@ class Part:
     skipped: Counter[str]
 
 
-class Parts:
-    """Parts in a folder, or nowhere.
+class ResumeFolder:
+    """ResumeFolder in a folder, or nowhere.
 
     Args:
         folder: Made where it does not exist; None keeps nothing.
@@ -62,18 +62,18 @@ class Parts:
             raise ConfigError(f"{folder} holds something else; choose another folder")
         write_text(file, text, overwrite=True)
 
-    def load(self, number: int) -> Part | None:
+    def load(self, number: int) -> EmbeddedCrops | None:
         """A finished part; None where it is not there, or damaged."""
         if self.folder is None:
             return None
         try:
             with np.load(self._file(number), allow_pickle=False) as data:
                 skipped = Counter(json.loads(str(data["skipped"])))
-                return Part(data["embeddings"], data["category_ids"], data["annotation_ids"], skipped)
+                return EmbeddedCrops(data["embeddings"], data["category_ids"], data["annotation_ids"], skipped)
         except (OSError, ValueError, KeyError, BadZipFile):
             return None
 
-    def save(self, number: int, part: Part) -> None:
+    def save(self, number: int, part: EmbeddedCrops) -> None:
         """Keep a finished part."""
         if self.folder is None:
             return
