@@ -6,7 +6,7 @@ import sys
 import click
 import pytest
 from click.testing import CliRunner
-from divergen_records import DatasetError
+from divergen_records import DatasetError, NothingLeft
 from divergen_records.command import Group
 
 
@@ -65,3 +65,11 @@ def test_echo__a_locale_without_the_letters():
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "\\u2192 \\udcff\n")
+
+
+def test_group__nothing_left_is_status_1():
+    @main.command()
+    def lose_all():
+        raise NothingLeft("x: nothing left")
+
+    assert CliRunner().invoke(main, ["lose-all"]).exit_code == 1

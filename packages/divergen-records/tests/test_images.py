@@ -1,11 +1,13 @@
 import io
+import os
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from divergen_records import ImageError
-from divergen_records.images import encode_image, read_image
+from divergen_records.images import encode_image, read_cutout, read_image, read_mask
 from PIL import Image
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -154,7 +156,7 @@ def test_read_image__not_a_picture(tmp_path):
 def test_read_image__missing_and_folder(tmp_path):
     with pytest.raises(ImageError, match="no such picture"):
         read_image(tmp_path / "gone.png")
-    with pytest.raises(ImageError, match="cannot be read"):
+    with pytest.raises(ImageError, match="a folder"):
         read_image(tmp_path)
 
 
@@ -217,3 +219,85 @@ def test_encode_image__unknown_format():
 def test_read_image__loads_no_torch():
     code = "import sys, divergen_records.images; print(sorted({'torch', 'cv2', 'lance'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def encoded(array):
+    return encode(Image.fromarray(array))
+
+
+OBJECT = np.zeros((4, 5), dtype=bool)
+OBJECT[1:3, 2:4] = True
+
+
+def _palette(colour):
+    image = Image.fromarray(OBJECT.astype(np.uint8)).convert("P")
+    image.putpalette([0, 0, 0, *colour] + [0] * 750)
+    image.putdata(OBJECT.astype(np.uint8).ravel().tolist())
+    return image
+
+
+def _rgba(grey, alpha):
+    return np.dstack([grey, grey, grey, alpha])
+
+
+ON = OBJECT.astype(np.uint8)
+MASKS = {
+    "0 and 1": encoded(ON),
+    "0 and 255": encoded(ON * 255),
+    "one bit": encode(Image.fromarray(OBJECT)),
+    "16 bits, small numbers": encode(Image.fromarray(OBJECT.astype(np.uint16) * 3)),
+    "16 bits": encode(Image.fromarray(OBJECT.astype(np.uint16) * 65535)),
+    "a dark palette": encode(_palette((1, 0, 0))),
+    "a black palette": encode(_palette((0, 0, 0))),
+    "a colour": encoded(np.dstack([ON * 0, ON * 9, ON * 0])),
+    "RGBA, the object opaque": encoded(_rgba(ON * 0, ON * 255)),
+    "RGBA, alpha of 0 and 1": encoded(_rgba(ON * 0, ON)),
+    "RGBA, opaque all over": encoded(_rgba(ON * 255, ON * 0 + 255)),
+    "LA": encode(Image.merge("LA", [Image.new("L", (5, 4), 200), Image.fromarray(ON * 255)])),
+    "a palette with transparency": encode(_palette((7, 7, 7)), transparency=0),
+    "JPEG": encode(Image.fromarray(ON * 255), "JPEG", quality=100),
+    "a bitmap": encode(Image.fromarray(ON * 255), "BMP"),
+    "TIFF of floats": encode(Image.fromarray(OBJECT.astype(np.float32)), "TIFF"),
+}
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_read_mask__as_any_tool_writes_it(kind):
+    mask = read_mask(MASKS[kind])
+    assert mask.dtype == np.bool_
+    assert (mask == OBJECT).all(), mask.astype(int)
+
+
+def test_read_mask__turned_as_its_picture():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encode(Image.fromarray(ON * 255), exif=exif)
+    assert read_mask(turned).shape == (5, 4)
+    assert read_mask(turned, size=(4, 5)).shape == (4, 5)
+    with pytest.raises(ImageError, match="does not fit"):
+        read_mask(turned, size=(9, 9))
+
+
+def test_read_cutout__colours_of_16_bits_and_alpha():
+    # Pillow writes no 16-bit colours; OpenCV does, in the order blue, green, red.
+    deep = np.zeros((4, 5, 4), dtype=np.uint16)
+    deep[..., 0], deep[..., 2], deep[..., 3] = 65535, 0x8000, OBJECT * np.uint16(65535)
+    image, alpha = read_cutout(cv2.imencode(".png", deep)[1].tobytes())
+    assert image[0, 0].tolist() == [128, 0, 255]
+    assert (alpha == ON * 255).all()
+
+
+def test_read_cutout__is_not_laid_over_white_and_says_when_there_is_no_alpha():
+    image, alpha = read_cutout(encoded(_rgba(ON * 0 + 7, ON * 0)))
+    assert image.max() == 7
+    assert alpha.max() == 0
+    assert read_cutout(encoded(ON))[1] is None
+
+
+@pytest.mark.parametrize("read", [read_image, read_mask, read_cutout])
+def test_read__a_pipe_does_not_hang(read, tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ImageError, match="a pipe or a device"):
+        read(tmp_path / "a.png")
+    with pytest.raises(ImageError, match="a folder"):
+        read(tmp_path)

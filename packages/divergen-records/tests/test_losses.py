@@ -3,8 +3,9 @@ import json
 import click
 import pytest
 from click.testing import CliRunner
+from divergen_records import NothingLeft
 from divergen_records.command import Group
-from divergen_records.losses import Losses, finish, losses_file, losses_options
+from divergen_records.losses import Losses, finish, finishing, losses_file, losses_options
 
 
 @click.group(cls=Group)
@@ -95,3 +96,15 @@ def test_losses__sentences_without_names():
     losses = Losses()
     losses.extend(["x.json: image 3: no such picture", ("a.jpg", "empty")])
     assert list(losses) == [("", "x.json: image 3: no such picture"), ("a.jpg", "empty")]
+
+
+def test_finishing__nothing_left_is_told_like_any_loss(tmp_path, capsys):
+    losses = Losses([("a.jpg", "the picture is empty (0 bytes)")])
+    with pytest.raises(click.exceptions.Exit) as caught, finishing(losses, out=tmp_path / "out"):
+        raise NothingLeft("x: no picture can be read")
+    assert caught.value.exit_code == 1
+    assert capsys.readouterr().err.splitlines()[:3] == [
+        "Error: x: no picture can be read",
+        "pictures: 1 in, 0 out, 1 lost",
+        "  a.jpg: the picture is empty (0 bytes)",
+    ]

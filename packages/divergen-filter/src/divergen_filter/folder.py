@@ -23,7 +23,7 @@ from divergen_records import (
 )
 from divergen_records.coco import Dataset, read_dataset
 from divergen_records.files import write_text, writing_text
-from divergen_records.images import read_image
+from divergen_records.images import read_image, read_mask
 from divergen_records.masks import encode_rle, label_components, segmentation_to_mask
 from divergen_records.text import csv_cell
 from numpy.typing import NDArray
@@ -159,10 +159,7 @@ class _Masks:
                 raise ConfigError(f"{self.source} has {len(notes)} annotations of {inside.as_posix()}, one is needed")
             return segmentation_to_mask(notes[0].segmentation, *image.shape[:2])
         file = (self.source / inside).with_suffix(".png")
-        mask: Mask = read_image(file).max(axis=2) > 127
-        if mask.shape != image.shape[:2]:
-            raise ConfigError(f"{file}: the mask's shape {mask.shape} does not fit its picture's {image.shape[:2]}")
-        return mask
+        return read_mask(file, size=(image.shape[0], image.shape[1]))
 
 
 def _append(

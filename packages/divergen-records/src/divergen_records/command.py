@@ -33,13 +33,15 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except DivergenError as error:
-            raise _Refusal(shown(error)) from error
+            raise _Refusal(shown(error), error.exit_code) from error
         except (OSError, RuntimeError, MemoryError) as error:
             sentence = explain(error)
             if sentence is None:
                 raise
-            raise _Refusal(shown(sentence)) from error
+            raise _Refusal(shown(sentence), DivergenError.exit_code) from error
 
 
 class _Refusal(click.ClickException):
-    exit_code = 2
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

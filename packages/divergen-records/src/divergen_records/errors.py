@@ -12,15 +12,17 @@
     · CommitError        a commit did not go through (disk full, too many writers)
   x ExistsError          something is there already and was not to be replaced
   x RunLocked            somebody else works in this folder
+  x NothingLeft          everything that came in was left out: status 1
   x RowError             this one row failed; it becomes the row's `error`, the rest goes on
 
-Commands print the message and end with status 2; the message says what, where and what to do.
+Commands print the message and end with status 2 (`DivergenError.exit_code`); it says what, where and what to do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 __all__ = [
     "CommitError",
@@ -31,6 +33,7 @@ __all__ = [
     "ImageError",
     "MaskError",
     "MissingExtra",
+    "NothingLeft",
     "RowError",
     "RunLocked",
     "SchemaTooNew",
@@ -41,7 +44,13 @@ __all__ = [
 
 
 class DivergenError(Exception):
-    """The root of all errors that a user can act on."""
+    """The root of all errors that a user can act on.
+
+    Attributes:
+        exit_code: Status of a command that it ends.
+    """
+
+    exit_code: ClassVar[int] = 2
 
 
 class ConfigError(DivergenError):
@@ -86,6 +95,12 @@ class ExistsError(DivergenError):
 
 class RunLocked(DivergenError):
     """Somebody else works in this folder."""
+
+
+class NothingLeft(DivergenError):
+    """Everything that came in was left out; see `divergen_records.losses`."""
+
+    exit_code = 1
 
 
 class RowError(DivergenError):

@@ -8,6 +8,7 @@ something was (0 with ``--allow-losses``), and 1 if nothing is left.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -15,14 +16,15 @@ import click
 import msgspec
 
 from .command import echo
+from .errors import NothingLeft
 from .files import write_bytes
 
-__all__ = ["LOST", "NOTHING_LEFT", "Losses", "finish", "losses_file", "losses_options"]
+__all__ = ["LOST", "NOTHING_LEFT", "Losses", "finish", "finishing", "losses_file", "losses_options"]
 
 LOST: Final = 3
 """Exit status of a command that left something out."""
 
-NOTHING_LEFT: Final = 1
+NOTHING_LEFT: Final = NothingLeft.exit_code
 """Exit status of a command that left everything out."""
 
 _SHOWN = 5
@@ -105,6 +107,16 @@ def finish(losses: Losses, *, came: int, went: int, unit: str = "pictures", out:
         raise click.exceptions.Exit(NOTHING_LEFT)
     if (losses or came > went) and not meta.get(_ALLOW):
         raise click.exceptions.Exit(LOST)
+
+
+@contextmanager
+def finishing(losses: Losses, *, unit: str = "pictures", out: Path | None = None) -> Iterator[None]:
+    """End a command by the rule where its work finds nothing left (`NothingLeft`); see `finish`."""
+    try:
+        yield
+    except NothingLeft as error:
+        echo(f"Error: {error}", err=True)
+        finish(losses, came=max(len(losses), 1), went=0, unit=unit, out=out)
 
 
 def _write(losses: Losses, path: Path | None) -> None:

@@ -281,7 +281,7 @@ def make_large_pool(pool: InstancePool, out: Path, rows: int) -> Path:
     entry = pool.manifest.categories[0].model_copy(update={"first": 0, "count": rows})
     changes = {"instances": rows, "build": build_hash(index, sources), "categories": (entry,)}
     manifest: PoolManifest = pool.manifest.model_copy(update=changes)
-    (out / "pool.json").write_text(manifest.model_dump_json(exclude_none=True))
+    (out / "pool.json").write_text(manifest.model_dump_json(exclude_none=True), encoding="utf-8")
     return out
 
 

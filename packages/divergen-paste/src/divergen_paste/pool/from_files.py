@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
-import cv2
 import numpy as np
 from divergen_records import Category, DatasetError, DivergenError, ImageError, MaskError, short_hash
 from divergen_records.files import read_text
+from divergen_records.images import read_cutout, read_mask
 from divergen_records.masks import largest_component
+from divergen_records.picture_files import find_pictures
 from numpy.typing import NDArray
 
 from .build import BuildOptions, build_pool
@@ -20,6 +21,9 @@ from .crops import Crop, make_crop
 from .reader import InstancePool
 
 __all__ = ["CutoutFile", "pool_from_files", "pool_from_folder", "pool_from_pools_json"]
+
+_SUFFIXES = frozenset([".png", ".webp"])
+"""Of pictures that can have an alpha channel."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,12 @@ def pool_from_folder(
     folder = Path(folder)
     known = {name: c.id for c in categories for name in (str(c.id), c.name)}
     files = []
-    for path in sorted(path for path in folder.glob("*/*") if path.suffix.lower() in (".png", ".webp")):
+    losses = options.get("losses")
+    for path in find_pictures(folder, losses=losses, suffixes=_SUFFIXES):
+        if path.parent.parent != folder:
+            if losses is not None:
+                losses.add(path.relative_to(folder).as_posix(), "lies in no folder of a category: <category>/<picture>")
+            continue
         if path.parent.name not in known:
             names = ", ".join(category.name for category in categories[:5])
             raise DatasetError(f"{path.parent}: no category has this name or id; known are {names} …")
@@ -208,17 +217,9 @@ class _CutFile:
 
 
 def _read_rgba(picture: Path, mask: Path | None, *, threshold: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    try:
-        data = np.fromfile(picture, dtype=np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-        alpha = None if mask is None else cv2.imdecode(np.fromfile(mask, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
-    except (OSError, cv2.error) as error:
-        raise ImageError(f"{picture}: {error}") from error
-    if image is None or (mask is not None and alpha is None):
-        raise ImageError(f"{picture if image is None else mask}: not a picture")
+    image, alpha = read_cutout(picture)
+    if mask is not None:
+        return image, read_mask(mask, size=(image.shape[0], image.shape[1]))
     if alpha is None:
-        if image.ndim != 3 or image.shape[2] != 4:
-            raise ImageError(f"{picture}: has no alpha channel, so nobody knows where its object is")
-        alpha = image[:, :, 3]
-    image = image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-    return cv2.cvtColor(image[:, :, :3], cv2.COLOR_BGR2RGB), alpha >= threshold
+        raise ImageError(f"{picture}: has no alpha channel, so nobody knows where its object is")
+    return image, alpha >= threshold
