@@ -34,7 +34,7 @@ on_problem_option = click.option(
 """The option of every command that reads a data set; the argument is ``on_problem``."""
 
 
-class FormatName(click.ParamType):
+class FormatName(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases
     """The name of a format that reads or writes; installed packages may add some."""
 
     name = "format"

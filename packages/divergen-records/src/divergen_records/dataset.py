@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,7 +15,7 @@ from .record import Category, Frequency
 __all__ = ["Annotation", "Dataset", "ImageInfo", "frequency_of"]
 
 
-class ImageInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+class ImageInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A picture of a data set.
 
     Attributes:
@@ -45,7 +45,7 @@ class ImageInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaul
     extra: dict[str, Any] | None = msgspec.field(default=None, name="(other keys)")
 
 
-class Annotation:
+class Annotation(msgspec.Struct, gc=False, eq=False, forbid_unknown_fields=True):
     """An object in a picture.
 
     Attributes:
@@ -55,45 +55,40 @@ class Annotation:
         bbox: XYWH, pixels, as the file declares it; `Dataset.measure` tells the mask's own.
         area: Pixels, as the file declares it. Evaluation follows the declared values as COCO's tools do; whatever else
             is computed uses the mask's.
+        stored_segmentation: As it is held: JSON text (`msgspec.Raw`) where it came from a file, else an object; None
+            for a box alone.
         iscrowd: A region of many objects.
         extra: The file's other keys (``attributes``, ``keypoints``, …).
     """
 
-    __slots__ = ("_segmentation", "area", "bbox", "category_id", "extra", "id", "image_id", "iscrowd")
+    id: int
+    image_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    area: float
+    if TYPE_CHECKING:
+        stored_segmentation: Any
+    else:  # what msgspec reads a file's annotations into; other code may give objects
+        stored_segmentation: msgspec.Raw = msgspec.field(name="segmentation")
+    iscrowd: int | bool = False
+    extra: dict[str, Any] | None = msgspec.field(default=None, name="(other keys)")
 
-    def __init__(
-        self,
-        id: int,  # noqa: A002
-        image_id: int,
-        category_id: int,
-        bbox: Sequence[float],
-        area: float,
-        segmentation: Sequence[Sequence[float]] | Mapping[str, Any] | msgspec.Raw | None,
-        iscrowd: bool | int = False,
-        extra: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.id, self.image_id, self.category_id = id, image_id, category_id
-        self.bbox: tuple[float, float, float, float] = (bbox[0], bbox[1], bbox[2], bbox[3])
-        self.area = area
-        self.iscrowd = bool(iscrowd)
-        self._segmentation = segmentation
-        self.extra = extra
+    def __post_init__(self) -> None:
+        if type(self.bbox) is not tuple:
+            self.bbox = (self.bbox[0], self.bbox[1], self.bbox[2], self.bbox[3])
+        if type(self.iscrowd) is not bool:
+            self.iscrowd = bool(self.iscrowd)
 
     @property
     def has_mask(self) -> bool:
         """Whether it has a segmentation; otherwise there is a box alone."""
-        return self._segmentation is not None
+        return self.stored_segmentation is not None
 
     @property
     def segmentation(self) -> Any:
         """Polygons ``[[x0, y0, x1, y1, …], …]``, an RLE ``{"size": [h, w], "counts": …}``, or None: a box alone."""
-        stored = self._segmentation
+        stored = self.stored_segmentation
         return msgspec.json.decode(stored) if isinstance(stored, msgspec.Raw) else stored
-
-    @property
-    def stored_segmentation(self) -> Any:
-        """The segmentation as it is held: JSON text where it came from a file (`msgspec.Raw`), else an object."""
-        return self._segmentation
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Annotation) and self._parts() == other._parts()
@@ -105,9 +100,6 @@ class Annotation:
             f"Annotation(id={self.id}, image_id={self.image_id}, category_id={self.category_id}, bbox={self.bbox}, "
             f"area={self.area}, iscrowd={self.iscrowd})"
         )
-
-    def __reduce__(self) -> tuple[type[Annotation], tuple[Any, ...]]:
-        return Annotation, self._parts()
 
     def _parts(self) -> tuple[Any, ...]:
         return (

@@ -43,7 +43,7 @@ def _instance(dataset: Dataset, annotation: Annotation, image: ImageInfo) -> Ins
         raise MaskError(f"annotation {annotation.id} of {dataset.path}: {error}") from error
     if not mask.size:
         return None
-    return Instance(annotation.category_id, mask, x, y, annotation.iscrowd, annotation.id)
+    return Instance(annotation.category_id, mask, x, y, bool(annotation.iscrowd), annotation.id)
 
 
 def check_samples(dataset: Dataset, *, progress: bool = False) -> Iterator[str]:

@@ -77,7 +77,7 @@ def drop_strays(polygons: Sequence[Sequence[float]]) -> tuple[list[Sequence[floa
 
     Tools leave a stray click in an object of several parts; it covers nothing, so nothing is lost with it.
     """
-    sound = [part for part in polygons if not isinstance(part, str) and len(part) >= 6]
+    sound = [part for part in polygons if len(part) >= 6]
     return (sound, len(polygons) - len(sound)) if sound else (list(polygons), 0)
 
 

@@ -69,9 +69,11 @@ def read_labelme(
     annotations: list[Annotation] = []
     for file in files:
         where = file.name if file == path else file.relative_to(path).as_posix()
-        content = problems.attempt(where, lambda mends, file=file: _load(file))
-        info = content and problems.attempt(where, partial(_image, content, file, folder, len(images) + 1))
-        if content is None or info is None:
+        content = problems.attempt(where, partial(_load, file))
+        if content is None:
+            continue
+        info = problems.attempt(where, partial(_image, content, file, folder, len(images) + 1))
+        if info is None:
             continue
         images.append(info)
         for label, shapes in _objects(content):
@@ -86,7 +88,7 @@ def read_labelme(
     return Dataset(path, folder, images, annotations, categories, **problems.told).counted()
 
 
-def _load(file: Path) -> dict[str, Any]:
+def _load(file: Path, mends: Mends) -> dict[str, Any]:
     try:
         content = msgspec.json.decode(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:

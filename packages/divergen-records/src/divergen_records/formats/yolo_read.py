@@ -55,7 +55,7 @@ def read_yolo(
     annotations: list[Annotation] = []
     for picture in (picture for folder in folders for picture in _pictures(folder)):
         name = picture.relative_to(root).as_posix()
-        size = problems.attempt(name, lambda mends, picture=picture: picture_size(picture))
+        size = problems.attempt(name, partial(_size, picture))
         if size is None:
             continue
         info = ImageInfo(id=len(images) + 1, width=size[0], height=size[1], file_name=name)
@@ -110,6 +110,10 @@ def _categories(names: Any, file: Path) -> list[Category]:
     if not isinstance(listed, dict) or not all(isinstance(key, int) for key in listed):
         raise DatasetError(f"{file}: names is a list, or {{class: name}}, not {names!r:.80}")
     return [Category(id=number + 1, name=str(name).strip() or f"class {number}") for number, name in listed.items()]
+
+
+def _size(picture: Path, mends: Mends) -> tuple[int, int]:
+    return picture_size(picture)
 
 
 def _pictures(folder: Path) -> Iterator[Path]:

@@ -1,0 +1,207 @@
+"""The annotations of a COCO or LVIS file: checked in batches, and one by one where something is unusual."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from ...dataset import Annotation, ImageInfo
+from ...errors import DatasetError, MaskError
+from ...masks import measure_segmentation
+from ...progress import Progress
+from ..problems import Mends, Problems
+from .frame import Item
+from .geometry import sound_segmentations
+from .items import decode_typed, split_items
+from .segmentations import read_segmentation
+from .values import Ids, integer, row_of, wrong_type
+
+__all__ = ["Reader"]
+
+_BATCH = 4096
+_KNOWN = frozenset(("id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd"))
+
+Box = tuple[float, float, float, float]
+
+
+class Reader:
+    """Reads annotations.
+
+    Args:
+        images: The sound images by id.
+        categories: The sound categories by id.
+        ids: Of annotations, images and categories.
+        problems: Takes what is left out or mended.
+        boxes: Boxes are enough.
+
+    Attributes:
+        sizeless: Annotations whose box or area was measured because the file's had no size.
+    """
+
+    def __init__(
+        self,
+        images: Mapping[int, ImageInfo],
+        categories: Mapping[int, Any],
+        ids: Mapping[str, Ids],
+        problems: Problems,
+        *,
+        boxes: bool,
+    ) -> None:
+        self.images, self.categories, self.ids, self.problems, self.boxes = images, categories, ids, problems, boxes
+        self._sizes = {key: (image.height, image.width) for key, image in images.items()}
+        self._seen: set[int] = set()
+
+    def read(self, part: Any, bar: Progress | None) -> list[Annotation]:
+        """The sound annotations, in the file's order."""
+        typed = decode_typed(part, Annotation)
+        items: list[Item] = []
+        self.ids["annotation"].reserve({one.id for one in typed if one is not None})
+        kept: list[Annotation] = []
+        for start in range(0, len(typed), _BATCH):
+            batch = typed[start : start + _BATCH]
+            sound = self._check(batch)
+            for offset, annotation in enumerate(batch):
+                if annotation is None or not sound[offset]:
+                    items = items or split_items(part)
+                    annotation = self._read_slowly(items[start + offset], f"annotations[{start + offset}]")
+                if annotation is not None:
+                    self._seen.add(annotation.id)
+                    kept.append(annotation)
+            if bar is not None:
+                bar.update(len(batch))
+        return kept
+
+    def _check(self, batch: Sequence[Annotation | None]) -> list[bool]:
+        """Which need no look of their own."""
+        fine = [one is not None and self._is_plain(one) for one in batch]
+        known = [one for one, good in zip(batch, fine, strict=True) if good and one is not None]
+        sizes = np.array([self._sizes[one.image_id] for one in known], dtype=np.int64).reshape(-1, 2)
+        sound = iter(sound_segmentations([one.stored_segmentation for one in known], sizes).tolist())
+        ids = [one.id for one in known]
+        repeated = len(set(ids)) < len(ids)
+        return [good and next(sound) and not repeated for good in fine]
+
+    def _is_plain(self, one: Annotation) -> bool:
+        return (
+            one.image_id in self._sizes
+            and one.category_id in self.categories
+            and one.bbox[2] > 0
+            and one.bbox[3] > 0
+            and one.area > 0
+            and one.id not in self._seen
+        )
+
+    def _read_slowly(self, item: Item, where: str) -> Annotation | None:
+        return self.problems.attempt(where, partial(self._read, item, where))
+
+    def _read(self, item: Item, where: str, mends: Mends) -> Annotation:
+        row = row_of(item)
+        id_ = self._id(row, mends)
+        try:
+            return self._read_row(row, id_, where, mends)
+        except (DatasetError, MaskError) as error:
+            text = str(error)
+            prefix = "" if text.startswith(("Object missing", "Expected")) else f"annotation {id_}: "
+            raise DatasetError(prefix + text) from error
+
+    def _read_row(self, row: dict[str, Any], id_: int, where: str, mends: Mends) -> Annotation:
+        category_id = self.ids["category"].find(row, "category_id", mends)
+        if category_id not in self.categories:
+            raise DatasetError(f"{category_id} names no sound category of the file - at `$.category_id`")
+        image_id = self.ids["image"].find(row, "image_id", mends)
+        image = self.images.get(image_id)
+        if image is None:
+            raise DatasetError(f"{image_id} names no sound image of the file - at `$.image_id`")
+        bbox, area = _bbox(row, mends), _area(row, mends)
+        before = len(mends or ())
+        segmentation, strays = read_segmentation(row.get("segmentation"), image, mends)
+        if segmentation is None:
+            bbox, area = self._box_alone(bbox, area)
+        elif len(mends or ()) > before:  # what the file declares is of the mask as it was
+            bbox, area = measure_segmentation(segmentation, image.height, image.width)
+        elif bbox is None or area is None:
+            measured, pixels = measure_segmentation(segmentation, image.height, image.width)
+            bbox, area = bbox or measured, area or pixels
+        if strays:
+            parts = "a stray part" if strays == 1 else f"{strays} stray parts"
+            self.problems.notes.append(f"{where} (id {id_}): {parts} of less than three points left out")
+        return Annotation(
+            id_,
+            image_id,
+            category_id,
+            bbox,
+            area,
+            segmentation and msgspec.Raw(msgspec.json.encode(segmentation)),
+            _crowd(row, mends),
+            {key: value for key, value in row.items() if key not in _KNOWN} or None,
+        )
+
+    def _box_alone(self, bbox: Box | None, area: float | None) -> tuple[Box, float]:
+        if bbox is None:
+            raise DatasetError("there is none, and no box either - at `$.segmentation`")
+        if not self.boxes:
+            raise MaskError("there is none, neither polygons nor an RLE: a box alone, and a mask is needed here "
+                            "- at `$.segmentation`")  # fmt: skip
+        return bbox, area or bbox[2] * bbox[3]
+
+    def _id(self, row: dict[str, Any], mends: Mends) -> int:
+        id_ = self.ids["annotation"].name(row, mends)
+        if id_ not in self._seen:
+            return id_
+        if mends is None:
+            raise DatasetError(f"the id {id_} was there before; ids are unique - at `$.id`")
+        new = self.ids["annotation"].give()
+        mends.append(f"the id {id_} was there before; numbered {new}")
+        return new
+
+
+def _bbox(row: dict[str, Any], mends: Mends) -> Box | None:
+    """The declared box; None where there is none or it has no size, for then the mask's is taken."""
+    value = row.get("bbox")
+    if value is None or value == []:
+        return None
+    try:
+        if not isinstance(value, list):
+            raise wrong_type("array", value, "bbox")
+        if len(value) != 4:
+            raise DatasetError(f"Expected `array` of length 4, got {len(value)} - at `$.bbox`")
+        x, y, width, height = (_number(one, f"bbox[{at}]") for at, one in enumerate(value))
+    except DatasetError as error:
+        _without(error, "bbox", mends)
+        return None
+    return (x, y, width, height) if width > 0 and height > 0 else None
+
+
+def _area(row: dict[str, Any], mends: Mends) -> float | None:
+    value = row.get("area")
+    if value is None:
+        return None
+    try:
+        return max(_number(value, "area"), 0) or None
+    except DatasetError as error:
+        _without(error, "area", mends)
+        return None
+
+
+def _without(error: DatasetError, key: str, mends: Mends) -> None:
+    if mends is None:
+        raise error
+    mends.append(f"{key} from the mask")
+
+
+def _number(value: Any, at: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise wrong_type("float", value, at)
+    if not math.isfinite(value):
+        raise DatasetError(f"is {value}, not a finite number - at `$.{at}`")
+    return value
+
+
+def _crowd(row: dict[str, Any], mends: Mends) -> bool:
+    value = row.get("iscrowd")
+    return bool(value) if value is None or isinstance(value, bool) else bool(integer(row, "iscrowd", mends))

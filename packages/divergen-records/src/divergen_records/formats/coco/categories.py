@@ -1,0 +1,99 @@
+"""The categories of a COCO or LVIS file."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from functools import partial
+from typing import Any
+
+from pydantic import ValidationError
+
+from ...errors import DatasetError
+from ...record import Category
+from ..problems import Mends, Problems
+from .frame import Item
+from .items import split_items
+from .values import Ids, row_of, wrong_type
+
+__all__ = ["read_categories"]
+
+
+def read_categories(part: Any, problems: Problems, ids: Ids) -> tuple[dict[int, Category], dict[int, dict[str, Any]]]:
+    """The sound categories, and their rows as the file has them, both by id; two of one name are told."""
+    found: dict[int, Category] = {}
+    rows: dict[int, dict[str, Any]] = {}
+    for index, item in enumerate(split_items(part)):
+        where = f"categories[{index}]"
+        category = problems.attempt(where, partial(_read, item, ids))
+        if category is None:
+            continue
+        if category.id in found:
+            problems.add(f"{where}.id", f"the id {category.id} was there before; ids are unique")
+            continue
+        found[category.id] = category
+        rows[category.id] = row_of(item)
+    ids.reserve(set(found))
+    for name, count in Counter(category.name for category in found.values()).items():
+        if count > 1:
+            same = ", ".join(str(category.id) for category in found.values() if category.name == name)
+            problems.notes.append(
+                f"{count} categories have the name {name!r} (ids {same}); what goes by name takes one"
+            )
+    return found, rows
+
+
+def _read(item: Item, ids: Ids, mends: Mends) -> Category:
+    row = row_of(item)
+    id_ = ids.name(row, mends)
+    try:
+        return Category(
+            id=id_,
+            name=_name(row, mends),
+            synonyms=_texts(row.get("synonyms")),
+            synset=_text(row.get("synset")),
+            definition=_text(row.get("def")),
+            frequency=_frequency(row, mends),
+            image_count=_count(row.get("image_count")),
+            instance_count=_count(row.get("instance_count")),
+        )
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())
+        raise DatasetError(f"category {id_}: {reasons}") from error
+
+
+def _name(row: dict[str, Any], mends: Mends) -> str:
+    name = row.get("name")
+    if isinstance(name, (int, float)) and mends is not None:
+        mends.append(f"name {name!r} read as text")
+        return str(name)
+    if "name" not in row:
+        raise DatasetError("Object missing required field `name`")
+    if not isinstance(name, str):
+        raise wrong_type("str", name, "name")
+    return name.strip()
+
+
+def _frequency(row: dict[str, Any], mends: Mends) -> Any:
+    """One of LVIS's groups, or None: then it is counted."""
+    value = row.get("frequency")
+    if value in (None, "", "r", "c", "f"):
+        return value or None
+    if mends is None:
+        raise DatasetError(f"Invalid enum value {value!r:.40} - at `$.frequency`")
+    mends.append(f"frequency {value!r:.40} is none of r, c, f; counted instead")
+    return None
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(value) if isinstance(value, list) and all(isinstance(one, str) for one in value) else ()
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _count(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if math.isfinite(value) and abs(value) < 2**53 else None

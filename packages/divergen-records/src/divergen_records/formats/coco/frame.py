@@ -1,0 +1,129 @@
+"""From a file's bytes to its items, each still text: one bad item does not hide the others."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zlib
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+
+from ...errors import DatasetError
+
+__all__ = ["Item", "read_frame"]
+
+MAX_BYTES = 16 * 2**30
+"""Bytes of a file, or of what a compressed one unpacks to."""
+
+MAX_RATIO = 200
+"""Times that a compressed file may grow; JSON of masks grows by four to ten."""
+
+Item: TypeAlias = msgspec.Raw | dict[str, Any]
+"""An item's JSON text; a dict where that text is no JSON because it holds NaN or Infinity."""
+
+_LISTS = ("images", "annotations", "categories")
+_NOT_JSON = re.compile(rb"[\s:,\[]-?(NaN|Infinity)\b")
+_OTHERS = {
+    "shapes": "labelme's; give its folder, whose files are read together",
+    "_via_img_metadata": "a project of the VGG Image Annotator; export it as COCO",
+    "_via_settings": "a project of the VGG Image Annotator; export it as COCO",
+    "videos": "of videos",
+}
+
+
+def read_frame(path: Path) -> dict[str, Any]:
+    """The file's top-level keys: its three lists as text (`msgspec.Raw`) or as lists of `Item`, the others decoded.
+
+    A byte order mark, UTF-16 and gzip are read as well.
+
+    Raises:
+        DatasetError: If there is no such file, it is no JSON, or none of this form.
+    """
+    data = _read(path)
+    try:
+        parts: dict[str, Any] = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        for key in parts.keys() - {*_LISTS}:
+            parts[key] = msgspec.json.decode(parts[key])
+    except msgspec.ValidationError as error:
+        raise DatasetError(
+            f"{path}: {error}; a COCO or LVIS file is an object with the keys images, annotations and categories"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if not _NOT_JSON.search(data):
+            raise _damaged(path, error) from error
+        parts = _decode_with_nan(data, path)
+    except RecursionError as error:
+        raise DatasetError(f"{path}: is nested too deeply; no COCO or LVIS file is") from error
+    for key in _LISTS:
+        _require_list(parts, key, path)
+    return parts
+
+
+def _require_list(parts: dict[str, Any], key: str, path: Path) -> None:
+    expected = "a COCO or LVIS file is an object with the keys images, annotations and categories"
+    if key not in parts:
+        other = next((text for name, text in _OTHERS.items() if name in parts), None)
+        hint = f"it looks like a file that is {other}" if other else expected
+        raise DatasetError(f"{path}: Object missing required field `{key}`; {hint}")
+    part = parts[key]
+    head = bytes(memoryview(part)[:1]) if isinstance(part, msgspec.Raw) else b"[" if isinstance(part, list) else b""
+    if head != b"[":
+        kinds = {b"{": "object", b'"': "str", b"n": "null", b"t": "bool", b"f": "bool", b"": "object"}
+        raise DatasetError(f"{path}: Expected `array`, got `{kinds.get(head, 'number')}` - at `$.{key}`; {expected}")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise DatasetError(f"{path}: {size:,} bytes are above the limit of {MAX_BYTES:,}; split the file")
+        data = path.read_bytes()
+        if data[:2] == b"\x1f\x8b":
+            data = _unpack(path, size)
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: there is no such file; expected a COCO or LVIS JSON file") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DatasetError(f"{path}: the compressed file is damaged or cut off ({error}); get it again") from error
+    except OSError as error:
+        raise DatasetError(f"{path}: the file cannot be read: {error.strerror}") from error
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        try:
+            data = data.decode("utf-16").encode()
+        except UnicodeError as error:
+            raise DatasetError(f"{path}: begins as UTF-16 but is not; save it as UTF-8") from error
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def _unpack(path: Path, size: int) -> bytes:
+    most = min(MAX_BYTES, max(size * MAX_RATIO, 2**20))
+    with gzip.open(path) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise DatasetError(f"{path}: unpacks to more than {most:,} bytes from {size:,}; no annotation file does")
+    return data
+
+
+def _damaged(path: Path, error: Exception) -> DatasetError:
+    return DatasetError(f"{path}: not valid JSON ({error}); the file is damaged or cut off, get it again")
+
+
+def _decode_with_nan(data: bytes, path: Path) -> dict[str, Any]:
+    """As Python's json reads it; items that hold NaN or Infinity stay objects, the others become text again."""
+    try:
+        parts = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    if not isinstance(parts, dict):
+        raise DatasetError(f"{path}: Expected `object`, got `array`; a COCO or LVIS file is an object")
+    for key in _LISTS:
+        if isinstance(parts.get(key), list):
+            parts[key] = [_as_item(row) for row in parts[key]]
+    return parts
+
+
+def _as_item(row: Any) -> Item:
+    text = json.dumps(row)
+    return row if isinstance(row, dict) and _NOT_JSON.search(text.encode()) else msgspec.Raw(text.encode())

@@ -1,0 +1,106 @@
+"""The images of a COCO or LVIS file."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from ...dataset import ImageInfo, check_file_name
+from ...errors import DatasetError
+from ..places import tidy
+from ..problems import Mends, Problems
+from .items import decode_items
+from .values import Ids, integer, row_of, wrong_type
+
+__all__ = ["read_images", "url_name"]
+
+_KNOWN = frozenset(ImageInfo.__struct_fields__) - {"extra"}
+
+
+def read_images(part: Any, problems: Problems, ids: Ids) -> dict[int, ImageInfo]:
+    """The sound images by id, each with a file name as the file has it."""
+    found: dict[int, ImageInfo] = {}
+    for index, (item, image) in enumerate(decode_items(part, ImageInfo)):
+        where = f"images[{index}]"
+        if image is None or not _is_sound(image):
+            image = problems.attempt(where, partial(_read, item, ids))
+            if image is None:
+                continue
+        if image.id in found:
+            problems.add(f"{where}.id", f"the id {image.id} was there before; ids are unique")
+            continue
+        found[image.id] = image
+    ids.reserve(set(found))
+    return found
+
+
+def url_name(coco_url: str) -> str:
+    """The file that a COCO address means: its last two parts, ``train2017/000000000009.jpg``."""
+    parts = PurePosixPath(unquote(urlsplit(coco_url).path)).parts
+    return "/".join(part for part in parts[-2:] if part != "/")
+
+
+def _is_sound(image: ImageInfo) -> bool:
+    try:
+        _check(image)
+    except DatasetError:
+        return False
+    return bool(image.file_name)
+
+
+def _check(image: ImageInfo) -> None:
+    if image.width < 1 or image.height < 1:
+        raise DatasetError(f"image {image.id} is {image.width} wide and {image.height} high; it has no pixels")
+    if image.width * image.height >= 2**31:
+        raise DatasetError(
+            f"image {image.id} is {image.width} wide and {image.height} high; run-length codes count to 2**31 pixels"
+        )
+    if image.file_name:
+        check_file_name(image.file_name, f"image {image.id}")
+        check_file_name(tidy(image.file_name), f"image {image.id}")
+
+
+def _read(item: Any, ids: Ids, mends: Mends) -> ImageInfo:
+    """One image, leniently: what nothing computes with may be of any type."""
+    row = row_of(item)
+    id_ = ids.name(row, mends)
+    image = ImageInfo(
+        id=id_,
+        width=integer(row, "width", mends),
+        height=integer(row, "height", mends),
+        file_name=_file_name(row, id_),
+        neg_category_ids=_list(row, "neg_category_ids", mends),
+        not_exhaustive_category_ids=_list(row, "not_exhaustive_category_ids", mends),
+        extra={key: value for key, value in row.items() if key not in _KNOWN} or None,
+        **{key: row[key] for key in ("coco_url", "license", "flickr_url", "date_captured") if key in row},
+    )
+    _check(image)
+    return image
+
+
+def _file_name(row: dict[str, Any], id_: int) -> str:
+    name = row.get("file_name")
+    if name:
+        if not isinstance(name, str):
+            raise wrong_type("str", name, "file_name")
+        return name
+    url = row.get("coco_url")
+    if not url or not isinstance(url, str):
+        raise DatasetError(f"image {id_} has neither file_name nor coco_url")
+    check_file_name(url_name(url), f"image {id_}: coco_url")
+    return url_name(url)
+
+
+def _list(row: dict[str, Any], key: str, mends: Mends) -> tuple[int, ...]:
+    """A list of category ids; null is none."""
+    values = row.get(key)
+    if values is None:
+        return ()
+    if not isinstance(values, list):
+        if mends is None:
+            raise wrong_type("array", values, key)
+        mends.append(f"{key} is no list, left out")
+        return ()
+    return tuple(integer({key: value}, key, mends) for value in values)

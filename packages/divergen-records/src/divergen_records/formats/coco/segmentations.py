@@ -1,0 +1,85 @@
+"""A segmentation in whatever form a tool wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...dataset import ImageInfo
+from ...errors import DatasetError, MaskError
+from ...masks import check_segmentation
+from ...polygons import clip_polygons, drop_strays
+from ..problems import Mends
+from .values import wrong_type
+
+__all__ = ["read_segmentation"]
+
+AT = " - at `$.segmentation`"
+
+
+def read_segmentation(value: Any, image: ImageInfo, mends: Mends) -> tuple[Any, int]:
+    """Polygons or an RLE that fits the image, or None where there is none; and how many stray parts were left out.
+
+    Raises:
+        DatasetError: If it is something else, or does not fit and may not be mended.
+    """
+    try:
+        if value is None or value in ([], {}, "") or value == [[]]:
+            return None, 0
+        if isinstance(value, dict):
+            return _rle(value, image, mends), 0
+        if not isinstance(value, list):
+            raise wrong_type("array", value, "segmentation")
+        polygons, strays = drop_strays(_polygons(value, mends))
+        return clip_polygons(polygons, image.height, image.width, mends), strays
+    except MaskError as error:
+        raise DatasetError(f"{error}{AT}") from error
+
+
+def _rle(value: dict[str, Any], image: ImageInfo, mends: Mends) -> dict[str, Any]:
+    fitting = [image.height, image.width]
+    size = value.get("size")
+    if mends is not None and size == fitting[::-1] != fitting:
+        mends.append(f"the RLE's size {size} read as {fitting}")
+        value = {**value, "size": fitting}
+    check_segmentation(value, image.height, image.width)
+    return value
+
+
+def _polygons(value: list[Any], mends: Mends) -> list[list[float]]:
+    """Lists of numbers; a flat list, or points in lists of their own, where mending is allowed."""
+    if value and all(_is_number(one) for one in value):
+        if mends is None:
+            raise MaskError("the polygon is a flat list; a list of polygons [[x0, y0, x1, y1, ...], ...] is expected")
+        mends.append("a flat polygon read as a list of one")
+        value = [value]
+    return [_numbers(part, f"segmentation[{at}]", mends) for at, part in enumerate(value)]
+
+
+def _numbers(part: Any, at: str, mends: Mends) -> list[float]:
+    if not isinstance(part, list):
+        raise wrong_type("array", part, at)
+    if mends is not None:
+        part = _plain(part, mends)
+    for index, one in enumerate(part):
+        if not _is_number(one):
+            raise wrong_type("float", one, f"{at}[{index}]")
+    return list(part)
+
+
+def _plain(part: Sequence[Any], mends: list[str]) -> list[Any]:
+    """Points [x, y] one after the other; numbers written as text as numbers."""
+    if part and all(isinstance(one, list) and len(one) == 2 for one in part):
+        mends.append("points [x, y] read as one list")
+        part = [value for point in part for value in point]
+    if any(isinstance(one, str) for one in part):
+        try:
+            part = [float(one) if isinstance(one, str) else one for one in part]
+        except ValueError as error:
+            raise MaskError(f"a polygon is a list of numbers: {error}") from error
+        mends.append("coordinates written as text read as numbers")
+    return list(part)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,173 @@
+"""Where the pictures of a data set lie: the layouts that tools make, tried in order, never outside the folder given."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from ..dataset import ImageInfo
+from ..errors import DatasetError
+from .problems import Problems
+
+__all__ = ["Listing", "place_pictures", "tidy"]
+
+_SAMPLE = 200
+"""Names that are looked for in each candidate folder."""
+
+_FOLDERS = ("images", "data", "JPEGImages")
+"""Names that tools give the folder of pictures beside a file: most, FiftyOne, labelme2coco."""
+
+_FILE_FOLDERS = ("annotations", "annotation", "labels", "ann")
+"""Names of a folder of its own for the file; pictures then lie beside that folder."""
+
+_SPLIT = re.compile(r"(?:^|[_.-])((?:train|val|valid|validation|test|default)(?:\d{4})?)$")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A folder, and how many leading parts its names lack."""
+
+    folder: Path
+    strip: int
+
+
+def place_pictures(
+    images: Mapping[int, ImageInfo], path: Path, image_dir: Path | None, problems: Problems
+) -> tuple[Path, dict[int, ImageInfo]]:
+    """Find the folder of pictures, and each picture's name inside it.
+
+    Args:
+        images: By id; names as the file has them.
+        path: The file.
+        image_dir: The folder where the caller knows it: each picture must then be there, others are problems. Where
+            none is given, pictures are looked for when they are read.
+        problems: Takes what is missing.
+
+    Raises:
+        DatasetError: If there is no such folder.
+    """
+    if image_dir is not None and not image_dir.is_dir():
+        raise DatasetError(f"{image_dir}: there is no such folder of images")
+    listings: dict[Path, Listing] = {}
+    place, hits = _choose(images, _candidates(path, image_dir, images), listings)
+    listing = listings.setdefault(place.folder, Listing(place.folder))
+    found: dict[int, ImageInfo] = {}
+    for key, image in images.items():
+        name, trouble = _name_in(listing, image.file_name, place.strip)
+        if trouble and image_dir is not None:
+            problems.add(f"images (id {key})", f"file_name {image.file_name!r} {trouble}")
+            continue
+        found[key] = image if name == image.file_name else msgspec.structs.replace(image, file_name=name)
+    if hits and (place.strip or place.folder != (image_dir or path.parent / "images")):
+        parts = f", names without their first {'part' if place.strip == 1 else f'{place.strip} parts'}"
+        problems.notes.append(f"{path.name}: pictures are in {place.folder}{parts if place.strip else ''}")
+    return place.folder, found
+
+
+def tidy(name: str) -> str:
+    """A file name with forward slashes and without ``./``."""
+    return re.sub(r"^(\./+)+", "", name.replace("\\", "/"))
+
+
+def _choose(
+    images: Mapping[int, ImageInfo], candidates: Iterable[Path], listings: dict[Path, Listing]
+) -> tuple[_Place, int]:
+    """The place that has most of a sample of the pictures, and how many; the first of equals."""
+    everything = [image.file_name for image in images.values()]
+    sample = everything[:: max(len(everything) // _SAMPLE, 1)]
+    best, most = None, -1
+    for folder in candidates:
+        listing = listings.setdefault(folder, Listing(folder))
+        for strip in range(3):
+            hits = sum(_name_in(listing, name, strip, strict=True)[1] is None for name in sample)
+            if hits > most:
+                best, most = _Place(folder, strip), hits
+            if hits == len(sample):
+                return _Place(folder, strip), hits
+    assert best is not None
+    return best, most
+
+
+def _candidates(path: Path, image_dir: Path | None, images: Mapping[int, ImageInfo]) -> Iterator[Path]:
+    """Folders that may hold the pictures, the likeliest first, each once; there is always one."""
+    seen: set[Path] = set()
+    for folder in _guesses(path, image_dir, images):
+        if folder not in seen and (folder.is_dir() or not seen):
+            seen.add(folder)
+            yield folder
+
+
+def _guesses(path: Path, image_dir: Path | None, images: Mapping[int, ImageInfo]) -> Iterator[Path]:
+    heads = {tidy(image.file_name).partition("/")[0] for image in images.values() if "/" in tidy(image.file_name)}
+    shared = heads if len(heads) == 1 and all("/" in tidy(image.file_name) for image in images.values()) else set()
+    split = match[1] if (match := _SPLIT.search(path.name.split(".json")[0])) else None
+    if image_dir is not None:
+        yield image_dir
+        yield from (image_dir / name for name in sorted(shared))
+        return
+    above = [path.parent.parent] if path.parent.name.lower() in _FILE_FOLDERS else []
+    first = path.parent / "images"
+    yield first if first.is_dir() else path.parent
+    for base in (path.parent, *above):
+        yield from (base / name for name in _FOLDERS)
+        if split:
+            yield from (base / split, base / "images" / split, base / f"{split}_images", base / f"images_{split}")
+        yield base
+        yield from (base / name for name in sorted(shared - {"..", "."}))
+
+
+def _name_in(listing: Listing, name: str, strip: int, *, strict: bool = False) -> tuple[str, str | None]:
+    """The name of a picture in a folder, and why it cannot be used, or None.
+
+    A name is tried as it is, then with forward slashes, then without its leading parts.
+    """
+    if not strict or not strip:
+        trouble = listing.trouble(name)
+        if trouble is None:
+            return name, None
+        plain = tidy(name)
+        if plain != name and listing.trouble(plain) is None:
+            return plain, None
+    plain = tidy(name)
+    short = "/".join(plain.split("/")[strip:])
+    if strip and short and listing.trouble(short) is None:
+        return short, None
+    return plain, listing.trouble(plain)
+
+
+class Listing:
+    """Names of the files in a folder and those below it, each listed when first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._root = folder.resolve()
+        self._names: dict[str, dict[str, bool]] = {}
+
+    def trouble(self, file_name: str) -> str | None:
+        """Why this file cannot be used, or None."""
+        parent, _, name = file_name.rpartition("/")
+        if parent not in self._names:
+            self._names[parent] = self._list(parent)
+        is_link = self._names[parent].get(name)
+        if is_link is None:
+            return f"is not in the folder {self.folder}"
+        if is_link and not (self.folder / file_name).resolve().is_relative_to(self._root):
+            return f"is a link that leaves the folder {self.folder}; copy the picture into the folder"
+        return None
+
+    def _list(self, parent: str) -> dict[str, bool]:
+        """Name -> whether it may leave the folder through a link."""
+        path = self.folder / parent
+        try:
+            if not path.is_dir():
+                return {}
+            linked = path.resolve() != self._root / parent
+            with os.scandir(path) as entries:
+                return {entry.name: linked or entry.is_symlink() for entry in entries if entry.is_file()}
+        except (OSError, ValueError):  # a name too long or with a zero byte names nothing
+            return {}
