@@ -160,11 +160,11 @@ def _pool(pipeline: Pipeline) -> None:
 
     run, pastes = pipeline.run, pipeline.config.pastes
     if pastes != "generated" and not run.real_pool.exists():
-        pool_from_dataset(pipeline.splits.train, run.real_pool)
+        pool_from_dataset(pipeline.splits.train, run.real_pool, workers=None)
     if pastes == "real" or (run.pool.exists() and InstancePool.open(run.pool).is_current(run.table)):
         return
     shutil.rmtree(run.pool, ignore_errors=True)
-    pool_from_table(run.table, run.pool, where="kept")
+    pool_from_table(run.table, run.pool, where="kept", workers=None)
 
 
 def _bake(pipeline: Pipeline) -> None:
@@ -173,11 +173,16 @@ def _bake(pipeline: Pipeline) -> None:
         return
     if config is not None and not (pipeline.run.baked / "annotations.json").exists():
         from divergen_paste import bake
-        from divergen_records.formats import add_format
 
-        bake(pipeline.canvas, pipeline.paster, pipeline.run.baked, copies=config.copies)
-        for name in config.formats:
-            add_format(name, pipeline.run.baked, overwrite=True)
+        bake(
+            pipeline.canvas,
+            pipeline.paster,
+            pipeline.run.baked,
+            copies=config.copies,
+            formats=config.formats,
+            val=pipeline.splits.val,
+            workers=None,
+        )
     if not (pipeline.run.previews / "pasted.jpg").exists():
         from .previews import pasted_preview
 

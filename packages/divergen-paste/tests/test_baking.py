@@ -1,15 +1,19 @@
 import json
 import warnings
+from pathlib import Path
 
 import cv2
-import divergen_paste.baking
+import divergen_paste.baking.write
+import msgspec
 import numpy as np
 import pytest
 from divergen_paste import Paster, bake
-from divergen_records import DatasetError
-from divergen_records.coco import read_dataset
+from divergen_paste.errors import NothingLeft
+from divergen_records import Category, DatasetError, ExistsError
+from divergen_records.coco import Annotation, read_dataset
 from divergen_records.formats.yolo import write_yolo
 from divergen_records.images import read_image
+from divergen_records.losses import Losses
 from divergen_records.masks import segmentation_to_mask
 
 
@@ -29,7 +33,7 @@ def test_bake__images_and_annotations(dataset, paster, tmp_path):
     assert len(baked.images) == 9
     assert baked.images[-1].file_name == "sub/2_paste2.png"
     assert (read_image(baked.image_path(baked.images[0])) == read_image(dataset.image_path(dataset.images[0]))).all()
-    assert not (tmp_path / "out" / ".parts").exists()
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_bake__provenance_of_every_pasted_instance(dataset, paster, pool, tmp_path):
@@ -71,22 +75,13 @@ def test_bake__category_that_nobody_looked_for_is_not_exhaustive(dataset, paster
     assert {3} == {i for image in content["images"] for i in image["not_exhaustive_category_ids"]}
 
 
-def test_bake__killed_and_continued_is_the_same(dataset, paster, tmp_path, monkeypatch):
+def test_bake__killed_and_continued_is_the_same(dataset, paster, stopped, tmp_path, monkeypatch):
     bake(dataset, paster, tmp_path / "whole", progress=False)
-    encode, calls = divergen_paste.baking.encode_image, []
-
-    def dying(*arguments):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return encode(*arguments)
-
-    monkeypatch.setattr(divergen_paste.baking, "encode_image", dying)
-    with pytest.raises(KeyboardInterrupt):
-        bake(dataset, paster, tmp_path / "killed", progress=False)
-    bake(dataset, paster, tmp_path / "killed", progress=False)
-    assert len(calls) == 4
-    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+    encode, calls = divergen_paste.baking.write.encode_image, []
+    monkeypatch.setattr(divergen_paste.baking.write, "encode_image", lambda *each: calls.append(1) or encode(*each))
+    bake(dataset, paster, stopped, progress=False)
+    assert len(calls) == 2
+    assert files(stopped) == files(tmp_path / "whole")
 
 
 @pytest.mark.slow
@@ -98,38 +93,172 @@ def test_bake__worker_processes_give_the_same(dataset, paster, tmp_path):
 
 def test_bake__finished_dataset_is_not_replaced_unasked(dataset, paster, tmp_path):
     bake(dataset, paster, tmp_path / "out", progress=False)
-    with pytest.raises(DatasetError, match="finished dataset"):
+    with pytest.raises(ExistsError, match=r"is there already.*--overwrite"):
         bake(dataset, paster, tmp_path / "out", progress=False)
     bake(dataset, paster, tmp_path / "out", overwrite=True, progress=False)
 
 
 def test_bake__folder_with_something_else(dataset, paster, tmp_path):
-    (tmp_path / "thesis.txt").write_text("")
-    with pytest.raises(DatasetError, match="not empty and no unfinished bake"):
-        bake(dataset, paster, tmp_path, progress=False)
-
-
-def test_bake__unfinished_with_other_settings(dataset, paster, pool, tmp_path):
-    parts = tmp_path / "out" / ".parts"
-    parts.mkdir(parents=True)
-    (parts / "settings").write_text("other")
-    with pytest.raises(DatasetError, match="other settings"):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("")
+    with pytest.raises(ExistsError, match="is there already"):
         bake(dataset, paster, tmp_path / "out", progress=False)
-    bake(dataset, paster, tmp_path / "out", overwrite=True, progress=False)
+    with pytest.raises(ExistsError, match=r"thesis\.txt.*so it is not replaced"):
+        bake(dataset, paster, tmp_path / "out", overwrite=True, progress=False)
 
 
-def test_bake__unreadable_picture_is_named(dataset, paster, tmp_path):
+def test_bake__overwriting_leaves_nothing_stale(dataset, paster, tmp_path):
+    out = tmp_path / "out"
+    bake(dataset, paster, out, copies=2, formats=["yolo"], progress=False)
+    bake(dataset, paster, out, copies=1, formats=["yolo"], overwrite=True, progress=False)
+    assert len(list((out / "images").rglob("*.*g"))) == len(list((out / "labels").rglob("*.txt"))) == 6
+    bake(dataset, paster, tmp_path / "once", copies=1, formats=["yolo"], progress=False)
+    assert files(out) == files(tmp_path / "once")
+
+
+@pytest.fixture
+def stopped(dataset, paster, tmp_path, monkeypatch):
+    """The folder of a bake that was stopped at its second copy."""
+    encode, calls = divergen_paste.baking.write.encode_image, []
+
+    def dying(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return encode(*arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(divergen_paste.baking.write, "encode_image", dying)
+        bake(dataset, paster, tmp_path / "out", progress=False)
+    return tmp_path / "out"
+
+
+def test_bake__unfinished_with_other_settings(dataset, paster, stopped):
+    assert not stopped.exists()
+    with pytest.raises(ExistsError, match="other settings"):
+        bake(dataset, paster, stopped, copies=2, progress=False)
+    bake(dataset, paster, stopped, copies=2, overwrite=True, progress=False)
+    assert len(list((stopped / "images").rglob("*.*g"))) == 9
+
+
+def test_bake__labels_come_before_the_folder_appears(dataset, paster, tmp_path, monkeypatch):
+    def dying(*arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(divergen_paste.baking.write, "add_format", dying)
+        bake(dataset, paster, tmp_path / "out", formats=["yolo"], progress=False)
+    assert not (tmp_path / "out").exists()
+    bake(dataset, paster, tmp_path / "out", formats=["yolo"], progress=False)
+    assert len(list((tmp_path / "out" / "labels").rglob("*.txt"))) == 6
+
+
+def test_bake__unreadable_picture_is_named_once(dataset, paster, tmp_path):
     dataset.image_path(dataset.images[1]).write_bytes(b"")
-    content = json.loads(bake(dataset, paster, tmp_path / "out", progress=False).read_text())
+    losses = Losses()
+    content = json.loads(bake(dataset, paster, tmp_path / "out", losses=losses, progress=False).read_text())
     assert len(content["images"]) == 4
-    assert len(content["info"]["skipped"]) == 2
-    assert "1.png" in content["info"]["skipped"][0]
+    assert [name for name, _ in losses] == ["1.png"]
+    assert content["info"]["skipped"] == [reason for _, reason in losses]
+
+
+def test_bake__no_readable_picture_leaves_nothing(dataset, paster, tmp_path):
+    for info in dataset.images:
+        dataset.image_path(info).unlink()
+    with pytest.raises(NothingLeft, match="none of its 3 pictures"):
+        bake(dataset, paster, tmp_path / "out", progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_bake__keeps_what_the_file_says_besides(dataset, paster, tmp_path):
+    for annotation in dataset.annotations:
+        annotation.extra = {"attributes": {"occluded": True}, "keypoints": [1, 2, 2]}
+    full = dataset.replace(
+        info={"contributor": "me"},
+        licenses=[{"id": 3, "name": "CC0"}],
+        extra={"videos": []},
+        category_rows={1: {"id": 1, "name": "cup", "supercategory": "kitchen", "skeleton": [[1, 2]]}},
+        images=[msgspec.structs.replace(image, license=3, extra={"camera": "A"}) for image in dataset.images],
+    )
+    content = json.loads(bake(full, paster, tmp_path / "out", copies=2, progress=False).read_text())
+    assert content["info"]["contributor"] == "me"
+    assert content["licenses"] == [{"id": 3, "name": "CC0"}]
+    assert content["videos"] == []
+    assert content["categories"][0]["supercategory"] == "kitchen"
+    assert content["categories"][0]["skeleton"] == [[1, 2]]
+    assert {(image["license"], image["camera"]) for image in content["images"]} == {(3, "A")}
+    own = [row for row in content["annotations"] if "source" not in row]
+    assert all(row["attributes"] == {"occluded": True} and row["keypoints"] == [1, 2, 2] for row in own)
+    assert all("attributes" not in row for row in content["annotations"] if "source" in row)
+    assert all(row["iscrowd"] == 0 for row in content["annotations"])
+
+
+def test_bake__pool_of_other_ids(dataset, pool, tmp_path):
+    other = Paster(pool.matched({30: "bow_(weapon)", 10: "cup", 70: "apple"}), count="fixed", max_instances=3)
+    plain = Paster(pool, count="fixed", max_instances=3)
+    texts = [
+        json.loads(bake(dataset, each, tmp_path / str(number), progress=False).read_text())["annotations"]
+        for number, each in enumerate((other, plain))
+    ]
+    assert texts[0] == texts[1]
+
+
+def test_bake__validation_set_in_the_training_sets_terms(dataset, paster, tmp_path):
+    ids = {1: 5, 7: 2}
+    val = dataset.replace(
+        categories=[Category(id=2, name="Apple"), Category(id=5, name="cup"), Category(id=9, name="unused")],
+        annotations=[
+            Annotation(one.id, one.image_id, ids[one.category_id], one.bbox, one.area, one.segmentation)
+            for one in dataset.annotations
+        ],
+        images=[msgspec.structs.replace(image, neg_category_ids=()) for image in dataset.images],
+    )
+    out = bake(dataset, paster, tmp_path / "out", copies=0, formats=["yolo"], val=val, progress=False).parent
+    made = read_dataset(out / "val" / "annotations.json", image_dir=out / "val" / "images")
+    assert [one.category_id for one in made.annotations] == [one.category_id for one in dataset.annotations]
+    assert "val: val/images" in (out / "data.yaml").read_text()
+    for name in ("labels/0.txt", "labels/sub/2.txt"):
+        assert (out / "val" / name).read_text() == (out / name).read_text()
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a.png", "a.jpg"], ["a_jpg_paste1.jpg", "a_png_paste1.jpg"]),
+        (["cat_jpg.rf.aaaa.png", "cat_jpg.rf.bbbb.png"], ["cat_jpg.rf.aaaa_paste1.jpg", "cat_jpg.rf.bbbb_paste1.jpg"]),
+        (["images/a.png", "b/images/a.png"], ["b/images/a_paste1.jpg", "images/a_paste1.jpg"]),
+    ],
+)
+def test_bake__names_of_copies(dataset, paster, tmp_path, names, expected):
+    pixels = dataset.image_path(dataset.images[0]).read_bytes()
+    dataset.images[:] = [
+        msgspec.structs.replace(image, file_name=name) for image, name in zip(dataset.images[:2], names, strict=True)
+    ]
+    dataset = dataset.replace(annotations=[one for one in dataset.annotations if one.image_id <= 2])
+    for name in names:
+        (dataset.image_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        (dataset.image_dir / name).write_bytes(pixels)
+    path = bake(dataset, paster, tmp_path / "out", keep_originals=False, formats=["yolo"], progress=False)
+    made = sorted(image.file_name for image in read_dataset(path).images)
+    assert made == sorted(expected)
+    for name in made:
+        # Ultralytics' img2label_paths, as its source has it.
+        picture = str(tmp_path / "out" / "images" / name)
+        label = "/labels/".join(picture.rsplit("/images/", 1)).rsplit(".", 1)[0] + ".txt"
+        assert Path(picture).is_file()
+        assert Path(label).read_text()
+
+
+def test_bake__originals_that_would_share_a_label(dataset, paster, tmp_path):
+    dataset.images[1] = msgspec.structs.replace(dataset.images[1], file_name="0.jpg")
+    with pytest.raises(DatasetError, match=r"'0\.png' and '0\.jpg', which would share one label file"):
+        bake(dataset, paster, tmp_path / "out", formats=["yolo"], progress=False)
 
 
 def test_bake__names_that_collide(dataset, paster, tmp_path):
     old = dataset.images[1]
     dataset.images[1] = type(old)(id=old.id, width=128, height=96, file_name="0_paste1.jpg")
-    with pytest.raises(DatasetError, match=r"would both be written as '0_paste1\.jpg'"):
+    with pytest.raises(DatasetError, match=r"would be written as '0_paste1\.jpg' and '0_paste1\.jpg'"):
         bake(dataset, paster, tmp_path / "out", progress=False)
 
 

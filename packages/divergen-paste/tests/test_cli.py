@@ -3,10 +3,12 @@ import subprocess
 import sys
 
 import divergen_paste
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from divergen_paste.cli import main
 from divergen_records.coco import write_lvis
+from divergen_records.images import encode_image
 
 
 @pytest.fixture
@@ -39,6 +41,74 @@ def test_nothing_is_overwritten_unasked(annotations, tmp_path):
     run("stats", annotations, "--out", tmp_path / "there", status=2)
     run("preview", annotations, tmp_path / "pool", "--out", tmp_path / "there", status=2)
     assert (tmp_path / "there").read_text() == "mine"
+
+
+def test_pool__says_what_it_left_out_and_lost(annotations, dataset, tmp_path):
+    dataset.image_path(dataset.images[1]).unlink()
+    out = tmp_path / "pool"
+    output = run("pool", annotations, "--out", out, "--min-area", 1600, status=1)
+    assert "gives no instance (1 x DatasetError" in output or "gives no instance (1 x ImageError" in output
+    output = run("pool", annotations, "--out", out, "--whole-only", "--min-area", 1600 - 50, status=3)
+    assert "instances: 5 in, 4 out, 1 lost" in output
+    assert "1.png" in (tmp_path / "pool.losses.jsonl").read_text()
+    run("pool", annotations, "--out", out, "--overwrite", "--allow-losses")
+    assert "--overwrite" in run("pool", annotations, "--out", out, status=2)
+
+
+@pytest.mark.parametrize("kind", ["missing", "truncated", "wrong size"])
+def test_bake__losses(annotations, dataset, tmp_path, kind):
+    run("pool", annotations, "--out", tmp_path / "pool")
+    path = dataset.image_path(dataset.images[1])
+    data = {"missing": None, "truncated": path.read_bytes()[:2000], "wrong size": picture(10, 10)}[kind]
+    path.unlink() if data is None else path.write_bytes(data)
+    bake = ["bake", annotations, tmp_path / "pool", "--out", tmp_path / "out", "--overwrite"]
+    output = run(*bake, status=3)
+    assert "pictures: 3 in, 2 out, 1 lost" in output
+    assert "1.png" in output
+    assert "2 of the pool's 2 categories are in the data set, by name" in output
+    run(*bake, "--allow-losses")
+    for info in dataset.images:
+        dataset.image_path(info).unlink(missing_ok=True)
+    assert "3 in, 0 out, 3 lost" in run(*bake[:-2], tmp_path / "empty", status=1)
+    assert not (tmp_path / "empty").exists()
+
+
+def picture(height, width):
+    return encode_image(np.zeros((height, width, 3), np.uint8), "png")
+
+
+def test_bake__formats_and_validation(annotations, tmp_path):
+    run("pool", annotations, "--out", tmp_path / "pool")
+    out = tmp_path / "out"
+    output = run("bake", annotations, tmp_path / "pool", "--out", out, "--format", "png", "--yolo")
+    assert "data.yaml must name validation pictures" in output
+    assert (out / "png" / "instances.jsonl").is_file()
+    assert "val: images" in (out / "data.yaml").read_text()
+    output = run("bake", annotations, tmp_path / "pool", "--out", out, "--yolo", "--val", annotations, "--overwrite")
+    assert "data.yaml must name" not in output
+    assert "val: val/images" in (out / "data.yaml").read_text()
+    assert not (out / "png").exists()
+
+
+def test_categories__unmatched(annotations, dataset, tmp_path):
+    """A pool of extra categories, and the same ids for other things."""
+    run("pool", annotations, "--out", tmp_path / "pool")
+    names = {1: "gazebo", 3: "cup", 7: "apple"}
+    categories = [category.model_copy(update={"name": names[category.id]}) for category in dataset.categories]
+    other = str(write_lvis(tmp_path / "data" / "other.json", dataset.images, dataset.annotations[1::2], categories))
+    for command, out in (("bake", "baked"), ("preview", "sheet.jpg")):
+        arguments = [command, other, tmp_path / "pool", "--out", tmp_path / out]
+        run(*arguments)
+    pasted = json.loads((tmp_path / "baked" / "annotations.json").read_text())["annotations"]
+    sources = {row["source"]: row["category_id"] for row in pasted if "source" in row}
+    assert all(key == 3 for source, key in sources.items() if int(source.split(":")[1]) % 2)
+    lacking = [category for category in categories if category.name != "cup"]
+    other = str(write_lvis(tmp_path / "data" / "lacking.json", dataset.images, dataset.annotations[1::2], lacking))
+    for command, out in (("bake", "less"), ("preview", "less.jpg")):
+        arguments = [command, other, tmp_path / "pool", "--out", tmp_path / out]
+        assert "cup (no category has this name)" in run(*arguments, status=2)
+        output = run(*arguments, "--unmatched", "leave-out")
+        assert "1 of the pool's 2 categories are in the data set, by name; left out: cup" in output
 
 
 def test_errors_are_a_sentence(annotations, tmp_path):

@@ -8,14 +8,27 @@ from divergen_records import DatasetError
 
 
 def test_area_statistics__mean_and_deviation(dataset):
-    area = dataset.annotations[0].area
-    dataset.annotations[2].area = area / 4
+    whole = int(dataset.annotations[0].area)
+    dataset.annotations[2] = small = annotation_with(dataset.annotations[2], [[10, 10, 30, 10, 30, 20, 10, 20]])
     dataset.annotations[4].iscrowd = True
-    first, second = np.sqrt(area / (96 * 128)), np.sqrt(area / 4 / (96 * 128))
+    first, second = np.sqrt(whole / (96 * 128)), np.sqrt(200 / (96 * 128))
     statistics = area_statistics(dataset)
     assert list(statistics) == [1, 7]
     assert statistics[1] == pytest.approx(((first + second) / 2, (first - second) / 2))
-    assert statistics[7][1] == pytest.approx(0)
+    assert small.area == whole
+
+
+@pytest.mark.parametrize("declared", [0.0, 1.0, 50.0 * 40.0])
+def test_area_statistics__the_mask_not_the_declared_area(dataset, declared):
+    expected = area_statistics(dataset)
+    for annotation in dataset.annotations:
+        annotation.area = declared
+    assert area_statistics(dataset) == expected
+
+
+def annotation_with(annotation, segmentation):
+    return type(annotation)(annotation.id, annotation.image_id, annotation.category_id, annotation.bbox,
+                            annotation.area, segmentation)  # fmt: skip
 
 
 def test_area_statistics__cache(dataset, tmp_path):

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from divergen_records.command import Group, echo
+from divergen_records.data_options import finish_reading, format_option, on_problem_option, open_dataset
 from divergen_records.files import refuse_existing, write_bytes
+from divergen_records.losses import NOTHING_LEFT, Losses, finish, losses_options
+
+from .errors import NothingLeft
 
 if TYPE_CHECKING:
     from divergen_records.coco import Dataset
+    from divergen_records.formats import OnProblem
 
     from .paster import Paster
+    from .pool import Unmatched
 
 FILE = click.Path(path_type=Path)
 
 DATASET = click.argument("annotations", type=FILE)
-IMAGES = click.option("--images", type=FILE, help="Folder of the pictures; by default images/ beside ANNOTATIONS.")
+IMAGES = click.option("--images", type=FILE, help="Folder of the pictures, where they lie elsewhere than usual.")
 SETTINGS = click.option(
     "-s",
     "--set",
@@ -27,7 +33,18 @@ SETTINGS = click.option(
     help="A setting of the paste, for example -s max_instances=10 -s blend=poisson -s place=avoid; repeat as needed.",
 )
 SEED = click.option("--seed", default=0, show_default=True, help="Seed of the pastes.")
+UNMATCHED = click.option(
+    "--unmatched",
+    type=click.Choice(["refuse", "leave-out"]),
+    default="refuse",
+    show_default=True,
+    help="What to do with categories of the pool whose names the data set does not have.",
+)
+WORKERS = click.option("--workers", type=int, help="Processes; 0 works in this one.  [default: what the work is worth]")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace what is there.")
+
+
+NO_VAL = "note: data.yaml must name validation pictures and has only those of the training; give others by --val"
 
 
 @click.group(cls=Group)
@@ -52,19 +69,22 @@ def main() -> None:
     help="What SOURCE is; by default told from what is there.",
 )
 @click.option("--where", default="kept", show_default=True, help="Rows of a table, as an SQL filter.")
-@click.option("--categories", type=FILE, help="LVIS or COCO file with the categories; for a folder or a pools-json.")
+@click.option("--categories", type=FILE, help="Data set whose categories they are; for a folder or a pools-json.")
 @IMAGES
+@click.option("--min-area", default=256, show_default=True, help="Smaller objects of a dataset are left out, pixels.")
+@click.option("--whole-only", is_flag=True, help="Objects of a dataset that the picture's edge cuts are left out.")
 @click.option("--max-side", default=512, show_default=True, help="Larger crops are reduced to so many pixels.")
 @click.option("--format", "image_format", type=click.Choice(["jpeg", "png"]), default="jpeg", help="Of the crops.")
-@click.option("--workers", default=0, show_default=True, help="Processes; 0 works in this one.")
+@on_problem_option
+@UNMATCHED
+@WORKERS
+@losses_options
 @OVERWRITE
-def pool(
-    source: Path, out: Path, kind: str | None, where: str, categories: Path | None, images: Path | None, **options: Any
-) -> None:
+def pool(source: Path, out: Path, **options: Any) -> None:
     """Build an instance pool.
 
-    SOURCE is an instance table (kept rows), a COCO or LVIS file (its own objects: copy-paste), a folder of RGBA
-    pictures (<category>/<picture>.png), or a published instance_pools.json.
+    SOURCE is an instance table (kept rows), a data set (its own objects: copy-paste), a folder of RGBA pictures
+    (<category>/<picture>.png), or a published instance_pools.json.
 
     \b
     divergen-paste pool run/instances.lance --out pool
@@ -73,10 +93,15 @@ def pool(
     """
     from .pool.from_path import pool_from_path
 
-    made = pool_from_path(source, out, kind=kind, where=where, categories=categories, images=images, **options)
+    losses = Losses()
+    try:
+        made = pool_from_path(source, out, losses=losses, **options)
+    except NothingLeft as error:
+        _end_empty(error, losses, out)
     echo(repr(made))
-    for reason, count in made.manifest.skipped.items():
-        echo(f"skipped: {count} x {reason}")
+    for reason, count in made.manifest.left_out.items():
+        echo(f"left out: {count:,} x {reason}")
+    finish(losses, came=len(made) + len(losses), went=len(made), unit="instances", out=out)
 
 
 @main.command()
@@ -101,22 +126,24 @@ def verify(path: Path) -> None:
 @main.command()
 @DATASET
 @click.option("--out", required=True, type=FILE, help="JSON file to write.")
+@on_problem_option
+@losses_options
 @OVERWRITE
-def stats(annotations: Path, out: Path, overwrite: bool) -> None:
+def stats(annotations: Path, out: Path, on_problem: OnProblem, overwrite: bool) -> None:
     """Compute how large the objects of each category are; pasted instances are scaled to it.
 
     \b
     divergen-paste stats train.json --out area_mean_std.json
     divergen-paste bake train.json pool --out augmented -s statistics=area_mean_std.json
     """
-    from divergen_records.coco import read_dataset
-
     from .statistics import area_statistics, write_statistics
 
     refuse_existing(out, overwrite=overwrite)
-    result = area_statistics(read_dataset(annotations))
+    dataset = open_dataset(annotations, on_problem=on_problem)
+    result = area_statistics(dataset)
     write_statistics(out, result, overwrite=overwrite)
     echo(f"{len(result)} categories written to {out}")
+    finish_reading(dataset, out)
 
 
 @main.command()
@@ -130,6 +157,9 @@ def stats(annotations: Path, out: Path, overwrite: bool) -> None:
 @click.option("--width", default=480, show_default=True, help="Of each picture, pixels.")
 @SETTINGS
 @SEED
+@on_problem_option
+@UNMATCHED
+@losses_options
 @OVERWRITE
 def preview(
     annotations: Path,
@@ -138,6 +168,8 @@ def preview(
     images: Path | None,
     settings: tuple[str, ...],
     seed: int,
+    on_problem: OnProblem,
+    unmatched: Unmatched,
     overwrite: bool,
     **options: Any,
 ) -> None:
@@ -152,10 +184,12 @@ def preview(
     from .preview import preview_sheet
 
     refuse_existing(out, overwrite=overwrite)
-    dataset, paster = _open(annotations, images, pool_path, settings, seed)
+    dataset = open_dataset(annotations, images, on_problem=on_problem)
+    paster = _paster(dataset, pool_path, settings, seed, unmatched)
     sheet = preview_sheet(dataset, paster, **options)
     write_bytes(out, encode_image(sheet, "png" if out.suffix.lower() == ".png" else "jpeg", 90), overwrite=overwrite)
     echo(str(out))
+    finish_reading(dataset, out)
 
 
 @main.command()
@@ -165,40 +199,58 @@ def preview(
 @IMAGES
 @click.option("--copies", default=1, show_default=True, help="Pasted copies of each image.")
 @click.option("--keep-originals/--no-originals", default=True, show_default=True, help="Also the images as they were.")
-@click.option("--format", "image_format", type=click.Choice(["jpeg", "png"]), default="jpeg", help="Of the pictures.")
-@click.option("--yolo", is_flag=True, help="Also write labels/ and data.yaml for Ultralytics.")
-@click.option("--workers", default=0, show_default=True, help="Processes; 0 works in this one.")
+@click.option("--pictures", "image_format", type=click.Choice(["jpeg", "png"]), default="jpeg", help="Of the copies.")
+@format_option("--format", "formats", multiple=True, help="Write this too, beside annotations.json; repeat as needed.")
+@click.option("--yolo", is_flag=True, help="The same as --format yolo: labels/ and data.yaml for Ultralytics.")
+@click.option("--val", type=FILE, help="Validation data, written unpasted to OUT/val; data.yaml names it.")
+@click.option("--val-images", type=FILE, help="Folder of its pictures.")
+@WORKERS
 @SETTINGS
 @SEED
+@on_problem_option
+@UNMATCHED
+@losses_options
 @OVERWRITE
 def bake(
     annotations: Path,
     pool_path: Path,
     out: Path,
     images: Path | None,
+    formats: tuple[str, ...],
+    yolo: bool,
+    val: Path | None,
+    val_images: Path | None,
     settings: tuple[str, ...],
     seed: int,
-    yolo: bool,
+    on_problem: OnProblem,
+    unmatched: Unmatched,
     **options: Any,
 ) -> None:
     """Write an augmented dataset: images/ and annotations.json, which COCO and LVIS readers read.
 
-    Killed and started again, it goes on where it was.
+    Killed and started again, it goes on where it was. OUT appears when all of it is there.
 
     \b
     divergen-paste bake train.json pool --out augmented --copies 2 --workers 8
-    divergen-paste bake train.json pool --out augmented --yolo -s max_instances=10
+    divergen-paste bake train.json pool --out augmented --yolo --val val.json -s max_instances=10
     """
-    from divergen_records.coco import read_dataset
-    from divergen_records.formats.yolo import write_yolo
-
     from .baking import bake as write
 
-    dataset, paster = _open(annotations, images, pool_path, settings, seed)
-    written = write(dataset, paster, out, **options)
+    formats = tuple(dict.fromkeys([*formats, "yolo"] if yolo else formats))
+    dataset = open_dataset(annotations, images, on_problem=on_problem, progress=True)
+    beside = None if val is None else open_dataset(val, val_images, on_problem=on_problem)
+    paster = _paster(dataset, pool_path, settings, seed, unmatched)
+    lost = Losses()
+    try:
+        written = write(dataset, paster, out, formats=formats, val=beside, losses=lost, **options)
+    except NothingLeft as error:
+        _end_empty(error, lost, out)
     echo(str(written))
-    if yolo:
-        echo(str(write_yolo(read_dataset(written, image_dir=out / "images"), out)))
+    if "yolo" in formats and val is None:
+        echo(NO_VAL, err=True)
+    went, losses = len(dataset.images) - len(lost), Losses(lost)
+    losses.extend(dataset.problems)
+    finish(losses, came=went + len(losses), went=went, unit="pictures", out=out)
 
 
 @main.command()
@@ -220,16 +272,24 @@ def bench(sides: tuple[int, ...], instances: int, objects: int, rows: int, profi
         echo(line)
 
 
-def _open(
-    annotations: Path, images: Path | None, pool_path: Path, settings: tuple[str, ...], seed: int
-) -> tuple[Dataset, Paster]:
-    from divergen_records.coco import read_dataset
+def _paster(dataset: Dataset, pool_path: Path, settings: tuple[str, ...], seed: int, unmatched: Unmatched) -> Paster:
+    """The paster of these settings, its categories those of the dataset; prints how many match."""
     from divergen_records.settings import apply_settings
 
     from .config import PasteConfig
-    from .pool import InstancePool
+    from .pool import InstancePool, match_categories
     from .statistics import area_statistics
 
     config = apply_settings(PasteConfig, {}, settings, where="paste")
-    dataset = read_dataset(annotations, image_dir=images)
-    return dataset, config.build(InstancePool.open(pool_path), area_statistics(dataset), seed=seed)
+    pool = InstancePool.open(pool_path)
+    match = match_categories(pool.categories, dataset.categories, unmatched=unmatched)
+    echo(str(match), err=True)
+    paster: Paster = config.build(pool.renamed(match), area_statistics(dataset), seed=seed)
+    return paster
+
+
+def _end_empty(error: NothingLeft, losses: Losses, out: Path) -> NoReturn:
+    """End a command that left everything out."""
+    echo(f"Error: {error}", err=True)
+    finish(losses, came=len(losses), went=0, out=out)
+    raise click.exceptions.Exit(NOTHING_LEFT)

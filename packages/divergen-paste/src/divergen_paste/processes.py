@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from typing import TypeVar
 
 from .errors import WorkerDied
@@ -29,7 +29,8 @@ def usable_cores() -> int:
 def worth_workers(items: int) -> int:
     """As many processes as so many items are worth; 0 where starting them would take longer than the work."""
     workers = min(usable_cores(), items // WORTH)
-    return workers if workers > 1 else 0
+    # A daemon, as other pools make them, may have no children.
+    return workers if workers > 1 and not current_process().daemon else 0
 
 
 def open_workers(workers: int) -> Executor:

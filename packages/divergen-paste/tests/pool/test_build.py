@@ -4,10 +4,21 @@ import cv2
 import numpy as np
 import pytest
 from divergen_paste import PoolError, pool_from_dataset, pool_from_folder, pool_from_pools_json, pool_from_table
+from divergen_paste.errors import NothingLeft
 from divergen_paste.pool.from_path import pool_from_path
-from divergen_records import Category, Columns, DatasetError, Float32, InstanceRecord, InstanceTable, instance_id
+from divergen_records import (
+    Category,
+    Columns,
+    ConfigError,
+    DatasetError,
+    Float32,
+    InstanceRecord,
+    InstanceTable,
+    instance_id,
+)
 from divergen_records.coco import Annotation, Dataset
 from divergen_records.images import encode_image
+from divergen_records.losses import Losses
 from divergen_records.masks import encode_rle
 
 CATEGORIES = (Category(id=1, name="cup"), Category(id=3, name="bow_(weapon)"))
@@ -74,8 +85,31 @@ def test_build__unreadable_row_is_counted(table, tmp_path):
 
 
 def test_build__nothing_kept(table, tmp_path):
-    with pytest.raises(PoolError, match="gives no instance"):
+    with pytest.raises(NothingLeft, match="gives no instance"):
         pool_from_table(table, tmp_path / "pool", where="seed > 100", progress=False)
+
+
+def test_build__losses_are_named(table, tmp_path):
+    broken = row(7, image=b"no picture"), row(8, mask=None)
+    table.append(list(broken))
+    losses = Losses()
+    pool_from_table(table, tmp_path / "pool", losses=losses, progress=False)
+    reasons = [reason for _, reason in losses]
+    assert all(any(record.id in reason for reason in reasons) for record in broken)
+
+
+def test_build__rows_of_other_category_ids(table, tmp_path):
+    known = [Category(id=1, name="bow_(weapon)"), Category(id=44, name="Cup", image_count=7)]
+    pool = pool_from_table(table, tmp_path / "pool", categories=known, progress=False)
+    assert {(one.id, one.name, one.image_count) for one in pool.categories} == {(44, "Cup", 7)}
+    with pytest.raises(ConfigError, match=r"1 of the table's 1 categories are not in the data set: cup"):
+        pool_from_table(table, tmp_path / "other", categories=known[:1], progress=False)
+
+
+def test_build__one_id_for_two_names(table, tmp_path):
+    table.append([row(7, category="mug")])
+    with pytest.raises(PoolError, match="category id 1 is 'cup' in some rows and 'mug' in others"):
+        pool_from_table(table, tmp_path / "pool", progress=False)
 
 
 def test_build__processes_give_the_same_pool(table, tmp_path):
@@ -98,8 +132,27 @@ def test_from_dataset__objects_without_crowds(dataset, tmp_path):
 
 
 def test_from_dataset__small_objects_are_left_out(dataset, tmp_path):
-    with pytest.raises(PoolError, match="no instance"):
+    with pytest.raises(NothingLeft, match=r"no instance \(6 x smaller than 10000 pixels\)"):
         pool_from_dataset(dataset, tmp_path / "pool", min_area=10_000, progress=False)
+
+
+def test_from_dataset__says_what_was_left_out_and_lost(dataset, tmp_path):
+    dataset.annotations[0].iscrowd = True
+    dataset.image_path(dataset.images[2]).write_bytes(b"")
+    losses = Losses()
+    pool = pool_from_dataset(dataset, tmp_path / "pool", losses=losses, progress=False)
+    assert pool.manifest.left_out == {"a crowd": 1}
+    assert len(losses) == 1
+    assert "sub/2.png" in next(iter(losses))[1]
+
+
+def test_from_folder__two_categories_of_one_name(cutouts, tmp_path):
+    twice = [*CATEGORIES, Category(id=9, name="cup")]
+    with pytest.raises(DatasetError, match=r"several categories have this name; name the folder by the id"):
+        pool_from_folder(cutouts, tmp_path / "pool", twice, progress=False)
+    (cutouts / "cup").rename(cutouts / "9")
+    pool = pool_from_folder(cutouts, tmp_path / "pool", twice, progress=False)
+    assert 9 in {category.id for category in pool.categories}
 
 
 def test_from_dataset__whole_objects_only(dataset, tmp_path):

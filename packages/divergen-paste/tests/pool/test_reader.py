@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from divergen_paste import InstancePool, PoolError
+from divergen_paste.errors import NothingLeft
 from divergen_paste.pool.writer import PoolWriter
 from divergen_records import ExistsError
 
@@ -140,7 +141,7 @@ def test_writer__failure_leaves_nothing(tmp_path, make_crop_of):
 
 
 def test_writer__empty(make_pool):
-    with pytest.raises(PoolError, match="literal crops gives no instance"):
+    with pytest.raises(NothingLeft, match="literal crops gives no instance"):
         make_pool([])
 
 

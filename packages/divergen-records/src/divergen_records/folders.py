@@ -69,6 +69,8 @@ def new_folder(out: Path | str, *, overwrite: bool = False, listed: bool = True)
 def resumable_folder(out: Path | str, settings: str, *, overwrite: bool = False) -> Iterator[Unfinished]:
     """As `new_folder`, but what a killed or failed block leaves is carried on by the next with the same settings.
 
+    Without a note among its ``parts`` there is nothing to carry on, and nothing is left.
+
     Args:
         out: The folder.
         settings: Whatever decides what is written, for example a hash.
@@ -101,7 +103,7 @@ def _unfinished(out: Path, settings: str | None, overwrite: bool, listed: bool) 
             _swap(work, target)
             keep = False
         finally:
-            if not keep:
+            if not keep or not any(_files(work / "parts")):  # nothing was done that could be carried on
                 shutil.rmtree(work, ignore_errors=True)
 
 

@@ -7,7 +7,7 @@ Every door through which a pool meets a data set goes through `match_categories`
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,18 +32,22 @@ class CategoryMatch:
     Attributes:
         found: Category id in the pool -> the data set's category.
         left_out: The pool's other categories, and why, one sentence each.
+        what: What is matched, in words.
     """
 
     found: Mapping[int, Category]
     left_out: Sequence[str]
+    what: str = "pool"
 
     def __str__(self) -> str:
         total = len(self.found) + len(self.left_out)
-        told = f"{len(self.found)} of the pool's {total} categories are in the data set, by name"
+        told = f"{len(self.found)} of the {self.what}'s {total} categories are in the data set, by name"
         return told + (f"; left out: {_shortened(self.left_out)}" if self.left_out else "")
 
 
-def match_categories(pool: Iterable[Category], data: Classes, *, unmatched: Unmatched = "refuse") -> CategoryMatch:
+def match_categories(
+    pool: Iterable[Category], data: Classes, *, unmatched: Unmatched = "refuse", what: str = "pool"
+) -> CategoryMatch:
     """Find the categories of a pool among those of a data set.
 
     They are the same where their names are (``sports_ball`` is ``sports ball``), and their synsets, where both have
@@ -53,6 +57,7 @@ def match_categories(pool: Iterable[Category], data: Classes, *, unmatched: Unma
         pool: The pool's categories.
         data: The data set's.
         unmatched: What becomes of those that the data set does not have.
+        what: What is matched, for the messages.
 
     Raises:
         ConfigError: If none is found, or one is not and ``unmatched`` is ``"refuse"``.
@@ -68,7 +73,7 @@ def match_categories(pool: Iterable[Category], data: Classes, *, unmatched: Unma
         else:
             left_out.append(f"{category.name} ({result})")
     left_out += _drop_doubles(pool, found)
-    match = CategoryMatch(found, left_out)
+    match = CategoryMatch(found, left_out, what)
     if left_out and (unmatched == "refuse" or not found):
         raise ConfigError(_refusal(match))
     return match
@@ -99,12 +104,13 @@ def _find(category: Category, same_name: Sequence[Category]) -> Category | str:
     meant = [one for one in same_name if one.synset in (None, "", category.synset) or not category.synset]
     if not meant:
         return f"the name means {same_name[0].synset} there, {category.synset} here"
-    for narrower in (
+    narrower: tuple[Callable[[Category], bool], ...] = (
         lambda one: one.name == category.name,
-        lambda one: one.synset and one.synset == category.synset,
+        lambda one: bool(one.synset) and one.synset == category.synset,
         lambda one: one.id == category.id,
-    ):
-        meant = [one for one in meant if narrower(one)] or meant
+    )
+    for fits in narrower:
+        meant = [one for one in meant if fits(one)] or meant
     if len(meant) > 1:
         return f"several have this name, ids {', '.join(str(one.id) for one in meant)}"
     return meant[0]
@@ -121,11 +127,11 @@ def _drop_doubles(pool: Sequence[Category], found: dict[int, Category]) -> list[
 
 def _refusal(match: CategoryMatch) -> str:
     total = len(match.found) + len(match.left_out)
-    told = f"{len(match.left_out)} of the pool's {total} categories are not in the data set: "
+    told = f"{len(match.left_out)} of the {match.what}'s {total} categories are not in the data set: "
     told += _shortened(match.left_out)
     if not match.found:
-        return f"{told}; this pool belongs to another data set"
-    return f"{told}; add them to the data set's categories, or leave them out with --unmatched leave-out"
+        return f"{told}; this {match.what} belongs to another data set"
+    return f"{told}; add them to the data set's categories, or leave them out (a pool's with --unmatched leave-out)"
 
 
 def _shortened(items: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "LEVELS",
     "Crop",
     "EncodedCrop",
+    "LeftOut",
     "decode_alpha",
     "decode_image",
     "encode_crop",
@@ -49,6 +50,17 @@ class Crop:
     category_id: int
     source: str
     score: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Stands for an instance that a rule leaves out, on purpose.
+
+    Attributes:
+        reason: The rule, in words.
+    """
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

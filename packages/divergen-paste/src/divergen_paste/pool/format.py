@@ -82,6 +82,7 @@ class PoolManifest(Config):
         fingerprint: Hash of what it was built from; tells whether it is out of date.
         build: Hash of index and provenance; tells whether it was rebuilt while in use.
         skipped: How many instances could not be taken, by reason.
+        left_out: How many were left out by a rule, by rule.
         categories: Those that have instances, by id.
     """
 
@@ -94,6 +95,7 @@ class PoolManifest(Config):
     fingerprint: str
     build: str
     skipped: dict[str, int] = Field(default_factory=dict)
+    left_out: dict[str, int] = Field(default_factory=dict)
     categories: tuple[PoolCategory, ...]
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
-from divergen_records import DivergenError, short_hash
+from divergen_records import DivergenError, MaskError, short_hash
 from divergen_records.coco import Dataset, load_sample
 from divergen_records.sample import Instance, Sample
 
 from .build import BuildOptions, build_pool
-from .crops import Crop, make_crop
+from .crops import Crop, LeftOut, make_crop
 from .reader import InstancePool
 
 __all__ = ["pool_from_dataset"]
@@ -39,7 +39,8 @@ def pool_from_dataset(
         options: See `divergen_paste.pool.build.build_pool`.
 
     Raises:
-        PoolError: If ``out`` exists, or no object can be cut out.
+        ExistsError: If ``out`` exists and may not be replaced.
+        NothingLeft: If no object can be cut out.
     """
     return build_pool(
         _single_images(dataset),
@@ -66,17 +67,26 @@ class _CutObjects:
     max_side: int
     inset: int
 
-    def __call__(self, dataset: Dataset) -> list[Crop | DivergenError]:
+    def __call__(self, dataset: Dataset) -> list[Crop | LeftOut | DivergenError]:
+        info = dataset.images[0]
         try:
-            sample = load_sample(dataset, dataset.images[0])
+            sample = load_sample(dataset, info)
         except DivergenError as error:
             return [error]
-        return [self._crop(sample, instance) for instance in sample.instances if self._takes(sample, instance)]
+        empty = len(dataset.annotations) - len(sample.instances)
+        return [LeftOut("covers no pixel")] * empty + [self._cut(sample, instance) for instance in sample.instances]
 
-    def _takes(self, sample: Sample, instance: Instance) -> bool:
-        if instance.iscrowd or instance.area < self.min_area:
-            return False
-        return not (self.whole_only and _is_cut_off(sample, instance))
+    def _cut(self, sample: Sample, instance: Instance) -> Crop | LeftOut | DivergenError:
+        if instance.iscrowd:
+            return LeftOut("a crowd")
+        if instance.area < self.min_area:
+            return LeftOut(f"smaller than {self.min_area} pixels")
+        if self.whole_only and _is_cut_off(sample, instance):
+            return LeftOut("cut off by the edge of its picture")
+        try:
+            return self._crop(sample, instance)
+        except MaskError as error:
+            return error
 
     def _crop(self, sample: Sample, instance: Instance) -> Crop:
         return make_crop(

@@ -66,22 +66,23 @@ def pool_from_folder(
 
     Raises:
         DatasetError: If a folder is no known category's.
-        PoolError: If ``out`` exists, or nothing can be cut out.
+        ExistsError: If ``out`` exists and may not be replaced.
+        NothingLeft: If nothing can be cut out.
     """
     categories = list(categories)
     folder = Path(folder)
-    known = {name: c.id for c in categories for name in (str(c.id), c.name)}
+    folders: dict[str, int] = {}
     files = []
     losses = options.get("losses")
     for path in find_pictures(folder, losses=losses, suffixes=_SUFFIXES):
+        name = path.parent.name
         if path.parent.parent != folder:
             if losses is not None:
                 losses.add(path.relative_to(folder).as_posix(), "lies in no folder of a category: <category>/<picture>")
             continue
-        if path.parent.name not in known:
-            names = ", ".join(category.name for category in categories[:5])
-            raise DatasetError(f"{path.parent}: no category has this name or id; known are {names} …")
-        files.append(CutoutFile(known[path.parent.name], path, f"{path.parent.name}/{path.name}"))
+        if name not in folders:
+            folders[name] = _category_of_folder(path.parent, categories)
+        files.append(CutoutFile(folders[name], path, f"{name}/{path.name}"))
     return pool_from_files(
         files,
         out,
@@ -92,6 +93,18 @@ def pool_from_folder(
         inset=inset,
         **options,
     )
+
+
+def _category_of_folder(folder: Path, categories: Sequence[Category]) -> int:
+    """The category that a folder is named as, or whose id it is."""
+    by_id = [category.id for category in categories if str(category.id) == folder.name]
+    by_name = [category.id for category in categories if category.name == folder.name]
+    if len(by_name) > 1:
+        raise DatasetError(f"{folder}: several categories have this name; name the folder by the id, one of {by_name}")
+    if not (by_name or by_id):
+        names = ", ".join(category.name for category in categories[:5])
+        raise DatasetError(f"{folder}: no category has this name or id; known are {names} …")
+    return (by_name or by_id)[0]
 
 
 def pool_from_pools_json(
@@ -121,7 +134,8 @@ def pool_from_pools_json(
 
     Raises:
         DatasetError: If the file is malformed, or a path leaves the folder.
-        PoolError: If ``out`` exists, or nothing can be cut out.
+        ExistsError: If ``out`` exists and may not be replaced.
+        NothingLeft: If nothing can be cut out.
     """
     path = Path(path)
     base = Path(root if root is not None else path.parent).resolve()
@@ -176,7 +190,8 @@ def pool_from_files(
         options: See `divergen_paste.pool.build.build_pool`.
 
     Raises:
-        PoolError: If ``out`` exists, or nothing can be cut out.
+        ExistsError: If ``out`` exists and may not be replaced.
+        NothingLeft: If nothing can be cut out.
     """
     return build_pool(
         files,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Unpack
 
 from divergen_records import Category, ConfigError
-from divergen_records.coco import read_dataset
+from divergen_records.formats import OnProblem, read_any, readers
 
 from .build import BuildOptions
+from .categories import Unmatched
 from .from_dataset import pool_from_dataset
 from .from_files import pool_from_folder, pool_from_pools_json
 from .from_table import pool_from_table
@@ -27,23 +27,32 @@ def pool_from_path(
     where: str = "kept",
     categories: Path | None = None,
     images: Path | None = None,
+    min_area: int = 256,
+    whole_only: bool = False,
+    on_problem: OnProblem = "stop",
+    unmatched: Unmatched = "refuse",
     **options: Unpack[BuildOptions],
 ) -> InstancePool:
     """Build a pool from a path.
 
     Args:
-        source: An instance table, a COCO or LVIS file, a folder of RGBA pictures, or a published pools JSON.
+        source: An instance table, a data set of any format, a folder of RGBA pictures, or a published pools JSON.
         out: Folder of the pool.
         kind: One of ``"table"``, ``"dataset"``, ``"folder"``, ``"pools-json"``; by default told from what is
             there.
         where: SQL filter for a table.
-        categories: LVIS or COCO file with the categories, where the source does not know them.
+        categories: Data set with the categories, where the source does not know them.
         images: Folder of the dataset's pictures, or that the paths of a pools JSON are relative to.
+        min_area: For a dataset, see `pool_from_dataset`.
+        whole_only: For a dataset, see `pool_from_dataset`.
+        on_problem: What to do with what cannot be read in a dataset; it is noted in ``losses``.
+        unmatched: For a table, see `pool_from_table`.
         options: See `divergen_paste.pool.build.build_pool`.
 
     Raises:
         ConfigError: If the path is missing, or categories are needed and not given.
-        PoolError: If ``out`` exists, or nothing can be cut out.
+        ExistsError: If ``out`` exists and may not be replaced.
+        NothingLeft: If nothing can be cut out.
     """
     if not source.exists():
         raise ConfigError(f"{source} does not exist")
@@ -51,17 +60,24 @@ def pool_from_path(
     def known() -> tuple[Category, ...]:
         if categories is None:
             raise ConfigError(f"{source}: name the dataset's file by --categories, so that its categories are known")
-        return read_dataset(categories).categories
+        return tuple(read_any(categories, boxes=True).categories)
 
     def from_table() -> InstancePool:
         from divergen_records import InstanceTable
 
         names = None if categories is None else known()
-        return pool_from_table(InstanceTable.open(source), out, where, categories=names, **options)
+        rows = InstanceTable.open(source)
+        return pool_from_table(rows, out, where, categories=names, unmatched=unmatched, **options)
+
+    def from_dataset() -> InstancePool:
+        dataset = read_any(source, image_dir=images, on_problem=on_problem)
+        if (losses := options.get("losses")) is not None:
+            losses.extend(dataset.problems)
+        return pool_from_dataset(dataset, out, min_area=min_area, whole_only=whole_only, **options)
 
     builders: dict[str, Callable[[], InstancePool]] = {
         "table": from_table,
-        "dataset": lambda: pool_from_dataset(read_dataset(source, image_dir=images), out, **options),
+        "dataset": from_dataset,
         "folder": lambda: pool_from_folder(source, out, known(), **options),
         "pools-json": lambda: pool_from_pools_json(source, out, known(), root=images, **options),
     }
@@ -69,8 +85,9 @@ def pool_from_path(
 
 
 def _guess(source: Path) -> str:
-    if source.is_file():
-        with source.open("rb") as file:
-            # Keys of a published pools JSON are category indices.
-            return "pools-json" if re.match(rb'\s*{\s*"\d+"\s*:\s*\[', file.read(256)) else "dataset"
-    return "table" if (source / "_versions").is_dir() else "folder"
+    if (source / "_versions").is_dir():
+        return "table"
+    found = next((name for name, reader in readers().items() if reader.recognises(source)), None)
+    if source.is_dir() and found is None:
+        return "folder"
+    return "pools-json" if found == "xpaste-pool" else "dataset"

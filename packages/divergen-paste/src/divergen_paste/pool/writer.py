@@ -15,8 +15,8 @@ from divergen_records.files import write_text
 from divergen_records.folders import new_folder
 from divergen_records.losses import Losses
 
-from ..errors import PoolError
-from .crops import LEVELS, EncodedCrop
+from ..errors import NothingLeft
+from .crops import LEVELS, EncodedCrop, LeftOut
 from .format import FORMAT, INDEX, ImageFormat, PoolManifest, build_hash, category_rows
 
 __all__ = ["PoolWriter"]
@@ -49,6 +49,7 @@ class PoolWriter:
         self.image_format, self.max_side = image_format, max_side
         self.losses = Losses() if losses is None else losses
         self.skipped: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
         self._rows = bytearray()
         self._sources: list[bytes] = []
         self._offset = 0
@@ -67,8 +68,11 @@ class PoolWriter:
         finally:
             self._making.__exit__(kind, error, trace)
 
-    def add(self, crop: EncodedCrop | DivergenError) -> None:
+    def add(self, crop: EncodedCrop | LeftOut | DivergenError) -> None:
         """Add a crop, or count why one is missing."""
+        if isinstance(crop, LeftOut):
+            self.left_out[crop.reason] += 1
+            return
         if isinstance(crop, DivergenError):
             self.losses.add("", str(crop))
             self.skipped[type(crop).__name__] += 1
@@ -92,13 +96,12 @@ class PoolWriter:
         """Write what makes it a pool.
 
         Raises:
-            PoolError: If there is nothing in it.
+            NothingLeft: If there is nothing in it.
         """
         if not self._rows:
-            skipped = (
-                ", ".join(f"{count} x {reason}" for reason, count in self.skipped.items()) or "nothing was skipped"
-            )
-            raise PoolError(f"{self.out}: {origin} gives no instance ({skipped}), and an empty pool pastes nothing")
+            counts = {**self.skipped, **self.left_out}
+            why = ", ".join(f"{count} x {reason}" for reason, count in counts.items()) or "nothing was there"
+            raise NothingLeft(f"{self.out}: {origin} gives no instance ({why}), and an empty pool pastes nothing")
         index = np.frombuffer(self._rows, dtype=INDEX)
         # By source inside a category: the rows, and with them what a seed draws, do not depend on the order of work.
         order = np.lexsort((np.array(self._sources), index["category_id"]))
@@ -115,6 +118,7 @@ class PoolWriter:
             fingerprint=fingerprint,
             build=build_hash(index, sources),
             skipped=dict(sorted(self.skipped.items())),
+            left_out=dict(sorted(self.left_out.items())),
             categories=category_rows(self.categories, index["category_id"]),
         )
         write_text(self._folder / "pool.json", manifest.model_dump_json(indent=1, exclude_none=True))

@@ -14,9 +14,13 @@ from ..errors import DatasetError
 from ..files import refuse_existing, write_text
 from ..folders import new_folder
 from ..masks import mask_to_polygons, segmentation_to_mask
+from .coco.read import read_dataset
 from .outputs import copy_pictures, counting
 
-__all__ = ["label_name", "write_yolo"]
+__all__ = ["VAL", "label_name", "write_yolo"]
+
+VAL = "val"
+"""The folder of a data set that holds its validation set, in the same form."""
 
 
 def write_yolo(dataset: Dataset, out: str | Path, *, overwrite: bool = False, progress: bool = False) -> Path:
@@ -25,6 +29,10 @@ def write_yolo(dataset: Dataset, out: str | Path, *, overwrite: bool = False, pr
     Ultralytics finds the label of a picture by its path, see `label_name`. An object of several parts becomes one
     polygon whose parts are joined by lines of no width; crowds are left out. Classes are numbered in the order of the
     data set's categories; a root category (`Dataset.root_categories`) is none.
+
+    A folder ``OUT/val`` of the same form, with its own ``annotations.json`` and the same categories, is the validation
+    set; without one ``data.yaml`` names the training pictures for both, as it must name something. It names no absolute
+    path: Ultralytics takes the folder that it lies in, wherever that is moved.
 
     Args:
         dataset: The data set. Where its pictures lie in ``OUT/images``, labels are written beside them.
@@ -44,12 +52,13 @@ def write_yolo(dataset: Dataset, out: str | Path, *, overwrite: bool = False, pr
         if dataset.image_dir.resolve() == (out / "images").resolve():
             refuse_existing(out / "data.yaml", overwrite=overwrite)
             _write_labels(dataset, names, out, step)
-            write_text(out / "data.yaml", _data_yaml(dataset, out), overwrite=overwrite)
+            val = _write_validation(dataset, out / VAL)
+            write_text(out / "data.yaml", _data_yaml(dataset, val), overwrite=overwrite)
         else:
             with new_folder(out, overwrite=overwrite) as folder:
                 copy_pictures(dataset, folder / "images")
                 _write_labels(dataset, names, folder, step)
-                write_text(folder / "data.yaml", _data_yaml(dataset, out))
+                write_text(folder / "data.yaml", _data_yaml(dataset, "images"))
     return out / "data.yaml"
 
 
@@ -76,17 +85,36 @@ def _label_names(dataset: Dataset) -> dict[int, str]:
     return {image.id: name for name, image in owners.items()}
 
 
-def _data_yaml(dataset: Dataset, out: Path) -> str:
+def _write_validation(dataset: Dataset, folder: Path) -> str:
+    """Label the validation set, where there is one; returns the folder of its pictures for ``data.yaml``."""
+    file = folder / "annotations.json"
+    if not file.exists():
+        return "images"
+    val = read_dataset(file, image_dir=folder / "images")
+    if val.categories and [one.id for one in val.categories] != [one.id for one in dataset.categories]:
+        raise DatasetError(f"{file}: its categories are not those of {dataset.path}, so the classes would differ")
+    _write_labels(val, _label_names(val), folder, lambda: None, dataset)
+    return f"{VAL}/images"
+
+
+def _data_yaml(dataset: Dataset, val: str) -> str:
     """A JSON text is a YAML text; both train and val are needed for the file to be valid."""
     names = "".join(
         f"  {number}: {json.dumps(category.name, ensure_ascii=False)}\n"
         for number, category in enumerate(dataset.class_categories)
     )
-    return f"path: {json.dumps(str(out.resolve()), ensure_ascii=False)}\ntrain: images\nval: images\nnames:\n{names}"
+    return f"train: images\nval: {val}\nnames:\n{names}"
 
 
-def _write_labels(dataset: Dataset, names: dict[int, str], folder: Path, step: Callable[[], None]) -> None:
-    classes = {category.id: number for number, category in enumerate(dataset.class_categories)}
+def _write_labels(
+    dataset: Dataset,
+    names: dict[int, str],
+    folder: Path,
+    step: Callable[[], None],
+    train: Dataset | None = None,
+) -> None:
+    """Write a label for each picture; classes are those of the training set where this is another."""
+    classes = {category.id: number for number, category in enumerate((train or dataset).class_categories)}
     for info in dataset.images:
         path = folder / names[info.id]
         path.parent.mkdir(parents=True, exist_ok=True)
