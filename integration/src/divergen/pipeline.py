@@ -130,12 +130,15 @@ class Pipeline:
 
     @cached_property
     def pools(self) -> list[InstancePool]:
-        """What is pasted: the training images' own objects, kept generated instances, or both; none that is empty."""
+        """What is pasted: the training images' own objects, kept generated instances, or both; none that is empty.
+
+        Categories are those of `canvas`, found by name.
+        """
         from divergen_paste import InstancePool
 
         paths = {"real": [self.run.real_pool], "generated": [self.run.pool]}
         wanted = paths.get(self.config.pastes, [self.run.real_pool, self.run.pool])
-        return [pool for pool in map(InstancePool.open, wanted) if len(pool)]
+        return [pool.matched(self.canvas.categories) for pool in map(InstancePool.open, wanted) if len(pool)]
 
     @cached_property
     def paster(self) -> Paster | Chain:

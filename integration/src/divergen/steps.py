@@ -180,7 +180,7 @@ def _bake(pipeline: Pipeline) -> None:
             pipeline.run.baked,
             copies=config.copies,
             formats=config.formats,
-            val=pipeline.splits.val,
+            val=pipeline.splits.val if config.formats else None,
             workers=None,
         )
     if not (pipeline.run.previews / "pasted.jpg").exists():

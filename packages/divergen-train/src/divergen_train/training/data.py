@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from divergen_records import derive_seed
+from divergen_records import Category, derive_seed
 from divergen_records.coco import Dataset, load_sample
 from divergen_records.errors import DatasetError
 from divergen_records.sample import Instance, Sample
@@ -18,9 +19,23 @@ from ..detectors.protocol import Target
 from .augment import Augmentation
 from .sampling import BatchSampler, Draw
 
-__all__ = ["TrainImages", "loader", "to_tensors"]
+__all__ = ["KnowsNames", "Paste", "TrainImages", "in_terms_of", "loader", "to_tensors"]
 
 Paste = Callable[[Sample], Sample]
+
+
+@runtime_checkable
+class KnowsNames(Protocol):
+    """A paster that knows what its categories are called, as those of divergen-paste do."""
+
+    def matched(self, categories: Iterable[Category]) -> Paste:
+        """The same paster with the ids of these categories, found by name; an error if it has others."""
+        ...
+
+
+def in_terms_of(dataset: Dataset, paste: Paste | None) -> Paste | None:
+    """A paster with the data set's category ids where it knows names; of one that does not, ids are believed."""
+    return paste.matched(dataset.categories) if isinstance(paste, KnowsNames) else paste
 
 
 class TrainImages(TorchDataset[tuple[Tensor, Target]]):

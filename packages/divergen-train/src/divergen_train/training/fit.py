@@ -32,7 +32,7 @@ from ..errors import TrainingDiverged
 from .augment import Augmentation
 from .checkpoint import Checkpoint, check_categories, check_resume, load_checkpoint, save_checkpoint
 from .config import TrainConfig
-from .data import TrainImages, loader
+from .data import TrainImages, in_terms_of, loader
 from .inference import predict
 from .log import TrainLog, read_log
 from .loggers import Logger
@@ -81,7 +81,8 @@ def fit(
         dataset: Training data.
         out: Folder for ``checkpoint.pt`` and ``log.jsonl``; with ``config.bsgal`` also for ``contributions.jsonl``.
         config: Detector, schedule, augmentation; `TrainConfig` by default, `preset` has others.
-        paste: Adds instances to each sample, before it is augmented. It must be a pure function of the sample, whose
+        paste: Adds instances to each sample, before it is augmented; those of divergen-paste find their categories
+            among the dataset's by name (`KnowsNames`). It must be a pure function of the sample, whose
             ``epoch`` tells the visits of an image apart, and picklable where ``config.workers`` is above 0.
         val: Validation data; evaluated at the end, and every ``config.eval_every`` steps.
         seed: Decides heads, order, augmentation and sampling; a batch is a pure function of (seed, iteration).
@@ -97,6 +98,7 @@ def fit(
     """
     started = time.monotonic()
     config = config or TrainConfig()
+    paste = in_terms_of(dataset, paste)
     with join_world(config.device) as world, _own_random_numbers(world):
         if step is None and config.bsgal is not None:
             step, paste = _selective(config.bsgal, dataset, paste, seed)
