@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -78,15 +79,17 @@ def call(*arguments, status=0):
 
 def test_images__coco_masks_and_preview(folder, tmp_path, pictures):
     out, masks, page = tmp_path / "coco.json", folder / "masks", tmp_path / "page.html"
-    output = call("images", folder, "--out", out, "--png-masks", masks, "--preview", page, "--folders-are-categories")
-    assert "7 pictures annotated, 3 skipped" in output
-    assert "skipped one.png" in output and "skipped cut.jpg" in output
+    output = call(
+        "images", folder, "--out", out, "--png-masks", masks, "--preview", page, "--folders-are-categories", status=3
+    )
+    assert "7 pictures annotated, 3 lost" in output
+    assert "  one.png: no object found" in output and "cut.jpg: the picture cannot be read" in output
     dataset = read_dataset(out, image_dir=folder)
     assert {category.name for category in dataset.categories} == {"pictures", "cup"}
     image = next(image for image in dataset.images if image.file_name == "cup/1.jpg")
     mask = segmentation_to_mask(dataset.annotations_of(image.id)[0].segmentation, 96, 128)
     assert np.array_equal(read_image(masks / "cup" / "1.png")[..., 0] > 0, mask)
-    assert page.read_text().count("<figure>") == 7 and "http" not in page.read_text()
+    assert page.read_text().count("<figure>") == 7 and "http:" not in page.read_text()
     assert not list(tmp_path.glob(".*"))
 
 
@@ -95,7 +98,7 @@ def test_images__never_overwrites_unasked(folder, tmp_path):
     out.write_text("mine")
     assert "is there already" in call("images", folder, "--out", out, status=2)
     assert out.read_text() == "mine"
-    call("images", folder, "--out", out, "--overwrite")
+    call("images", folder, "--out", out, "--overwrite", "--allow-losses")
     assert out.read_text() != "mine"
 
 
@@ -134,11 +137,12 @@ def test_table_and_evaluate(table):
 
 def test_images__report_says_how_each_mask_came_about(folder, tmp_path):
     report = tmp_path / "report.jsonl"
-    call("images", folder, "--out", tmp_path / "x.json", "--report", report, "--max-pixels", 11000, "--batch-size", 3)
+    options = ("--report", report, "--batch-size", 3)
+    call("images", folder, "--out", tmp_path / "x.json", *options, status=3)
     rows = {row["file_name"]: row for row in map(json.loads, report.read_text().splitlines())}
     assert set(rows) == {path.relative_to(folder).as_posix() for path in folder.rglob("*.[pj][np]g")}
-    assert "above the limit of 11000" in rows["cmyk.jpg"]["error"] and "no object" in rows["one.png"]["error"]
-    call("images", folder, "--out", tmp_path / "y.json", "--report", tmp_path / "r.jsonl")
+    assert "cannot be read" in rows["cut.jpg"]["error"] and "no object" in rows["one.png"]["error"]
+    call("images", folder, "--out", tmp_path / "y.json", "--report", tmp_path / "r.jsonl", status=3)
     rows = {row["file_name"]: row for row in map(json.loads, (tmp_path / "r.jsonl").read_text().splitlines())}
     good = rows["cup/1.jpg"]
     assert good["annotator"] == "grabcut" and 0.8 < good["solidity"] <= 1 and good["thin_share"] < 0.1
@@ -148,9 +152,16 @@ def test_images__report_says_how_each_mask_came_about(folder, tmp_path):
 def test_images__sam_background_from_a_checkpoint(folder, tmp_path, original):
     arguments = ("images", folder, "--annotator", "sam-background", "--no-repair", "--set", "choice=iou")
     output = call(
-        *arguments, "--checkpoint", original[0], "--out", tmp_path / "x.json", "--report", tmp_path / "r.jsonl"
+        *arguments,
+        "--checkpoint",
+        original[0],
+        "--out",
+        tmp_path / "x.json",
+        "--report",
+        tmp_path / "r.jsonl",
+        status=3,
     )
-    assert "skipped" in output
+    assert "1 pictures annotated, 9 lost" in output
     notes = [json.loads(line).get("annotator", "") for line in (tmp_path / "r.jsonl").read_text().splitlines()]
     assert any(note.startswith("sam-background mask=") for note in notes)
 
@@ -163,6 +174,50 @@ def test_images__sam_background_without_a_checkpoint(folder, tmp_path, checkpoin
     output = call(*arguments, *checkpoint, status=2)
     assert message in output and "sam_vit_h_4b8939.pth" in output and "github.com/facebookresearch" in output
     assert not (tmp_path / "x.json").exists()
+
+
+def test_images__a_pipe_a_link_and_a_foreign_name_are_told(folder, tmp_path):
+    os.mkfifo(folder / "pipe.png")
+    (folder / "link.jpg").symlink_to(folder / "cup" / "1.jpg")
+    (folder / os.fsdecode(b"x\xff.png")).write_bytes((folder / "16.png").read_bytes())
+    output = call("images", folder, "--out", tmp_path / "x.json", status=3)
+    assert "link.jpg: is a link" in output and "pipe.png: is no file but a pipe" in output
+    assert "x\\udcff.png: its name is no UTF-8 text" in output
+    assert "pictures: 13 in, 7 out, 6 lost" in output
+
+
+def test_images__nothing_left_writes_nothing(folder, tmp_path):
+    output = call("images", folder, "--out", tmp_path / "x.json", "--max-pixels", 1, status=1)
+    assert "none of its 10 pictures got a mask" in output
+    assert [path.name for path in tmp_path.iterdir() if "x.json" in path.name] == ["x.json.losses.jsonl"]
+
+
+def test_annotate_folder__goes_on_behind_a_kill(folder, tmp_path):
+    from divergen_annotate.folder import annotate_folder
+
+    class Killed(ColourKey):
+        left, seen = 2, 0
+
+        def __call__(self, images):
+            Killed.seen += len(images)
+            Killed.left -= 1
+            if Killed.left < 0:
+                raise KeyboardInterrupt
+            return super().__call__(images)
+
+    def work(out, **options):
+        return annotate_folder(folder, Killed(), out, batch_size=2, progress=False, **options)
+
+    with pytest.raises(KeyboardInterrupt):
+        work(tmp_path / "x.json", resume="s")
+    before, Killed.left = Killed.seen, 99
+    (folder / "grey.png").touch()
+    done = work(tmp_path / "x.json", resume="s")
+    whole = work(tmp_path / "y.json")
+    assert done == whole
+    assert (tmp_path / "x.json").read_bytes() == (tmp_path / "y.json").read_bytes()
+    assert Killed.seen - before < 2 * before + 12  # the second call did not begin anew
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_images__many_files_are_streamed(tmp_path, pictures, monkeypatch):

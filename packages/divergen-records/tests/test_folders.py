@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from divergen_records import ExistsError, RunLocked
-from divergen_records.folders import MARK, new_folder, resumable_folder
+from divergen_records.folders import MARK, new_folder, resumable_folder, resumable_notes
 
 
 def names(folder):
@@ -143,7 +143,7 @@ def test_new_folder__killed_between_the_two_renames_of_a_swap(tmp_path, moves):
 def part_of(out, settings, *, overwrite=False):
     with pytest.raises(KeyboardInterrupt), resumable_folder(out, settings, overwrite=overwrite) as work:
         (work.path / settings).write_text("")
-        (work.parts / "1").write_text("")
+        (work.parts / "1").write_text("done")
         raise KeyboardInterrupt
 
 
@@ -176,3 +176,28 @@ def test_resumable_folder__a_refusal_keeps_the_unfinished_work(tmp_path):
     with resumable_folder(out, "s", overwrite=True) as work:
         assert (work.parts / "1").exists()
     assert names(tmp_path) == ["out", f"out/{MARK}", "out/s"]
+
+
+def test_resumable_notes__of_a_file(tmp_path):
+    out = tmp_path / "out.json"
+    with pytest.raises(KeyboardInterrupt), resumable_notes(out, "s") as notes:
+        (notes / "1").write_text("done")
+        raise KeyboardInterrupt
+    with pytest.raises(ExistsError, match="other settings"), resumable_notes(out, "t"):
+        pass
+    with resumable_notes(out, "s") as notes:
+        assert (notes / "1").exists()
+        out.write_text("done")
+    assert names(tmp_path) == ["out.json"]
+    with pytest.raises(ExistsError, match="--overwrite"), resumable_notes(out, "s"):
+        pass
+    with resumable_notes(out, None, overwrite=True) as notes:
+        assert not list(notes.iterdir())
+    assert names(tmp_path) == ["out.json"]
+
+
+def test_resumable_notes__a_failure_before_the_first_note_leaves_nothing(tmp_path):
+    with pytest.raises(ValueError, match="no such folder"), resumable_notes(tmp_path / "out.json", "s") as notes:
+        (notes / "masks.jsonl").touch()
+        raise ValueError("no such folder")
+    assert names(tmp_path) == []

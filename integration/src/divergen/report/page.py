@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from divergen_records.files import write_text
-from jinja2 import Environment, StrictUndefined, select_autoescape
+from divergen_records.pages import template
 
 from ..draw import data_uri
 from ..feedback import group_feedback
@@ -31,10 +31,7 @@ def write_report(run: Run) -> Path:
         The path of the file: light, printable, without links to other files or hosts.
     """
     status = run_status(run)
-    template = Environment(
-        autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).from_string((resources.files(__package__) / "template.html").read_text(encoding="utf-8"))
-    page = template.render(
+    page = template((resources.files(__package__) / "template.html").read_text(encoding="utf-8")).render(
         run=run,
         made=datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
         version=version("divergen"),

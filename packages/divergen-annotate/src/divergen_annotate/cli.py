@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from divergen_records import ConfigError, Shard
+from divergen_records import ConfigError, Shard, short_hash
 from divergen_records.command import Group, echo
 from divergen_records.files import refuse_existing, write_bytes
+from divergen_records.losses import Losses, finish, finishing, losses_options
 
 if TYPE_CHECKING:
     from .annotator import Annotator
@@ -62,7 +63,8 @@ def main() -> None:
 @click.option(
     "--max-pixels", default=89_478_485, show_default=True, type=click.IntRange(1), help="Refuse larger pictures."
 )
-@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@click.option("--overwrite", is_flag=True, help="Replace what this command wrote before.")
+@losses_options
 def images(
     folder: Path,
     names: tuple[str, ...],
@@ -72,7 +74,7 @@ def images(
     out: Path,
     **options: Any,
 ) -> None:
-    """Annotate every picture in FOLDER and the folders in it.
+    """Annotate every picture in FOLDER and the folders in it; go on where it was interrupted.
 
     Example: divergen-annotate images pictures --out coco.json --preview page.html
     """
@@ -80,10 +82,14 @@ def images(
     from .folder import annotate_folder
 
     annotator = _build(_one(names), names, settings, checkpoint)
-    report = annotate_folder(folder, annotator, out, repair=None if no_repair else repair, **options)
-    for name, reason in report.failed:
-        echo(f"skipped {name}: {reason}", err=True)
-    echo(f"{out}: {report.done} pictures annotated, {len(report.failed)} skipped")
+    resume = short_hash(str(folder.resolve()), _one(names), *settings, checkpoint, no_repair)
+    losses = Losses()
+    with finishing(losses, out=out):
+        report = annotate_folder(
+            folder, annotator, out, repair=None if no_repair else repair, resume=resume, losses=losses, **options
+        )
+    echo(f"{out}: {report.done} pictures annotated, {len(losses)} lost")
+    finish(losses, came=report.done + len(losses), went=report.done, out=out)
 
 
 @main.command()

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from divergen_records import Category, DivergenError, ImageError, Progress
+from divergen_records import Category, DivergenError, ImageError, NothingLeft, Progress
 from divergen_records.coco import Annotation as CocoAnnotation
 from divergen_records.coco import DatasetWriter, ImageInfo
-from divergen_records.files import write_bytes
+from divergen_records.files import refuse_existing
+from divergen_records.folders import new_folder, resumable_notes
 from divergen_records.images import MAX_PIXELS, encode_image, read_image
+from divergen_records.losses import Losses
 from divergen_records.masks import encode_rle, mask_to_bbox
+from divergen_records.picture_files import PICTURE_SUFFIXES, find_pictures
 
 from .annotator import Annotator, Image
 from .batching import ahead
 from .cleanup import repair as default_repair
+from .journal import Journal, stamp_of
 from .jsonl import JsonlWriter
 from .preview import PreviewWriter
 from .stage import Annotation, Repair, annotate, category_label
 
-__all__ = ["FolderReport", "annotate_folder", "find_pictures"]
-
-_SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"])
+__all__ = ["FolderReport", "annotate_folder"]
 
 
 @dataclass
@@ -43,32 +46,6 @@ class FolderReport:
     failed: list[tuple[str, str]] = field(default_factory=list)
 
 
-def find_pictures(folder: Path, *, leave_out: Path | None = None) -> Iterator[Path]:
-    """Picture files below a folder, in the order of their names, folder by folder; hidden ones and links are left out.
-
-    Args:
-        folder: Where to look.
-        leave_out: A folder that is not entered.
-
-    Raises:
-        ImageError: If there is no such folder.
-    """
-    if not folder.is_dir():
-        raise ImageError(f"{folder}: there is no such folder")
-    folders = []
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.name.startswith(".") or entry.is_symlink():
-            continue
-        if entry.is_dir():
-            if leave_out is not None and Path(entry.path).resolve() == leave_out.resolve():
-                continue
-            folders.append(Path(entry.path))
-        elif Path(entry.name).suffix.lower() in _SUFFIXES:
-            yield Path(entry.path)
-    for inner in folders:
-        yield from find_pictures(inner, leave_out=leave_out)
-
-
 def annotate_folder(
     folder: Path,
     annotator: Annotator,
@@ -82,6 +59,8 @@ def annotate_folder(
     overwrite: bool = False,
     batch_size: int = 16,
     max_pixels: int = MAX_PIXELS,
+    resume: str | None = None,
+    losses: Losses | None = None,
     progress: bool = True,
 ) -> FolderReport:
     """Annotate every picture below a folder; those that fail are reported, the rest goes on.
@@ -91,7 +70,7 @@ def annotate_folder(
     Args:
         folder: Searched with the folders in it.
         annotator: Makes the masks.
-        out: The COCO file; it appears when it is complete.
+        out: The COCO file; it appears last, when all else is there.
         repair: Mends each mask.
         png_masks: Folder for the masks as PNG, 0 and 255, named as the pictures.
         preview: HTML page of the first pictures with their outlines.
@@ -100,40 +79,86 @@ def annotate_folder(
         overwrite: Replace files that are there.
         batch_size: Pictures annotated at a time.
         max_pixels: Larger pictures are refused.
+        resume: What decides the masks, for example the annotator's settings: a killed call is carried on by the next
+            with the same. None begins anew.
+        losses: Takes in the pictures without a mask.
         progress: Show progress.
 
     Raises:
-        DatasetError: If ``out`` is there already.
-        ImageError: If there is no such folder or no picture in it, or a preview, a report or masks are there already.
+        ExistsError: If an output is there already.
+        ImageError: If there is no such folder or no picture in it.
+        NothingLeft: If no picture got a mask; then nothing is written.
     """
-    done = FolderReport()
-    numbers = _Categories(folder, folders_are_categories)
-    with ExitStack() as stack:
-        bar = stack.enter_context(Progress("annotate", unit="pictures") if progress else nullcontext())
-        outputs = _Outputs(stack, out, annotator, numbers, (png_masks, preview, report), overwrite)
-        paths = find_pictures(folder, leave_out=png_masks)
-        for names, pictures in _batches(paths, folder, batch_size, max_pixels):
-            good = [number for number, picture in enumerate(pictures) if not isinstance(picture, DivergenError)]
-            images: list[Any] = [pictures[number] for number in good]
-            texts = (
-                [category_label(numbers.of(names[number]).name) for number in good] if folders_are_categories else None
-            )
-            annotations = iter(annotate(images, annotator, repair=repair, texts=texts))
-            for name, picture in zip(names, pictures, strict=True):
-                result = picture if isinstance(picture, DivergenError) else next(annotations)
-                if isinstance(result, DivergenError):
-                    outputs.failed(done, name, result)
-                else:
-                    outputs.add(done, name, cast("Image", picture), result)
-            if isinstance(bar, Progress):
-                bar.update(len(names), f"{len(done.failed)} failed" if done.failed else None)
-        if not done.done and not done.failed:
-            raise ImageError(f"{folder}: there is no picture in it; known are {', '.join(sorted(_SUFFIXES))}")
+    lost = Losses() if losses is None else losses
+    refuse_existing(preview, report, overwrite=overwrite)
+    with resumable_notes(out, resume, overwrite=overwrite) as notes, Journal.open(notes / "masks.jsonl") as journal:
+        paths = list(find_pictures(folder, losses=lost, leave_out=png_masks))
+        if not paths and not lost:
+            raise ImageError(f"{folder}: there is no picture in it; known are {', '.join(sorted(PICTURE_SUFFIXES))}")
+        numbers = _Categories(folder, folders_are_categories)
+        work = _Work(folder, annotator, repair, numbers if folders_are_categories else None, journal, lost)
+        work.do(paths, batch_size, max_pixels, progress)
+        done = FolderReport(failed=list(lost))
+        if not any(journal.has(work.name(path), stamp_of(path)) for path in paths if path.exists()):
+            raise NothingLeft(f"{folder}: none of its {len(lost)} pictures got a mask, so nothing is written")
+        with ExitStack() as stack:
+            outputs = _Outputs(stack, out, annotator, numbers, (png_masks, preview, report), overwrite)
+            for path in paths:
+                annotation = journal.get(work.name(path))
+                if annotation is not None:
+                    outputs.add(done, work.name(path), path, annotation)
+            for name, reason in lost:
+                outputs.failed(name, reason)
     return done
 
 
+class _Work:
+    """Makes the masks that the journal lacks."""
+
+    def __init__(
+        self,
+        folder: Path,
+        annotator: Annotator,
+        repair: Repair | None,
+        names: _Categories | None,
+        journal: Journal,
+        losses: Losses,
+    ) -> None:
+        self.folder, self.annotator, self.repair, self.names = folder, annotator, repair, names
+        self.journal, self.losses = journal, losses
+
+    def name(self, path: Path) -> str:
+        """A picture's path inside the folder."""
+        return path.relative_to(self.folder).as_posix()
+
+    def do(self, paths: Sequence[Path], batch_size: int, max_pixels: int, progress: bool) -> None:
+        pending = [path for path in paths if not self.journal.has(self.name(path), stamp_of(path))]
+        with Progress("annotate", len(pending), unit="pictures") if progress else nullcontext() as bar:
+            for batch, pictures in _batches(pending, batch_size, max_pixels):
+                self._annotate(batch, pictures)
+                self.journal.flush()
+                if isinstance(bar, Progress):
+                    bar.update(len(batch), f"{len(self.losses)} failed" if self.losses else None)
+
+    def _annotate(self, paths: Sequence[Path], pictures: Sequence[Image | ImageError]) -> None:
+        good = [number for number, picture in enumerate(pictures) if not isinstance(picture, DivergenError)]
+        images: list[Any] = [pictures[number] for number in good]
+        texts = None if self.names is None else [self._label(paths[number]) for number in good]
+        annotations = iter(annotate(images, self.annotator, repair=self.repair, texts=texts))
+        for path, picture in zip(paths, pictures, strict=True):
+            result = picture if isinstance(picture, DivergenError) else next(annotations)
+            if isinstance(result, DivergenError):
+                self.losses.add(self.name(path), str(result))
+            else:
+                self.journal.add(self.name(path), stamp_of(path), result)
+
+    def _label(self, path: Path) -> str:
+        assert self.names is not None
+        return category_label(self.names.name_of(self.name(path)))
+
+
 class _Outputs:
-    """All that is written for a folder."""
+    """All that is written for a folder; the COCO file, which says that it is complete, appears last."""
 
     def __init__(
         self,
@@ -146,13 +171,15 @@ class _Outputs:
     ) -> None:
         png_masks, preview, report = paths
         self._numbers, self._name = numbers, annotator.name
-        self._pngs = None if png_masks is None else _PngMasks(png_masks, overwrite)
-        self._lines = None if report is None else stack.enter_context(JsonlWriter(report, overwrite=overwrite))
-        self._page = None if preview is None else stack.enter_context(PreviewWriter(preview, overwrite=overwrite))
         info = {"description": f"masks by divergen-annotate, {annotator.name}"}
         self._writer = stack.enter_context(DatasetWriter(out, [], style="coco", info=info, overwrite=overwrite))
+        self._lines = None if report is None else stack.enter_context(JsonlWriter(report, overwrite=overwrite))
+        self._page = None if preview is None else stack.enter_context(PreviewWriter(preview, overwrite=overwrite))
+        self._pngs = (
+            None if png_masks is None else _PngMasks(stack.enter_context(new_folder(png_masks, overwrite=overwrite)))
+        )
 
-    def add(self, done: FolderReport, name: str, image: Image, annotation: Annotation) -> None:
+    def add(self, done: FolderReport, name: str, path: Path, annotation: Annotation) -> None:
         done.done += 1
         category = self._numbers.of(name)
         self._writer.add_category(category)
@@ -160,7 +187,7 @@ class _Outputs:
         if self._pngs is not None:
             self._pngs.write(name, annotation)
         if self._page is not None:
-            self._page.add(name, image, annotation)
+            self._page.add(name, lambda: read_image(path, max_pixels=sys.maxsize), annotation)
         if self._lines is not None:
             self._lines.add(
                 file_name=name,
@@ -173,10 +200,9 @@ class _Outputs:
                 thin_share=annotation.thin_share,
             )
 
-    def failed(self, done: FolderReport, name: str, error: DivergenError) -> None:
-        done.failed.append((name, str(error)))
+    def failed(self, name: str, reason: str) -> None:
         if self._lines is not None:
-            self._lines.add(file_name=name, error=str(error))
+            self._lines.add(file_name=name, error=reason)
 
 
 class _Categories:
@@ -186,28 +212,31 @@ class _Categories:
         self._top, self._by_folder = folder.resolve().name or "object", by_folder
         self._found: dict[str, Category] = {}
 
+    def name_of(self, name: str) -> str:
+        """The category of a picture."""
+        return (Path(name).parent.name or self._top) if self._by_folder else "object"
+
     def of(self, name: str) -> Category:
-        parent = Path(name).parent.name
-        category = (parent or self._top) if self._by_folder else "object"
+        """The category of a picture, with its number."""
+        category = self.name_of(name)
         return self._found.setdefault(category, Category(id=len(self._found) + 1, name=category))
 
 
 def _batches(
-    paths: Iterable[Path], folder: Path, size: int, max_pixels: int
-) -> Iterator[tuple[list[str], list[Image | ImageError]]]:
-    """Batches of names and pictures; one that cannot be read is its error. Threads read two batches ahead."""
+    paths: Iterable[Path], size: int, max_pixels: int
+) -> Iterator[tuple[list[Path], list[Image | ImageError]]]:
+    """Batches of files and pictures; one that cannot be read is its error. Threads read two batches ahead."""
 
-    def read(path: Path) -> tuple[str, Image | ImageError]:
-        name = path.relative_to(folder).as_posix()
+    def read(path: Path) -> tuple[Path, Image | ImageError]:
         try:
-            return name, read_image(path, max_pixels=max_pixels)
+            return path, read_image(path, max_pixels=max_pixels)
         except ImageError as error:
-            return name, error
+            return path, error
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         rest = ahead(pool, read, paths, 2 * size)
         while chunk := list(islice(rest, size)):
-            yield [name for name, _ in chunk], [picture for _, picture in chunk]
+            yield [path for path, _ in chunk], [picture for _, picture in chunk]
 
 
 def _write(writer: DatasetWriter, number: int, name: str, category_id: int, annotation: Annotation) -> None:
@@ -228,9 +257,7 @@ def _write(writer: DatasetWriter, number: int, name: str, category_id: int, anno
 class _PngMasks:
     """Writes masks as PNG: ``a.png`` for ``a.jpg``, or ``a.jpg.png`` where another picture has taken that name."""
 
-    def __init__(self, folder: Path, overwrite: bool) -> None:
-        if folder.is_dir() and any(folder.iterdir()) and not overwrite:
-            raise ImageError(f"{folder} is not empty; choose another folder, or ask to overwrite")
+    def __init__(self, folder: Path) -> None:
         self._folder, self._taken = folder, set[Path]()
 
     def write(self, name: str, annotation: Annotation) -> None:
@@ -238,4 +265,5 @@ class _PngMasks:
         if path in self._taken:
             path = self._folder / f"{name}.png"
         self._taken.add(path)
-        write_bytes(path, encode_image(annotation.mask.astype("uint8") * 255, "png"), overwrite=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode_image(annotation.mask.astype("uint8") * 255, "png"))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from html import escape
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,17 +11,22 @@ import cv2
 import numpy as np
 from divergen_records.files import writing_text
 from divergen_records.images import encode_image
+from divergen_records.pages import data_uri, page_end, page_start, template
+from divergen_records.text import shown
 
 from .annotator import Image, Mask
 from .stage import Annotation
 
 __all__ = ["PreviewWriter", "draw_outline"]
 
-_HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Masks</title><style>
+_STYLE = """
 body{font:14px system-ui,sans-serif;margin:2em;color:#222;background:#fff}
 main{display:grid;grid-template-columns:repeat(auto-fill,minmax(200px,1fr));gap:1em}
 figure{margin:0;break-inside:avoid}img{width:100%;border:1px solid #ddd}
-figcaption{color:#555;overflow-wrap:anywhere}</style><h1>Masks</h1><main>
+figcaption{color:#555;overflow-wrap:anywhere}
+"""
+
+_FIGURE = """<figure><img src="{{ picture }}" alt=""><figcaption>{{ name }}<br>{{ measures }}</figcaption></figure>
 """
 
 
@@ -43,31 +47,35 @@ class PreviewWriter:
 
     def __enter__(self) -> Self:
         self._file = self._making.__enter__()
-        self._file.write(_HEAD)
+        self._file.write(f"{page_start('Masks', _STYLE)}<h1>Masks</h1><main>\n")
         return self
 
-    def add(self, name: str, image: Image, annotation: Annotation) -> None:
-        """Show one more picture, as long as there is room."""
+    def add(self, name: str, read: Callable[[], Image], annotation: Annotation) -> None:
+        """Show one more picture, as long as there is room; else it is not even read."""
         self.total += 1
         if self.shown >= self.limit:
             return
         self.shown += 1
-        data = b64encode(encode_image(draw_outline(image, annotation.mask, side=self.side), quality=85)).decode()
-        text = f"{escape(name)}<br>area {annotation.area_fraction:.0%}, score {annotation.score:.2f}"
-        if annotation.components > 1:
-            text += f", {annotation.components} components"
-        if annotation.border_contact > 0:
-            text += f", touches {annotation.border_contact:.0%} of the border"
-        self._file.write(
-            f'<figure><img src="data:image/jpeg;base64,{data}" alt=""><figcaption>{text}</figcaption></figure>\n'
-        )
+        image = read()
+        outlined = encode_image(draw_outline(image, annotation.mask, side=self.side), quality=85)
+        picture = data_uri(outlined, "jpeg")
+        self._file.write(template(_FIGURE).render(picture=picture, name=shown(name), measures=_measures(annotation)))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            self._file.write(f"</main><p>{self.shown} of {self.total} pictures.</p></html>\n")
+            self._file.write(f"</main><p>{self.shown} of {self.total} pictures.</p>\n{page_end()}")
         self._making.__exit__(kind, error, trace)
+
+
+def _measures(annotation: Annotation) -> str:
+    parts = [f"area {annotation.area_fraction:.0%}", f"score {annotation.score:.2f}"]
+    if annotation.components > 1:
+        parts.append(f"{annotation.components} components")
+    if annotation.border_contact > 0:
+        parts.append(f"touches {annotation.border_contact:.0%} of the border")
+    return ", ".join(parts)
 
 
 def draw_outline(image: Image, mask: Mask, *, side: int = 320) -> Image:

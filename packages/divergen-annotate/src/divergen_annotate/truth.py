@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from divergen_records import DatasetError, DivergenError, ImageError
 from divergen_records.images import read_image
+from divergen_records.picture_files import find_pictures
 from PIL import Image as PillowImage
 
 from .annotator import Image, Mask
-from .folder import find_pictures
 from .stage import category_label
 
 __all__ = ["Example", "read_examples"]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,8 @@ from divergen_records import ConfigError, DivergenError, InstanceTable
 from divergen_records.files import refuse_existing, write_text
 from divergen_records.images import encode_image, read_image
 from divergen_records.masks import decode_counts
+from divergen_records.pages import data_uri, page_end, page_start
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from .calibration import rule_thresholds
@@ -105,20 +105,22 @@ def write_sheet(
     chosen = list(categories) or _spread(names, kept, max_categories)
     parts = [
         _head(table, rows),
-        "<h2>Scores</h2>",
+        Markup("<h2>Scores</h2>"),
         *_histograms(rows),
-        "<h2>Kept, by frequency</h2>",
+        Markup("<h2>Kept, by frequency</h2>"),
         _shares(np.array([value or "none" for value in rows.table["frequency"].to_pylist()], dtype=object), kept),
-        f"<h2>Real and generated ({projection.upper()})</h2>",
+        Markup("<h2>Real and generated ({})</h2>").format(projection.upper()),
         _scatter(table, rows, references, projection),
-        "<h2>Categories</h2><p>The outline is the mask. "
-        f"Best, borderline and worst by {escape(score)}; borderline is what lies next to the threshold.</p>",
+        Markup(
+            "<h2>Categories</h2><p>The outline is the mask. "
+            "Best, borderline and worst by {}; borderline is what lies next to the threshold.</p>"
+        ).format(score),
         *(_category(table, rows, name, names == name, each) for name in chosen),
-        "<h2>Kept, by category</h2>",
+        Markup("<h2>Kept, by category</h2>"),
         _shares(names, kept),
     ]
-    page = f"<!doctype html><meta charset=utf-8><title>{escape(table.path.name)}</title><style>{_STYLE}</style>"
-    write_text(path, page + "\n".join(parts), overwrite=overwrite)
+    body = Markup("\n").join(parts)
+    write_text(path, f"{page_start(table.path.name, _STYLE)}{body}{page_end()}", overwrite=overwrite)
 
 
 def _read(table: InstanceTable, references: References | None, rules: RulesConfig, score: str) -> _Rows:
@@ -149,7 +151,7 @@ def _limits(found: pa.Table, rules: RulesConfig, thresholds: dict[int, float]) -
     return limits
 
 
-def _head(table: InstanceTable, rows: _Rows) -> str:
+def _head(table: InstanceTable, rows: _Rows) -> Markup:
     states = Counter(rows.states)
     failed = table.count("error IS NOT NULL")
     reasons = Counter(
@@ -158,15 +160,22 @@ def _head(table: InstanceTable, rows: _Rows) -> str:
         if reason
     )
     rejected = max(states["rejected"], 1)
-    key = "".join(f'<span><i style="background:{colour}"></i>{name}</span>' for name, colour in COLOURS.items())
-    return (
-        f"<h1>{escape(table.path.name)}: {states['kept']:,} kept of {states['kept'] + states['rejected']:,}</h1>"
-        f"<p>{states['undecided']:,} undecided, {failed:,} failed</p><p class=key>{key}</p>"
-        f"<h2>Why not</h2>{bars([(name, count, rejected) for name, count in reasons.most_common()])}"
+    span = Markup('<span><i style="background:{}"></i>{}</span>')
+    return Markup(
+        "<h1>{name}: {kept:,} kept of {decided:,}</h1><p>{undecided:,} undecided, {failed:,} failed</p>"
+        "<p class=key>{key}</p><h2>Why not</h2>{reasons}"
+    ).format(
+        name=table.path.name,
+        kept=states["kept"],
+        decided=states["kept"] + states["rejected"],
+        undecided=states["undecided"],
+        failed=failed,
+        key=Markup().join(span.format(colour, name) for name, colour in COLOURS.items()),
+        reasons=bars([(name, count, rejected) for name, count in reasons.most_common()]),
     )
 
 
-def _histograms(rows: _Rows) -> list[str]:
+def _histograms(rows: _Rows) -> list[Markup]:
     states = np.array(rows.states)
     charts = []
     for name in rows.table.column_names:
@@ -180,7 +189,7 @@ def _histograms(rows: _Rows) -> list[str]:
     return charts
 
 
-def _shares(groups: NDArray[Any], kept: NDArray[np.bool_]) -> str:
+def _shares(groups: NDArray[Any], kept: NDArray[np.bool_]) -> Markup:
     rows = [(str(name), int(kept[groups == name].sum()), int((groups == name).sum())) for name in sorted(set(groups))]
     return bars(sorted(rows, key=lambda row: row[1] / row[2]))
 
@@ -192,9 +201,9 @@ def _spread(names: NDArray[Any], kept: NDArray[np.bool_], count: int) -> list[st
     return [found[place] for place in places]
 
 
-def _scatter(table: InstanceTable, rows: _Rows, references: References | None, projection: Projection) -> str:
+def _scatter(table: InstanceTable, rows: _Rows, references: References | None, projection: Projection) -> Markup:
     if "embedding" not in table.columns:
-        return ""
+        return Markup()
     random = np.random.default_rng(0)
     chosen = np.sort(random.permutation(len(rows.table))[:_POINTS])
     found = table.take([rows.table["id"][int(row)].as_py() for row in chosen], ["embedding"])["embedding"].to_pylist()
@@ -209,10 +218,10 @@ def _scatter(table: InstanceTable, rows: _Rows, references: References | None, p
         groups = ["real"] * len(some) + groups
         ids = references.category_ids[some].tolist()
         names = [f"real {labels.get(key, key)}" for key in ids] + names
-    return scatter(project(np.stack(vectors), projection), groups, names) if len(vectors) > 2 else ""
+    return scatter(project(np.stack(vectors), projection), groups, names) if len(vectors) > 2 else Markup()
 
 
-def _category(table: InstanceTable, rows: _Rows, name: str, mine: NDArray[np.bool_], each: int) -> str:
+def _category(table: InstanceTable, rows: _Rows, name: str, mine: NDArray[np.bool_], each: int) -> Markup:
     values, where = rows.numbers(rows.score), np.flatnonzero(mine)
     where = where[~np.isnan(values[where])] if not np.isnan(values[where]).all() else where
     order = where[np.argsort(-np.nan_to_num(values[where]), kind="stable")]
@@ -225,28 +234,24 @@ def _category(table: InstanceTable, rows: _Rows, name: str, mine: NDArray[np.boo
         near = rest[np.argsort(np.abs(values[rest] - middle), kind="stable")][:each]
         strips = {"best": order[:each], "borderline": near[np.argsort(-values[near])], "worst": order[-each:]}
     kept = sum(rows.states[int(row)] == "kept" for row in np.flatnonzero(mine))
-    html = [f"<h3>{escape(name)}: {kept} of {int(mine.sum())} kept</h3>"]
-    for title, chosen in strips.items():
-        thumbs = _thumbs(table, rows, chosen)
-        html.append(f'<div class="strip"><b>{title}</b>{thumbs}</div>')
-    return "".join(html)
+    strip = Markup('<div class="strip"><b>{}</b>{}</div>')
+    shown = [strip.format(title, _thumbs(table, rows, chosen)) for title, chosen in strips.items()]
+    return Markup("<h3>{}: {} of {} kept</h3>{}").format(name, kept, int(mine.sum()), Markup().join(shown))
 
 
-def _thumbs(table: InstanceTable, rows: _Rows, chosen: NDArray[np.int64]) -> str:
+def _thumbs(table: InstanceTable, rows: _Rows, chosen: NDArray[np.int64]) -> Markup:
     ids = [rows.table["id"][int(row)].as_py() for row in chosen]
     if not ids:
-        return ""
+        return Markup()
+    thumb = Markup('<div class="thumb {}" title="{}"><img width={side} height={side} src="{}" alt="">{}<br>{}</div>')
     parts = []
     for row, found in zip(chosen.tolist(), table.take(ids, ["id", "image", "mask"]).to_pylist(), strict=True):
         value = rows.table[rows.score][row].as_py()
         reason = rows.table["reject_reason"][row].as_py() or ""
-        text = f"{'' if value is None else f'{value:.3f}'}<br>{escape(reason)}"
-        picture = base64.b64encode(encode_image(_thumb(found), "jpeg", 80)).decode()
-        parts.append(
-            f'<div class="thumb {rows.states[row]}" title="{found["id"]}">'
-            f'<img width={_THUMB} height={_THUMB} src="data:image/jpeg;base64,{picture}">{text}</div>'
-        )
-    return "".join(parts)
+        picture = data_uri(encode_image(_thumb(found), "jpeg", 80), "jpeg")
+        number = "" if value is None else f"{value:.3f}"
+        parts.append(thumb.format(rows.states[row], found["id"], picture, number, reason, side=_THUMB))
+    return Markup().join(parts)
 
 
 def _thumb(row: dict[str, Any]) -> Image:

@@ -65,7 +65,7 @@ def test_make_minilvis__does_not_depend_on_workers(made, tmp_path):
 def test_make_minilvis__seed_changes_it(made, tmp_path):
     other = make_minilvis(tmp_path / "out", seed=4, **SMALL)
     shared = set(files(other.root).items()) & set(files(made.root).items())
-    assert [name for name, _ in shared] == [MARK]  # the list of files
+    assert [str(name) for name, _ in shared] == [MARK]  # the list of files
 
 
 def test_make_minilvis__does_not_overwrite(made, tmp_path):

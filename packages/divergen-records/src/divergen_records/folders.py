@@ -18,9 +18,9 @@ from pathlib import Path
 import msgspec
 
 from .errors import DatasetError, ExistsError
-from .files import locked, make_folder, read_text, sync, write_bytes, write_text
+from .files import locked, make_folder, read_text, refuse_existing, sync, write_bytes, write_text
 
-__all__ = ["MARK", "Unfinished", "new_folder", "resumable_folder"]
+__all__ = ["MARK", "Unfinished", "new_folder", "resumable_folder", "resumable_notes"]
 
 MARK = ".divergen.json"
 """In a finished folder: what the command wrote."""
@@ -85,6 +85,36 @@ def resumable_folder(out: Path | str, settings: str, *, overwrite: bool = False)
 
 
 @contextmanager
+def resumable_notes(out: Path | str, settings: str | None, *, overwrite: bool = False) -> Iterator[Path]:
+    """A folder for notes on the way to a *file*, removed when the block ends well.
+
+    Args:
+        out: The file, which the block writes last.
+        settings: Whatever decides the notes; what a killed or failed block leaves is carried on by the next with the
+            same. None begins anew.
+        overwrite: Replace a file that is there, and what other settings left unfinished.
+
+    Raises:
+        ExistsError: If ``out``, or the unfinished work of other settings, is there and may not be replaced.
+        RunLocked: If another process makes the same file.
+    """
+    out = Path(out)
+    refuse_existing(out, overwrite=overwrite)
+    work = out.absolute().parent / f".{out.name}.unfinished"
+    with _working(work, out):
+        keep = (work / "settings").exists()
+        try:
+            folder = Unfinished(work / "out", work / "parts", out)
+            _begin(work, folder, settings, overwrite)
+            keep = settings is not None
+            yield folder.parts
+            keep = False
+        finally:
+            if not (keep and _has_notes(work)):
+                shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
 def _unfinished(out: Path, settings: str | None, overwrite: bool, listed: bool) -> Iterator[Unfinished]:
     target = Path(os.path.realpath(out))
     work = target.parent / f".{target.name}.unfinished"
@@ -103,7 +133,7 @@ def _unfinished(out: Path, settings: str | None, overwrite: bool, listed: bool) 
             _swap(work, target)
             keep = False
         finally:
-            if not keep or not any(_files(work / "parts")):  # nothing was done that could be carried on
+            if not (keep and _has_notes(work)):
                 shutil.rmtree(work, ignore_errors=True)
 
 
@@ -126,6 +156,12 @@ def _restore(work: Path, target: Path) -> None:
     if replaced.exists() and not target.exists():
         replaced.rename(target)
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _has_notes(work: Path) -> bool:
+    """Whether there is anything to carry on with."""
+    parts = work / "parts"
+    return parts.is_dir() and any(note.stat().st_size for note in parts.rglob("*") if note.is_file())
 
 
 def _refuse(out: Path, target: Path, overwrite: bool) -> None:

@@ -133,7 +133,8 @@ def _tell(losses: Losses, came: int, went: int, unit: str, path: Path | None) ->
     echo(f"{unit}: {came:,} in, {went:,} out, {len(losses):,} lost", err=True)
     shown = list(losses) if path is None else list(losses)[:_SHOWN]
     for name, reason in shown:
-        echo(f"  {name}: {reason}" if name and not reason.startswith(name) else f"  {reason}", err=True)
+        named = not name or reason.partition(": ")[0].endswith(name)
+        echo(f"  {reason}" if named else f"  {name}: {reason}", err=True)
     if path is not None:
         rest = len(losses) - len(shown)
         echo(f"  {f'and {rest:,} more; all' if rest else 'all'} in {path}", err=True)
