@@ -11,8 +11,8 @@ from divergen_gen.config import GeneratorConfig
 from divergen_gen.counts import CountsConfig
 from divergen_minilvis.config import ProceduralConfig
 from divergen_paste.config import PasteConfig
-from divergen_records import Config
-from divergen_records.formats import writers
+from divergen_records import Config, DatasetError
+from divergen_records.formats import OnProblem, writers
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from .trainers.config import DivergenTrainConfig, TrainSection
@@ -39,25 +39,33 @@ AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
 
 
 class SplitConfig(Config):
-    """A COCO or LVIS JSON file and the folder of its pictures."""
+    """A data set: a COCO or LVIS file, or whatever else a format reads.
+
+    Attributes:
+        annotations: The file or folder.
+        images: The folder of its pictures; looked for where the common tools put it where left out.
+    """
 
     annotations: AbsolutePath
-    images: AbsolutePath
+    images: AbsolutePath | None = None
 
 
 class LvisData(Config):
-    """The user's own data in COCO or LVIS format.
+    """The user's own data, in any format that is read.
 
     Attributes:
         train: What is trained on, pasted into and compared with.
         val: What is evaluated on; without it, ``holdout`` of the training images is kept aside for that.
         holdout: Share of images, 0 to 1, chosen by a hash of the image id. Not used where ``val`` is given.
+        on_problem: What to do with pictures and objects that have a problem: refuse the data (``stop``), leave them out
+            (``skip``), or mend them and leave out the rest (``repair``).
     """
 
     kind: Literal["lvis"] = "lvis"
     train: SplitConfig
     val: SplitConfig | None = None
     holdout: float = Field(default=0.2, gt=0, lt=1)
+    on_problem: OnProblem = "stop"
 
 
 class MiniLvisData(Config):
@@ -78,20 +86,20 @@ class MiniLvisData(Config):
 
 
 def _folder(value: Any) -> Any:
-    """A plain path means a folder: ``images/`` and ``annotations.json``, or ``train.json`` (and ``val.json``)."""
+    """A plain path means a folder of data, in whatever layout, or its file."""
     if not isinstance(value, (str, Path)):
         return value
-    folder = Path(value)
-    if (folder / "train.json").exists():
-        splits = [name for name in ("train", "val") if (folder / f"{name}.json").exists()]
-        return {
-            "kind": "lvis",
-            **{name: {"annotations": folder / f"{name}.json", "images": folder} for name in splits},
-        }
-    for needed in ("annotations.json", "images"):
-        if not (folder / needed).exists():
-            raise ValueError(f"{folder / needed} does not exist; a data folder holds images/ and annotations.json")
-    return {"kind": "lvis", "train": {"annotations": folder / "annotations.json", "images": folder / "images"}}
+    from divergen_records.formats.layouts import find_layout
+
+    try:
+        splits = find_layout(Path(value)).splits
+    except DatasetError as error:
+        raise ValueError(str(error)) from error
+    wanted = {name: splits[name] for name in ("train", "val") if name in splits}
+    return {
+        "kind": "lvis",
+        **{name: {"annotations": source.path, "images": source.images} for name, source in wanted.items()},
+    }
 
 
 DataConfig = Annotated[
@@ -179,7 +187,7 @@ class RunConfig(Config):
     Attributes:
         name: What the report is called.
         seed: Decides every random choice of the run.
-        data: The real data; a plain path means a folder with ``images/`` and ``annotations.json``.
+        data: The real data; a plain path means a folder of data in any layout that is known, or its file.
         categories: Names of the categories to generate; all of the dataset where left out.
         extra_categories: Categories that the dataset does not have: generated, pasted and learned too, and cut off the
             detector before it is evaluated (DiverGen, section 3.3). Names, or a file as ``divergen-prompts expand``

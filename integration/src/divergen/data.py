@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from divergen_records import Category, ConfigError, derive_seed
 from divergen_records.coco import Dataset, read_dataset, write_lvis
+from divergen_records.data_options import open_dataset
+from divergen_records.formats import OnProblem
 
 from .config import LvisData, MiniLvisData, SplitConfig
 
@@ -39,20 +41,21 @@ def load_splits(run: Run) -> Splits:
     config = run.config.data
     if isinstance(config, MiniLvisData):
         return _minilvis(run, config)
-    train = _read(config.train)
+    train = _read(config.train, config.on_problem)
     if config.val is not None:
-        return Splits(train, _read(config.val))
+        return Splits(train, _read(config.val, config.on_problem))
     return _hold_out(run, train, config)
 
 
 def select_categories(dataset: Dataset, names: Sequence[str] | None) -> list[Category]:
-    """The categories to generate, in the dataset's order.
+    """The categories to generate, in the dataset's order; those without a real object only where they are named.
 
     Raises:
         ConfigError: If the dataset has no category of a name.
     """
     if names is None:
-        return list(dataset.categories)
+        unused = set(dataset.unused_categories)
+        return [category for category in dataset.class_categories if category not in unused]
     known = [category.name for category in dataset.categories]
     for name in names:
         if name not in known:
@@ -98,19 +101,15 @@ def extend(dataset: Dataset, extra: Sequence[Category]) -> Dataset:
     Their image count is that which DiverGen's authors write: the federated loss draws categories by it as negatives.
     """
     learned = [category.model_copy(update={"image_count": _EXTRA_IMAGE_COUNT}) for category in extra]
-    return Dataset(
-        dataset.path,
-        dataset.image_dir,
-        dataset.images,
-        dataset.annotations,
-        (*dataset.categories, *learned),
-        dataset.problems,
-        dataset.licenses,
-    )
+    return dataset.replace(categories=(*dataset.categories, *learned))
 
 
-def _read(split: SplitConfig) -> Dataset:
-    return read_dataset(split.annotations, image_dir=split.images)
+def _read(split: SplitConfig, on_problem: OnProblem = "stop") -> Dataset:
+    """A split as the configuration says, without categories that only head the others; what was found is told."""
+    dataset = open_dataset(split.annotations, split.images, on_problem=on_problem, need_pictures=True)
+    if not dataset.root_categories:
+        return dataset
+    return dataset.replace(categories=dataset.class_categories)
 
 
 def _minilvis(run: Run, config: MiniLvisData) -> Splits:
@@ -144,7 +143,7 @@ def _hold_out(run: Run, dataset: Dataset, config: LvisData) -> Splits:
             ids = {image.id for image in images}
             annotations = [annotation for annotation in dataset.annotations if annotation.image_id in ids]
             write_lvis(path, images, annotations, dataset.categories, overwrite=True)
-    return Splits(*(_read(SplitConfig(annotations=path, images=config.train.images)) for path in paths.values()))
+    return Splits(*(read_dataset(path, image_dir=dataset.image_dir) for path in paths.values()))
 
 
 def _is_held_out(image_id: int, share: float) -> bool:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from divergen_records import ConfigError, Shard, short_hash
 from divergen_records.command import Group, echo
+from divergen_records.data_options import on_problem_option
 from divergen_records.files import refuse_existing, write_bytes
+from divergen_records.formats import OnProblem
 from divergen_records.losses import Losses, finish, finishing, losses_options
 
 if TYPE_CHECKING:
@@ -128,6 +130,7 @@ def table(
 @_settings
 @click.option("--images", type=_PATH, help="The folder of images of a COCO or LVIS file.")
 @click.option("--limit", default=500, show_default=True, type=click.IntRange(1), help="Pictures to look at, at most.")
+@on_problem_option
 def evaluate(
     source: Path,
     names: tuple[str, ...],
@@ -135,6 +138,7 @@ def evaluate(
     checkpoint: str | None,
     no_repair: bool,
     images: Path | None,
+    on_problem: OnProblem,
     limit: int,
 ) -> None:
     """Compare annotators with the truth, without and with repair.
@@ -153,7 +157,11 @@ def evaluate(
     tell: Callable[[str], None] = _left_out
     for annotator in _build_all(names, settings, checkpoint):
         for mend in (None,) if no_repair else (None, repair):
-            row = measure(read_examples(source, images=images, limit=limit, left_out=tell), annotator, repair=mend)
+            row = measure(
+                read_examples(source, images=images, limit=limit, on_problem=on_problem, left_out=tell),
+                annotator,
+                repair=mend,
+            )
             tell = _say_nothing
             echo(row.line(repaired=mend is not None))
 
@@ -165,6 +173,7 @@ def evaluate(
 @click.option("--images", type=_PATH, help="The folder of images of a COCO or LVIS file.")
 @click.option("--limit", default=12, show_default=True, type=click.IntRange(1), help="Rows of the sheet.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT.")
+@on_problem_option
 def compare(
     source: Path,
     names: tuple[str, ...],
@@ -173,6 +182,7 @@ def compare(
     no_repair: bool,
     out: Path,
     images: Path | None,
+    on_problem: OnProblem,
     limit: int,
     overwrite: bool,
 ) -> None:
@@ -191,7 +201,7 @@ def compare(
     if out.suffix not in (".png", ".jpg", ".jpeg"):
         raise ConfigError(f"{out}: a sheet is a .png or .jpg file")
     refuse_existing(out, overwrite=overwrite)
-    batches = read_examples(source, images=images, limit=limit, left_out=_left_out)
+    batches = read_examples(source, images=images, limit=limit, on_problem=on_problem, left_out=_left_out)
     sheet = draw(batches, _build_all(names, settings, checkpoint), repair=None if no_repair else repair)
     write_bytes(out, encode_image(sheet, "png" if out.suffix == ".png" else "jpeg"), overwrite=overwrite)
     echo(f"{out}: {sheet.shape[1]} x {sheet.shape[0]} pixels")

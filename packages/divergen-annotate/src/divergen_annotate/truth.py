@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from divergen_records import DatasetError, DivergenError, ImageError
+from divergen_records.formats import OnProblem
 from divergen_records.images import read_image
 from divergen_records.picture_files import find_pictures
 from PIL import Image as PillowImage
@@ -45,6 +46,7 @@ def read_examples(
     limit: int = 500,
     batch_size: int = 16,
     left_out: Callable[[str], None] = lambda reason: None,
+    on_problem: OnProblem = "stop",
 ) -> Iterator[list[Example]]:
     """Batches of pictures with truth.
 
@@ -55,13 +57,14 @@ def read_examples(
         limit: Pictures, at most; of a COCO or LVIS file they are spread over the file.
         batch_size: Pictures in memory at a time.
         left_out: Called with the reason for each picture that cannot be read.
+        on_problem: What to do with pictures and objects of a COCO or LVIS file that have a problem.
 
     Raises:
         ImageError: If there is no such source.
         DatasetError: If the COCO or LVIS file is malformed.
     """
     if source.suffix == ".json":
-        found = _from_dataset(source, images, limit)
+        found = _from_dataset(source, images, limit, on_problem)
     elif (source / "_versions").is_dir():
         found = _from_table(source, left_out)
     else:
@@ -108,11 +111,12 @@ def _from_folder(folder: Path, left_out: Callable[[str], None]) -> Iterator[Exam
         yield Example(name, image, truth)
 
 
-def _from_dataset(path: Path, images: Path | None, limit: int) -> Iterator[Example]:
-    from divergen_records.coco import read_dataset
+def _from_dataset(path: Path, images: Path | None, limit: int, on_problem: OnProblem) -> Iterator[Example]:
+    from divergen_records.data_options import open_dataset
 
-    dataset = read_dataset(path, image_dir=images)
-    chosen = [item for item in dataset.annotations if not item.iscrowd and min(item.bbox[2:]) >= _SMALLEST]
+    dataset = open_dataset(path, images, on_problem=on_problem)
+    whole = (item for item in dataset.annotations if not item.iscrowd)
+    chosen = [item for item in whole if min(dataset.measure(item)[0][2:]) >= _SMALLEST]
     if not chosen:
         raise DatasetError(f"{path}: there is no object of at least {_SMALLEST} pixels in it")
     for item in chosen[:: max(1, len(chosen) // limit)]:
@@ -133,7 +137,7 @@ def _crop(dataset: Any, item: Any, margin: float = 0.15) -> Example:
     info = dataset.image(item.image_id)
     image = read_image(dataset.image_path(info), size=(info.height, info.width))
     mask = segmentation_to_mask(item.segmentation, info.height, info.width)
-    x, y, width, height = item.bbox
+    x, y, width, height = dataset.measure(item)[0]
     pad = margin * max(width, height) + 2
     rows = slice(max(0, int(y - pad)), int(y + height + pad) + 1)
     columns = slice(max(0, int(x - pad)), int(x + width + pad) + 1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import click
 from divergen_records.command import Group, echo
+from divergen_records.data_options import on_problem_option, tell
 from divergen_records.errors import ConfigError
 from divergen_records.files import refuse_existing, write_text
 
@@ -15,6 +16,7 @@ from .files import frequency_notice
 
 if TYPE_CHECKING:
     from divergen_records.coco import Dataset
+    from divergen_records.formats import OnProblem
 
     from .metrics import Metrics
 
@@ -46,6 +48,7 @@ def main() -> None:
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
 @click.option("--categories", is_flag=True, help="A line for each category too.")
 @click.option("--json", "out", type=_NEW_FILE, help="Write the metrics, or the comparison, here.")
+@on_problem_option
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 def evaluate(
     results: tuple[Path, ...],
@@ -58,6 +61,7 @@ def evaluate(
     level: float,
     categories: bool,
     out: Path | None,
+    on_problem: OnProblem,
     overwrite: bool,
 ) -> None:
     """LVIS or COCO AP of anyone's RESULTS, a COCO results file with boxes, masks or both.
@@ -76,13 +80,11 @@ def evaluate(
         raise ConfigError(f"{len(results)} results files: give one, or two to compare")
     if len(results) == 2 and (fixed or categories):
         raise ConfigError("--fixed and --categories are for one results file; leave them out to compare two")
-    from divergen_records.coco import read_dataset
-
     from .bootstrap import compare_results
     from .evaluate import read_results
 
-    dataset, rows = read_dataset(truth), [read_results(path) for path in results]
-    if style == "lvis" and (notice := frequency_notice(truth)):
+    dataset, rows = _open_truth(truth, on_problem), [read_results(path) for path in results]
+    if style == "lvis" and (notice := frequency_notice(dataset)):
         echo(notice, err=True)
     rules: _Rules = {"style": style, "federated": federated}
     bootstrap: _Bootstrap = {"resamples": resamples, "level": level}
@@ -95,6 +97,15 @@ def evaluate(
     if out is not None:
         write_text(out, found, overwrite=overwrite)
     echo(text)
+
+
+def _open_truth(path: Path, on_problem: OnProblem) -> Dataset:
+    """The ground truth: boxes are enough, and the pictures need not be there."""
+    from divergen_records.coco import read_dataset
+
+    dataset = read_dataset(path, on_problem=on_problem, boxes=True, need_pictures=False, progress=True)
+    tell(dataset)
+    return dataset
 
 
 class _Rules(TypedDict):
@@ -134,6 +145,7 @@ def _metrics(
 @click.option("--min-score", type=float, default=0.0, show_default=True, help="Leave out what scores less.")
 @click.option("--only", type=click.Choice(["box", "mask"]), help="Boxes without masks, or masks without boxes.")
 @click.option("--drop-unknown", is_flag=True, help="Leave out categories that the file lacks, such as extra ones.")
+@on_problem_option
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 def export_results(
     results: Path,
@@ -143,6 +155,7 @@ def export_results(
     min_score: float,
     only: Literal["box", "mask"] | None,
     drop_unknown: bool,
+    on_problem: OnProblem,
     overwrite: bool,
 ) -> None:
     """Bring RESULTS into the form that lvis-api, pycocotools and evaluation servers take.
@@ -151,14 +164,12 @@ def export_results(
     divergen-evaluate export results.json --gt lvis_v1_val.json --out submission.json --only mask
     """
     refuse_existing(out, overwrite=overwrite)
-    from divergen_records.coco import read_dataset
-
     from .evaluate import read_results
     from .submission import export_results as export
 
     rows = export(
         read_results(results),
-        read_dataset(truth),
+        _open_truth(truth, on_problem),
         per_image=per_image or None,
         min_score=min_score,
         only=only,

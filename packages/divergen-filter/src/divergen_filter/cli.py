@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import click
 from divergen_records import Shard
 from divergen_records.command import Group, echo
+from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.files import refuse_existing
+from divergen_records.formats import OnProblem
 
 _TABLE = click.argument("table", type=click.Path(path_type=Path))
 _REFERENCES = click.option(
@@ -75,6 +77,7 @@ def main() -> None:
 @_crop("black", 80)
 @click.option("--min-area", default=100, show_default=True, help="Leave out instances of fewer mask pixels.")
 @click.option("--max-per-category", type=int, help="Embed only so many of a category, the largest.")
+@on_problem_option
 @_OVERWRITE
 def embed_real(
     annotations: Path,
@@ -82,6 +85,7 @@ def embed_real(
     out: Path,
     embedder: str,
     settings: tuple[str, ...],
+    on_problem: OnProblem,
     overwrite: bool,
     **options: Any,
 ) -> None:
@@ -89,13 +93,11 @@ def embed_real(
 
     Example: divergen-filter embed-real lvis/annotations.json --images lvis/images --out references.npz
     """
-    from divergen_records.coco import read_dataset
-
     from .config import build_embedder
     from .embed_real import reference_embeddings
 
     refuse_existing(out, overwrite=overwrite)
-    dataset = read_dataset(annotations, image_dir=images)
+    dataset = open_dataset(annotations, images, on_problem=on_problem)
     unfinished = out.with_name(f"{out.name}.parts")
     references = reference_embeddings(dataset, build_embedder(embedder, settings), resume=unfinished, **options)
     references.save(out, overwrite=overwrite)
@@ -256,6 +258,7 @@ def diversity(table: Path, references: Path) -> None:
 @_crop("black", 0)
 @click.option("--score", "scores", multiple=True, help="A further score, or 'all'; see the README for their names.")
 @_RULES
+@on_problem_option
 def images(
     folder: Path,
     real: Path,
@@ -266,6 +269,7 @@ def images(
     settings: tuple[str, ...],
     scores: tuple[str, ...],
     rules: Path | None,
+    on_problem: OnProblem,
     **crop: Any,
 ) -> None:
     """Score and decide about plain pictures: FOLDER holds a folder of pictures for each category.
@@ -280,6 +284,7 @@ def images(
         real,
         out,
         images=images,
+        on_problem=on_problem,
         masks=masks,
         embedder=embedder,
         settings=settings,

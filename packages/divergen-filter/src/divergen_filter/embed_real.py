@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from divergen_records import DatasetError, DivergenError, Progress
+from divergen_records import DatasetError, DivergenError, MaskError, Progress
 
 from .config import CropConfig
 from .embedder import Embedder, Image
@@ -162,16 +162,17 @@ def _choose(
     dataset: Dataset, min_area: int, max_per_category: int | None, skipped: Counter[str]
 ) -> dict[int, list[Annotation]]:
     """Annotations to embed, by image id."""
-    candidates = []
+    candidates, areas = [], {annotation.id: _mask_area(dataset, annotation) for annotation in dataset.annotations}
     for annotation in dataset.annotations:
-        reason = "crowd" if annotation.iscrowd else f"area below {min_area}" if annotation.area < min_area else None
+        small = areas[annotation.id] < min_area
+        reason = "crowd" if annotation.iscrowd else f"area below {min_area}" if small else None
         if reason:
             skipped[reason] += 1
         else:
             candidates.append(annotation)
     if max_per_category is not None:
         seen: Counter[int] = Counter()
-        largest = sorted(candidates, key=lambda annotation: (-annotation.area, annotation.id))
+        largest = sorted(candidates, key=lambda annotation: (-areas[annotation.id], annotation.id))
         candidates = []
         for annotation in largest:
             seen[annotation.category_id] += 1
@@ -183,6 +184,14 @@ def _choose(
     for annotation in sorted(candidates, key=lambda annotation: annotation.id):
         chosen.setdefault(annotation.image_id, []).append(annotation)
     return chosen
+
+
+def _mask_area(dataset: Dataset, annotation: Annotation) -> float:
+    """Pixels of the mask; of one that is empty or does not fit what the file declares: that is told on cutting out."""
+    try:
+        return dataset.measure(annotation)[1] or annotation.area
+    except MaskError:
+        return annotation.area
 
 
 def _overlapped(

@@ -22,7 +22,9 @@ from divergen_records import (
     short_hash,
 )
 from divergen_records.coco import Dataset, read_dataset
+from divergen_records.data_options import open_dataset
 from divergen_records.files import write_text, writing_text
+from divergen_records.formats import OnProblem
 from divergen_records.images import read_image, read_mask
 from divergen_records.masks import encode_rle, label_components, segmentation_to_mask
 from divergen_records.text import csv_cell
@@ -52,6 +54,7 @@ def filter_folder(
     out: Path,
     *,
     images: Path | None = None,
+    on_problem: OnProblem = "stop",
     masks: Path | None = None,
     embedder: str = "efficientnet-lite0",
     settings: Sequence[str] = (),
@@ -65,7 +68,8 @@ def filter_folder(
         folder: Holds a folder of pictures (JPEG, PNG, WebP) for each category, named as in the dataset.
         real: COCO or LVIS file of real instances.
         out: Folder for ``decisions.csv``, ``decisions.json``, ``sheet.html``, and what is kept between calls.
-        images: Folder of the real images; beside the file where None.
+        images: Folder of the real images; looked for where None.
+        on_problem: What to do with real images and instances that have a problem.
         masks: Folder with a PNG mask at the place of each picture, or a COCO file whose ``file_name`` is the
             picture's path inside ``folder``; the whole picture counts as the object where None.
         embedder: Kind of the embedder.
@@ -78,7 +82,7 @@ def filter_folder(
         ConfigError: If there are no pictures, a folder is no category, or ``out`` was begun with another file of real
             instances.
     """
-    dataset = read_dataset(real, image_dir=images)
+    dataset = open_dataset(real, images, on_problem=on_problem)
     found = _find(folder, dataset)
     rules = rules or _default_rules(masks is not None)
     references = out / "references.npz"

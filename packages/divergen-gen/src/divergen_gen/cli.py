@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 from divergen_records.command import Group, echo
+from divergen_records.data_options import on_problem_option, open_dataset
+from divergen_records.formats import OnProblem
 
 __all__ = ["main"]
 
@@ -170,8 +172,16 @@ def preview(out: Path, categories: Sequence[str], each: int, overwrite: bool, **
 @click.option("--crops", type=click.IntRange(1), default=64, show_default=True, help="At most so many, the largest.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides noise and batches.")
 @click.option("--device", default="auto", show_default=True, help="For example cuda:1.")
+@on_problem_option
 def personalize(
-    dataset: Path, images: Path | None, method: Any, steps: int, batch_size: int, lr: float | None, **options: Any
+    dataset: Path,
+    images: Path | None,
+    method: Any,
+    steps: int,
+    batch_size: int,
+    lr: float | None,
+    on_problem: OnProblem,
+    **options: Any,
 ) -> None:
     """Learn from a category's real crops what it looks like; a small file per category.
 
@@ -187,13 +197,12 @@ def personalize(
         -g diffusers,model=stable-diffusion-v1-5/stable-diffusion-v1-5,personal=personal
     """
     from divergen_records import require_extra
-    from divergen_records.coco import read_dataset
 
     with require_extra("divergen-gen", "diffusers"):
         from .personalize.run import personalize as train
         from .personalize.training import Training
     training = Training(method, steps, batch_size, lr or (0.03 if method == "perfusion" else 1e-4))
-    for one in train(read_dataset(dataset, image_dir=images), training=training, **options):
+    for one in train(open_dataset(dataset, images, on_problem=on_problem), training=training, **options):
         if one.error:
             echo(f"{one.category}: {one.error}")
         elif one.crops:

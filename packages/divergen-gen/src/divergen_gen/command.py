@@ -49,8 +49,14 @@ def make_plan(
         },
         where="counts",
     )
-    categories: Sequence[Category] | None = None if dataset is None else read_dataset(dataset).categories
+    categories: Sequence[Category] | None = None if dataset is None else _categories(dataset)
     return plan(read_prompts(prompts), configs, categories=categories, counts=counts, seed=seed), configs
+
+
+def _categories(path: Path) -> Sequence[Category]:
+    """Those of a data set, whose objects and pictures do not matter here; none that only heads the others."""
+    dataset = read_dataset(path, on_problem="skip", boxes=True, need_pictures=False)
+    return dataset.class_categories
 
 
 def parse_generator(text: str) -> Any:

@@ -159,15 +159,30 @@ def plan(
     _check_prompts([category.name for category in wanted], texts)
     weights = tuple(policy.weights.get(name, 1.0) for name in names)
     shares = {category: share(n, weights) for category, n in wanted.items()}
+    seeds = _seeds(wanted, seed)
     parts = (
         CategoryPlan(
-            category, _order(texts[category.name], seed, generator.name), generator.name, generator.revision, n, seed
+            category,
+            _order(texts[category.name], seed, generator.name),
+            generator.name,
+            generator.revision,
+            n,
+            seeds[category],
         )
         for position, generator in enumerate(generators)
         for category, split in shares.items()
         if (n := split[position])
     )
     return Plan(tuple(parts))
+
+
+def _seeds(categories: Iterable[Category], seed: int) -> dict[Category, int]:
+    """The run's seed; a second category of the same name takes its id in, or its pictures would be the first one's."""
+    first: dict[str, Category] = {}
+    return {
+        category: seed if first.setdefault(category.name, category) is category else derive_seed(seed, category.id)
+        for category in categories
+    }
 
 
 def _group(prompts: Iterable[PromptRecord]) -> dict[str, list[PromptRecord]]:

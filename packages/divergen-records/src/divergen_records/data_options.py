@@ -63,6 +63,7 @@ def open_dataset(
     on_problem: OnProblem = "stop",
     format: str | None = None,  # noqa: A002
     boxes: bool = False,
+    need_pictures: bool | None = None,
     progress: bool = False,
 ) -> Dataset:
     """Read a data set of any format, and print what was left out, mended or is worth knowing.
@@ -73,6 +74,7 @@ def open_dataset(
         on_problem: As the option says.
         format: A format that reads; told from what is there where None.
         boxes: Boxes are enough.
+        need_pictures: A picture that is not there is a problem; by default where ``images`` is given.
         progress: Show the progress.
 
     Raises:
@@ -80,7 +82,14 @@ def open_dataset(
     """
     with require_extra("divergen-records", "images"):
         found = find_format(path) if format is None else readers()[format]
-        dataset = found.read(path, image_dir=images, on_problem=on_problem, boxes=boxes, progress=progress)
+        dataset = found.read(
+            path,
+            image_dir=images,
+            on_problem=on_problem,
+            boxes=boxes,
+            need_pictures=need_pictures,
+            progress=progress,
+        )
     tell(dataset)
     return dataset
 

@@ -23,14 +23,16 @@ MAX_OUTLINE = 2_000_000
 Point = tuple[int, int]
 
 
-def check_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) -> tuple[float, float, float, float]:
+def check_polygons(
+    polygons: Sequence[Sequence[float]] | None, height: int, width: int
+) -> tuple[float, float, float, float]:
     """The polygons' common box, XYXY, pixels.
 
     Raises:
         MaskError: If one is malformed, or leaves the picture (height, width) by more than `TOLERANCE`.
     """
-    if not len(polygons):
-        raise MaskError("the segmentation is empty: neither polygons nor an RLE")
+    if polygons is None or not len(polygons):
+        raise MaskError("the segmentation is empty: neither polygons nor an RLE, a box alone")
     boxes = [_check_polygon(polygon) for polygon in polygons]
     left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
     right, bottom = max(box[2] for box in boxes), max(box[3] for box in boxes)

@@ -10,7 +10,9 @@ import click
 from divergen_evaluate.cli import evaluate, export_results
 from divergen_evaluate.files import frequency_notice
 from divergen_records.command import Group, echo
+from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.files import refuse_existing, write_text
+from divergen_records.formats import OnProblem
 
 from .commands.analyse import analyse
 from .commands.bsgal_study import bsgal_study
@@ -19,6 +21,7 @@ from .commands.recipes import pasting_notice, recipes, truncate
 __all__ = ["main"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_DATA = click.Path(exists=True, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -35,14 +38,15 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("dataset", type=_FILE)
+@click.argument("dataset", type=_DATA)
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--images", type=_FOLDER, help="Folder of the images; beside DATASET by default.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the run.")
-@click.option("--val", type=_FILE, help="LVIS or COCO file to evaluate on.")
+@click.option("--val", type=_DATA, help="LVIS or COCO file to evaluate on.")
 @click.option("--val-images", type=_FOLDER, help="Folder of its images; beside the file by default.")
 @click.option("--preset", "preset_name", default="small", show_default=True, help="Preset, recipe, or a recipe's file.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides every random choice.")
+@on_problem_option
 def fit(
     dataset: Path,
     settings: tuple[str, ...],
@@ -52,6 +56,7 @@ def fit(
     val_images: Path | None,
     preset_name: str,
     seed: int,
+    on_problem: OnProblem,
 ) -> None:
     """Train a detector on DATASET, an LVIS or COCO file. Stopped, the same command goes on where it was.
 
@@ -65,20 +70,19 @@ def fit(
     from .training.presets import preset
 
     config = apply_settings(TrainConfig, preset(preset_name), settings)
-    from divergen_records.coco import read_dataset
-
     from .training.fit import fit as train
 
     leads = os.environ.get("RANK", "0") == "0"
     if leads and (notice := pasting_notice(preset_name)):
         echo(notice, err=True)
-    if leads and (notice := frequency_notice(dataset)):
+    data = open_dataset(dataset, images, on_problem=on_problem)
+    if leads and (notice := frequency_notice(data)):
         echo(notice, err=True)
     result = train(
-        read_dataset(dataset, image_dir=images),
+        data,
         out=out,
         config=config,
-        val=None if val is None else read_dataset(val, image_dir=val_images),
+        val=None if val is None else open_dataset(val, val_images, on_problem=on_problem),
         seed=seed,
     )
     if leads:
@@ -89,12 +93,13 @@ def fit(
 
 @main.command()
 @click.argument("checkpoint", type=_FILE)
-@click.argument("dataset", type=_FILE)
+@click.argument("dataset", type=_DATA)
 @click.option("--images", type=_FOLDER, help="Folder of the images; beside DATASET by default.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="COCO results, JSON.")
 @click.option("--image-size", type=click.IntRange(min=32), help="Longest side, pixels; as trained by default.")
 @click.option("--detections", type=click.IntRange(min=1), help="Most on an image; as trained by default.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Images at once.")
+@on_problem_option
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 def predict(
     checkpoint: Path,
@@ -104,6 +109,7 @@ def predict(
     image_size: int | None,
     detections: int | None,
     batch_size: int,
+    on_problem: OnProblem,
     overwrite: bool,
 ) -> None:
     """Detect the objects in the images of DATASET, and write them as COCO results.
@@ -113,11 +119,9 @@ def predict(
     divergen-train predict run/checkpoint.pt val.json --out results.json --image-size 800 --detections 1000
     """
     refuse_existing(out, overwrite=overwrite)
-    from divergen_records.coco import read_dataset
-
     from .training.inference import predict as detect
 
-    data = read_dataset(dataset, image_dir=images)
+    data = open_dataset(dataset, images, on_problem=on_problem)
     results = detect(checkpoint, data, image_size=image_size, detections=detections, batch_size=batch_size)
     write_text(out, json.dumps(results), overwrite=overwrite)
     echo(f"{out}: {len(results)} detections")

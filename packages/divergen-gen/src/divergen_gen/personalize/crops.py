@@ -60,8 +60,9 @@ def read_crops(dataset: Dataset, category: Category, *, size: int, limit: int) -
         ConfigError: The category has no object that is large enough.
     """
     found = [a for a in dataset.annotations if a.category_id == category.id and not a.iscrowd]
-    found = [a for a in found if max(a.bbox[2:]) >= SMALLEST]
-    found = sorted(found, key=lambda a: (-a.area, a.id))[:limit]
+    measured = {a.id: dataset.measure(a) for a in found}
+    found = [a for a in found if max(measured[a.id][0][2:]) >= SMALLEST]
+    found = sorted(found, key=lambda a: (-measured[a.id][1], a.id))[:limit]
     if not found:
         raise ConfigError(f"category {category.name!r} has no object of at least {SMALLEST} pixels to learn from")
     images, masks = [], []
@@ -69,7 +70,7 @@ def read_crops(dataset: Dataset, category: Category, *, size: int, limit: int) -
         info = dataset.image(annotation.image_id)
         image = read_image(dataset.image_path(info), size=(info.height, info.width))
         mask = segmentation_to_mask(annotation.segmentation, info.height, info.width)
-        x, y, width, height = annotation.bbox
+        x, y, width, height = measured[annotation.id][0]
         side = max(width, height) * (1 + 2 * MARGIN)
         corner = (x + width / 2 - side / 2, y + height / 2 - side / 2)
         # Pixel centres lie at half integers: output (u, v) shows the source at corner + (u + 0.5) side / size - 0.5.

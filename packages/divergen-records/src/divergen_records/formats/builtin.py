@@ -25,14 +25,17 @@ class CocoFormat:
     beside: ClassVar[bool] = True
 
     def recognises(self, path: Path) -> bool:
-        """Whether it is a JSON file; there is one of this form for both styles."""
-        return self.name == "coco" and path.is_file() and path.name.lower().endswith((".json", ".json.gz"))
+        """Whether it is a JSON file, or a folder with one; there is one form for both styles."""
+        if self.name != "coco":
+            return False
+        return path.name.lower().endswith((".json", ".json.gz")) if path.is_file() else _holds_coco(path)
 
     def read(self, path: Path, **options: Any) -> Dataset:
         """Read it; see `divergen_records.coco.read_dataset`."""
         with require_extra("divergen-records", "images"):
             from .coco.read import read_dataset
-        return read_dataset(path, **options)
+            from .layouts import only_source
+        return read_dataset(only_source(path) if path.is_dir() else path, **options)
 
     def write(self, dataset: Dataset, out: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
         """Write the file alone where OUT ends in ``.json``, else a folder with the pictures."""
@@ -132,6 +135,12 @@ class XPasteFormat:
         with require_extra("divergen-records", "images"):
             from .xpaste import write_pool
         return write_pool(dataset, out, overwrite=overwrite, progress=progress)
+
+
+def _holds_coco(folder: Path) -> bool:
+    from .layouts import coco_files
+
+    return folder.is_dir() and any(coco_files(folder))
 
 
 BUILTIN: tuple[Format, ...] = (

@@ -46,6 +46,7 @@ def read_labelme(
     image_dir: Path | None = None,
     on_problem: OnProblem = "stop",
     boxes: bool = False,
+    need_pictures: bool | None = None,
     progress: bool = False,
 ) -> Dataset:
     """Read a folder of labelme's files, or one of them. Shapes of one ``group_id`` and label are one object.
@@ -55,7 +56,8 @@ def read_labelme(
         image_dir: The folder of images; where the files lie by default.
         on_problem: What to do with shapes that have a problem; ``"repair"`` clips polygons at the border.
         boxes: Keep rectangles as boxes; a rectangle is no mask.
-        progress: Without a meaning here.
+        need_pictures: Without a meaning here; so is the next.
+        progress: Show the progress.
 
     Raises:
         DatasetError: If there is no such file, or (unless they are left out) there are problems.

@@ -37,16 +37,16 @@ class _Place:
 
 
 def place_pictures(
-    images: Mapping[int, ImageInfo], path: Path, image_dir: Path | None, problems: Problems
+    images: Mapping[int, ImageInfo], path: Path, image_dir: Path | None, problems: Problems, *, needed: bool | None
 ) -> tuple[Path, dict[int, ImageInfo]]:
     """Find the folder of pictures, and each picture's name inside it.
 
     Args:
         images: By id; names as the file has them.
         path: The file.
-        image_dir: The folder where the caller knows it: each picture must then be there, others are problems. Where
-            none is given, pictures are looked for when they are read.
+        image_dir: The folder, where the caller knows it.
         problems: Takes what is missing.
+        needed: A picture that is not there is a problem; where None, if the folder is known.
 
     Raises:
         DatasetError: If there is no such folder.
@@ -56,10 +56,11 @@ def place_pictures(
     listings: dict[Path, Listing] = {}
     place, hits = _choose(images, _candidates(path, image_dir, images), listings)
     listing = listings.setdefault(place.folder, Listing(place.folder))
+    needed = image_dir is not None if needed is None else needed
     found: dict[int, ImageInfo] = {}
     for key, image in images.items():
         name, trouble = _name_in(listing, image.file_name, place.strip)
-        if trouble and image_dir is not None:
+        if trouble and needed:
             problems.add(f"images (id {key})", f"file_name {image.file_name!r} {trouble}")
             continue
         found[key] = image if name == image.file_name else msgspec.structs.replace(image, file_name=name)
@@ -84,7 +85,7 @@ def _choose(
     for folder in candidates:
         listing = listings.setdefault(folder, Listing(folder))
         for strip in range(3):
-            hits = sum(_name_in(listing, name, strip, strict=True)[1] is None for name in sample)
+            hits = sum(_name_in(listing, name, strip)[1] is None for name in sample)
             if hits > most:
                 best, most = _Place(folder, strip), hits
             if hits == len(sample):
@@ -121,23 +122,21 @@ def _guesses(path: Path, image_dir: Path | None, images: Mapping[int, ImageInfo]
         yield from (base / name for name in sorted(shared - {"..", "."}))
 
 
-def _name_in(listing: Listing, name: str, strip: int, *, strict: bool = False) -> tuple[str, str | None]:
+def _name_in(listing: Listing, name: str, strip: int) -> tuple[str, str | None]:
     """The name of a picture in a folder, and why it cannot be used, or None.
 
-    A name is tried as it is, then with forward slashes, then without its leading parts.
+    It is tried with forward slashes, as it is, and without its leading parts.
     """
-    if not strict or not strip:
-        trouble = listing.trouble(name)
-        if trouble is None:
-            return name, None
-        plain = tidy(name)
-        if plain != name and listing.trouble(plain) is None:
-            return plain, None
     plain = tidy(name)
+    trouble = listing.trouble(plain)
+    if trouble is None:
+        return plain, None
+    if plain != name and listing.trouble(name) is None:
+        return name, None
     short = "/".join(plain.split("/")[strip:])
     if strip and short and listing.trouble(short) is None:
         return short, None
-    return plain, listing.trouble(plain)
+    return plain, trouble
 
 
 class Listing:

@@ -43,6 +43,7 @@ class ReadsData(Format, Protocol):
         image_dir: Path | None = None,
         on_problem: OnProblem = "stop",
         boxes: bool = False,
+        need_pictures: bool | None = None,
         progress: bool = False,
     ) -> Dataset:
         """Read a data set.
@@ -52,6 +53,8 @@ class ReadsData(Format, Protocol):
             image_dir: The folder of images, where the format does not say it.
             on_problem: What to do with items that have a problem.
             boxes: Boxes are enough: objects without a mask are kept.
+            need_pictures: A picture that is not there is a problem; by default where ``image_dir`` is given. Without a
+                meaning for formats that begin with the pictures.
             progress: Show the progress.
 
         Raises:

@@ -89,6 +89,7 @@ def read_pool(
     image_dir: Path | None = None,
     on_problem: OnProblem = "stop",
     boxes: bool = False,
+    need_pictures: bool | None = None,
     progress: bool = False,
 ) -> Dataset:
     """Read a pool as a data set of pictures with one object each.
@@ -98,7 +99,8 @@ def read_pool(
         image_dir: Folder that its paths are relative to; the file's own by default. No path may leave it.
         on_problem: As everywhere; a cut-out cannot be mended, so ``"repair"`` leaves it out too.
         boxes: Without a meaning here: each cut-out has a mask.
-        progress: Show the progress.
+        need_pictures: A cut-out that is not there is always a problem.
+        progress: Without a meaning here.
 
     Raises:
         DatasetError: If the file is malformed, or (unless they are left out) a picture cannot be used.

@@ -29,6 +29,7 @@ def read_yolo(
     image_dir: Path | None = None,
     on_problem: OnProblem = "stop",
     boxes: bool = False,
+    need_pictures: bool | None = None,
     progress: bool = False,
 ) -> Dataset:
     """Read a YOLO data set. A picture without a label file has no objects.
@@ -38,7 +39,8 @@ def read_yolo(
         image_dir: One split's folder of images; all splits where None.
         on_problem: What to do with lines that have a problem; ``"repair"`` clips polygons at the border.
         boxes: Keep lines that are a box.
-        progress: Without a meaning here.
+        need_pictures: Without a meaning here; so is the next.
+        progress: Show the progress.
 
     Raises:
         DatasetError: If it is no such data set, or (unless they are left out) has problems.

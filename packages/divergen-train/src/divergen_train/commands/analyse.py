@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 import click
 from divergen_records.command import echo
+from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.errors import ConfigError, DatasetError
 from divergen_records.files import refuse_existing, write_text
+from divergen_records.formats import OnProblem
 
 __all__ = ["analyse"]
 
@@ -34,9 +36,16 @@ def analyse() -> None:
 @click.option("--out", type=_STEM, required=True, help="OUT.json, OUT.png and OUT.svg are written.")
 @click.option("--temperature", default=0.9, show_default=True, help="Of the energy.")
 @click.option("--limit", type=click.IntRange(min=1), help="Look at so many images of each only.")
+@on_problem_option
 @click.option("--overwrite", is_flag=True, help="Replace the files if they exist.")
 def energy(
-    checkpoint: Path, data: tuple[str, ...], out: Path, temperature: float, limit: int | None, overwrite: bool
+    checkpoint: Path,
+    data: tuple[str, ...],
+    out: Path,
+    temperature: float,
+    limit: int | None,
+    on_problem: OnProblem,
+    overwrite: bool,
 ) -> None:
     """Free energy of what CHECKPOINT's classifier says of the objects of data sets.
 
@@ -47,14 +56,12 @@ def energy(
     """
     pairs = _pairs(data)
     _refuse(out, overwrite)
-    from divergen_records.coco import read_dataset
-
     from ..analysis.energy import energy_report, free_energy, object_logits
     from ..analysis.plots import draw_energies
 
     energies, frequencies = {}, {}
     for name, path in pairs:
-        dataset = read_dataset(path)
+        dataset = open_dataset(path, on_problem=on_problem)
         found = object_logits(checkpoint, dataset, limit=limit)
         energies[name] = free_energy(found.logits, temperature)
         frequencies[name] = [dataset.category(id_).frequency for id_ in found.category.tolist()]
@@ -99,9 +106,16 @@ def gap(models: tuple[str, ...], out: Path, kind: Literal["box", "mask"], overwr
 @click.option("--method", type=click.Choice(["pca", "umap"]), default="pca", show_default=True, help="How to draw it.")
 @click.option("--limit", type=click.IntRange(min=1), default=2000, show_default=True, help="Objects of each at most.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which objects, and UMAP's chance.")
+@on_problem_option
 @click.option("--overwrite", is_flag=True, help="Replace the files if they exist.")
 def map_(
-    data: tuple[str, ...], out: Path, method: Literal["pca", "umap"], limit: int, seed: int, overwrite: bool
+    data: tuple[str, ...],
+    out: Path,
+    method: Literal["pca", "umap"],
+    limit: int,
+    seed: int,
+    on_problem: OnProblem,
+    overwrite: bool,
 ) -> None:
     """Where objects of data sets lie among each other, by embeddings.
 
@@ -115,7 +129,6 @@ def map_(
     pairs = _pairs(data)
     _refuse(out, overwrite)
     import numpy as np
-    from divergen_records.coco import read_dataset
 
     from ..analysis.maps import embed_objects, embedding_map
     from ..analysis.plots import draw_map
@@ -127,7 +140,7 @@ def map_(
             chosen = np.sort(rng.permutation(len(rows))[:limit])
             embeddings[name] = rows[chosen]
         else:
-            embeddings[name] = embed_objects(read_dataset(path), limit=limit, seed=seed)
+            embeddings[name] = embed_objects(open_dataset(path, on_problem=on_problem), limit=limit, seed=seed)
     _write(embedding_map(embeddings, method=method, seed=seed), draw_map, out)
 
 

@@ -92,7 +92,7 @@ class Reader:
             and one.category_id in self.categories
             and one.bbox[2] > 0
             and one.bbox[3] > 0
-            and one.area > 0
+            and one.area >= 0
             and one.id not in self._seen
         )
 
@@ -126,7 +126,7 @@ class Reader:
             bbox, area = measure_segmentation(segmentation, image.height, image.width)
         elif bbox is None or area is None:
             measured, pixels = measure_segmentation(segmentation, image.height, image.width)
-            bbox, area = bbox or measured, area or pixels
+            bbox, area = bbox or measured, pixels if area is None else area
         if strays:
             parts = "a stray part" if strays == 1 else f"{strays} stray parts"
             self.problems.notes.append(f"{where} (id {id_}): {parts} of less than three points left out")
@@ -182,7 +182,8 @@ def _area(row: dict[str, Any], mends: Mends) -> float | None:
     if value is None:
         return None
     try:
-        return max(_number(value, "area"), 0) or None
+        area = _number(value, "area")
+        return area if area >= 0 else None
     except DatasetError as error:
         _without(error, "area", mends)
         return None

@@ -25,6 +25,7 @@ def read_dataset(
     image_dir: Path | str | None = None,
     on_problem: OnProblem = "stop",
     boxes: bool = False,
+    need_pictures: bool | None = None,
     progress: bool = False,
 ) -> Dataset:
     """Read a COCO or LVIS instance file; compressed with gzip, too.
@@ -34,12 +35,14 @@ def read_dataset(
 
     Args:
         path: The JSON file.
-        image_dir: The folder of images; each picture of the file must be in it. Where it is not given, the layouts of
-            the known tools are tried, ``images`` beside the file first, and pictures are looked for when they are read.
+        image_dir: The folder of images. Where it is not given, the layouts of the known tools are tried, ``images``
+            beside the file first.
         on_problem: ``"stop"``: any problem is an error. ``"skip"``: images, annotations and categories with a problem
             are left out, and told in `Dataset.problems`. ``"repair"``: what can be mended is, and told in
             `Dataset.repairs`; the rest is left out.
         boxes: Boxes are enough: objects without a segmentation are kept.
+        need_pictures: A picture that is not there is a problem; by default where ``image_dir`` is given. Else it counts
+            when it is read.
         progress: Show the progress.
 
     Raises:
@@ -52,7 +55,8 @@ def read_dataset(
     ids = {what: Ids(what) for what in ("category", "image", "annotation")}
     categories, rows = read_categories(parts.pop("categories"), problems, ids["category"])
     images = read_images(parts.pop("images"), problems, ids["image"])
-    folder, images = place_pictures(images, path, None if image_dir is None else Path(image_dir), problems)
+    place = None if image_dir is None else Path(image_dir)
+    folder, images = place_pictures(images, path, place, problems, needed=need_pictures)
     reader = Reader(images, categories, ids, problems, boxes=boxes)
     with Progress(f"read {path.name}", unit="annotations") if progress else nullcontext() as bar:
         annotations = reader.read(parts.pop("annotations"), bar)

@@ -1,0 +1,129 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from divergen_records import DatasetError
+from divergen_records.data_options import open_dataset
+from divergen_records.formats import read_any
+from divergen_records.formats.layouts import find_layout
+from divergen_records.testing import small_dataset
+from PIL import Image
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A folder with ``annotations.json`` and ``images``."""
+    small_dataset(tmp_path / "source")
+    return tmp_path / "source"
+
+
+def lay_out(source, folder, files, pictures):
+    """Put copies of the file and of the pictures where a tool puts them."""
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source / "annotations.json", folder / name)
+    for name in pictures:
+        shutil.copytree(source / "images", folder / name, dirs_exist_ok=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("files", "pictures", "splits"),
+    [
+        (["annotations.json"], ["images"], {"train"}),
+        (["result.json"], ["images"], {"train"}),
+        (["_annotations.coco.json"], ["."], {"train"}),
+        (["labels.json"], ["data"], {"train"}),
+        (["annotations.json"], ["JPEGImages"], {"train"}),
+        (["annotations/instances_default.json"], ["images"], {"train"}),
+        (["annotations/instances_default.json"], ["images/default"], {"train"}),
+        (["train.json", "val.json"], ["."], {"train", "val"}),
+        (["train.json", "val.json"], ["images"], {"train", "val"}),
+        ([f"{split}/_annotations.coco.json" for split in ("train", "valid", "test")], ["train", "valid", "test"],
+         {"train", "val", "test"}),
+        (["annotations/instances_train2017.json", "annotations/instances_val2017.json",
+          "annotations/captions_train2017.json", "annotations/person_keypoints_train2017.json"],
+         ["train2017", "val2017"], {"train", "val"}),
+        (["annotations/lvis_v1_train.json", "annotations/lvis_v1_val.json"], ["train2017", "val2017"],
+         {"train", "val"}),
+        (["lvis_v1_train.json", "lvis_v1_val.json"], ["train2017", "val2017"], {"train", "val"}),
+    ],
+)  # fmt: skip
+def test_find_layout__of_the_common_tools(source, tmp_path, files, pictures, splits):
+    folder = lay_out(source, tmp_path / "data", files, pictures)
+    if "lvis" in files[0]:  # names are the addresses'
+        for name in files:
+            content = json.loads((folder / name).read_text())
+            for image in content["images"]:
+                split = "val2017" if "val" in name else "train2017"
+                image["coco_url"] = f"http://images.cocodataset.org/{split}/{image.pop('file_name')}"
+            (folder / name).write_text(json.dumps(content))
+    found = find_layout(folder)
+    assert set(found.splits) == splits
+    for part in found.splits.values():
+        dataset = open_dataset(part.path, part.images)
+        assert len(dataset.images) == 2
+        assert all(dataset.image_path(image).is_file() for image in dataset.images)
+
+
+def test_find_layout__a_file_of_any_name(source, tmp_path):
+    folder = lay_out(source, tmp_path / "data", ["a.json", "b.json"], ["images"])
+    assert find_layout(folder / "b.json").splits["train"].path == folder / "b.json"
+    with pytest.raises(DatasetError, match=r"several files could be the train data \(a.json, b.json\); name one"):
+        find_layout(folder)
+
+
+@pytest.mark.parametrize("names", [[], ["notes.txt"], ["x.json"]])
+def test_find_layout__nothing(tmp_path, names):
+    for name in names:
+        (tmp_path / name).write_text('{"type": "FeatureCollection"}')
+    with pytest.raises(DatasetError, match=r"annotations\.json.* does not exist"):
+        find_layout(tmp_path)
+
+
+def test_find_layout__several_splits_are_not_one_data_set(source, tmp_path):
+    folder = lay_out(source, tmp_path / "data", ["train/x.json", "valid/x.json"], ["train", "valid"])
+    with pytest.raises(DatasetError, match="holds 2 splits"):
+        read_any(folder)
+
+
+def test_find_layout__a_linked_folder_of_pictures(source, tmp_path):
+    """The user's own link to where the pictures are."""
+    folder = lay_out(source, tmp_path / "data", ["train.json"], [])
+    content = json.loads((folder / "train.json").read_text())
+    for image in content["images"]:
+        image["file_name"] = f"images/{image['file_name']}"
+    (folder / "train.json").write_text(json.dumps(content))
+    (folder / "images").symlink_to(source / "images")
+    dataset = open_dataset(folder)
+    assert dataset.image_dir == folder / "images"
+    assert all(dataset.image_path(image).is_file() for image in dataset.images)
+
+
+@pytest.mark.parametrize("prefix", ["images/", "images\\", "./", ".\\images\\", "./images/"])
+def test_read__names_with_a_prefix(source, prefix):
+    content = json.loads((source / "annotations.json").read_text())
+    for image in content["images"]:
+        image["file_name"] = prefix + image["file_name"]
+    (source / "annotations.json").write_text(json.dumps(content))
+    dataset = read_any(source)
+    assert [image.file_name for image in dataset.images] == ["1.png", "2.png"]
+
+
+def test_find_layout__yolo_of_roboflow(tmp_path):
+    """Its paths are relative to a folder that is not there; nothing above the folder is looked at."""
+    for split in ("train", "valid"):
+        (tmp_path / "data" / split / "images").mkdir(parents=True)
+        (tmp_path / "data" / split / "labels").mkdir()
+        pixels = np.zeros((20, 30, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "data" / split / "images" / "a_jpg.rf.1.jpg")
+        (tmp_path / "data" / split / "labels" / "a_jpg.rf.1.txt").write_text("1 0.1 0.1 0.9 0.1 0.9 0.9 0.1 0.9\n")
+    yaml = "train: ../train/images\nval: ../valid/images\ntest: ../test/images\nnc: 2\nnames: ['cat', 'dog']\n"
+    (tmp_path / "data" / "data.yaml").write_text(yaml)
+    found = find_layout(tmp_path / "data")
+    assert set(found.splits) == {"train", "val"}
+    dataset = open_dataset(found.splits["train"].path, found.splits["train"].images)
+    assert [(image.width, image.height, image.file_name) for image in dataset.images] == [(30, 20, "a_jpg.rf.1.jpg")]
+    assert dataset.category(dataset.annotations[0].category_id).name == "dog"
+    assert dataset.measure(dataset.annotations[0]) == ((3.0, 2.0, 24.0, 16.0), 384)
