@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner
 from divergen_annotate import ColourKey
 from divergen_annotate.cli import main
+from divergen_annotate.config import AnnotatorConfig
+from divergen_records.backends import backend_kinds
 from divergen_records.coco import read_dataset
 from divergen_records.images import read_image
 from divergen_records.masks import segmentation_to_mask
@@ -105,7 +107,7 @@ def test_images__never_overwrites_unasked(folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--annotator", "magic"), "'grabcut', 'colour-key', 'true-alpha'"),
+        (("--annotator", "magic"), ", ".join(map(repr, backend_kinds(AnnotatorConfig)))),
         (("--set", "size=huge"), "size"),
         (("--set", "size"), "expected key=value"),
         (("--set", "sise=160"), "annotator 'grabcut': sise: there is no such key; did you mean 'size'?"),
@@ -269,3 +271,8 @@ def test_compare__a_sheet_with_a_row_for_each_picture(transparent, tmp_path):
     assert read_image(out).shape == (18 + 4 * (248 + 18), 3 * 248, 3)
     assert "is there already" in call(*arguments, status=2)
     assert "a sheet is a .png" in call(*arguments[:-1], tmp_path / "sheet.gif", status=2)
+
+
+def test_help__lists_every_annotator():
+    text = " ".join(call("images", "--help").split())
+    assert all(kind in text for kind in backend_kinds(AnnotatorConfig))

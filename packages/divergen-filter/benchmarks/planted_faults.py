@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from divergen_filter import EmbedStage, decide_table, reference_embeddings, score_generated, write_sheet
 from divergen_filter.basics import BasicsStage
+from divergen_filter.columns import FolderColumns
 from divergen_filter.config import CropConfig, EfficientNetLite0Config
 from divergen_filter.rules import REAL_SCORES, Rule, RulesConfig
 from divergen_filter.stages import ScoreStage
@@ -193,6 +194,7 @@ def study(folder: Path, arguments: argparse.Namespace) -> None:
     dataset = read_dataset(minilvis / "train.json", image_dir=minilvis)
     references = reference_embeddings(dataset, embedder, max_per_category=arguments.max_crops, progress=False)
     table = InstanceTable.create(folder / f"planted-{arguments.seed}.lance")
+    table.ensure_columns(FolderColumns)
     table.append([row for row, _ in planted])
     ids, faults = [row.id for row, _ in planted], [fault for _, fault in planted]
     for stage in (EmbedStage(embedder), ScoreStage(references, scores=REAL_SCORES), BasicsStage()):
@@ -239,6 +241,7 @@ def compare_fills(folder: Path, arguments: argparse.Namespace) -> None:
         limit = arguments.max_crops
         references = reference_embeddings(dataset, embedder, max_per_category=limit, progress=False, **options)
         table = InstanceTable.create(folder / f"{name.replace(', ', '-').replace(' ', '-')}-{arguments.seed}.lance")
+        table.ensure_columns(FolderColumns)
         table.append([row for row, _ in planted])
         fill(table, EmbedStage(embedder, **generated.model_dump()), progress=False)
         fill(table, ScoreStage(references), progress=False)

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from divergen_records import ConfigError, Shard, short_hash
+from divergen_records.backends import backend_kinds
 from divergen_records.command import Group, echo
 from divergen_records.data_options import on_problem_option
 from divergen_records.files import refuse_existing, write_bytes
 from divergen_records.formats import OnProblem
 from divergen_records.losses import Losses, finish, finishing, losses_options
 
+from .config import AnnotatorConfig
+
 if TYPE_CHECKING:
     from .annotator import Annotator
 
-_KINDS = "grabcut, colour-key, sam-background, clipseg, saliency, best-of, true-alpha"
 _PATH = click.Path(path_type=Path)
 
 
@@ -41,7 +43,7 @@ def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
             multiple=True,
             default=("grabcut",),
             show_default=True,
-            help=f"{_KINDS}, or one that an installed package adds.",
+            help=f"{', '.join(backend_kinds(AnnotatorConfig))}.",
         ),
     ):
         function = option(function)

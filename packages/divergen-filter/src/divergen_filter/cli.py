@@ -8,10 +8,13 @@ from typing import Any, TypeVar
 
 import click
 from divergen_records import Shard
+from divergen_records.backends import backend_kinds
 from divergen_records.command import Group, echo
 from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.files import refuse_existing
 from divergen_records.formats import OnProblem
+
+from .config import EmbedderConfig
 
 _TABLE = click.argument("table", type=click.Path(path_type=Path))
 _REFERENCES = click.option(
@@ -38,7 +41,7 @@ def _embedder(command: Decorated) -> Decorated:
         "--embedder",
         default="efficientnet-lite0",
         show_default=True,
-        help="Also open-clip, timm, transformers, or one that an installed package adds.",
+        help=f"{', '.join(backend_kinds(EmbedderConfig))}.",
     )(command)
 
 

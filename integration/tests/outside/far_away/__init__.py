@@ -1,0 +1,1 @@
+"""Somebody else's package: one backend for every door."""

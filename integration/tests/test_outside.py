@@ -1,0 +1,130 @@
+"""Somebody else's package joins by its entry points alone: installed, named in a YAML, run. No line of ours knows it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent / "outside"
+
+RUN = """
+name: visit
+data: {kind: minilvis, train_images: 10, val_images: 10, size: 96, categories: [apple, cup]}
+prompts: {kind: grammar, per_category: 2}
+generators: [{kind: blots, size: 64}]
+counts: {per_category: 3}
+annotator: {kind: corner, tolerance: 30}
+embedder: {kind: hues}
+scores: [{kind: darkness, limit: 0.99}]
+rules:
+  rules:
+    - {score: darkness, op: ">=", threshold: 0.1}
+    - {score: gloomy, op: "==", threshold: 0}
+    - {score: inter_similarity, op: ">=", threshold: -1}
+bake: {copies: 1, formats: [box-lines]}
+train: {kind: hasty, detector: {kind: guess}}
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package built as a wheel from a copy of its sources, and unpacked with its dist-info."""
+    folder = tmp_path_factory.mktemp("outside")
+    source = shutil.copytree(PACKAGE, folder / "source")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(source)]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    subprocess.run(build, check=True, capture_output=True, env=environment)
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
+        wheel.extractall(folder / "site")
+    return folder / "site"
+
+
+def call(installed: Path, *arguments: object, status: int = 0) -> str:
+    command = [sys.executable, "-c", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == status, done.stderr
+    return done.stdout + done.stderr
+
+
+DIVERGEN = "from divergen.cli import main; main()"
+
+
+def test_outside__a_run_of_nothing_but_it(installed: Path, tmp_path: Path) -> None:
+    config, out = tmp_path / "run.yaml", tmp_path / "run"
+    config.write_text(RUN)
+    printed = call(installed, DIVERGEN, "run", config, "--out", out)
+    assert "AP" in printed and (out / "report.html").exists()
+    assert (out / "pasted" / "box-lines" / "boxes.txt").read_text().count("\n") > 5
+    assert json.loads((out / "train" / "generated" / "metrics.json").read_text())["box"]
+    look = "from divergen_records.cli import main; main()"
+    columns = call(installed, look, "table", "columns", out / "instances.lance")
+    line = next(line for line in columns.splitlines() if line.startswith("darkness"))
+    assert line.split()[1:5] == ["float", "6", "far-away", "3.1"]
+    assert line.endswith("1 - mean brightness of the object, 0 to 1.")
+    rows = call(installed, look, "table", "export-records", out / "instances.lance")
+    assert {json.loads(row)["gloomy"] for row in rows.splitlines()} == {False}
+    status = call(Path("nowhere"), look, "table", "status", out / "instances.lance")
+    assert "no installed package declares: darkness, gloomy" in status
+    changed = RUN.replace("limit: 0.99", "limit: 0.5")
+    config.write_text(changed)
+    assert "score 'darkness' changed" in call(installed, DIVERGEN, "run", config, "--out", out, status=2)
+
+
+def test_outside__a_rule_alone_has_its_score_computed(installed: Path, tmp_path: Path) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text(RUN.replace("scores: [{kind: darkness, limit: 0.99}]\n", ""))
+    printed = call(installed, DIVERGEN, "run", config, "--out", tmp_path / "run", "--until", "decide")
+    assert "darkness" in printed
+    config.write_text(RUN.replace("score: darkness", "score: darknes"))
+    message = call(installed, DIVERGEN, "run", config, "--out", tmp_path / "other", "--dry-run", status=2)
+    assert "'darknes'" in message and "did you mean 'darkness'?" in message and "inter_similarity" in message
+
+
+CONTRACTS = """
+from pathlib import Path
+import sys
+import numpy as np
+from divergen.testing import check_trainer
+from divergen_annotate.testing import check_annotator, plain_picture
+from divergen_filter.testing import check_embedder, check_score
+from divergen_gen.testing import check_generator
+from divergen_records.images import encode_image
+from divergen_records.masks import encode_rle
+from divergen_records.testing import check_format, small_dataset
+from divergen_train.testing import check_detector
+from far_away import detector, pictures, scores, trainer
+
+folder = Path(sys.argv[1])
+check_generator(pictures.BlotsConfig(size=64).build, "cup")
+check_annotator(pictures.CornerConfig().build)
+check_embedder(scores.HuesConfig().build)
+pairs = [plain_picture(seed) for seed in (1, 2)]
+images, masks = [encode_image(image) for image, _ in pairs], [encode_rle(mask)["counts"] for _, mask in pairs]
+check_score(scores.DarknessConfig(), {"id": ["a", "b"], "image": images, "mask": masks})
+check_format("box-lines", folder / "format")
+check_detector(detector.GuessConfig())
+data = small_dataset(folder / "data")
+check_trainer(trainer.HastyConfig(detector=detector.GuessConfig()).build, data, data, folder / "training")
+"""
+
+
+def test_outside__keeps_every_contract(installed: Path, tmp_path: Path) -> None:
+    call(installed, CONTRACTS, tmp_path)
+
+
+def test_outside__appears_in_the_help(installed: Path) -> None:
+    for package, command, name in (
+        ("divergen_annotate", "images", "corner"),
+        ("divergen_filter", "embed-real", "hues"),
+        ("divergen_records", "convert", "box-lines"),
+    ):
+        text = call(installed, f"from {package}.cli import main; main()", command, "--help")
+        assert name in text
