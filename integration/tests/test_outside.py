@@ -1,4 +1,4 @@
-"""Somebody else's package joins by its entry points alone: installed, named in a YAML, run; nothing of ours knows it."""
+"""Somebody else's package joins by its entry points alone: installed, named in a YAML, run; we do not know it."""
 
 from __future__ import annotations
 
