@@ -102,15 +102,10 @@ def test_help__of_every_subcommand(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_exports__are_sorted_and_there(module: str) -> None:
     package = import_module(module)
-    assert package.__all__ == sorted(package.__all__, key=_ruff_order)
+    assert package.__all__ == sorted(package.__all__)
     for name in package.__all__:
         with suppress(MissingExtra):  # it is there, what it needs is not
             getattr(package, name)
-
-
-def _ruff_order(name: str) -> tuple[int, str]:
-    """Constants, then classes, then functions, as the linter sorts them."""
-    return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
 
 
 def test_versions__move_together() -> None:

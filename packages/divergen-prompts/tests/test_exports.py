@@ -33,7 +33,7 @@ def test_all__no_name_is_hidden_by_a_module() -> None:
 
 
 def test_getattr__unknown_name() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+    with pytest.raises(AttributeError, match="attribute nonsense"):
         divergen_prompts.nonsense  # noqa: B018
 
 

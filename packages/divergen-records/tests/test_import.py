@@ -43,11 +43,11 @@ def test_import__sets_no_environment_variable():
 def test_exports__are_sorted_and_there():
     pytest.importorskip("lance")
     names = divergen_records.__all__
-    assert names == sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+    assert names == sorted(names)
     for name in divergen_records.__all__:
         assert getattr(divergen_records, name) is not None
 
 
 def test_exports__unknown_name():
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="attribute nothing"):
         _ = divergen_records.nothing
