@@ -150,7 +150,7 @@ class Run:
         Raises:
             ConfigError: If one was computed with other settings before.
         """
-        noted = json.loads(self._scores.read_text()) if self._scores.exists() else {}
+        noted = json.loads(self._scores.read_text(encoding="utf-8")) if self._scores.exists() else {}
         for config in configs:
             note = {"settings": config.model_dump(mode="json"), "columns": list(config.columns.model_fields)}
             if noted.setdefault(config.kind, note) != note:

@@ -1,0 +1,31 @@
+from .annotator import Annotator, Prediction
+from .bestof import BestOf
+from .cleanup import repair
+from .clipseg import ClipSeg
+from .grabcut import GrabCut
+from .matting import snap_to_edges, soft_alpha
+from .predictor import Predictor
+from .saliency import Saliency
+from .sam import SamBackground, load_predictor
+from .simple import ColourKey, TrueAlpha
+from .stage import AnnotateStage, Annotation, annotate
+
+__all__ = [
+    "AnnotateStage",
+    "Annotation",
+    "Annotator",
+    "BestOf",
+    "ClipSeg",
+    "ColourKey",
+    "GrabCut",
+    "Prediction",
+    "Predictor",
+    "Saliency",
+    "SamBackground",
+    "TrueAlpha",
+    "annotate",
+    "load_predictor",
+    "repair",
+    "snap_to_edges",
+    "soft_alpha",
+]
