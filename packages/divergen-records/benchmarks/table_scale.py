@@ -10,13 +10,22 @@ from collections.abc import Callable, Sequence
 from hashlib import pbkdf2_hmac
 from pathlib import Path
 
-from divergen_records import Batch, InstanceTable, append, fill
+from divergen_records import Batch, Float32, InstanceTable, append, fill
 from divergen_records.table_cli import STAGES
-from divergen_records.testing import FakeSource, plan_instances
+from divergen_records.testing import FakeColumns, FakeSource, plan_instances
+
+
+class BenchColumns(FakeColumns):
+    """What these stages write beside the record's columns."""
+
+    mask_score: Float32 | None = None
+    clip_score: Float32 | None = None
 
 
 class Constant:
     """A stage that does nothing, so that what is timed is the table."""
+
+    columns = BenchColumns
 
     def __init__(self, name: str, reads: Sequence[str], values: dict[str, object]) -> None:
         self.name, self.reads, self.writes, self.values = name, tuple(reads), tuple(values), values
