@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import stdev
 
 import pytest
 from divergen.ablation import (
@@ -37,9 +38,15 @@ def test_configs__wrong_arm_is_refused_before_anything_runs(tmp_path: Path) -> N
         configs(load_ablation(str(tmp_path / "a.yaml")), (), [0])
 
 
-def test_mean_and_interval() -> None:
-    mean, half = mean_and_interval([1.0, 2.0, 3.0])
-    assert (mean, half) == (2.0, pytest.approx(4.303 / 3**0.5))
+@pytest.mark.parametrize(("seeds", "quantile"), [(3, 4.3027), (10, 2.2622), (11, 2.2281), (30, 2.0452)])
+def test_mean_and_interval__of_student_at_any_number_of_seeds(seeds: int, quantile: float) -> None:
+    values = [float(value) for value in range(seeds)]
+    mean, half = mean_and_interval(values)
+    assert mean == pytest.approx((seeds - 1) / 2)
+    assert half == pytest.approx(quantile * stdev(values) / seeds**0.5, rel=1e-4)
+
+
+def test_mean_and_interval__one_seed_has_none() -> None:
     assert mean_and_interval([1.0]) == (1.0, None)
 
 

@@ -18,9 +18,6 @@ REAL = "real only"
 
 METRICS = (("mask", "AP"), ("mask", "APr"), ("mask", "APc"), ("mask", "APf"), ("box", "AP"))
 
-_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""97.5 % quantiles of Student's t with 1 to 9 degrees of freedom; 1.96 is near enough above."""
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -61,8 +58,9 @@ def mean_and_interval(values: Sequence[float]) -> tuple[float, float | None]:
     """Mean, and half the width of its 95 % interval over seeds (Student's t); None for fewer than two."""
     if len(values) < 2:
         return fmean(values), None
-    freedom = len(values) - 1
-    quantile = _T[freedom - 1] if freedom <= len(_T) else 1.96
+    from scipy.stats import t  # takes a second to load
+
+    quantile = float(t.ppf(0.975, len(values) - 1))
     return fmean(values), quantile * stdev(values) / math.sqrt(len(values))
 
 

@@ -36,6 +36,9 @@ def test_with_article__goes_by_sound(phrase: str, expected: str) -> None:
         ("scissors", "pairs of scissors"),
         ("olive oil", "olive oil"),
         ("cactus", "cacti"),
+        ("sweet potato", "sweet potatoes"),
+        ("zoom lens", "zoom lenses"),
+        ("pocketknife", "pocketknives"),
         ("brussels sprouts", "brussels sprouts"),
     ],
 )

