@@ -54,7 +54,7 @@ def fill_holes(
     fill = _smallest(areas, np.flatnonzero(small if behind is None else small & ~behind.plain), at_most * areas[0])
     if behind is not None:
         for hole in np.flatnonzero(inside & ~small):
-            fill[hole] = not behind.shows_in(hole)
+            fill[hole] = not behind.shows_in(int(hole))
     return np.asarray(mask | np.take(fill, labels)) if fill.any() else mask
 
 
