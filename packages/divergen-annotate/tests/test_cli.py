@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from divergen_annotate import ColourKey
 from divergen_annotate.cli import main
+from divergen_annotate.testing import plain_picture
 from divergen_annotate.config import AnnotatorConfig
 from divergen_records.backends import backend_kinds
 from divergen_records.coco import read_dataset
@@ -84,7 +85,7 @@ def test_images__coco_masks_and_preview(folder, tmp_path, pictures):
     output = call(
         "images", folder, "--out", out, "--png-masks", masks, "--preview", page, "--folders-are-categories", status=3
     )
-    assert "7 pictures annotated, 3 lost" in output
+    assert "7 pictures annotated (1 by their own transparency), 3 lost" in output
     assert "  one.png: no object found" in output and "cut.jpg: the picture cannot be read" in output
     dataset = read_dataset(out, image_dir=folder)
     assert {category.name for category in dataset.categories} == {"pictures", "cup"}
@@ -232,7 +233,8 @@ def test_images__many_files_are_streamed(tmp_path, pictures, monkeypatch):
     for number in range(1, 300):
         (root / f"{number:04}.png").hardlink_to(root / "0000.png")
     read, done = [], []
-    monkeypatch.setattr(module, "read_image", lambda path, **rest: read.append(path) or read_image(path, **rest))
+    whole = module.read_transparent
+    monkeypatch.setattr(module, "read_transparent", lambda path, **rest: read.append(path) or whole(path, **rest))
 
     class Watch(ColourKey):
         def __call__(self, images):
@@ -249,14 +251,14 @@ def test_evaluate__a_folder_of_transparent_pictures(transparent):
         "evaluate", transparent, "--annotator", "grabcut", "--annotator", "colour-key", "--set", "grabcut.size=64"
     )
     rows = [line.split() for line in output.splitlines()[1:]]
-    assert [row[:3] for row in rows[:2]] == [["grabcut", "no", "3"], ["grabcut", "yes", "3"]]
-    assert all(float(row[3]) > 0.95 for row in rows[:2]) and rows[3][0] == "colour-key"
+    assert [row[:4] for row in rows[:2]] == [["grabcut", "no", "3", "0"], ["grabcut", "yes", "3", "0"]]
+    assert all(float(row[4]) > 0.95 for row in rows[:2]) and rows[3][0] == "colour-key"
 
 
 def test_evaluate__crops_of_a_coco_file(lvis, tmp_path):
     output = call("evaluate", lvis, "--images", tmp_path / "photos", "--limit", "3")
     row = output.splitlines()[2].split()
-    assert row[:3] == ["grabcut", "yes", "3"] and float(row[3]) > 0.9
+    assert row[:3] == ["grabcut", "yes", "3"] and float(row[4]) > 0.9
 
 
 def test_evaluate__nothing_to_compare_with(folder, table):
@@ -276,3 +278,52 @@ def test_compare__a_sheet_with_a_row_for_each_picture(transparent, tmp_path):
 def test_help__lists_every_annotator():
     text = " ".join(call("images", "--help").split())
     assert all(kind in text for kind in backend_kinds(AnnotatorConfig))
+
+
+def test_images__transparency_is_the_mask_unless_an_annotator_is_named(transparent, tmp_path, pictures):
+    (transparent / "opaque.jpg").unlink()
+    for arguments in ((), ("--annotator", "true-alpha")):
+        out = tmp_path / f"{len(arguments)}.json"
+        call("images", transparent, "--out", out, "--report", tmp_path / f"{len(arguments)}.jsonl", *arguments)
+        dataset = read_dataset(out, image_dir=transparent)
+        for image, (_, truth) in zip(dataset.images, pictures, strict=False):
+            mask = segmentation_to_mask(dataset.annotations_of(image.id)[0].segmentation, 96, 128)
+            assert np.array_equal(mask, truth)
+        assert "true-alpha" in (tmp_path / f"{len(arguments)}.jsonl").read_text()
+    call(
+        "images", transparent, "--out", tmp_path / "x.json", "--report", tmp_path / "x.jsonl", "--annotator", "grabcut"
+    )
+    assert "true-alpha" not in (tmp_path / "x.jsonl").read_text()
+
+
+def test_images__true_alpha_of_an_opaque_picture(transparent, tmp_path):
+    output = call("images", transparent, "--out", tmp_path / "x.json", "--annotator", "true-alpha", status=3)
+    assert "opaque.jpg: the picture has no transparency" in output and "3 pictures annotated" in output
+
+
+def test_images__a_photo_is_refused(tmp_path):
+    (tmp_path / "photos").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "photos" / "a.png")
+    assert "a.png: no plain background" in call("images", tmp_path / "photos", "--out", tmp_path / "x.json", status=1)
+    Image.fromarray(plain_picture(0)[0]).save(tmp_path / "photos" / "b.png")
+    assert "2 pictures annotated" in call(
+        "images", tmp_path / "photos", "--out", tmp_path / "y.json", "--set", "plain=0"
+    )
+
+
+@pytest.mark.parametrize("setting", ["repair.keep_share=1", "repair.halo=3"])
+def test_images__the_repair_has_settings(transparent, tmp_path, setting):
+    arguments = ("images", transparent, "--annotator", "grabcut,size=64")
+    call(*arguments, "--out", tmp_path / "x.json", "--set", setting)
+    assert "repair: keep_shar: there is no such key" in call(
+        *arguments, "--out", tmp_path / "y.json", "--set", "repair.keep_shar=1", status=2
+    )
+
+
+def test_evaluate__each_annotator_looks_once_and_says_how_its_score_follows(transparent, monkeypatch):
+    looked = []
+    whole = ColourKey.__call__
+    monkeypatch.setattr(ColourKey, "__call__", lambda self, images: looked.extend(images) or whole(self, images))
+    output = call("evaluate", transparent, "--annotator", "colour-key,threshold=20", "--set", "repair.smooth_radius=1")
+    assert len(looked) == 3 and "score r" in output.splitlines()[0] and len(output.splitlines()) == 3

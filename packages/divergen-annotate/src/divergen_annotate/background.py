@@ -7,11 +7,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+from divergen_records import MaskError
 from numpy.typing import NDArray
 
 from .annotator import Image, Mask
 
-__all__ = ["Background", "border_ring", "edge_strength", "enclosed", "fit_background", "looks_plain", "plain_share"]
+__all__ = ["Background", "border_ring", "edge_strength", "enclosed", "fit_background", "looks_plain", "refuse_busy"]
 
 _NOISE_FLOOR = 1.5
 """Grey levels: JPEG noise around an object on a flat background, which the border alone does not show."""
@@ -114,9 +115,22 @@ def looks_plain(image: Image, background: Background, likeness: float = 20.0) ->
     return np.asarray(near | background.shadow(image))
 
 
-def plain_share(image: Image, ring: Mask, background: Background) -> float:
-    """Share of the border (H, W) that looks plain, 0 to 1: near 1 in front of paper, about 0.4 in photos."""
-    return float(looks_plain(image, background)[ring].mean())
+def refuse_busy(image: Image, ring: Mask, background: Background, least: float) -> MaskError | None:
+    """Why a picture is nothing for an annotator that needs a plain background; None where it is.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        ring: (H, W) bool, the border.
+        background: Fitted to the border.
+        least: Smallest share of the border that has to look plain: it is near 1 in front of paper, about 0.4 in photos.
+    """
+    share = float(looks_plain(image, background)[ring].mean())
+    if share >= least:
+        return None
+    return MaskError(
+        f"no plain background: {share:.0%} of the picture's border is like one surface, {least:.0%} is needed; use a "
+        "network such as saliency, or the setting plain=0 to try all the same"
+    )
 
 
 def edge_strength(image: Image) -> NDArray[np.float32]:

@@ -19,7 +19,9 @@ from .config import AnnotatorConfig
 
 if TYPE_CHECKING:
     from .annotator import Annotator
+    from .stage import Repair
 
+_DEFAULT = "grabcut"
 _PATH = click.Path(path_type=Path)
 
 
@@ -32,7 +34,8 @@ def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
             "settings",
             multiple=True,
             metavar="[NAME.]KEY=VALUE",
-            help="A setting, for example size=160; with a name only of that annotator, for example grabcut.size=160.",
+            help="A setting, for example size=160; with a name only of that annotator, for example grabcut.size=160, "
+            "or of the repair, for example repair.keep_share=1.",
         ),
         click.option(
             "--checkpoint", help="Weights of sam-background, clipseg or saliency: a file, a folder or a hub id."
@@ -41,9 +44,9 @@ def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
             "--annotator",
             "names",
             multiple=True,
-            default=("grabcut",),
-            show_default=True,
-            help=f"{', '.join(backend_kinds(AnnotatorConfig))}.",
+            metavar="NAME[,KEY=VALUE…]",
+            help=f"{', '.join(backend_kinds(AnnotatorConfig))}; {_DEFAULT} where none is named. With settings of its "
+            "own, for example saliency,model=u2net.onnx.",
         ),
     ):
         function = option(function)
@@ -80,19 +83,21 @@ def images(
 ) -> None:
     """Annotate every picture in FOLDER and the folders in it; go on where it was interrupted.
 
+    Where no annotator is named, a picture's own transparency is its mask, and GrabCut makes the others.
+
     Example: divergen-annotate images pictures --out coco.json --preview page.html
     """
-    from .cleanup import repair
     from .folder import annotate_folder
 
-    annotator = _build(_one(names), names, settings, checkpoint)
-    resume = short_hash(str(folder.resolve()), _one(names), *settings, checkpoint, no_repair)
+    annotator, repair = _build(_one(names), names or (_DEFAULT,), settings, checkpoint), _repair(settings, no_repair)
+    resume = short_hash(str(folder.resolve()), *names, *settings, checkpoint, no_repair)
     losses = Losses()
     with finishing(losses, out=out):
         report = annotate_folder(
-            folder, annotator, out, repair=None if no_repair else repair, resume=resume, losses=losses, **options
+            folder, annotator, out, repair=repair, own_alpha=not names, resume=resume, losses=losses, **options
         )
-    echo(f"{out}: {report.done} pictures annotated, {len(losses)} lost")
+    own = f" ({report.own_alpha} by their own transparency)" if report.own_alpha else ""
+    echo(f"{out}: {report.done} pictures annotated{own}, {len(losses)} lost")
     finish(losses, came=report.done + len(losses), went=report.done, out=out)
 
 
@@ -116,10 +121,10 @@ def table(
     """
     from divergen_records import InstanceTable, fill
 
-    from .cleanup import repair
     from .stage import AnnotateStage
 
-    stage = AnnotateStage(_build(_one(names), names, settings, checkpoint), repair=None if no_repair else repair)
+    annotator = _build(_one(names), names or (_DEFAULT,), settings, checkpoint)
+    stage = AnnotateStage(annotator, repair=_repair(settings, no_repair))
     opened = InstanceTable.open(table)
     if retry_errors:
         opened.retry_errors(stage.name)
@@ -150,22 +155,17 @@ def evaluate(
 
     Example: divergen-annotate evaluate run/instances.lance --annotator grabcut --annotator colour-key
     """
-    from .cleanup import repair
-    from .evaluate import HEAD
-    from .evaluate import evaluate as measure
+    from .evaluate import HEAD, evaluate_repairs
     from .truth import read_examples
 
     echo(HEAD)
     tell: Callable[[str], None] = _left_out
     for annotator in _build_all(names, settings, checkpoint):
-        for mend in (None,) if no_repair else (None, repair):
-            row = measure(
-                read_examples(source, images=images, limit=limit, on_problem=on_problem, left_out=tell),
-                annotator,
-                repair=mend,
-            )
-            tell = _say_nothing
+        repairs = [None] if no_repair else [None, _repair(settings, no_repair)]
+        examples = read_examples(source, images=images, limit=limit, on_problem=on_problem, left_out=tell)
+        for row, mend in zip(evaluate_repairs(examples, annotator, repairs), repairs, strict=True):
             echo(row.line(repaired=mend is not None))
+        tell = _say_nothing
 
 
 @main.command()
@@ -196,7 +196,6 @@ def compare(
     """
     from divergen_records.images import encode_image
 
-    from .cleanup import repair
     from .compare import compare as draw
     from .truth import read_examples
 
@@ -204,19 +203,25 @@ def compare(
         raise ConfigError(f"{out}: a sheet is a .png or .jpg file")
     refuse_existing(out, overwrite=overwrite)
     batches = read_examples(source, images=images, limit=limit, on_problem=on_problem, left_out=_left_out)
-    sheet = draw(batches, _build_all(names, settings, checkpoint), repair=None if no_repair else repair)
+    sheet = draw(batches, _build_all(names, settings, checkpoint), repair=_repair(settings, no_repair))
     write_bytes(out, encode_image(sheet, "png" if out.suffix == ".png" else "jpeg"), overwrite=overwrite)
     echo(f"{out}: {sheet.shape[1]} x {sheet.shape[0]} pixels")
 
 
-def _build(name: str, names: tuple[str, ...], settings: tuple[str, ...], checkpoint: str | None) -> Annotator:
-    """An annotator with the settings that are meant for it."""
+def _build(spec: str, specs: tuple[str, ...], settings: tuple[str, ...], checkpoint: str | None) -> Annotator:
+    """An annotator with the settings that its own words and ``--set`` have for it."""
+    from divergen_records.settings import split_pairs
+
     from .config import build_annotator
 
-    own = [rest for setting in settings for rest in _meant_for(name, names, setting)]
+    name, *own = split_pairs(spec)
+    names = tuple(other.partition(",")[0] for other in specs)
+    meant = [
+        rest for setting in settings if not setting.startswith(_REPAIR) for rest in _meant_for(name, names, setting)
+    ]
     if checkpoint is not None and name in _WEIGHTS:
-        own.append(f"{_WEIGHTS[name]}={checkpoint}")
-    return build_annotator(name, own)
+        meant.append(f"{_WEIGHTS[name]}={checkpoint}")
+    return build_annotator(name, [*meant, *own])
 
 
 def _meant_for(name: str, names: tuple[str, ...], setting: str) -> list[str]:
@@ -225,6 +230,22 @@ def _meant_for(name: str, names: tuple[str, ...], setting: str) -> list[str]:
     if not dot or target not in names:
         return [setting]
     return [rest] if target == name else []
+
+
+_REPAIR = "repair."
+
+
+def _repair(settings: tuple[str, ...], no_repair: bool) -> Repair | None:
+    """The repair with the settings that are meant for it; None where none is wished."""
+    from divergen_records.settings import apply_settings
+
+    from .config import RepairConfig
+
+    pairs = [setting.removeprefix(_REPAIR) for setting in settings if setting.startswith(_REPAIR)]
+    if no_repair and pairs:
+        raise ConfigError("--no-repair leaves masks as they are; leave out --set repair.…")
+    config: RepairConfig = apply_settings(RepairConfig, {}, pairs, where="repair")
+    return None if no_repair else config.build()
 
 
 def _left_out(reason: str) -> None:
@@ -240,10 +261,13 @@ _WEIGHTS = {"sam-background": "checkpoint", "clipseg": "model", "saliency": "mod
 
 
 def _build_all(names: tuple[str, ...], settings: tuple[str, ...], checkpoint: str | None) -> list[Annotator]:
+    names = names or (_DEFAULT,)
     return [_build(name, names, settings, checkpoint) for name in names]
 
 
 def _one(names: tuple[str, ...]) -> str:
+    if not names:
+        return _DEFAULT
     if len(names) != 1:
         raise click.UsageError("give one --annotator here; to compare several, see divergen-annotate compare")
     return names[0]

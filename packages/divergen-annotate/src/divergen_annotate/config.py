@@ -46,6 +46,7 @@ class GrabCutConfig(Config):
     iterations: int = Field(default=2, ge=1)
     border: float = Field(default=0.03, gt=0, lt=0.5)
     contrast: float = Field(default=3.5, gt=0)
+    plain: float = Field(default=0.5, ge=0, le=1)
     workers: int | None = Field(default=None, ge=1)
 
     def build(self) -> GrabCut:
@@ -61,6 +62,7 @@ class ColourKeyConfig(Config):
     kind: Literal["colour-key"] = "colour-key"
     threshold: float = Field(default=30.0, gt=0)
     border: float = Field(default=0.03, gt=0, lt=0.5)
+    plain: float = Field(default=0.5, ge=0, le=1)
 
     def build(self) -> ColourKey:
         """The annotator."""

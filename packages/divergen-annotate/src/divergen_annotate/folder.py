@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,14 @@ from divergen_records.losses import Losses
 from divergen_records.masks import encode_rle, mask_to_bbox
 from divergen_records.picture_files import PICTURE_SUFFIXES, find_pictures
 
-from .annotator import Annotator, Image
+from .annotator import Annotator
 from .batching import ahead
 from .cleanup import repair as default_repair
 from .journal import Journal, stamp_of
 from .jsonl import JsonlWriter
+from .own_alpha import Transparent, annotate_transparent, read_transparent
 from .preview import PreviewWriter
-from .stage import Annotation, Repair, annotate, category_label
+from .stage import Annotation, Repair, category_label
 
 __all__ = ["FolderReport", "annotate_folder"]
 
@@ -39,10 +41,12 @@ class FolderReport:
 
     Attributes:
         done: Pictures with a mask.
+        own_alpha: Pictures among them whose own transparency is the mask.
         failed: Pictures without one: path inside the folder, and why.
     """
 
     done: int = 0
+    own_alpha: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -52,6 +56,7 @@ def annotate_folder(
     out: Path,
     *,
     repair: Repair | None = default_repair,
+    own_alpha: bool = True,
     png_masks: Path | None = None,
     preview: Path | None = None,
     report: Path | None = None,
@@ -72,6 +77,7 @@ def annotate_folder(
         annotator: Makes the masks.
         out: The COCO file; it appears last, when all else is there.
         repair: Mends each mask.
+        own_alpha: Where a picture has transparency, that is its mask, and the annotator is not asked.
         png_masks: Folder for the masks as PNG, 0 and 255, named as the pictures.
         preview: HTML page of the first pictures with their outlines.
         report: JSON Lines of each picture's measures, or why it has no mask.
@@ -96,7 +102,8 @@ def annotate_folder(
         if not paths and not lost:
             raise ImageError(f"{folder}: there is no picture in it; known are {', '.join(sorted(PICTURE_SUFFIXES))}")
         numbers = _Categories(folder, folders_are_categories)
-        work = _Work(folder, annotator, repair, numbers if folders_are_categories else None, journal, lost)
+        asked = partial(annotate_transparent, annotator=annotator, repair=repair, own_alpha=own_alpha)
+        work = _Work(folder, asked, numbers if folders_are_categories else None, journal, lost)
         work.do(paths, batch_size, max_pixels, progress)
         done = FolderReport(failed=list(lost))
         if not any(journal.has(work.name(path), stamp_of(path)) for path in paths if path.exists()):
@@ -118,13 +125,12 @@ class _Work:
     def __init__(
         self,
         folder: Path,
-        annotator: Annotator,
-        repair: Repair | None,
+        annotate: Callable[..., Sequence[Annotation | DivergenError]],
         names: _Categories | None,
         journal: Journal,
         losses: Losses,
     ) -> None:
-        self.folder, self.annotator, self.repair, self.names = folder, annotator, repair, names
+        self.folder, self.annotate, self.names = folder, annotate, names
         self.journal, self.losses = journal, losses
 
     def name(self, path: Path) -> str:
@@ -140,11 +146,11 @@ class _Work:
                 if isinstance(bar, Progress):
                     bar.update(len(batch), f"{len(self.losses)} failed" if self.losses else None)
 
-    def _annotate(self, paths: Sequence[Path], pictures: Sequence[Image | ImageError]) -> None:
+    def _annotate(self, paths: Sequence[Path], pictures: Sequence[Transparent | ImageError]) -> None:
         good = [number for number, picture in enumerate(pictures) if not isinstance(picture, DivergenError)]
         images: list[Any] = [pictures[number] for number in good]
         texts = None if self.names is None else [self._label(paths[number]) for number in good]
-        annotations = iter(annotate(images, self.annotator, repair=self.repair, texts=texts))
+        annotations = iter(self.annotate(images, texts=texts))
         for path, picture in zip(paths, pictures, strict=True):
             result = picture if isinstance(picture, DivergenError) else next(annotations)
             if isinstance(result, DivergenError):
@@ -181,6 +187,7 @@ class _Outputs:
 
     def add(self, done: FolderReport, name: str, path: Path, annotation: Annotation) -> None:
         done.done += 1
+        done.own_alpha += bool(annotation.by)
         category = self._numbers.of(name)
         self._writer.add_category(category)
         _write(self._writer, done.done, name, category.id, annotation)
@@ -191,7 +198,7 @@ class _Outputs:
         if self._lines is not None:
             self._lines.add(
                 file_name=name,
-                annotator=f"{self._name} {annotation.note}".rstrip(),
+                annotator=f"{annotation.by or self._name} {annotation.note}".rstrip(),
                 score=annotation.score,
                 area_fraction=annotation.area_fraction,
                 components=annotation.components,
@@ -224,12 +231,12 @@ class _Categories:
 
 def _batches(
     paths: Iterable[Path], size: int, max_pixels: int
-) -> Iterator[tuple[list[Path], list[Image | ImageError]]]:
+) -> Iterator[tuple[list[Path], list[Transparent | ImageError]]]:
     """Batches of files and pictures; one that cannot be read is its error. Threads read two batches ahead."""
 
-    def read(path: Path) -> tuple[Path, Image | ImageError]:
+    def read(path: Path) -> tuple[Path, Transparent | ImageError]:
         try:
-            return path, read_image(path, max_pixels=max_pixels)
+            return path, read_transparent(path, max_pixels=max_pixels)
         except ImageError as error:
             return path, error
 

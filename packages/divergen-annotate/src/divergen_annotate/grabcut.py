@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .annotator import Image, Mask, Picture, Prediction, as_arrays
-from .background import Background, border_ring, edge_strength, enclosed, fit_background
+from .annotator import Image, Mask, Picture, Prediction, Result, as_arrays
+from .background import Background, border_ring, edge_strength, enclosed, fit_background, refuse_busy
+from .confidence import GRABCUT, measure
 
 __all__ = ["GrabCut"]
 
@@ -33,6 +34,7 @@ class GrabCut:
         iterations: GrabCut iterations.
         border: Width of the border that is taken for background, as a share of the picture's shorter side.
         contrast: How far from the background a pixel must be to start as object, in standard deviations of its noise.
+        plain: Pictures with a smaller share of plain border are refused: they are not what this is for; 0 refuses none.
         workers: Threads; the number of CPU cores where None. The masks do not depend on it.
     """
 
@@ -45,25 +47,33 @@ class GrabCut:
         iterations: int = 2,
         border: float = 0.03,
         contrast: float = 3.5,
+        plain: float = 0.5,
         workers: int | None = None,
     ) -> None:
         self.size, self.iterations, self.border, self.contrast = size, iterations, border, contrast
+        self.plain = plain
         self.workers = workers or os.cpu_count() or 1
 
-    def __call__(self, images: Sequence[Picture]) -> list[Prediction]:
-        """One prediction per picture; a picture without a visible object has an empty mask."""
+    def __call__(self, images: Sequence[Picture]) -> list[Result]:
+        """One prediction per picture; a picture without a visible object has an empty mask.
+
+        The score is the IoU to expect; see `divergen_annotate.confidence`.
+        """
         arrays = as_arrays(images)
         if self.workers == 1 or len(arrays) < 2:
             return [self._predict(image) for image in arrays]
         with ThreadPoolExecutor(self.workers) as pool:
             return list(pool.map(self._predict, arrays))
 
-    def _predict(self, image: Image) -> Prediction:
+    def _predict(self, image: Image) -> Result:
         height, width = image.shape[:2]
         nothing = Prediction(np.zeros((height, width), dtype=bool), 0.0)
         if min(height, width) < _SMALLEST:
             return nothing
-        background = fit_background(image, border_ring(height, width, self.border))
+        ring = border_ring(height, width, self.border)
+        background = fit_background(image, ring)
+        if (refusal := refuse_busy(image, ring, background, self.plain)) is not None:
+            return refusal
         distance = background.distance(image)
         seed = self._seed(image, background, distance)
         inside = enclosed(image, seed, background)
@@ -73,7 +83,9 @@ class GrabCut:
         mask = np.zeros((height, width), dtype=bool)
         flat = background.flatten(image)
         mask[window] = self._cut(flat[window], seed[window], inside[window], distance[window])
-        return Prediction(mask, _outline_contrast(mask, distance, self.contrast))
+        if not mask.any() or mask.all():
+            return Prediction(mask, 0.0)
+        return Prediction(mask, GRABCUT.expect(measure(image, mask, background, self.border)))
 
     def _seed(self, image: Image, background: Background, distance: NDArray[np.float32]) -> Mask:
         """Where the object probably is: far from the background, and not a shadow with soft edges."""
@@ -161,9 +173,3 @@ def _refine(coarse: NDArray[np.float32], distance: NDArray[np.float32], scale: f
     slope = (mean(guide * coarse) - mean_guide * mean_mask) / (mean(guide * guide) - mean_guide**2 + np.float32(1e-3))
     smooth = mean(slope) * guide + mean(mean_mask - slope * mean_guide)
     return np.asarray(smooth > 0.5)
-
-
-def _outline_contrast(mask: Mask, distance: NDArray[np.float32], contrast: float) -> float:
-    """Share of the outline's pixels that clearly differ from the background: a mask on a visible edge scores 1."""
-    inner = mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
-    return float((distance[inner] > contrast).mean()) if inner.any() else 0.0

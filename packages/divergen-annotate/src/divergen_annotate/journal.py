@@ -26,6 +26,7 @@ class _Noted(msgspec.Struct, omit_defaults=True):
     components: int
     border_contact: float
     note: str = ""
+    by: str = ""
 
 
 class _Key(msgspec.Struct):
@@ -83,6 +84,7 @@ class Journal:
             annotation.components,
             annotation.border_contact,
             annotation.note,
+            annotation.by,
         )
         self._file.seek(0, 2)
         self._places[name] = self._file.tell(), stamp
@@ -99,4 +101,4 @@ class Journal:
         self._file.seek(self._places[name][0])
         noted = msgspec.json.decode(self._file.readline(), type=_Noted)
         mask = decode_counts(noted.counts, *noted.size)
-        return Annotation(mask, noted.score, noted.components, noted.border_contact, noted.note)
+        return Annotation(mask, noted.score, noted.components, noted.border_contact, noted.note, noted.by)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from .annotator import Image, Mask
-from .background import border_ring, edge_strength, fit_background
+from .background import Background, border_ring, edge_strength, fit_background
 from .batching import Batcher
 from .hub import load_pretrained
 from .predictor import Precision, pick_device
@@ -59,10 +59,11 @@ class OutlineScorer:
         self, images: Sequence[Image], masks: Sequence[Mask], texts: Sequence[str] | None = None
     ) -> list[float]:
         """A score, 0 to 1, for each picture with its mask; texts are not looked at."""
-        return [self._score(image, mask) for image, mask in zip(images, masks, strict=True)]
+        return [self.score(image, mask) for image, mask in zip(images, masks, strict=True)]
 
-    def _score(self, image: Image, mask: Mask) -> float:
-        background = fit_background(image, border_ring(mask.shape[0], mask.shape[1], self.border))
+    def score(self, image: Image, mask: Mask, background: Background | None = None) -> float:
+        """The score, 0 to 1, of one mask; ``background`` is fitted to the picture's border where None."""
+        background = background or fit_background(image, border_ring(mask.shape[0], mask.shape[1], self.border))
         plain = (background.distance(image) < self.contrast) | background.shadow(image)
         strength = edge_strength(image)
         ridge = strength >= 0.5 * cv2.dilate(strength, np.ones((7, 7), np.uint8))

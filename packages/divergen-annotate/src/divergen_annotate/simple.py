@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .annotator import Image, Picture, Prediction, as_arrays
-from .background import border_ring, fit_background
+from .annotator import Image, Picture, Prediction, Result, as_arrays
+from .background import border_ring, fit_background, refuse_busy
+from .confidence import COLOUR_KEY, measure
 
 __all__ = ["ColourKey", "TrueAlpha"]
 
@@ -18,22 +19,27 @@ class ColourKey:
     Args:
         threshold: Distance from the background's colour, Euclidean, grey levels.
         border: Width of the border that shows the background, as a share of the picture's shorter side.
+        plain: Pictures with a smaller share of plain border are refused: they are not what this is for; 0 refuses none.
     """
 
     name = "colour-key"
 
-    def __init__(self, *, threshold: float = 30.0, border: float = 0.03) -> None:
-        self.threshold, self.border = threshold, border
+    def __init__(self, *, threshold: float = 30.0, border: float = 0.03, plain: float = 0.5) -> None:
+        self.threshold, self.border, self.plain = threshold, border, plain
 
-    def __call__(self, images: Sequence[Picture]) -> list[Prediction]:
-        """One prediction per picture; the score is how cleanly the threshold separates."""
+    def __call__(self, images: Sequence[Picture]) -> list[Result]:
+        """One prediction per picture; the score is the IoU to expect, see `divergen_annotate.confidence`."""
         return [self._predict(image) for image in as_arrays(images)]
 
-    def _predict(self, image: Image) -> Prediction:
-        background = fit_background(image, border_ring(image.shape[0], image.shape[1], self.border))
-        distance = background.distance(image) * background.noise
-        unsure = (distance > 0.5 * self.threshold) & (distance < 1.5 * self.threshold)
-        return Prediction(distance > self.threshold, 1.0 - float(unsure.mean()))
+    def _predict(self, image: Image) -> Result:
+        ring = border_ring(image.shape[0], image.shape[1], self.border)
+        background = fit_background(image, ring)
+        if (refusal := refuse_busy(image, ring, background, self.plain)) is not None:
+            return refusal
+        mask = np.asarray(background.distance(image) * background.noise > self.threshold)
+        if not mask.any() or mask.all():
+            return Prediction(mask, 0.0)
+        return Prediction(mask, COLOUR_KEY.expect(measure(image, mask, background, self.border)))
 
 
 class TrueAlpha:

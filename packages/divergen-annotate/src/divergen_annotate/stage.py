@@ -34,6 +34,7 @@ class Annotation:
         components: Components of the mask before the repair; see `count_components`.
         border_contact: Share of the picture's border pixels that the mask touches, 0 to 1.
         note: How the mask came about, where the annotator had a choice.
+        by: Who made the mask, where it was not the annotator that was asked for.
     """
 
     mask: Mask
@@ -41,6 +42,7 @@ class Annotation:
     components: int
     border_contact: float
     note: str = ""
+    by: str = ""
 
     @property
     def area_fraction(self) -> float:
