@@ -8,7 +8,6 @@ import pytest
 from click.testing import CliRunner
 from divergen_annotate import ColourKey
 from divergen_annotate.cli import main
-from divergen_annotate.testing import plain_picture
 from divergen_annotate.config import AnnotatorConfig
 from divergen_records.backends import backend_kinds
 from divergen_records.coco import read_dataset
@@ -306,10 +305,6 @@ def test_images__a_photo_is_refused(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "photos" / "a.png")
     assert "a.png: no plain background" in call("images", tmp_path / "photos", "--out", tmp_path / "x.json", status=1)
-    Image.fromarray(plain_picture(0)[0]).save(tmp_path / "photos" / "b.png")
-    assert "2 pictures annotated" in call(
-        "images", tmp_path / "photos", "--out", tmp_path / "y.json", "--set", "plain=0"
-    )
 
 
 @pytest.mark.parametrize("setting", ["repair.keep_share=1", "repair.halo=3"])
