@@ -185,6 +185,7 @@ def test_config__every_field_is_read(pool, tmp_path):
         "colour_jitter": 0.1,
         "match_blur": True,
         "match_noise": True,
+        "harmonize": "both",
         "box_shift": 5,
         "min_visible": 100,
         "layouts": layouts,

@@ -105,6 +105,24 @@ class Compositor:
         self._layers.append(_Layer(instance))
         return True
 
+    def region(self, x: int, y: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """A view of what lies in a box of ``size`` (height, width) at x, y; empty where it leaves the image."""
+        return self.image[max(y, 0) : max(y + size[0], 0), max(x, 0) : max(x + size[1], 0)]
+
+    def darken(self, share: NDArray[np.float32], x: int, y: int) -> None:
+        """Take away light.
+
+        Args:
+            share: (h, w) float32, 0..1, of the light that goes.
+            x: Left edge in the image, may be negative.
+            y: Top edge in the image, may be negative.
+        """
+        region = self.region(x, y, (share.shape[0], share.shape[1]))
+        if region.size:
+            top, left = max(-y, 0), max(-x, 0)
+            part = share[top : top + region.shape[0], left : left + region.shape[1]]
+            region[...] = cv2.blendLinear(region, np.zeros_like(region), 1 - part, part)
+
     def result(self) -> Sample:
         """The image with the instances that stay: masks without what covers them, boxes tight again."""
         kept = (self._visible(layer) for layer in self._layers)

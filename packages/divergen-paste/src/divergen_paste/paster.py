@@ -16,7 +16,8 @@ from .appearance import jitter_colours, resize_crop, rotate_crop
 from .blending import BLENDS
 from .composite import Compositor
 from .errors import PoolError
-from .options import Blend, Count, Place
+from .light import contact_shadow, match_colours
+from .options import Blend, Count, Harmonize, Place
 from .placing import PLACES, centre_in
 from .pool import Classes, InstancePool, Unmatched
 from .quality import Quality, match_quality, measure_quality
@@ -25,6 +26,14 @@ from .scale import SizeSampler
 from .statistics import Statistics
 
 __all__ = ["Paster", "Placement"]
+
+HARMONIZE: dict[Harmonize, tuple[bool, bool]] = {
+    "none": (False, False),
+    "colour": (True, False),
+    "shadow": (False, True),
+    "both": (True, True),
+}
+"""Whether colours are matched, and whether a shadow is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ class Paster:
         colour_jitter: Brightness, contrast and saturation change by up to this share.
         match_blur: Blur instances that are sharper than the image.
         match_noise: Give instances the image's noise.
+        harmonize: Light of the place, see `divergen_paste.light`: ``"colour"``, ``"shadow"``, ``"both"`` or ``"none"``.
         box_shift: See `divergen_paste.composite.Compositor`.
         min_visible: See `divergen_paste.composite.Compositor`.
         min_pixels: See `divergen_paste.composite.Compositor`.
@@ -101,6 +111,7 @@ class Paster:
         colour_jitter: float = 0.0,
         match_blur: bool = False,
         match_noise: bool = False,
+        harmonize: Harmonize = "none",
         box_shift: int = 10,
         min_visible: int = 300,
         min_pixels: int = 16,
@@ -110,6 +121,7 @@ class Paster:
         checks: list[tuple[str, Iterable[str]]] = [
             (count, COUNTS),
             (place, PLACES),
+            (harmonize, HARMONIZE),
             *((name, BLENDS) for name in blends),
         ]
         for value, known in checks:
@@ -123,7 +135,7 @@ class Paster:
         self.count, self.max_instances = count, max_instances
         self.place, self.blends, self.layouts = place, blends, tuple(layouts)
         self.flip, self.rotation, self.colour_jitter = flip, rotation, colour_jitter
-        self.match_blur, self.match_noise = match_blur, match_noise
+        self.match_blur, self.match_noise, self.harmonize = match_blur, match_noise, harmonize
         self.limits = {"box_shift": box_shift, "min_visible": min_visible, "min_pixels": min_pixels}
         self.seed = seed
         self.corrupt = 0
@@ -232,6 +244,7 @@ class Paster:
             # What grew by a rotation or a blur keeps its centre.
             x = placement.place[0] - (alpha.shape[1] - placement.size[1]) // 2
             y = placement.place[1] - (alpha.shape[0] - placement.size[0]) // 2
+            image = self._light(compositor, image, alpha, x, y)
             source, blend = self.pool.source(placement.row), BLENDS[placement.blend]
             compositor.paste(image, alpha, x, y, category_id=placement.category_id, source=source, blend=blend)
         return compositor.result()
@@ -250,6 +263,21 @@ class Paster:
             return image, alpha
         rng = np.random.default_rng(placement.grain)
         return match_quality(image, alpha, target, rng, blur=self.match_blur, noise=self.match_noise)
+
+    def _light(
+        self, compositor: Compositor, image: NDArray[np.uint8], alpha: NDArray[np.uint8], x: int, y: int
+    ) -> NDArray[np.uint8]:
+        """The instance in the light of its place, on which its shadow falls."""
+        colour, shadow = HARMONIZE[self.harmonize]
+        place = compositor.region(x, y, (alpha.shape[0], alpha.shape[1]))
+        if not place.size:
+            return image
+        if colour:
+            image = match_colours(image, alpha, place)
+        if shadow and (cast_on := contact_shadow(alpha)) is not None:
+            share, left, top = cast_on
+            compositor.darken(share, x + left, y + top)
+        return image
 
     def _count_corrupt(self, error: PoolError) -> None:
         """A damaged instance must not end epoch 11: skip it, and say so once."""

@@ -40,7 +40,7 @@ def original_object(annotation: Annotation) -> NotedObject:
         annotation.category_id,
         annotation.bbox,
         annotation.area,
-        annotation.iscrowd,
+        bool(annotation.iscrowd),
         msgspec.Raw(msgspec.json.encode(annotation.stored_segmentation)),
         dict(annotation.extra or {}),
     )
