@@ -81,7 +81,8 @@ def configs(ablation: Ablation, overrides: Sequence[str], seeds: Sequence[int]) 
         own = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
         shared = [f"{key}={json.dumps(value)}" for key, value in ablation.settings.items()]
         for seed in seeds:
-            settings = [*shared, *overrides, *own, f"seed={seed}", f"baseline={json.dumps(place == 0)}", f"name={arm}"]
+            first = f"baseline={json.dumps(place == 0)}"  # an arm that goes on from the baseline says so itself
+            settings = [first, *shared, *overrides, *own, f"seed={seed}", f"name={arm}"]
             found[arm, seed] = load_config(ablation.base, settings)
     return found
 

@@ -203,12 +203,14 @@ class RunConfig(Config):
         scores: What measures instances beside their similarity to real ones, where it needs other settings than its
             default ones: a rule that names a score's column has it computed as it is.
         rules: What is kept.
+        where: SQL filter over the table's columns: which of the kept instances are pasted; all where left out.
         pastes: What is pasted: generated instances, the training images' own objects (Simple Copy-Paste, the control
             that generated ones have to beat; nothing is generated then), or both, each as ``paste`` says.
         paste: How instances are pasted into training images.
         bake: Paste to disk before training; in every epoch anew where left out.
         train: The trainer, its detector and its schedule; the run ends with the pasted images where null.
         baseline: Train the same detector without generated instances too, to compare with.
+        from_baseline: Go on from the baseline's weights with generated instances, as BSGAL does; begin anew by default.
         executor: Who does the work on the table.
     """
 
@@ -227,15 +229,21 @@ class RunConfig(Config):
     real_crops: CropConfig = CropConfig(min_side=80)
     scores: tuple[ScoreConfig, ...] = ()
     rules: RulesConfig = RulesConfig()
+    where: str | None = None
     pastes: Literal["generated", "real", "both"] = "generated"
     paste: PasteConfig = PasteConfig()
     bake: BakeConfig | None = None
     train: TrainSection = DivergenTrainConfig()
     baseline: bool = True
+    from_baseline: bool = False
     executor: ExecutorConfig = LocalConfig()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.bake is not None and getattr(self.train, "bsgal", None) is not None:
-            raise ValueError("bake and train.bsgal exclude each other: BSGAL chooses among what is pasted in training")
+            raise ValueError(
+                "bake and train.bsgal exclude each other: BSGAL changes what is pasted while training runs"
+            )
+        if self.from_baseline and not self.baseline:
+            raise ValueError("from_baseline needs the baseline: set baseline: true")
         return self

@@ -18,7 +18,7 @@ __all__ = ["FeedbackStage", "GroupFeedback", "forget_feedback", "group_feedback"
 
 
 class FeedbackStage:
-    """Writes ``judged``, ``acceptance`` and ``contribution``; an instance that was never judged has 0, NULL, NULL.
+    """Writes `FeedbackColumns`; an instance that was never judged has 0 and NULL.
 
     Args:
         contributions: As `divergen_train.bsgal.ledger.read_contributions` reads them.
@@ -37,9 +37,15 @@ class FeedbackStage:
         rows = [self._found.get(name) for name in batch["id"]]
         return {
             "judged": [row.n if row else 0 for row in rows],
-            "acceptance": [row.accepted / row.n if row and row.n else None for row in rows],
+            "acceptance": [_acceptance(row) for row in rows],
             "contribution": [row.mean if row else None for row in rows],
+            "belief": [row.belief if row else None for row in rows],
+            "draw_weight": [row.weight if row else None for row in rows],
         }
+
+
+def _acceptance(row: Contribution | None) -> float | None:
+    return None if row is None or row.accepted is None or not row.n else row.accepted / row.n
 
 
 def write_feedback(table: InstanceTable, contributions: Iterable[Contribution]) -> int:

@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from .config import BakeConfig, RunConfig
 from .data import Splits, extend, load_splits, read_extra_categories, select_categories
+from .draws import PoolDraws
 from .run import Run
 from .trainers.protocol import Trainer
 
@@ -145,8 +146,21 @@ class Pipeline:
         """Pastes instances into training images."""
         from divergen_paste import Chain, area_statistics
 
-        statistics = area_statistics(self.splits.train)
-        return Chain(*(self.config.paste.build(pool, statistics, seed=self.config.seed) for pool in self.pools))
+        statistics, draws = area_statistics(self.splits.train), self.draws
+        weights = {pool.path: draws.pool_weights for pool in self.pools if draws and pool.path == self.run.pool}
+        return Chain(
+            *(
+                self.config.paste.build(pool, statistics, weights=weights.get(pool.path), seed=self.config.seed)
+                for pool in self.pools
+            )
+        )
+
+    @cached_property
+    def draws(self) -> PoolDraws | None:
+        """How often each generated instance is pasted, where the training decides that."""
+        judged = getattr(self.config.train, "bsgal", None) is not None
+        pool = next((pool for pool in self.pools if pool.path == self.run.pool), None)
+        return PoolDraws(pool, self.run.table) if judged and pool is not None else None
 
     @cached_property
     def trainer(self) -> Trainer:

@@ -161,10 +161,11 @@ def _pool(pipeline: Pipeline) -> None:
     run, pastes = pipeline.run, pipeline.config.pastes
     if pastes != "generated" and not run.real_pool.exists():
         pool_from_dataset(pipeline.splits.train, run.real_pool, workers=None)
-    if pastes == "real" or (run.pool.exists() and InstancePool.open(run.pool).is_current(run.table)):
+    where = "kept" if pipeline.config.where is None else f"kept AND ({pipeline.config.where})"
+    if pastes == "real" or (run.pool.exists() and InstancePool.open(run.pool).is_current(run.table, where)):
         return
     shutil.rmtree(run.pool, ignore_errors=True)
-    pool_from_table(run.table, run.pool, where="kept", workers=None)
+    pool_from_table(run.table, run.pool, where=where, workers=None)
 
 
 def _bake(pipeline: Pipeline) -> None:
@@ -281,14 +282,16 @@ STEPS = (
         sharded=True,
     ),
     RunStep("decide", "what is kept", _decide, _clear("divergen_filter", "DecideStage"), ("rules",), cheap=True),
-    RunStep("pool", "instances, ready to paste", _pool, _forget_pool, ("pastes",), cheap=True),
-    RunStep("bake", "generated instances in real photos", _bake, _forget_baked, ("pastes", "paste", "bake", "seed")),
+    RunStep("pool", "instances, ready to paste", _pool, _forget_pool, ("pastes", "where"), cheap=True),
+    RunStep(
+        "bake", "generated instances in real photos", _bake, _forget_baked, ("pastes", "where", "paste", "bake", "seed")
+    ),
     RunStep(
         "train",
         "a detector without, and one with them",
         _train,
         _forget_training,
-        ("train", "pastes", "paste", "bake", "seed"),
+        ("train", "pastes", "where", "paste", "bake", "from_baseline", "seed"),
     ),
     RunStep("report", "one page to look at", _report, _forget_report, cheap=True),
 )

@@ -54,6 +54,8 @@ def _task(pipeline: Pipeline, name: str, dataset: Dataset, paste: Paster | Chain
         out=pipeline.run.training(name),
         seed=pipeline.config.seed,
         paste=paste,
+        draws=None if paste is None else pipeline.draws,
+        start=None if paste is None or not pipeline.config.from_baseline else pipeline.run.training("real"),
     )
 
 

@@ -36,7 +36,17 @@ class DivergenTrainer:
         config = self.config
         if task.paste is None:
             config = config.model_copy(update={"bsgal": None})  # there is nothing to choose from
-        fitted = fit(task.dataset, out=task.out, config=config, paste=task.paste, seed=task.seed, progress=task.name)
+        if task.start is not None:
+            config = config.model_copy(update={"init": task.start / "checkpoint.pt"})
+        fitted = fit(
+            task.dataset,
+            out=task.out,
+            config=config,
+            paste=task.paste,
+            draws=task.draws,
+            seed=task.seed,
+            progress=task.name,
+        )
         checkpoint = fitted.checkpoint
         if len(task.dataset.categories) > len(task.val.categories):
             checkpoint = task.out / "evaluated.pt"

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from divergen_records.coco import Dataset
 from divergen_records.sample import Sample
+
+if TYPE_CHECKING:
+    from divergen_train.bsgal import Draws
 
 __all__ = ["TrainTask", "Trained", "Trainer"]
 
@@ -25,6 +28,8 @@ class TrainTask:
         seed: Decides every random choice.
         paste: Adds instances to a sample, another way at each of its visits; a pure function of the sample. None where
             nothing is pasted: the baseline, or ``dataset`` has the pasted images already.
+        draws: What ``paste`` draws from, whose weights a trainer that judges instances may change.
+        start: Folder of the baseline's training, finished, to go on from; None to begin anew.
     """
 
     name: str
@@ -33,6 +38,8 @@ class TrainTask:
     out: Path
     seed: int
     paste: Callable[[Sample], Sample] | None = None
+    draws: Draws | None = None
+    start: Path | None = None
 
     @property
     def results(self) -> Path:
@@ -49,7 +56,8 @@ class Trained:
 
     Attributes:
         contributions: What the training thought of single instances, where it judges them: rows with ``source`` (the
-            instance's id), ``n``, ``accepted`` and ``mean``, as `divergen_train.bsgal.ledger.Contribution` has them.
+            instance's id), ``n``, ``mean``, ``accepted``, ``belief`` and ``weight``, as
+            `divergen_train.bsgal.ledger.Contribution` has them.
     """
 
     contributions: Iterable[Any] = ()

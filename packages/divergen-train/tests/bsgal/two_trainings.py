@@ -1,14 +1,15 @@
-"""Selective steps of the trainer as one of several processes: two_trainings.py RANK WORLD PORT OUT REAL_IMAGES."""
+"""Judging steps of the trainer as one of several processes: two_trainings.py RANK WORLD PORT OUT."""
 
 import os
 import sys
 from typing import Any
 
+import numpy as np
 import torch
 from divergen_records import Category
 from divergen_train import TorchvisionConfig, TrainConfig
-from divergen_train.bsgal.config import BsgalConfig, ThresholdConfig
-from divergen_train.bsgal.detection import BsgalStep
+from divergen_train.bsgal.belief_step import BeliefStep
+from divergen_train.bsgal.draws import Candidates
 from divergen_train.detectors.build import build_detector
 from divergen_train.detectors.protocol import Target
 from divergen_train.engine.distributed import join_world
@@ -27,6 +28,19 @@ DETECTOR = TorchvisionConfig(
 )
 
 
+class Weights:
+    def __init__(self) -> None:
+        ids = ["a", *(f"b{iteration}" for iteration in range(4))]
+        self.candidates = Candidates(ids, [1, 2, 3, 1, 2], ["x", "y", "y", "x", "y"], [None] * 5)
+        self.now = np.ones(5)
+
+    def weights(self) -> Any:
+        return self.now.copy()
+
+    def set_weights(self, weights: Any) -> None:
+        self.now = np.array(weights)
+
+
 def make_part(iteration: int, number: int) -> BatchSlice:
     """An image of its own; pasted instances are in the second one."""
     rng = torch.Generator().manual_seed(10 * iteration + number)
@@ -42,12 +56,11 @@ def make_part(iteration: int, number: int) -> BatchSlice:
     return BatchSlice([image], [target], 10 * iteration + number, 0.5)
 
 
-def train(rank: int, count: int, out: str, real_images: int) -> None:
+def train(rank: int, count: int, out: str) -> None:
     categories = [Category(id=i, name=f"c{i}") for i in (1, 2, 3)]
     config = TrainConfig(detector=DETECTOR, image_size=64, iterations=4, batch_size=2, warmup=1)
-    chosen = BsgalConfig(threshold=ThresholdConfig(fixed=0.0), real_images=real_images, refresh=1)
-    step = BsgalStep(chosen, categories)
-    logged: list[dict[str, Any]] = []
+    draws = Weights()
+    step = BeliefStep(categories, draws, 4, start=0, every=2, least=1)
     with join_world("cpu") as world:
         torch.manual_seed(0)
         engine = Engine(build_detector(config.detector, categories), config, world)
@@ -55,12 +68,11 @@ def train(rank: int, count: int, out: str, real_images: int) -> None:
         for iteration in range(4):
             engine.optimizer.zero_grad()
             numbers = (0, 1) if count == 1 else (rank,)
-            found = step(engine, [make_part(iteration, number) for number in numbers])
-            logged.append({name: float(value) for name, value in found.items()})
+            step(engine, [make_part(iteration, number) for number in numbers])
             engine.update(iteration)
     state = step.state_dict()
     torch.save(
-        {"model": engine.detector.state_dict(), "logged": logged, **{k: state[k] for k in ("threshold", "ledger")}},
+        {"model": engine.detector.state_dict(), "weights": torch.from_numpy(draws.now), **state["belief"]},
         f"{out}/{count}-{rank}.pt",
     )
 
@@ -71,4 +83,4 @@ if __name__ == "__main__":
     if count > 1:
         os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE=str(count))
         os.environ.update(LOCAL_RANK=str(rank))
-    train(rank, count, sys.argv[4], int(sys.argv[5]))
+    train(rank, count, sys.argv[4])

@@ -1,42 +1,62 @@
-"""Learn from the generated samples that help (BSGAL, ICML 2024): any network, any loss, each sample judged by itself.
+"""Learn more from the generated samples that help (BSGAL, ICML 2024): any network, any sampler.
 
-Nothing here knows detectors; `divergen_train.bsgal.detection` puts it into this package's trainer.
+Nothing here but `belief_step`, `published_step` and what they use knows detectors.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .config import BsgalConfig, ThresholdConfig
+    from ..detectors.activations import Objects, sigmoid_activations, softmax_activations
+    from .belief import Belief
+    from .config import BeliefConfig, BsgalConfig, ThresholdConfig
+    from .draws import Candidates, Draws
     from .errors import LossNotPerSample, ModelChanged, NothingObserved
     from .estimator import ContributionEstimator
+    from .references import References
     from .step import SelectiveStep, StepResult
     from .threshold import AcceptanceThreshold, Rate
 
 __all__ = [
     "AcceptanceThreshold",
+    "Belief",
+    "BeliefConfig",
     "BsgalConfig",
+    "Candidates",
     "ContributionEstimator",
+    "Draws",
     "LossNotPerSample",
     "ModelChanged",
     "NothingObserved",
+    "Objects",
     "Rate",
+    "References",
     "SelectiveStep",
     "StepResult",
     "ThresholdConfig",
+    "sigmoid_activations",
+    "softmax_activations",
 ]
 
 _MODULES = {
-    "AcceptanceThreshold": "threshold",
-    "BsgalConfig": "config",
-    "ContributionEstimator": "estimator",
-    "LossNotPerSample": "errors",
-    "ModelChanged": "errors",
-    "NothingObserved": "errors",
-    "Rate": "threshold",
-    "SelectiveStep": "step",
-    "StepResult": "step",
-    "ThresholdConfig": "config",
+    "AcceptanceThreshold": ".threshold",
+    "Belief": ".belief",
+    "BeliefConfig": ".config",
+    "BsgalConfig": ".config",
+    "Candidates": ".draws",
+    "ContributionEstimator": ".estimator",
+    "Draws": ".draws",
+    "LossNotPerSample": ".errors",
+    "ModelChanged": ".errors",
+    "NothingObserved": ".errors",
+    "Objects": "..detectors.activations",
+    "Rate": ".threshold",
+    "References": ".references",
+    "SelectiveStep": ".step",
+    "StepResult": ".step",
+    "ThresholdConfig": ".config",
+    "sigmoid_activations": "..detectors.activations",
+    "softmax_activations": "..detectors.activations",
 }
 """Each name is imported when it is asked for: torch takes seconds."""
 
@@ -44,4 +64,4 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+    return getattr(import_module(_MODULES[name], __name__), name)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from divergen_records import Config
+from divergen_records import Category, Config
+from divergen_records.errors import ConfigError
 from pydantic import Field, PositiveInt, model_validator
 
 if TYPE_CHECKING:
+    from ..engine.step import TrainStep
+    from .draws import Draws
     from .threshold import AcceptanceThreshold
 
-__all__ = ["BsgalConfig", "ThresholdConfig"]
+__all__ = ["BeliefConfig", "BsgalConfig", "PublishedConfig", "ThresholdConfig"]
 
 
 class ThresholdConfig(Config):
@@ -51,48 +55,77 @@ class ThresholdConfig(Config):
         return AcceptanceThreshold(**self.model_dump())
 
 
-class BsgalConfig(Config):
-    """Learn only from pasted instances that help (BSGAL).
+class BeliefConfig(Config):
+    """Judge each pasted instance in passing, and draw more of what helps; nothing is rejected.
 
     Attributes:
-        mode: How contributions are found; see `ContributionEstimator`.
-        momentum: Where ``real_images`` is 0: share of the old real gradient kept at each estimate. The published 0.1
-            judges by the last batch nearly alone; with few real images in a batch a longer memory is less noisy.
-        real_images: The last so many images without pasted instances are kept, and the measure is their gradient at the
-            present weights. 0: that of each estimate's own few, in a moving average, as published; on MiniLVIS it told
-            harmful from helpful no better than chance.
-        refresh: Estimates until that gradient is taken anew.
-        normalize: See `ContributionEstimator`; ``cosine`` is for mode ``gradient``, and ``lookahead`` has none of them.
-        average: Judge an instance by its mean contribution over all its visits so far, not by the last one alone.
-        every: Steps between estimates, which is when real objects are measured too. In between, an instance keeps the
-            verdict of its source, and one that was never judged is accepted.
-        unit: ``"instance"``, or ``"image"``: all pasted instances of an image share the verdict on their mean.
-        real_share: Share of the images in which nothing is pasted; the gradient of their objects' losses is the
-            measure.
-        parameters: Patterns of the parameters that count; for ``last-layer`` the detector's heads by default.
-        sketch_size: For ``random-projection``.
-        threshold: What is accepted.
+        mode: ``"belief"``.
+        start: Share of the schedule before the first judgement: a judge that has learned nothing is wrong.
+        every: Steps between changes of what is drawn.
+        half_life: Share of the schedule after which a judgement counts half.
+        references: Real objects kept of each category, against which its generated ones are judged.
+        least: A category with fewer is filled up with the nearest ones' by the classifier.
+        floor: Smallest weight, as a share of the largest of the category.
     """
 
-    mode: Literal["directional", "gradient", "last-layer", "lookahead", "random-projection"] = "directional"
-    real_images: int = Field(default=16, ge=0)
-    refresh: PositiveInt = 16
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    normalize: Literal["none", "direction", "loss", "cosine"] = "loss"
-    average: bool = True
-    every: PositiveInt = 1
-    unit: Literal["instance", "image"] = "instance"
-    real_share: float = Field(default=0.25, gt=0, lt=1)
-    parameters: tuple[str, ...] | None = None
-    sketch_size: PositiveInt | None = None
-    threshold: ThresholdConfig = ThresholdConfig(rate=0.7)
+    matches: ClassVar[bool] = False
+    """Each image is compared with others: `divergen_train.bsgal.versions.Versions`."""
+
+    mode: Literal["belief"] = "belief"
+    start: float = Field(default=0.25, ge=0, lt=1)
+    every: PositiveInt = 10
+    half_life: float = Field(default=0.25, gt=0)
+    references: PositiveInt = 8
+    least: PositiveInt = 2
+    floor: float = Field(default=0.02, gt=0, le=1)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.unit == "image" and self.threshold.per == "category":
-            raise ValueError("unit='image' has instances of several categories; threshold.per must be 'global'")
-        if self.normalize == "cosine" and self.mode != "gradient":
-            raise ValueError(f"normalize='cosine' needs mode='gradient', not {self.mode!r}")
-        if self.mode == "lookahead" and self.normalize != "none":
-            raise ValueError("mode='lookahead' needs normalize='none'")
+        if self.least > self.references:
+            raise ValueError(f"least={self.least}: only references={self.references} are kept")
         return self
+
+    def build(self, categories: Sequence[Category], draws: Draws | None, iterations: int) -> TrainStep:
+        """The step, at its beginning; raises `ConfigError` where there is nothing to draw."""
+        from .belief_step import BeliefStep
+
+        if draws is None:
+            raise ConfigError(
+                "bsgal: mode 'belief' changes how often instances are drawn: give draws, which says what may be drawn "
+                "and takes weights; to bake or to paste without a pool, leave bsgal out"
+            )
+        return BeliefStep(categories, draws, iterations, **self.model_dump(exclude={"mode"}))
+
+
+class PublishedConfig(Config):
+    """Learn a batch as pasted where that helps the real images it is matched with, else unpasted (BSGAL).
+
+    The published training begins with the weights of a trained baseline: `TrainConfig.init`.
+
+    Attributes:
+        mode: ``"published"``.
+        compare: ``"gradient"``: cosine of real and pasted gradient. ``"steps"``: the real loss after a step on each
+            version, as published for Swin-L.
+        momentum: Share of the old real gradient that is kept.
+        threshold: What is accepted; above -0.05, or with ``"steps"`` the better version, where left out.
+    """
+
+    matches: ClassVar[bool] = True
+    mode: Literal["published"] = "published"
+    compare: Literal["gradient", "steps"] = "gradient"
+    momentum: float = Field(default=0.1, ge=0, lt=1)
+    threshold: ThresholdConfig | None = None
+
+    @property
+    def accepted(self) -> ThresholdConfig:
+        """The threshold."""
+        return self.threshold or ThresholdConfig(fixed=-0.05 if self.compare == "gradient" else 0.0)
+
+    def build(self, categories: Sequence[Category], draws: Draws | None, iterations: int) -> TrainStep:
+        """The step, at its beginning."""
+        from .published_step import PublishedStep
+
+        return PublishedStep(categories, self.accepted.build(), compare=self.compare, momentum=self.momentum)
+
+
+BsgalConfig = Annotated[BeliefConfig | PublishedConfig, Field(discriminator="mode")]

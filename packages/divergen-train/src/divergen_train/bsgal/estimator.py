@@ -118,29 +118,28 @@ class ContributionEstimator:
         """Real data was observed."""
         return self._real is not None if self.mode == "lookahead" else not self._cache.empty
 
-    def observe(self, *batches: Any, retain_graph: bool = False) -> None:
+    def observe(self, *batches: Any) -> None:
         """Take in real samples by forward and backward passes of their own; ``.grad`` is left alone.
 
         Args:
             batches: Several make one observation, in which every sample counts the same, over all processes too.
-            retain_graph: The loss function looks at something made before, whose graph is needed again.
         """
         if self.mode == "lookahead":
             self._real = batches[-1] if batches else self._real
             return
-        count = 0
-        summed: list[Tensor | None] = [None] * len(self.parameters.shapes)
-        for batch in batches:
-            losses, gradients = self._gradients(batch, retain_graph=retain_graph)
-            count += len(losses)
-            for index, gradient in enumerate(gradients):
-                if gradient is not None:
-                    total = summed[index]
-                    summed[index] = gradient * len(losses) if total is None else total.add_(gradient, alpha=len(losses))
+        count, summed = self._summed_gradients(batches)
         everyone = sum(from_all_ranks(count)[0])
         if everyone:  # Nothing is no direction.
             share = world_size() / everyone
             self._update([None if total is None else total.mul_(share) for total in summed], average=True)
+
+    def judge(self, *batches: Any) -> float:
+        """One contribution for all samples of several batches, that of their mean loss: mode ``gradient``."""
+        if not self.ready or self.mode != "gradient" or self.normalize == "loss":
+            raise NothingObserved("judge needs mode='gradient', not normalize='loss', and an observed real batch")
+        self._check_drift()
+        count, summed = self._summed_gradients(batches)
+        return float(self._product([None if total is None else total / count for total in summed]))
 
     def observe_gradients(self, *, averaged: bool = False, scale: float = 1.0) -> None:
         """Take in the gradients in ``.grad``, which the training step on real data has just made, at no cost.
@@ -238,14 +237,27 @@ class ContributionEstimator:
         self._cache.update(filled, average=average)
         self._probe = self.parameters.probe()
 
-    def _gradients(self, batch: Any, *, retain_graph: bool = False) -> tuple[Tensor, list[Tensor | None]]:
+    def _summed_gradients(self, batches: Sequence[Any]) -> tuple[int, list[Tensor | None]]:
+        """Number of samples, and the gradient of their summed losses."""
+        count = 0
+        summed: list[Tensor | None] = [None] * len(self.parameters.shapes)
+        for batch in batches:
+            losses, gradients = self._gradients(batch)
+            count += len(losses)
+            for index, gradient in enumerate(gradients):
+                if gradient is not None:
+                    total = summed[index]
+                    summed[index] = gradient * len(losses) if total is None else total.add_(gradient, alpha=len(losses))
+        return count, summed
+
+    def _gradients(self, batch: Any) -> tuple[Tensor, list[Tensor | None]]:
         """Losses (N,), and the gradient of their mean; not finite as a whole where one sample is not."""
         parameters = self.parameters.values()
         with torch.enable_grad(), at_rest(self.model), Replay(self.model)():
             losses = sample_losses(self.model, self.loss_fn, batch)
             if not len(losses) or not losses.requires_grad:
                 return losses.detach(), [None] * len(parameters)
-            found = torch.autograd.grad(losses.mean(), parameters, allow_unused=True, retain_graph=retain_graph)
+            found = torch.autograd.grad(losses.mean(), parameters, allow_unused=True)
             return losses.detach(), list(found)
 
     def _product(self, gradients: Sequence[Tensor | None]) -> Tensor:

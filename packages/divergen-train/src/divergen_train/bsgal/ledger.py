@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,12 @@ from divergen_records import Category
 from divergen_records.errors import DatasetError
 from divergen_records.files import writing_text
 
-__all__ = ["Contribution", "Ledger", "read_contributions"]
+__all__ = ["Contribution", "Ledger", "read_contributions", "write_contributions"]
 
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one generated instance contributed to a training.
+    """What a training thinks of a generated instance.
 
     Attributes:
         source: Its id (`InstanceRecord.id`).
@@ -26,8 +26,10 @@ class Contribution:
         category: Category name.
         frequency: The category's frequency group, where known.
         n: How often it was judged.
-        accepted: How often it was accepted.
         mean: Mean contribution over the judgements that gave a number; None where none did.
+        accepted: How often it was accepted, where instances are accepted or rejected.
+        belief: What it is believed to contribute beside the average of its category, where beliefs are kept.
+        weight: How often it was drawn at the end, 1 on average in its category, where beliefs are kept.
     """
 
     source: str
@@ -35,8 +37,10 @@ class Contribution:
     category: str
     frequency: str | None
     n: int
-    accepted: int
     mean: float | None
+    accepted: int | None = None
+    belief: float | None = None
+    weight: float | None = None
 
 
 @dataclass(slots=True)
@@ -46,7 +50,6 @@ class _Entry:
     accepted: int = 0
     numbers: int = 0
     total: float = 0.0
-    last: bool = True
 
 
 class Ledger:
@@ -67,49 +70,39 @@ class Ledger:
         for source, entry in sorted(self._entries.items()):
             category = self._categories[entry.label - 1]
             mean = entry.total / entry.numbers if entry.numbers else None
-            yield Contribution(source, category.id, category.name, category.frequency, entry.n, entry.accepted, mean)
-
-    def score(self, source: str, value: float) -> float:
-        """Mean contribution of a source with a new one among them: the noise of single judgements averages out."""
-        entry = self._entries.get(source)
-        return value if entry is None else (entry.total + value) / (entry.numbers + 1)
-
-    def remembered(self, source: str) -> bool:
-        """The last verdict on a source; True where it was never judged."""
-        entry = self._entries.get(source)
-        return entry is None or entry.last
+            yield Contribution(source, category.id, category.name, category.frequency, entry.n, mean, entry.accepted)
 
     def add(self, source: str, label: int, value: float, accepted: bool) -> None:
         """Take in a judgement; a value that is no number counts as judged only."""
         entry = self._entries.setdefault(source, _Entry(label))
         entry.n += 1
         entry.accepted += accepted
-        entry.last = accepted
         if math.isfinite(value):
             entry.numbers += 1
             entry.total += value
 
-    def write(self, path: Path) -> None:
-        """Write a JSON line for each source, with the fields of `Contribution`, in place of an older file."""
-        with writing_text(path, overwrite=True) as file:
-            for row in self:
-                file.write(json.dumps({name: getattr(row, name) for name in Contribution.__dataclass_fields__}) + "\n")
-
     def state_dict(self) -> dict[str, Any]:
         """For a checkpoint: plain lists."""
         rows = self._entries.items()
-        return {"rows": [(s, e.label, e.n, e.accepted, e.numbers, e.total, e.last) for s, e in rows]}
+        return {"rows": [(s, e.label, e.n, e.accepted, e.numbers, e.total) for s, e in rows]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken."""
         self._entries = {source: _Entry(*rest) for source, *rest in state["rows"]}
 
 
+def write_contributions(path: Path, rows: Iterable[Contribution]) -> None:
+    """Write a JSON line for each instance, with the fields of `Contribution`, in place of an older file."""
+    with writing_text(path, overwrite=True) as file:
+        for row in rows:
+            file.write(json.dumps(asdict(row)) + "\n")
+
+
 def read_contributions(path: Path | str) -> list[Contribution]:
     """The lines of a ``contributions.jsonl``.
 
     Raises:
-        DatasetError: If a line is not one of `Ledger.write`.
+        DatasetError: If a line is not one of `write_contributions`.
     """
     found = []
     for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):

@@ -13,10 +13,11 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import MultiScaleRoIAlign
 
+from .activations import Activations
 from .backbone import BackboneFPN
+from .class_activations import IgnoringRPN, class_activations
 from .classifiers import SoftmaxClassifier, classifier
 from .config import TorchvisionConfig
-from .instance_losses import IgnoringRPN, instance_losses
 from .protocol import PADDING, ClassRows, Target
 from .roi_heads import AgnosticRoIHeads, BoxPredictor, mask_head
 
@@ -64,13 +65,11 @@ class TorchvisionDetector(nn.Module):
         _, losses = self.roi_heads(features, proposals, sizes, targets)
         return {name: loss * self.loss_weights.get(name, 1.0) for name, loss in {**losses, **rpn_losses}.items()}
 
-    def instance_losses(
+    def class_activations(
         self, encoded: tuple[Tensor, dict[str, Tensor], list[tuple[int, int]]], targets: Sequence[Target]
-    ) -> Tensor:
-        """(N,), the loss of each object with its own box as the region; see `.instance_losses`."""
-        return instance_losses(
-            cast(AgnosticRoIHeads, self.roi_heads), encoded[1], encoded[2], targets, self.loss_weights
-        )
+    ) -> Activations:
+        """The classifier's last layer for each object, its own box the region; see `.class_activations`."""
+        return class_activations(cast(AgnosticRoIHeads, self.roi_heads), encoded[1], encoded[2], targets)
 
     def box_logits(self, images: Sequence[Tensor], boxes: Sequence[Tensor]) -> list[Tensor]:
         """Logits of the categories for given boxes: for each image (N, C) from its boxes (N, 4), XYXY, pixels."""
@@ -79,10 +78,6 @@ class TorchvisionDetector(nn.Module):
         logits, _ = heads._boxes(features, list(boxes), sizes)
         hidden = getattr(heads.classifier, "hidden", 0)
         return list(torch.split(logits[:, 1 : logits.shape[1] - hidden], [len(some) for some in boxes]))
-
-    def head_parameters(self) -> tuple[str, ...]:
-        """Patterns of the parameters behind `encode`."""
-        return ("roi_heads.*",)
 
     def class_rows(self) -> dict[str, ClassRows]:
         """Names in the state of the tensors that depend on the categories, and where in them the categories are."""

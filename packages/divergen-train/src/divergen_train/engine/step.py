@@ -83,7 +83,7 @@ class Engine:
     def encode(self, part: BatchSlice) -> Any:
         """What the heads need of a part's images, with its graph; the part's seed is set first.
 
-        For detectors that are `divergen_train.bsgal.detection.JudgesInstances`.
+        For detectors that are `divergen_train.bsgal.objects.JudgesObjects`.
         """
         torch.manual_seed(part.seed)
         images, _ = self.moved(part)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from divergen_records import Category
+from divergen_records.coco import Dataset
 from divergen_records.errors import ConfigError, DatasetError, WeightsError
 from divergen_records.files import writing
 from pydantic import ValidationError
@@ -18,7 +19,7 @@ from ..detectors.protocol import Detector
 from ..detectors.weights import read_tensors
 from .config import TrainConfig
 
-__all__ = ["Checkpoint", "check_categories", "load_checkpoint", "load_detector", "save_checkpoint"]
+__all__ = ["Checkpoint", "check_categories", "load_checkpoint", "load_detector", "save_checkpoint", "start_from"]
 
 _FORMAT = "divergen-train/1"
 
@@ -106,6 +107,24 @@ def load_detector(checkpoint: Checkpoint) -> Detector:
         raise WeightsError(f"the checkpoint does not fit its own config: {error}") from error
     detector.train(False)
     return detector
+
+
+def start_from(detector: Detector, path: Path, config: TrainConfig, dataset: Dataset) -> None:
+    """Give a new detector the averaged weights of another training.
+
+    Raises:
+        WeightsError: If it was one of another detector.
+        DatasetError: If it was one on other categories.
+    """
+    checkpoint = load_checkpoint(path)
+    check_categories(checkpoint.categories, dataset.categories, str(dataset.path))
+    try:
+        detector.load_state_dict(checkpoint.average)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"{path}: these are weights of another detector ({checkpoint.config.detector.kind}) or of other settings "
+            f"than this training's ({config.detector.kind}); begin with a checkpoint of the same detector"
+        ) from error
 
 
 def check_categories(trained: Sequence[Category], given: Sequence[Category], where: str) -> None:

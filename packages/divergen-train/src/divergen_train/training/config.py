@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
@@ -33,7 +34,8 @@ class TrainConfig(EngineConfig):
         scale_sampling: How sizes between them are drawn: ``log`` halves as often as it doubles, ``linear`` is that of
             Ghiasi et al. and the papers; from 0.1 to 2.0 it has half of the images larger than 1.05.
         min_area: Objects that keep fewer pixels than this are not learned.
-        bsgal: Learn only from pasted instances that help; None learns from all.
+        bsgal: Judge pasted instances, and draw or learn more of those that help; None learns from all alike.
+        init: Checkpoint of another training on the same categories whose averaged weights this one begins with.
         workers: Loader processes; 0 loads in the training process.
         device: ``auto`` takes the GPU, the CPU where there is none; or ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         loggers: Where the log goes besides ``log.jsonl``.
@@ -53,6 +55,7 @@ class TrainConfig(EngineConfig):
     scale_sampling: Literal["linear", "log"] = "log"
     min_area: PositiveInt = 4
     bsgal: BsgalConfig | None = None
+    init: Path | None = None
     workers: int = Field(default=0, ge=0)
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     loggers: tuple[LoggerConfig, ...] = ()

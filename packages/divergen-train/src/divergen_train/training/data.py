@@ -54,10 +54,17 @@ class TrainImages(TorchDataset[tuple[Tensor, Target]]):
 
     def __getitem__(self, draw: Draw) -> tuple[Tensor, Target]:
         """Image (3, size, size) uint8 and its `Target`."""
+        return self._item(draw, self.paste)
+
+    def plain(self, draw: Draw) -> tuple[Tensor, Target]:
+        """The same without anything pasted; equally augmented."""
+        return self._item(draw, None)
+
+    def _item(self, draw: Draw, paste: Paste | None) -> tuple[Tensor, Target]:
         image = self.dataset.images[draw.index]
         sample = load_sample(self.dataset, image, draw.visit)
-        if self.paste is not None:
-            sample = self.paste(sample)
+        if paste is not None:
+            sample = paste(sample)
         rng = np.random.default_rng(derive_seed(self.seed, "augment", image.id, draw.visit))
         return to_tensors(self.augmentation(sample, rng), self.labels)
 
@@ -95,7 +102,7 @@ def _label(labels: dict[int, int], instance: Instance, sample: Sample) -> int:
 
 
 def loader(
-    images: TrainImages, sampler: BatchSampler, workers: int, *, pin_memory: bool = False
+    images: TorchDataset[tuple[Tensor, Target]], sampler: BatchSampler, workers: int, *, pin_memory: bool = False
 ) -> DataLoader[tuple[Tensor, Target]]:
     """Batches ``(images, targets)`` in the sampler's order.
 

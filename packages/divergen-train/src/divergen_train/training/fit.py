@@ -21,8 +21,7 @@ from divergen_records.sample import Sample
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ..bsgal.config import BsgalConfig
-from ..bsgal.detection import BsgalStep, PasteInSome
+from ..bsgal.draws import Draws
 from ..detectors.build import build_detector
 from ..detectors.protocol import Target
 from ..engine.distributed import World, join_world
@@ -30,12 +29,13 @@ from ..engine.optim import learning_rate
 from ..engine.step import BatchSlice, Engine, PlainStep, TrainStep
 from ..errors import TrainingDiverged
 from .augment import Augmentation
-from .checkpoint import Checkpoint, check_categories, check_resume, load_checkpoint, save_checkpoint
+from .checkpoint import Checkpoint, check_categories, check_resume, load_checkpoint, save_checkpoint, start_from
 from .config import TrainConfig
 from .data import TrainImages, in_terms_of, loader
 from .inference import predict
 from .log import TrainLog, read_log
 from .loggers import Logger
+from .matched import MatchedImages
 from .sampling import BatchSampler, repeat_factors
 
 __all__ = ["FitResult", "fit"]
@@ -72,6 +72,7 @@ def fit(
     seed: int = 0,
     progress: str = "train",
     step: TrainStep | None = None,
+    draws: Draws | None = None,
 ) -> FitResult:
     """Train a detector; called again on the same folder, a run that was stopped goes on and ends with equal weights.
 
@@ -89,6 +90,7 @@ def fit(
         progress: Name on the progress line.
         step: Turns a batch into gradients; by default `PlainStep`, which learns from all of it, or what
             ``config.bsgal`` says.
+        draws: What ``paste`` draws from, whose weights ``config.bsgal`` may change.
 
     Raises:
         ConfigError: If the folder holds a run of other settings, or a batch cannot be shared by the processes.
@@ -101,7 +103,9 @@ def fit(
     paste = in_terms_of(dataset, paste)
     with join_world(config.device) as world, _own_random_numbers(world):
         if step is None and config.bsgal is not None:
-            step, paste = _selective(config.bsgal, dataset, paste, seed)
+            if paste is None:
+                raise ConfigError("bsgal judges pasted instances: give paste too")
+            step = config.bsgal.build(dataset.categories, draws, config.iterations)
         run = _Run(dataset, Path(out), config, paste, val, seed, world, step or PlainStep())
         try:
             loss = run.train(progress)
@@ -137,9 +141,12 @@ class _Run:
         augmentation = Augmentation(
             config.image_size, config.flip, config.scale, config.min_area, config.scale_sampling
         )
-        self.images = TrainImages(dataset, augmentation, seed=seed, paste=paste)
+        images = TrainImages(dataset, augmentation, seed=seed, paste=paste)
+        self.images = MatchedImages(images) if config.bsgal is not None and config.bsgal.matches else images
         torch.manual_seed(derive_seed(seed, "init"))
         detector = build_detector(config.detector, dataset.categories)
+        if config.init is not None:
+            start_from(detector, config.init, config, dataset)
         cast(nn.Module, detector).to(world.device)
         detector.train(True)
         self.engine = Engine(detector, config, world)
@@ -273,14 +280,6 @@ class _Run:
     def close(self) -> None:
         for logger in self.loggers:
             logger.close()
-
-
-def _selective(
-    config: BsgalConfig, dataset: Dataset, paste: Callable[[Sample], Sample] | None, seed: int
-) -> tuple[BsgalStep, PasteInSome]:
-    if paste is None:
-        raise ConfigError("bsgal chooses among pasted instances: give paste too")
-    return BsgalStep(config, dataset.categories), PasteInSome(paste, config.real_share, seed)
 
 
 def _micro_batch(config: TrainConfig, world: World) -> int:

@@ -8,9 +8,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from ..activations import Activations
 from ..protocol import ClassRows, Detections, Target
+from .class_activations import Encoded, box_logits, class_activations
 from .install import known_warnings, needs_detectron2
-from .instance_losses import Encoded, box_logits, instance_losses
 
 with needs_detectron2():
     from detectron2.modeling import GeneralizedRCNN
@@ -72,17 +73,13 @@ class Detectron2Detector(nn.Module):
             return {"loss_not_finite": torch.full((), float("nan"), device=network.device)}
         return {**losses, **proposal_losses}
 
-    def instance_losses(self, encoded: Encoded, targets: Sequence[Target]) -> Tensor:
-        """(N,), the loss of each object with its own box as the region; see `.instance_losses`."""
-        return instance_losses(self.network.roi_heads, encoded, targets)
+    def class_activations(self, encoded: Encoded, targets: Sequence[Target]) -> Activations:
+        """The classifier's last layer for each object, its own box the region; see `.class_activations`."""
+        return class_activations(self.network.roi_heads, encoded, targets)
 
     def box_logits(self, images: Sequence[Tensor], boxes: Sequence[Tensor]) -> list[Tensor]:
         """Logits of the categories for given boxes: for each image (N, C) from its boxes (N, 4), XYXY, pixels."""
         return box_logits(self.network.roi_heads, self.encode(images), boxes)
-
-    def head_parameters(self) -> tuple[str, ...]:
-        """Patterns of the parameters behind `encode` that the loss of an object depends on."""
-        return ("network.roi_heads.*",)
 
     def class_rows(self) -> dict[str, ClassRows]:
         """Names in the state of the tensors that depend on the categories, and where in them the categories are."""

@@ -1,0 +1,166 @@
+"""Training that judges each generated instance in passing, and draws more of what helps."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from divergen_records import Category
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..detectors.activations import Activations, Objects
+from ..engine.step import BatchSlice, Engine
+from .belief import Belief
+from .distributed import from_all_ranks
+from .draws import Draws
+from .ledger import Contribution, write_contributions
+from .objects import activations, judging, labels_and_sources
+from .references import References
+
+__all__ = ["BeliefStep"]
+
+
+class BeliefStep:
+    """A `TrainStep` that learns from everything, and changes what is drawn.
+
+    Every object passes the classifier once more with its own box as the region, on the features that the step makes
+    anyway and without a graph. Real objects become references, generated ones are judged against those of their
+    category, and every few steps the beliefs become weights of the pool.
+
+    Args:
+        categories: What the labels 1, 2, … mean.
+        draws: What is drawn from, and how often.
+        iterations: Of the training.
+        start: Share of the training before the first judgement.
+        every: Steps between changes of what is drawn.
+        half_life: Share of the training after which a judgement counts half.
+        references: See `References`.
+        least: See `References`.
+        floor: See `Belief`.
+    """
+
+    name = "belief"
+
+    def __init__(
+        self,
+        categories: Sequence[Category],
+        draws: Draws,
+        iterations: int,
+        *,
+        start: float = 0.25,
+        every: int = 10,
+        half_life: float = 0.25,
+        references: int = 8,
+        least: int = 2,
+        floor: float = 0.02,
+    ) -> None:
+        self.draws, self.every, self.start = draws, every, round(start * iterations)
+        self.belief = Belief(draws.candidates, half_life=max(half_life * iterations, 1), floor=floor)
+        self.references = References(references, least)
+        self.calls = 0
+        self.skipped = 0
+        self._categories = tuple(categories)
+        self._set: NDArray[np.float64] | None = None
+
+    def __call__(self, engine: Engine, parts: Sequence[BatchSlice]) -> Mapping[str, Tensor | float]:
+        """See `TrainStep`."""
+        judging(engine.detector)
+        logged: dict[str, Any] = {}
+        seen = []
+        for part in parts:
+            encoded = engine.encode(part)
+            seen.append((activations(engine, part, encoded), *labels_and_sources(part)))
+            for name, value in engine.backward(engine.losses(part, encoded), part.share).items():
+                logged[name] = logged.get(name, 0.0) + value
+        self._judge(seen)
+        self.calls += 1
+        if self.calls > self.start and self.calls % self.every == 0:
+            self._act()
+        return {**logged, "drawn": self._drawn() / engine.world.size}
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `TrainStep`."""
+        return {
+            "calls": self.calls,
+            "skipped": self.skipped,
+            "belief": self.belief.state_dict(),
+            "references": self.references.state_dict(),
+            "weights": None
+            if self._set is None
+            else dict(zip(self.draws.candidates.ids, self._set.tolist(), strict=True)),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `TrainStep`."""
+        self.calls, self.skipped = state["calls"], state["skipped"]
+        self.belief.load_state_dict(state["belief"])
+        self.references.load_state_dict(state["references"])
+        if state["weights"]:
+            self._change(np.array([state["weights"].get(name, 1.0) for name in self.draws.candidates.ids]))
+
+    def write(self, folder: Path) -> None:
+        """Write ``contributions.jsonl``; see `Contribution`."""
+        write_contributions(folder / "contributions.jsonl", self.contributions())
+
+    def contributions(self) -> list[Contribution]:
+        """What is believed of each instance that was judged."""
+        by_id = {category.id: category for category in self._categories}
+        guess, _ = self.belief.estimate(self.calls)
+        means, weights, candidates = self.belief.means(), self.draws.weights(), self.draws.candidates
+        return [
+            Contribution(
+                source=candidates.ids[row],
+                category_id=candidates.category_ids[row],
+                category=by_id[candidates.category_ids[row]].name,
+                frequency=by_id[candidates.category_ids[row]].frequency,
+                n=int(self.belief.judged[row]),
+                mean=float(means[row]),
+                belief=float(guess[row]),
+                weight=float(weights[row]),
+            )
+            for row in np.flatnonzero(self.belief.judged).tolist()
+        ]
+
+    def _judge(self, seen: Sequence[tuple[Activations, list[int], list[str | None]]]) -> None:
+        """Real objects of all processes become references; then the generated ones are judged."""
+        for some in from_all_ranks([_chosen(*part, generated=False)[:2] for part in seen])[0]:
+            for found, labels in some:
+                self.references.add(found, labels)
+        values: list[tuple[str | None, float]] = []
+        for part in seen if self.calls >= self.start else ():
+            judged, labels, sources = _chosen(*part, generated=True)
+            values += zip(sources, self.references.contributions(judged, labels, part[0].weights).tolist(), strict=True)
+        for some in from_all_ranks(values)[0]:
+            self.skipped += sum(not np.isfinite(value) for _, value in some)
+            self.belief.add([source for source, _ in some], [value for _, value in some], self.calls)
+
+    def _act(self) -> None:
+        if self._set is not None and not np.array_equal(self._set, self.draws.weights()):
+            warnings.warn(
+                "the weights of the pool were changed by something else while this training judged; "
+                "they are now those of its beliefs again",
+                stacklevel=2,
+            )
+        self._change(self.belief.weights(self.calls))
+
+    def _change(self, weights: NDArray[np.float64]) -> None:
+        self.draws.set_weights(weights)
+        self._set = self.draws.weights()
+
+    def _drawn(self) -> float:
+        """Effective share of the pool that is drawn: 1 while all are drawn alike."""
+        if self._set is None:
+            return 1.0
+        return float(self._set.sum() ** 2 / (self._set**2).sum() / len(self._set))
+
+
+def _chosen(
+    found: Activations, labels: Sequence[int], sources: Sequence[str | None], *, generated: bool
+) -> tuple[Objects, list[int], list[str | None]]:
+    """The real or the generated ones among the objects of a part, with their labels and sources."""
+    rows = [index for index, source in enumerate(sources) if (source is not None) is generated]
+    return found.objects.at(rows), [labels[row] for row in rows], [sources[row] for row in rows]
