@@ -14,7 +14,7 @@ from divergen_train.bsgal.ledger import Contribution
 
 
 def judged(source: str, n: int, accepted: int, mean: float | None) -> Contribution:
-    return Contribution(source, 1, "apple", "r", n, accepted, mean)
+    return Contribution(source, 1, "apple", "r", n, mean, accepted)
 
 
 @pytest.fixture
@@ -46,10 +46,24 @@ def test_group_feedback__weighs_by_judgements(table: InstanceTable) -> None:
     assert (group.instances, group.acceptance, group.contribution) == (2, 0.75, 0.0)
 
 
+def test_group_feedback__of_a_training_that_rejects_nothing(table: InstanceTable) -> None:
+    first, second, *_ = sorted(table.ids())
+    rows = [
+        Contribution(name, 1, "apple", "r", 2, 0.5, belief=b, weight=w)
+        for name, b, w in ((first, 1, 1.8), (second, -1, 0.2))
+    ]
+    write_feedback(table, rows)
+    (group,) = group_feedback(table, ["generator"])
+    assert (group.instances, group.acceptance, group.drawn) == (2, None, 1.0)
+    assert table.take([second], ["belief", "draw_weight"]).to_pylist() == [
+        {"belief": -1, "draw_weight": pytest.approx(0.2)}
+    ]
+
+
 @pytest.mark.slow
 def test_run_pipeline__bsgal_writes_back_what_it_chose(tmp_path: Path, small: tuple[str, ...]) -> None:
     tiny = (
-        "train={preset: quickstart, iterations: 5, warmup: 1, batch_size: 4, image_size: 64, bsgal: {real_images: 1}}"
+        "train={preset: quickstart, iterations: 5, warmup: 1, batch_size: 4, image_size: 64, bsgal: {kind: published}}"
     )
     run = Run(tmp_path / "run", load_config("quickstart", [*small[:-1], tiny, "baseline=false", "rules={rules: []}"]))
     run_pipeline(run)
@@ -63,4 +77,4 @@ def test_run_pipeline__bsgal_writes_back_what_it_chose(tmp_path: Path, small: tu
 
 def test_load_config__bsgal_needs_pasting_while_training() -> None:
     with pytest.raises(ConfigError, match=r"bake and train.bsgal exclude each other"):
-        load_config("quickstart", ["train={preset: quickstart, bsgal: {}}", "bake={copies: 1}"])
+        load_config("quickstart", ["train={preset: quickstart, bsgal: {kind: belief}}", "bake={copies: 1}"])

@@ -68,14 +68,20 @@ class GroupFeedback:
     Attributes:
         group: What they have in common, for example ``"generator cgi"``.
         instances: How many were judged.
-        acceptance: Share of the judgements in which they were accepted.
-        contribution: Mean of their mean contributions; above 0 helps.
+        acceptance: Share of the judgements in which they were accepted; None where nothing is rejected.
+        contribution: Mean of their mean contributions.
+        drawn: How often they were drawn at the end, 1 on average; None where the training drew all alike.
     """
 
     group: str
     instances: int
-    acceptance: float
+    acceptance: float | None
     contribution: float | None
+    drawn: float | None
+
+
+def _share(part: float | None, whole: float) -> float | None:
+    return None if part is None else part / whole
 
 
 def group_feedback(
@@ -95,6 +101,7 @@ def group_feedback(
         ("judged", "sum"),
         ("accepted", "sum"),
         ("contribution", "mean"),
+        ("draw_weight", "mean"),
     ]
     found = []
     for column in columns:
@@ -103,8 +110,9 @@ def group_feedback(
             GroupFeedback(
                 group=f"{column.replace('_', ' ')} {group[column] or '–'}",
                 instances=group["count_all"],
-                acceptance=group["accepted_sum"] / group["judged_sum"],
+                acceptance=_share(group["accepted_sum"], group["judged_sum"]),
                 contribution=group["contribution_mean"],
+                drawn=group["draw_weight_mean"],
             )
             for group in groups
         ]

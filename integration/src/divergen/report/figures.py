@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ablation_plot",
     "acceptance_per_category",
-    "acceptance_per_group",
+    "choice_per_group",
     "kept_per_category",
     "loss_curves",
     "similarity_histogram",
@@ -64,25 +64,27 @@ def kept_per_category(table: InstanceTable) -> str | None:
     return _bar_per_category(shares, dict.fromkeys(shares, KEPT), "share kept")
 
 
-def acceptance_per_group(feedback: Sequence[GroupFeedback]) -> str | None:
-    """Share of judgements in which the training accepted an instance, per group; None where nothing was judged."""
-    if not feedback:
+def choice_per_group(feedback: Sequence[GroupFeedback]) -> str | None:
+    """How often a training drew each group, or which share of judgements it accepted; None where nothing was judged."""
+    drawn = [row.drawn for row in feedback if row.drawn is not None]
+    accepted = [100 * row.acceptance for row in feedback if row.acceptance is not None]
+    if not drawn and not accepted:
         return None
     with _figure(7, 0.6 + 0.24 * len(feedback)) as (axes, done):
-        axes.barh(range(len(feedback)), [100 * row.acceptance for row in feedback], color=KEPT, height=0.7)
+        axes.barh(range(len(feedback)), drawn or accepted, color=KEPT, height=0.7)
         axes.set_yticks(range(len(feedback)), [row.group for row in feedback])
         axes.invert_yaxis()
-        axes.set_xlabel("accepted, % of judgements")
+        axes.set_xlabel("drawn at the end, 1 = average of the category" if drawn else "accepted, % of judgements")
     return done[0]
 
 
 def acceptance_per_category(table: InstanceTable) -> str | None:
-    """The same per category, coloured by frequency; None where nothing was judged."""
-    rows = group_feedback(table, ["category"])
+    """Share accepted of each category, coloured by frequency; None where nothing was accepted or rejected."""
+    rows = [row for row in group_feedback(table, ["category"]) if row.acceptance is not None]
     if not rows:
         return None
     frequencies = {row["category"]: row["frequency"] for row in table.group_counts(["category", "frequency"])}
-    shares = {row.group.removeprefix("category "): row.acceptance for row in rows}
+    shares = {row.group.removeprefix("category "): row.acceptance or 0.0 for row in rows}
     colours = {name: _FREQUENCIES.get(frequencies[name], GREY) for name in shares}
     legend = {colour: name for name, colour in _FREQUENCIES.items() if colour in colours.values()}
     return _bar_per_category(shares, colours, "share accepted", legend)

@@ -36,14 +36,18 @@ def cards(table: InstanceTable, *, kept: bool, count: int = 24) -> list[dict[str
 
 
 def judged_cards(table: InstanceTable, *, best: bool, count: int = 12) -> list[dict[str, Any]]:
-    """The instances whose mean contribution to a training was highest, or lowest."""
-    if "contribution" not in table.columns:
-        return []
-    rows = table.select(["id", "contribution"], where="contribution IS NOT NULL").sort_by(
-        [("contribution", "descending" if best else "ascending"), ("id", "ascending")]
+    """The instances that a training believes to help most, or least: by belief, else by mean contribution; `value`."""
+    by = next(
+        (name for name in ("belief", "contribution") if name in table.columns and table.count(f"{name} IS NOT NULL")),
+        "",
     )
-    found = table.take(rows["id"].to_pylist()[:count], [*_columns(table), "contribution"]).to_pylist()
-    return [_card(row, ACCEPTED if best else REJECTED) for row in found]
+    if not by:
+        return []
+    rows = table.select(["id", by], where=f"{by} IS NOT NULL").sort_by(
+        [(by, "descending" if best else "ascending"), ("id", "ascending")]
+    )
+    found = table.take(rows["id"].to_pylist()[:count], [*_columns(table), by]).to_pylist()
+    return [{**_card(row, ACCEPTED if best else REJECTED), "value": row[by]} for row in found]
 
 
 def _columns(table: InstanceTable) -> list[str]:

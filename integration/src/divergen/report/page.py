@@ -76,7 +76,7 @@ def _instances(run: Run) -> dict[str, Any]:
     feedback = group_feedback(run.table)
     return {
         "feedback": feedback,
-        "accepted_groups": figures.acceptance_per_group(feedback),
+        "accepted_groups": figures.choice_per_group(feedback),
         "accepted_shares": figures.acceptance_per_category(run.table),
         "helped": gallery.judged_cards(run.table, best=True) if feedback else [],
         "harmed": gallery.judged_cards(run.table, best=False) if feedback else [],

@@ -30,7 +30,7 @@ def drawn(belief: Belief, generator: str, step: int = 0) -> float:
 def test_belief__a_harmful_generator_is_drawn_less_in_each_category_and_seen_or_not() -> None:
     belief = judged(Belief(candidates(), half_life=100))
     assert drawn(belief, "g0") < 0.4 * min(drawn(belief, f"g{i}") for i in range(1, 5))
-    unseen = [row for row in np.flatnonzero(belief.judged == 0) if belief.candidates.generators[row] == "g0"]
+    unseen = [row for row in np.flatnonzero(belief.judged == 0).tolist() if belief.candidates.generators[row] == "g0"]
     assert unseen
     assert (belief.weights(0)[unseen] < 0.5).all()
     for category in (0, 1):
@@ -75,7 +75,7 @@ def test_belief__what_is_no_number_or_no_candidate_is_passed_over() -> None:
 def test_belief__state_goes_by_id_and_survives_a_pool_that_was_built_anew() -> None:
     before = judged(Belief(candidates(), half_life=100))
     all_of_them = candidates()
-    fewer = Candidates(*([list(reversed(column))[50:] for column in vars(all_of_them).values()]))  # type: ignore[arg-type]
+    fewer = Candidates(*([list(reversed(column))[50:] for column in vars(all_of_them).values()]))
     other = Belief(fewer, half_life=100)
     other.load_state_dict(before.state_dict())
     again = Belief(candidates(), half_life=100)

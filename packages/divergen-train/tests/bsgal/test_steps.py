@@ -62,10 +62,13 @@ def judging(tiny: TrainConfig, config: Any, **changes: Any) -> TrainConfig:
     return tiny.model_copy(update={"bsgal": config, "batch_size": 4, **changes})
 
 
+SOURCES = ("good-0", "good-1", "good-2", "bad-0", "bad-1", "bad-2")
+
+
 class Weights:
     """What `Stamp` could draw; it draws as it likes, whatever the weights are."""
 
-    def __init__(self, ids: Sequence[str] = tuple(f"{kind}-{i}" for kind in ("good", "bad") for i in range(3))) -> None:
+    def __init__(self, ids: Sequence[str] = SOURCES) -> None:
         generators = [name.split("-")[0] for name in ids]
         category_ids = [5 if generator == "good" else 10 for generator in generators]
         self.candidates = Candidates(ids, category_ids, generators, [None] * len(ids))
@@ -200,7 +203,7 @@ def test_fit__killed_and_resumed_equals_uninterrupted(
     fit(shapes, out=tmp_path / "killed", config=train, paste=Stamp(), draws=draws[1])
     first, second = (load_checkpoint(tmp_path / name / "checkpoint.pt") for name in ("whole", "killed"))
     assert all(torch.equal(first.model[key], second.model[key]) for key in first.model)
-    assert first.step == config.mode
+    assert first.step == config.kind
     written = [(tmp_path / name / "contributions.jsonl").read_text() for name in ("whole", "killed")]
     assert written[0] == written[1] != ""
     assert np.array_equal(draws[0].now, draws[1].now)

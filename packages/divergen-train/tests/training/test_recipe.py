@@ -112,4 +112,4 @@ def test_command_truncate(shapes_path: Path, tmp_path: Path) -> None:
     assert result.output.endswith("base.pt: 1 categories\n")
     again = CliRunner().invoke(main, [*cut, "--out", str(tmp_path / "base.pt")])
     assert again.exit_code == 2
-    assert "exists" in again.output
+    assert "is there already" in again.output

@@ -59,7 +59,7 @@ class BeliefConfig(Config):
     """Judge each pasted instance in passing, and draw more of what helps; nothing is rejected.
 
     Attributes:
-        mode: ``"belief"``.
+        kind: ``"belief"``.
         start: Share of the schedule before the first judgement: a judge that has learned nothing is wrong.
         every: Steps between changes of what is drawn.
         half_life: Share of the schedule after which a judgement counts half.
@@ -71,7 +71,7 @@ class BeliefConfig(Config):
     matches: ClassVar[bool] = False
     """Each image is compared with others: `divergen_train.bsgal.versions.Versions`."""
 
-    mode: Literal["belief"] = "belief"
+    kind: Literal["belief"] = "belief"
     start: float = Field(default=0.25, ge=0, lt=1)
     every: PositiveInt = 10
     half_life: float = Field(default=0.25, gt=0)
@@ -91,10 +91,10 @@ class BeliefConfig(Config):
 
         if draws is None:
             raise ConfigError(
-                "bsgal: mode 'belief' changes how often instances are drawn: give draws, which says what may be drawn "
+                "bsgal: kind 'belief' changes how often instances are drawn: give draws, which says what may be drawn "
                 "and takes weights; to bake or to paste without a pool, leave bsgal out"
             )
-        return BeliefStep(categories, draws, iterations, **self.model_dump(exclude={"mode"}))
+        return BeliefStep(categories, draws, iterations, **self.model_dump(exclude={"kind"}))
 
 
 class PublishedConfig(Config):
@@ -103,7 +103,7 @@ class PublishedConfig(Config):
     The published training begins with the weights of a trained baseline: `TrainConfig.init`.
 
     Attributes:
-        mode: ``"published"``.
+        kind: ``"published"``.
         compare: ``"gradient"``: cosine of real and pasted gradient. ``"steps"``: the real loss after a step on each
             version, as published for Swin-L.
         momentum: Share of the old real gradient that is kept.
@@ -111,7 +111,7 @@ class PublishedConfig(Config):
     """
 
     matches: ClassVar[bool] = True
-    mode: Literal["published"] = "published"
+    kind: Literal["published"] = "published"
     compare: Literal["gradient", "steps"] = "gradient"
     momentum: float = Field(default=0.1, ge=0, lt=1)
     threshold: ThresholdConfig | None = None
@@ -128,4 +128,4 @@ class PublishedConfig(Config):
         return PublishedStep(categories, self.accepted.build(), compare=self.compare, momentum=self.momentum)
 
 
-BsgalConfig = Annotated[BeliefConfig | PublishedConfig, Field(discriminator="mode")]
+BsgalConfig = Annotated[BeliefConfig | PublishedConfig, Field(discriminator="kind")]
