@@ -11,6 +11,7 @@ from typing import Any
 import click
 from divergen_records.command import Group, echo
 from divergen_records.data_options import format_option
+from divergen_records.losses import Losses, finish, finishing, losses_options
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -27,6 +28,7 @@ def main() -> None:
 
 
 def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = losses_options(command)
     for option in (
         click.option("--redo", metavar="STEP", help="Do this step and all that follow it again."),
         click.option("--until", metavar="STEP", help="Stop after this step."),
@@ -94,7 +96,7 @@ def run(
     from .fork import fork
     from .loading import load_config
     from .run import Run
-    from .runner import describe_plan, run_pipeline
+    from .runner import describe_plan, finish_run, run_pipeline
 
     loaded = load_config(config, overrides)
     folder = Run(out or Path("runs") / loaded.name, loaded)
@@ -106,6 +108,7 @@ def run(
         echo(f"as in {like}: {', '.join(steps) or 'nothing; its settings are others'}", err=True)
     with _stoppable():
         run_pipeline(folder, shard=Shard.parse(shard) if shard else Shard(), redo=redo, until=until, retry=retry)
+    finish_run(folder)
 
 
 @main.command()
@@ -129,11 +132,12 @@ def quickstart(
     """
     from .loading import load_config
     from .run import Run
-    from .runner import run_pipeline
+    from .runner import finish_run, run_pipeline
 
-    config = load_config("quickstart", (*overrides, f"seed={seed}"))
+    made = Run(out, load_config("quickstart", (*overrides, f"seed={seed}")))
     with _stoppable():
-        run_pipeline(Run(out, config), redo=redo, until=until, retry=retry)
+        run_pipeline(made, redo=redo, until=until, retry=retry)
+    finish_run(made)
 
 
 @main.command()
@@ -224,7 +228,9 @@ def report(run: Path) -> None:
 @format_option("--format", "kind", required=True, help="What to write.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="A new folder.")
 @click.option("--where", default="kept", show_default=True, help="SQL filter over the table's columns.")
-def export(run: Path, kind: str, out: Path, where: str) -> None:
+@losses_options
+@click.option("--overwrite", is_flag=True, help="Replace what this command wrote before.")
+def export(run: Path, kind: str, out: Path, where: str, overwrite: bool) -> None:
     """Write the generated instances of a run as a dataset of pictures and masks.
 
     \b
@@ -235,8 +241,11 @@ def export(run: Path, kind: str, out: Path, where: str) -> None:
     from .export import export_run
     from .run import Run
 
-    done = export_run(Run(run), out, kind=kind, where=where)
-    echo(f"{done.path}: {done.written:,} instances" + (f", {done.skipped:,} without a mask" * bool(done.skipped)))
+    losses = Losses()
+    with finishing(losses, unit="instances", out=out):
+        done = export_run(Run(run), out, kind=kind, where=where, overwrite=overwrite, losses=losses)
+    echo(f"{done.path}: {done.written:,} instances")
+    finish(losses, came=done.written + len(losses), went=done.written, unit="instances", out=out)
 
 
 @main.command()

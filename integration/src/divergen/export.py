@@ -6,6 +6,7 @@ from pathlib import Path
 
 from divergen_records import TableError
 from divergen_records.export import ExportReport, export_instances
+from divergen_records.losses import Losses
 
 from .pipeline import Pipeline
 from .run import Run
@@ -13,7 +14,9 @@ from .run import Run
 __all__ = ["export_run"]
 
 
-def export_run(run: Run, out: Path, *, kind: str, where: str) -> ExportReport:
+def export_run(
+    run: Run, out: Path, *, kind: str, where: str, overwrite: bool = False, losses: Losses | None = None
+) -> ExportReport:
     """Export rows of the run's table, with the categories of its dataset and its extra ones.
 
     Args:
@@ -21,6 +24,8 @@ def export_run(run: Run, out: Path, *, kind: str, where: str) -> ExportReport:
         out: A new folder.
         kind: A format that writes; see `divergen_records.formats`.
         where: SQL filter over the table's columns.
+        overwrite: Replace what an export wrote before.
+        losses: Takes in the instances that have no picture or mask, or a bad one.
 
     Raises:
         TableError: If no row fits the filter.
@@ -30,4 +35,13 @@ def export_run(run: Run, out: Path, *, kind: str, where: str) -> ExportReport:
     if not total:
         raise TableError(f"{run.folder}: no instance fits {where!r}; `divergen status {run.folder}` says how far it is")
     categories = Pipeline(run).canvas.categories
-    return export_instances(run.table.records(where), out, kind, categories=categories, total=total, progress=True)
+    return export_instances(
+        run.table.records(where),
+        out,
+        kind,
+        categories=categories,
+        total=total,
+        overwrite=overwrite,
+        losses=losses,
+        progress=True,
+    )

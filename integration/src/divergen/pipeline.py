@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from divergen_records import Category, Shard, Stage, fill
 from divergen_records.coco import Dataset
+from divergen_records.losses import Losses
 from filelock import FileLock
 
 from .config import BakeConfig, RunConfig
@@ -38,6 +39,7 @@ class Pipeline:
 
     def __init__(self, run: Run, shard: Shard | None = None, *, quiet: bool = False) -> None:
         self.run, self.shard, self.quiet = run, shard or Shard(), quiet
+        self.losses = Losses()
 
     @property
     def config(self) -> RunConfig:

@@ -10,6 +10,7 @@ from typing import Any
 
 from divergen_records import ConfigError, Shard
 from divergen_records.command import echo
+from divergen_records.losses import Losses, finish, row_losses
 
 from .executors import Executor, build_executor
 from .pipeline import Pipeline
@@ -17,7 +18,7 @@ from .run import Run
 from .steps import STEPS, RunStep
 from .training import print_comparison
 
-__all__ = ["describe_plan", "run_pipeline"]
+__all__ = ["describe_plan", "finish_run", "run_pipeline"]
 
 
 def run_pipeline(
@@ -66,6 +67,20 @@ def run_pipeline(
                     return
                 _do(pipeline, step, number, executor)
     _finish(run, steps)
+
+
+def finish_run(run: Run) -> None:
+    """End a command by the rule of `divergen_records.losses`: what the run's steps left out, and rows that failed.
+
+    Raises:
+        Exit: With status 3 if something was lost, 1 if nothing is left.
+    """
+    losses = row_losses(run.table) if run.has_table() else Losses()
+    went = run.table.count("error IS NULL") if run.has_table() else 0
+    came = went + len(losses)
+    for step in STEPS:
+        losses.extend((name, reason) for name, reason in (run.note(step.name) or {}).get("lost", ()))
+    finish(losses, came=came, went=went, unit="generated pictures", out=run.folder / "run")
 
 
 def describe_plan(run: Run) -> str:
@@ -124,8 +139,10 @@ def _do(pipeline: Pipeline, step: RunStep, number: int, executor: Executor) -> N
     start, before = time.monotonic(), pipeline.run.note(step.name) or {"seconds": 0.0}
     note = {"number": number, "settings": _settings(pipeline.run, step), "seconds": before["seconds"]}
     pipeline.run.write_note(step.name, note)
+    pipeline.losses = Losses(map(tuple, before.get("lost", ())))
     executor.do(step, pipeline)
-    pipeline.run.write_note(step.name, {**note, "seconds": before["seconds"] + time.monotonic() - start})
+    seconds = before["seconds"] + time.monotonic() - start
+    pipeline.run.write_note(step.name, {**note, "seconds": seconds, "lost": list(pipeline.losses)})
 
 
 def _finish(run: Run, steps: Sequence[RunStep]) -> None:

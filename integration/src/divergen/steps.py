@@ -160,12 +160,12 @@ def _pool(pipeline: Pipeline) -> None:
 
     run, pastes = pipeline.run, pipeline.config.pastes
     if pastes != "generated" and not run.real_pool.exists():
-        pool_from_dataset(pipeline.splits.train, run.real_pool, workers=None)
+        pool_from_dataset(pipeline.splits.train, run.real_pool, workers=None, losses=pipeline.losses)
     where = "kept" if pipeline.config.where is None else f"kept AND ({pipeline.config.where})"
     if pastes == "real" or (run.pool.exists() and InstancePool.open(run.pool).is_current(run.table, where)):
         return
     shutil.rmtree(run.pool, ignore_errors=True)
-    pool_from_table(run.table, run.pool, where=where, workers=None)
+    pool_from_table(run.table, run.pool, where=where, workers=None, losses=pipeline.losses)
 
 
 def _bake(pipeline: Pipeline) -> None:
@@ -183,6 +183,7 @@ def _bake(pipeline: Pipeline) -> None:
             formats=config.formats,
             val=pipeline.splits.val if config.formats else None,
             workers=None,
+            losses=pipeline.losses,
         )
     if not (pipeline.run.previews / "pasted.jpg").exists():
         from .previews import pasted_preview

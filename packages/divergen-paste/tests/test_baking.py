@@ -8,8 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 from divergen_paste import Paster, bake
-from divergen_paste.errors import NothingLeft
-from divergen_records import Category, DatasetError, ExistsError
+from divergen_records import Category, DatasetError, ExistsError, NothingLeft
 from divergen_records.coco import Annotation, read_dataset
 from divergen_records.formats.yolo import write_yolo
 from divergen_records.images import read_image

@@ -13,7 +13,7 @@ from divergen_records.command import Group, echo
 from divergen_records.data_options import on_problem_option
 from divergen_records.files import refuse_existing, write_bytes
 from divergen_records.formats import OnProblem
-from divergen_records.losses import Losses, finish, finishing, losses_options
+from divergen_records.losses import Losses, finish, finish_rows, finishing, losses_options
 
 from .config import AnnotatorConfig
 
@@ -106,6 +106,7 @@ def images(
 @_settings
 @click.option("--shard", default="0/1", show_default=True, help="Do part i of n of the rows.")
 @click.option("--retry-errors", is_flag=True, help="Try rows again that failed here before.")
+@losses_options
 def table(
     table: Path,
     names: tuple[str, ...],
@@ -130,6 +131,7 @@ def table(
         opened.retry_errors(stage.name)
     report = fill(opened, stage, shard=Shard.parse(shard))
     echo(f"{report.done} annotated, {report.failed} failed, {report.skipped} without a picture")
+    finish_rows(opened, f"error_stage = '{stage.name}'")
 
 
 @main.command()
@@ -138,6 +140,7 @@ def table(
 @click.option("--images", type=_PATH, help="The folder of images of a COCO or LVIS file.")
 @click.option("--limit", default=500, show_default=True, type=click.IntRange(1), help="Pictures to look at, at most.")
 @on_problem_option
+@losses_options
 def evaluate(
     source: Path,
     names: tuple[str, ...],
@@ -159,13 +162,15 @@ def evaluate(
     from .truth import read_examples
 
     echo(HEAD)
-    tell: Callable[[str], None] = _left_out
+    losses = Losses()
+    tell: Callable[[str], None] = losses.note
     for annotator in _build_all(names, settings, checkpoint):
         repairs = [None] if no_repair else [None, _repair(settings, no_repair)]
         examples = read_examples(source, images=images, limit=limit, on_problem=on_problem, left_out=tell)
         for row, mend in zip(evaluate_repairs(examples, annotator, repairs), repairs, strict=True):
             echo(row.line(repaired=mend is not None))
         tell = _say_nothing
+    finish(losses, came=row.count + len(losses), went=row.count)
 
 
 @main.command()
@@ -176,6 +181,7 @@ def evaluate(
 @click.option("--limit", default=12, show_default=True, type=click.IntRange(1), help="Rows of the sheet.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT.")
 @on_problem_option
+@losses_options
 def compare(
     source: Path,
     names: tuple[str, ...],
@@ -202,10 +208,13 @@ def compare(
     if out.suffix not in (".png", ".jpg", ".jpeg"):
         raise ConfigError(f"{out}: a sheet is a .png or .jpg file")
     refuse_existing(out, overwrite=overwrite)
-    batches = read_examples(source, images=images, limit=limit, on_problem=on_problem, left_out=_left_out)
+    losses = Losses()
+    batches = list(read_examples(source, images=images, limit=limit, on_problem=on_problem, left_out=losses.note))
+    shown = sum(map(len, batches))
     sheet = draw(batches, _build_all(names, settings, checkpoint), repair=_repair(settings, no_repair))
     write_bytes(out, encode_image(sheet, "png" if out.suffix == ".png" else "jpeg"), overwrite=overwrite)
     echo(f"{out}: {sheet.shape[1]} x {sheet.shape[0]} pixels")
+    finish(losses, came=shown + len(losses), went=shown, out=out)
 
 
 def _build(spec: str, specs: tuple[str, ...], settings: tuple[str, ...], checkpoint: str | None) -> Annotator:
@@ -246,10 +255,6 @@ def _repair(settings: tuple[str, ...], no_repair: bool) -> Repair | None:
         raise ConfigError("--no-repair leaves masks as they are; leave out --set repair.…")
     config: RepairConfig = apply_settings(RepairConfig, {}, pairs, where="repair")
     return None if no_repair else config.build()
-
-
-def _left_out(reason: str) -> None:
-    echo(f"left out {reason}", err=True)
 
 
 def _say_nothing(reason: str) -> None:

@@ -11,6 +11,7 @@ from divergen_records.command import Group, echo
 from divergen_records.data_options import on_problem_option, tell
 from divergen_records.errors import ConfigError
 from divergen_records.files import refuse_existing, write_text
+from divergen_records.losses import Losses, finish, finishing, losses_options
 
 from .files import frequency_notice
 
@@ -142,17 +143,18 @@ def _metrics(
 @click.option("--gt", "truth", type=_FILE, required=True, help="LVIS or COCO file with the images and categories.")
 @click.option("--out", type=_NEW_FILE, required=True, help="COCO results, JSON.")
 @click.option("--per-image", type=click.IntRange(min=0), default=300, show_default=True, help="Best kept; 0 keeps all.")
-@click.option("--min-score", type=float, default=0.0, show_default=True, help="Leave out what scores less.")
+@click.option("--min-score", type=float, help="Leave out what scores less.")
 @click.option("--only", type=click.Choice(["box", "mask"]), help="Boxes without masks, or masks without boxes.")
 @click.option("--drop-unknown", is_flag=True, help="Leave out categories that the file lacks, such as extra ones.")
 @on_problem_option
+@losses_options
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 def export_results(
     results: Path,
     truth: Path,
     out: Path,
     per_image: int,
-    min_score: float,
+    min_score: float | None,
     only: Literal["box", "mask"] | None,
     drop_unknown: bool,
     on_problem: OnProblem,
@@ -167,13 +169,18 @@ def export_results(
     from .evaluate import read_results
     from .submission import export_results as export
 
-    rows = export(
-        read_results(results),
-        _open_truth(truth, on_problem),
-        per_image=per_image or None,
-        min_score=min_score,
-        only=only,
-        drop_unknown=drop_unknown,
-    )
+    given, losses = read_results(results), Losses()
+    with finishing(losses, unit="results", out=out):
+        rows = export(
+            given,
+            _open_truth(truth, on_problem),
+            per_image=per_image or None,
+            min_score=min_score,
+            only=only,
+            drop_unknown=drop_unknown,
+            losses=losses,
+        )
     write_text(out, json.dumps(rows), overwrite=overwrite)
-    echo(f"{out}: {len(rows)} results")
+    left_out = len(given) - len(losses) - len(rows)
+    echo(f"{out}: {len(rows)} results" + (f", {left_out} left out as asked" if left_out else ""))
+    finish(losses, came=len(rows) + len(losses), went=len(rows), unit="results", out=out)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from divergen_records.coco import Dataset
-from divergen_records.errors import DatasetError
+from divergen_records.errors import DatasetError, MaskError, NothingLeft
+from divergen_records.losses import Losses
+from divergen_records.masks import check_segmentation
 
 from .selection import LVIS_RULES, check_labels
 
@@ -20,9 +23,10 @@ def export_results(
     dataset: Dataset,
     *,
     per_image: int | None = LVIS_RULES.per_image,
-    min_score: float = 0.0,
+    min_score: float | None = None,
     only: Kind | None = None,
     drop_unknown: bool = False,
+    losses: Losses | None = None,
 ) -> list[dict[str, Any]]:
     """COCO results with the keys of the format and no others, by image in the data set's order and falling score.
 
@@ -30,23 +34,48 @@ def export_results(
         results: COCO results, of this package or anyone.
         dataset: The images and categories that they are for.
         per_image: Best results kept on an image; all where it is None.
-        min_score: Results below this score are left out.
+        min_score: Results below this score are left out; none where it is None.
         only: Leave out the masks (``"box"``), or the boxes (``"mask"``): then evaluators take an object's size from
             its mask.
         drop_unknown: Leave out results of categories that the data set lacks, such as those trained beside LVIS's.
+        losses: Takes in results that are malformed; they are errors where None.
 
     Raises:
-        DatasetError: If a result is for an unknown image or category, has no score, or lacks what is asked for.
+        DatasetError: If a result is for an unknown image or category, or lacks what is asked for.
+        NothingLeft: If all are malformed.
     """
     images, categories = {image.id for image in dataset.images}, {category.id for category in dataset.categories}
+    sizes = {image.id: (image.height, image.width) for image in dataset.images}
     by_image: dict[int, list[dict[str, Any]]] = {}
     for index, row in enumerate(results):
         check_labels(row, index, images, None if drop_unknown else categories, str(dataset.path))
-        if row["category_id"] in categories and row["score"] >= min_score:
+        reason = _malformed(row, sizes[row["image_id"]])
+        if reason is not None:
+            if losses is None:
+                raise DatasetError(f"result {index}: {reason}")
+            losses.add(f"result {index}", reason)
+        elif row["category_id"] in categories and (min_score is None or row["score"] >= min_score):
             by_image.setdefault(row["image_id"], []).append(_slim(row, only, index))
+    if losses and len(losses) == len(results):
+        raise NothingLeft(f"all {len(results)} results are malformed, so nothing is written")
     for rows in by_image.values():
         rows.sort(key=lambda row: -float(row["score"]))
     return [row for image in dataset.images for row in by_image.get(image.id, ())[:per_image]]
+
+
+def _malformed(row: Mapping[str, Any], size: tuple[int, int]) -> str | None:
+    """What is wrong with a result's numbers, None where nothing is; what is not there is not looked at."""
+    if not math.isfinite(row["score"]):
+        return f"its score is {row['score']!r}"
+    box, segmentation = row.get("bbox"), row.get("segmentation")
+    if box is not None and not (len(box) == 4 and all(map(math.isfinite, box)) and min(box[2:]) >= 0):
+        return f"its box {box!r} is not [x, y, width, height]"
+    if segmentation is not None:
+        try:
+            check_segmentation(segmentation, *size)
+        except MaskError as error:
+            return f"its mask: {error}"
+    return None
 
 
 def _slim(row: Mapping[str, Any], only: Kind | None, index: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from divergen_records.command import Group, echo
 from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.files import refuse_existing
 from divergen_records.formats import OnProblem
+from divergen_records.losses import Losses, finish, finish_rows, losses_options
 
 from .config import EmbedderConfig
 
@@ -81,6 +82,7 @@ def main() -> None:
 @click.option("--min-area", default=100, show_default=True, help="Leave out instances of fewer mask pixels.")
 @click.option("--max-per-category", type=int, help="Embed only so many of a category, the largest.")
 @on_problem_option
+@losses_options
 @_OVERWRITE
 def embed_real(
     annotations: Path,
@@ -97,7 +99,7 @@ def embed_real(
     Example: divergen-filter embed-real lvis/annotations.json --images lvis/images --out references.npz
     """
     from .config import build_embedder
-    from .embed_real import reference_embeddings
+    from .embed_real import on_purpose, reference_embeddings
 
     refuse_existing(out, overwrite=overwrite)
     dataset = open_dataset(annotations, images, on_problem=on_problem)
@@ -105,8 +107,14 @@ def embed_real(
     references = reference_embeddings(dataset, build_embedder(embedder, settings), resume=unfinished, **options)
     references.save(out, overwrite=overwrite)
     echo(f"{out}: {len(references.embeddings)} real crops of {len(set(references.category_ids))} categories")
-    for reason, count in sorted(references.skipped.items()):
-        echo(f"left out: {count} x {reason}", err=True)
+    losses, count = Losses(), len(references.embeddings)
+    losses.extend(dataset.problems)
+    for reason, times in sorted(references.skipped.items()):
+        if on_purpose(reason):
+            echo(f"left out: {times} x {reason}", err=True)
+        else:
+            losses.extend([reason] * times)
+    finish(losses, came=count + len(losses), went=count, unit="instances", out=out)
 
 
 @main.command()
@@ -117,6 +125,7 @@ def embed_real(
 @click.option("--whole", is_flag=True, help="Embed the whole picture instead of the object's box.")
 @click.option("--score", "scores", multiple=True, help="A further score, or 'all'; see the README for their names.")
 @_SHARD
+@losses_options
 def score(
     table: Path,
     references: Path,
@@ -135,8 +144,9 @@ def score(
     from .config import CropConfig
     from .scoring import score_table
 
+    opened = InstanceTable.open(table)
     for line in score_table(
-        InstanceTable.open(table),
+        opened,
         references,
         embedder=embedder,
         settings=settings,
@@ -145,6 +155,7 @@ def score(
         shard=Shard.parse(shard),
     ):
         echo(line)
+    finish_rows(opened, "area_fraction IS NOT NULL")
 
 
 @main.command()
@@ -262,6 +273,7 @@ def diversity(table: Path, references: Path) -> None:
 @click.option("--score", "scores", multiple=True, help="A further score, or 'all'; see the README for their names.")
 @_RULES
 @on_problem_option
+@losses_options
 def images(
     folder: Path,
     real: Path,
@@ -279,15 +291,19 @@ def images(
 
     Example: divergen-filter images generated --real lvis.json --images lvis/images --out results
     """
+    from divergen_records import InstanceTable
+
     from .config import CropConfig, read_rules
     from .folder import filter_folder
 
+    losses = Losses()
     for line in filter_folder(
         folder,
         real,
         out,
         images=images,
         on_problem=on_problem,
+        losses=losses,
         masks=masks,
         embedder=embedder,
         settings=settings,
@@ -296,3 +312,5 @@ def images(
         rules=None if rules is None else read_rules(rules),
     ):
         echo(line)
+    rows = InstanceTable.open(out / "instances.lance").count("error IS NULL")
+    finish(losses, came=rows + len(losses), went=rows, out=out)

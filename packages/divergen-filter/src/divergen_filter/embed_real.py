@@ -104,6 +104,11 @@ def reference_embeddings(
     return references
 
 
+def on_purpose(reason: str) -> bool:
+    """Whether instances were left out because the settings say so; else they are lost."""
+    return reason == "crowd" or reason.startswith(("area below ", "enough of its category"))
+
+
 def reference_crops(
     dataset: Dataset, images: Sequence[ImageInfo], *, crop: CropConfig, workers: int = 1
 ) -> Iterator[list[tuple[Annotation, Image]]]:

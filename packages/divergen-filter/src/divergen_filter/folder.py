@@ -26,7 +26,9 @@ from divergen_records.data_options import open_dataset
 from divergen_records.files import write_text, writing_text
 from divergen_records.formats import OnProblem
 from divergen_records.images import read_image, read_mask
+from divergen_records.losses import Losses
 from divergen_records.masks import encode_rle, label_components, segmentation_to_mask
+from divergen_records.picture_files import find_pictures
 from divergen_records.text import csv_cell
 from numpy.typing import NDArray
 
@@ -55,6 +57,7 @@ def filter_folder(
     *,
     images: Path | None = None,
     on_problem: OnProblem = "stop",
+    losses: Losses | None = None,
     masks: Path | None = None,
     embedder: str = "efficientnet-lite0",
     settings: Sequence[str] = (),
@@ -70,6 +73,7 @@ def filter_folder(
         out: Folder for ``decisions.csv``, ``decisions.json``, ``sheet.html``, and what is kept between calls.
         images: Folder of the real images; looked for where None.
         on_problem: What to do with real images and instances that have a problem.
+        losses: Takes in the pictures that failed, and what reading the real instances left out.
         masks: Folder with a PNG mask at the place of each picture, or a COCO file whose ``file_name`` is the
             picture's path inside ``folder``; the whole picture counts as the object where None.
         embedder: Kind of the embedder.
@@ -83,7 +87,9 @@ def filter_folder(
             instances.
     """
     dataset = open_dataset(real, images, on_problem=on_problem)
-    found = _find(folder, dataset)
+    lost = Losses() if losses is None else losses
+    lost.extend(dataset.problems)
+    found = _find(folder, dataset, lost)
     rules = rules or _default_rules(masks is not None)
     references = out / "references.npz"
     _check_real(real, out, begun=references.exists())
@@ -100,8 +106,8 @@ def filter_folder(
     rows = _write(table, paths, out)
     if table.count("error IS NULL"):
         write_sheet(table, out / "sheet.html", references=loaded, rules=rules, overwrite=True)
-    failed = sum(row["error"] is not None for row in rows)
-    yield f"kept {report.kept} of {len(rows)}, {failed} failed; look at {out / 'sheet.html'}"
+    lost.extend((row["path"], row["error"]) for row in rows if row["error"] is not None)
+    yield f"kept {report.kept} of {len(rows)}, {len(lost)} failed; look at {out / 'sheet.html'}"
 
 
 def _check_real(real: Path, out: Path, *, begun: bool) -> None:
@@ -120,14 +126,14 @@ def _default_rules(masked: bool) -> RulesConfig:
     return rules.model_copy(update={"rules": tuple(rule for rule in rules.rules if rule.score not in _MASK_SCORES)})
 
 
-def _find(folder: Path, dataset: Dataset) -> list[tuple[Path, Category]]:
+def _find(folder: Path, dataset: Dataset, losses: Losses) -> list[tuple[Path, Category]]:
     """Pictures and their categories, in the order of their paths."""
     if not folder.is_dir():
         raise ConfigError(f"{folder}: there is no such folder")
     known = {name: category for category in dataset.categories for name in (category.label, category.name)}
     found = []
     for part in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        pictures = sorted(path for path in part.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
+        pictures = sorted(find_pictures(part, losses=losses, suffixes=frozenset(_SUFFIXES)))
         if pictures and part.name not in known:
             close = get_close_matches(part.name, known, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""

@@ -10,6 +10,7 @@ import click
 from divergen_records.command import Group, echo
 from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.formats import OnProblem
+from divergen_records.losses import Losses, finish, finish_rows, losses_options
 
 __all__ = ["main"]
 
@@ -97,6 +98,7 @@ def plan(dry_run: bool, rates: Sequence[str], picture_kb: float | None, devices:
     show_default=True,
     help="Pictures at a time; a diffusion model has its own batch_size.",
 )
+@losses_options
 def run(table: Path, shard: str | None, batch_size: int, **options: Any) -> None:
     """Make the planned pictures that the table lacks; killed at any time, run it again and it continues.
 
@@ -123,10 +125,9 @@ def run(table: Path, shard: str | None, batch_size: int, **options: Any) -> None
             f"{report.name}: {report.done} made, {report.failed} failed, {report.skipped} were there, "
             f"{report.seconds:.1f} s"
         )
-    for reason in instances.errors():
-        echo(f"  {reason['count']} x {reason['error']}")
     if truncations_file(instances).exists():
         echo(f"  some prompts are longer than a model reads: {truncations_file(instances)}")
+    finish_rows(instances, "width IS NULL")
 
 
 @main.command()
@@ -135,6 +136,7 @@ def run(table: Path, shard: str | None, batch_size: int, **options: Any) -> None
 @click.option("-c", "--category", "categories", multiple=True, help="Category to show; the first six without it.")
 @click.option("--each", type=click.IntRange(1), default=3, show_default=True, help="Pictures per cell.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT.")
+@losses_options
 def preview(out: Path, categories: Sequence[str], each: int, overwrite: bool, **options: Any) -> None:
     """A contact sheet: a few categories, the generators side by side.
 
@@ -148,8 +150,10 @@ def preview(out: Path, categories: Sequence[str], each: int, overwrite: bool, **
     options["per_category"] = options["per_category"] or each * len(options["generators"])
     planned, configs = make_plan(**options)
     shown = list(categories) or list(planned.per_category())[:6]
-    write_sheet(out, planned.only(categories=shown), build(configs), each, overwrite)
+    losses = Losses()
+    made = write_sheet(out, planned.only(categories=shown), build(configs), each, overwrite, losses)
     echo(out)
+    finish(losses, came=made, went=made - len(losses), out=out)
 
 
 @main.command()

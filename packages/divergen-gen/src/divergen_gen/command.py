@@ -9,6 +9,7 @@ from typing import Any
 from divergen_records import Category, ConfigError
 from divergen_records.coco import read_dataset
 from divergen_records.files import refuse_existing, write_bytes
+from divergen_records.losses import Losses
 from divergen_records.settings import apply_settings, named_values, split_pairs, validate_settings
 
 from .config import GeneratorConfig
@@ -137,8 +138,15 @@ def _readable_size(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
-def write_sheet(out: Path, planned: Plan, generators: Sequence[Generator], each: int, overwrite: bool) -> None:
-    """Write a contact sheet; raises `ConfigError` if ``out`` is no picture's name, `ExistsError` if it is there."""
+def write_sheet(
+    out: Path, planned: Plan, generators: Sequence[Generator], each: int, overwrite: bool, losses: Losses
+) -> int:
+    """Write a contact sheet and return how many pictures were wanted; those that failed are losses.
+
+    Raises:
+        ConfigError: If ``out`` is no picture's name.
+        ExistsError: If it is there.
+    """
     from divergen_records.images import encode_image
 
     from .preview import contact_sheet
@@ -148,5 +156,6 @@ def write_sheet(out: Path, planned: Plan, generators: Sequence[Generator], each:
     if kind is None:
         raise ConfigError(f"{out}: the name of a contact sheet ends in {', '.join(formats)}")
     refuse_existing(out, overwrite=overwrite)
-    data = encode_image(contact_sheet(planned, generators, each=each), kind, 90)
+    data = encode_image(contact_sheet(planned, generators, each=each, losses=losses), kind, 90)
     write_bytes(out, data, overwrite=overwrite)
+    return sum(len(planned.only(generator=generator.name).limit(each)) for generator in generators)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from divergen_records import ConfigError, InstanceRecord
 from divergen_records.images import read_image
+from divergen_records.losses import Losses
 from numpy.typing import NDArray
 
 from .planning import Plan
@@ -19,7 +20,9 @@ TITLE = 18
 """Height of a line of text, pixels."""
 
 
-def contact_sheet(plan: Plan, generators: Sequence[Generator], *, each: int = 3, side: int = 128) -> NDArray[np.uint8]:
+def contact_sheet(
+    plan: Plan, generators: Sequence[Generator], *, each: int = 3, side: int = 128, losses: Losses | None = None
+) -> NDArray[np.uint8]:
     """Make the first pictures of every category and generator of a plan and lay them out.
 
     Args:
@@ -27,6 +30,7 @@ def contact_sheet(plan: Plan, generators: Sequence[Generator], *, each: int = 3,
         generators: Those of the plan: the columns.
         each: Pictures per category and generator.
         side: Of one picture on the sheet, pixels.
+        losses: Takes in the pictures that failed.
 
     Returns:
         (H, W, 3) uint8 RGB; a record that failed is a grey cell.
@@ -41,7 +45,8 @@ def contact_sheet(plan: Plan, generators: Sequence[Generator], *, each: int = 3,
     head = [_title(generator.name, width) for generator in generators]
     rows = [np.concatenate(head, axis=1)]
     cells = {
-        generator.name: _cells(plan.only(generator=generator.name), generator, each, side) for generator in generators
+        generator.name: _cells(plan.only(generator=generator.name), generator, each, side, losses)
+        for generator in generators
     }
     for name in names:
         rows.append(_title(name, width * len(generators)))
@@ -49,10 +54,14 @@ def contact_sheet(plan: Plan, generators: Sequence[Generator], *, each: int = 3,
     return np.concatenate(rows)
 
 
-def _cells(plan: Plan, generator: Generator, each: int, side: int) -> dict[str, NDArray[np.uint8]]:
+def _cells(
+    plan: Plan, generator: Generator, each: int, side: int, losses: Losses | None
+) -> dict[str, NDArray[np.uint8]]:
     made: dict[str, list[NDArray[np.uint8]]] = {name: [] for name in plan.per_category()}
     for record in generator(list(plan.limit(each))):
         made[record.category].append(_cell(record, side))
+        if record.image is None and losses is not None:
+            losses.add(f"{record.category}, {record.generator}", record.error or "made no picture")
     empty = np.full((side, side, 3), 255, np.uint8)
     return {name: np.concatenate([*row, *[empty] * (each - len(row))], axis=1) for name, row in made.items()}
 

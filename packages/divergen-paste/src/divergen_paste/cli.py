@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 from divergen_records.command import Group, echo
 from divergen_records.data_options import finish_reading, format_option, on_problem_option, open_dataset
 from divergen_records.files import refuse_existing, write_bytes
-from divergen_records.losses import NOTHING_LEFT, Losses, finish, losses_options
-
-from .errors import NothingLeft
+from divergen_records.losses import Losses, finish, finishing, losses_options
 
 if TYPE_CHECKING:
     from divergen_records.coco import Dataset
@@ -94,10 +92,8 @@ def pool(source: Path, out: Path, **options: Any) -> None:
     from .pool.from_path import pool_from_path
 
     losses = Losses()
-    try:
+    with finishing(losses, unit="instances", out=out):
         made = pool_from_path(source, out, losses=losses, **options)
-    except NothingLeft as error:
-        _end_empty(error, losses, out)
     echo(repr(made))
     for reason, count in made.manifest.left_out.items():
         echo(f"left out: {count:,} x {reason}")
@@ -241,10 +237,8 @@ def bake(
     beside = None if val is None else open_dataset(val, val_images, on_problem=on_problem)
     paster = _paster(dataset, pool_path, settings, seed, unmatched)
     lost = Losses()
-    try:
+    with finishing(lost, out=out):
         written = write(dataset, paster, out, formats=formats, val=beside, losses=lost, **options)
-    except NothingLeft as error:
-        _end_empty(error, lost, out)
     echo(str(written))
     if "yolo" in formats and val is None:
         echo(NO_VAL, err=True)
@@ -286,10 +280,3 @@ def _paster(dataset: Dataset, pool_path: Path, settings: tuple[str, ...], seed: 
     echo(str(match), err=True)
     paster: Paster = config.build(pool.renamed(match), area_statistics(dataset), seed=seed)
     return paster
-
-
-def _end_empty(error: NothingLeft, losses: Losses, out: Path) -> NoReturn:
-    """End a command that left everything out."""
-    echo(f"Error: {error}", err=True)
-    finish(losses, came=len(losses), went=0, out=out)
-    raise click.exceptions.Exit(NOTHING_LEFT)

@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pytest
 from divergen_paste import PoolError, pool_from_dataset, pool_from_folder, pool_from_pools_json, pool_from_table
-from divergen_paste.errors import NothingLeft
 from divergen_paste.pool.from_path import pool_from_path
 from divergen_records import (
     Category,
@@ -14,6 +13,7 @@ from divergen_records import (
     Float32,
     InstanceRecord,
     InstanceTable,
+    NothingLeft,
     instance_id,
 )
 from divergen_records.coco import Annotation, Dataset

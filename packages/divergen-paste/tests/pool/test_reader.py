@@ -5,9 +5,8 @@ import shutil
 import numpy as np
 import pytest
 from divergen_paste import InstancePool, PoolError
-from divergen_paste.errors import NothingLeft
 from divergen_paste.pool.writer import PoolWriter
-from divergen_records import ExistsError
+from divergen_records import ExistsError, NothingLeft
 
 
 @pytest.fixture

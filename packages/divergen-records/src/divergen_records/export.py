@@ -5,26 +5,27 @@ Pictures pass through one at a time. A folder appears under its name when it is 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Literal, TypeAlias
 
 import msgspec
 import numpy as np
 
 from .dataset import Annotation, ImageInfo, check_file_name
-from .errors import DatasetError, MaskError
-from .files import make_folder, refuse_existing
+from .errors import DatasetError, MaskError, NothingLeft
+from .files import refuse_existing
 from .folders import new_folder
 from .formats import writers
 from .formats.coco.read import read_dataset
 from .formats.coco.write import DatasetWriter
 from .formats.outputs import put_file
 from .images import encode_image
+from .losses import Losses
 from .masks import Mask, decode_counts, mask_to_bbox
 from .progress import Progress
 from .record import Category, InstanceRecord
@@ -56,6 +57,8 @@ def export_instances(
     *,
     categories: Iterable[Category] = (),
     total: int | None = None,
+    overwrite: bool = False,
+    losses: Losses | None = None,
     progress: bool = False,
 ) -> ExportReport:
     """Write generated instances to a folder of their own: ``images/`` and what the format adds.
@@ -65,10 +68,12 @@ def export_instances(
 
     Args:
         records: Instances; those without picture or mask are counted and left out.
-        out: The folder; it must not hold anything yet.
+        out: The folder.
         format: A format that writes, see `divergen_records.formats.writers`.
         categories: Full categories; those not given are made from the records.
         total: Number of records, for the progress line.
+        overwrite: Replace what an export wrote before.
+        losses: Takes in the records that are left out; where given, one whose mask does not fit is left out too.
         progress: Show the progress.
 
     Raises:
@@ -77,38 +82,71 @@ def export_instances(
     """
     sink = _SINKS.get(format)
     if sink is None:
-        return _export_through_coco(records, Path(out), format, categories=categories, total=total, progress=progress)
-    written = skipped = 0
+        return _export_through_coco(
+            records,
+            Path(out),
+            format,
+            overwrite,
+            categories=categories,
+            total=total,
+            losses=losses,
+            progress=progress,
+        )
+    written, lost = 0, Losses()
     bar = Progress("export", total, unit="instances") if progress else None
-    with new_folder(out) as folder, bar or nullcontext():
+    with new_folder(out, overwrite=overwrite) as folder, bar or nullcontext():
         (folder / "images").mkdir()
         with sink(folder, categories) as put:
             for record in records:
-                if record.image is None or record.mask is None:
-                    skipped += 1
-                else:
-                    put(record)
+                reason = _put(record, put, strict=losses is None)
+                if reason is None:
                     written += 1
+                else:
+                    lost.add(f"{record.id} ({record.category})", reason)
                 if bar is not None:
                     bar.update()
-    return ExportReport(Path(out), written, skipped)
+        if losses is not None:
+            losses.extend(lost)
+            if lost and not written:
+                raise NothingLeft(f"{out}: none of {len(lost)} instances can be written, so nothing is")
+    return ExportReport(Path(out), written, len(lost))
+
+
+def _put(record: InstanceRecord, put: Sink, *, strict: bool) -> str | None:
+    """Write a record; the reason where it is left out."""
+    if record.image is None:
+        return "has no picture"
+    if record.mask is None:
+        return "has no mask"
+    try:
+        put(record)
+    except MaskError as error:
+        if strict:
+            raise
+        return str(error)
+    return None
 
 
 def _export_through_coco(
     records: Iterable[InstanceRecord],
     out: Path,
     format: str,  # noqa: A002
+    overwrite: bool,
     **options: Any,
 ) -> ExportReport:
     """Write a format that takes whole data sets: first COCO, beside ``out``, then from that."""
     writer = writers().get(format)
     if writer is None:
         raise DatasetError(f"format {format!r} is not known; known are {', '.join(writers())}")
-    refuse_existing(out if not out.is_dir() else None, overwrite=False)
-    make_folder(out.absolute().parent)
-    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.absolute().parent) as staging:
-        report = export_instances(records, Path(staging) / "coco", "coco", **options)
-        writer.write(read_dataset(Path(staging) / "coco" / "annotations.json"), out)
+    if not out.is_dir():
+        refuse_existing(out, overwrite=overwrite)
+    staging = out.absolute().parent / f".{out.name}.coco"
+    shutil.rmtree(staging, ignore_errors=True)  # of a call that was killed
+    try:
+        report = export_instances(records, staging, "coco", **options)
+        writer.write(read_dataset(staging / "annotations.json"), out, overwrite=overwrite)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
     return replace(report, path=out)
 
 
@@ -140,8 +178,8 @@ _SINKS: dict[str, Callable[[Path, Iterable[Category]], AbstractContextManager[Si
 
 
 def _put_png(record: InstanceRecord, folder: Path, listing: BinaryIO) -> None:
-    name = _put_picture(record, folder)
     mask = _decode_mask(record)
+    name = _put_picture(record, folder)
     put_file(folder / "masks" / f"{record.id}.png", encode_image(mask.view(np.uint8) * np.uint8(255), "png"))
     heavy = {"image", "alpha", "mask", *(k for k, v in (record.model_extra or {}).items() if not _is_light(v))}
     row = record.model_dump(mode="json", exclude=heavy, exclude_none=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 import msgspec
@@ -19,7 +19,20 @@ from .command import echo
 from .errors import NothingLeft
 from .files import write_bytes
 
-__all__ = ["LOST", "NOTHING_LEFT", "Losses", "finish", "finishing", "losses_file", "losses_options"]
+if TYPE_CHECKING:
+    from .table import InstanceTable
+
+__all__ = [
+    "LOST",
+    "NOTHING_LEFT",
+    "Losses",
+    "finish",
+    "finish_rows",
+    "finishing",
+    "losses_file",
+    "losses_options",
+    "row_losses",
+]
 
 LOST: Final = 3
 """Exit status of a command that left something out."""
@@ -49,6 +62,10 @@ class Losses:
     def add(self, name: str, reason: str) -> None:
         """Note one thing that is left out."""
         self._rows.append((name, reason))
+
+    def note(self, reason: str) -> None:
+        """Note one thing by a sentence that names it."""
+        self._rows.append(("", reason))
 
     def extend(self, rows: Iterable[tuple[str, str] | str]) -> None:
         """Note several; a sentence that names the thing itself is a reason without a name."""
@@ -117,6 +134,32 @@ def finishing(losses: Losses, *, unit: str = "pictures", out: Path | None = None
     except NothingLeft as error:
         echo(f"Error: {error}", err=True)
         finish(losses, came=max(len(losses), 1), went=0, unit=unit, out=out)
+
+
+def row_losses(table: InstanceTable, where: str = "true") -> Losses:
+    """Rows of an instance table that failed, by id and category, as losses.
+
+    Args:
+        table: The table.
+        where: SQL filter, for example ``"error_stage = 'annotate'"``.
+    """
+    losses = Losses()
+    for batch in table.batches(["id", "category", "error"], f"error IS NOT NULL AND ({where})", batch_size=4096):
+        losses.extend((f"{row['id']} ({row['category']})", row["error"]) for row in batch.to_pylist())
+    return losses
+
+
+def finish_rows(table: InstanceTable, where: str = "true") -> None:
+    """End a command that fills an instance table by the rule: rows that failed are lost; call it last.
+
+    They stay in the table and are tried again on request.
+
+    Args:
+        table: The table; the file of losses lies beside it.
+        where: Which failed rows are this command's, as an SQL filter.
+    """
+    losses, went = row_losses(table, where), table.count("error IS NULL")
+    finish(losses, came=went + len(losses), went=went, unit="rows", out=table.path)
 
 
 def _write(losses: Losses, path: Path | None) -> None:

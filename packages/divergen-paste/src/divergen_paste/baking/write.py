@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from divergen_records import DivergenError
+from divergen_records import DivergenError, NothingLeft
 from divergen_records.coco import Dataset, DatasetWriter, ImageInfo, load_sample
 from divergen_records.folders import Unfinished, resumable_folder
 from divergen_records.formats import add_format
@@ -26,7 +26,6 @@ from divergen_records.sample import Sample
 
 from ..chain import Chain
 from ..counting import counting
-from ..errors import NothingLeft
 from ..paster import Paster
 from ..processes import in_order, open_workers, worth_workers
 from .notes import Note, copied_image, copied_objects, noted_annotation, original_object

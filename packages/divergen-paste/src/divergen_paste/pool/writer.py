@@ -10,12 +10,11 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-from divergen_records import Category, DivergenError
+from divergen_records import Category, DivergenError, NothingLeft
 from divergen_records.files import write_text
 from divergen_records.folders import new_folder
 from divergen_records.losses import Losses
 
-from ..errors import NothingLeft
 from .crops import LEVELS, EncodedCrop, LeftOut
 from .format import FORMAT, INDEX, ImageFormat, PoolManifest, build_hash, category_rows
 
