@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from divergen_train import TrainConfig
-from divergen_train.engine.optim import clip_gradients
+from divergen_train.engine.optim import MovingAverage, clip_gradients
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,43 @@ def test_clip_gradients(settings: dict[str, Any], expected: list[float]) -> None
     parameter.grad = torch.tensor([3.0, -4.0])
     clip_gradients(iter([parameter, unused]), TrainConfig(**settings))
     torch.testing.assert_close(parameter.grad, torch.tensor(expected), rtol=1e-5, atol=1e-5)
+
+
+def detector() -> torch.nn.Sequential:
+    return torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+
+
+def learn(network: torch.nn.Sequential) -> None:
+    with torch.no_grad():
+        for value in network.state_dict().values():
+            value.add_(torch.randn_like(value) if value.is_floating_point() else 1)
+
+
+def test_moving_average__by_its_formula_and_goes_on_from_a_checkpoint() -> None:
+    torch.manual_seed(0)
+    network = detector()
+    average, expected = MovingAverage(network, 0.6), {k: v.clone() for k, v in network.state_dict().items()}
+    for iteration in range(9):
+        if iteration == 5:  # stopped, and resumed
+            average, stopped = MovingAverage(network, 0.6), average
+            average.load(stopped.state)
+        learn(network)
+        average.update(iteration)
+        decay = min(0.6, (1 + iteration) / (10 + iteration))
+        for name, value in network.state_dict().items():
+            expected[name] = expected[name].lerp(value, 1 - decay) if value.is_floating_point() else value.clone()
+    assert list(average.state) == list(expected)
+    assert all(torch.equal(average.state[name], value) for name, value in expected.items())
+
+
+def test_moving_average__without_decay_is_the_weights_and_applied_leaves_training_alone() -> None:
+    network = detector()
+    average = MovingAverage(network, 0)
+    learn(network)
+    average.update(0)
+    assert all(torch.equal(average.state[name], value) for name, value in network.state_dict().items())
+    learn(network)
+    with average.applied() as shown:
+        assert not shown.training
+        assert not torch.equal(shown[0].weight, network[0].weight)
+    assert network.training

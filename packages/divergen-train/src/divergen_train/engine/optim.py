@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from ..detectors.protocol import Detector
 from .config import EngineConfig
@@ -58,8 +60,11 @@ def clip_gradients(parameters: Iterable[torch.nn.Parameter], config: EngineConfi
         torch.nn.utils.clip_grad_norm_(mine, config.clip_norm)
 
 
+_Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
 class MovingAverage:
-    """Exponential moving average of a detector's weights.
+    """Exponential moving average of a detector's weights: torch's `AveragedModel`, with a decay that warms up.
 
     Args:
         detector: Whose weights are followed.
@@ -68,33 +73,33 @@ class MovingAverage:
     """
 
     def __init__(self, detector: Detector, decay: float) -> None:
-        self.detector, self.decay = detector, decay
-        self.state: dict[str, Tensor] = {name: value.clone() for name, value in detector.state_dict().items()}
+        self.detector, self.decay = cast("nn.Module", detector), decay
+        self._averaged = AveragedModel(self.detector, multi_avg_fn=self._blend, use_buffers=True)
+        self._averaged.requires_grad_(False)
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """The averaged weights, by the names of the detector's."""
+        return dict(self._averaged.module.state_dict())
 
     def update(self, iteration: int) -> None:
         """Take in the weights after an iteration."""
-        decay = min(self.decay, (1 + iteration) / (10 + iteration)) if self.decay else 0.0
-        with torch.no_grad():
-            for name, value in self.detector.state_dict().items():
-                average = self.state[name]
-                if average.is_floating_point():
-                    average.lerp_(value, 1 - decay)
-                else:
-                    average.copy_(value)
+        self._averaged.n_averaged.fill_(iteration + 1)  # at 0, torch copies the weights instead
+        self._averaged.update_parameters(self.detector)
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Go on from the average of a checkpoint."""
-        for name, value in self.state.items():
-            value.copy_(state[name])
+        self._averaged.module.load_state_dict(state)
 
     @contextmanager
     def applied(self) -> Iterator[Detector]:
-        """The detector in evaluation mode with the averaged weights; afterwards it trains on as before."""
-        current = {name: value.clone() for name, value in self.detector.state_dict().items()}
-        self.detector.load_state_dict(self.state)
-        self.detector.train(False)
-        try:
-            yield self.detector
-        finally:
-            self.detector.load_state_dict(current)
-            self.detector.train(True)
+        """The averaged detector in evaluation mode; the one in training is not touched."""
+        yield cast("Detector", self._averaged.module.train(False))
+
+    def _blend(self, averages: _Tensors, values: _Tensors, count: Tensor | int) -> None:
+        """Move averages of one dtype towards values; of counters torch's own takes a mean too, here they are copied."""
+        if not averages[0].is_floating_point():
+            torch._foreach_copy_(averages, values)
+            return
+        decay = min(self.decay, int(count) / (9 + int(count))) if self.decay else 0.0
+        torch._foreach_lerp_(averages, values, 1 - decay)
