@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from divergen_records import Category, ConfigError, derive_seed
-from divergen_records.coco import Dataset, read_dataset, write_lvis
+from divergen_records.coco import Dataset, read_dataset, write_dataset
 from divergen_records.data_options import open_dataset
 from divergen_records.formats import OnProblem
 
@@ -133,18 +133,19 @@ def _hold_out(run: Run, dataset: Dataset, config: LvisData) -> Splits:
     """Keep images aside by a hash of their ids, so that the split does not change when images are added."""
     paths = {name: run.data / f"{name}.json" for name in ("train", "val")}
     if not all(path.exists() for path in paths.values()):
+        if len(dataset.images) < 2:
+            raise ConfigError(f"data.holdout: of {len(dataset.images)} image nothing is left for val; give `val`")
+        held = _held_out([image.id for image in dataset.images], config.holdout)
         for name, path in paths.items():
-            images = [image for image in dataset.images if _is_held_out(image.id, config.holdout) == (name == "val")]
-            if not images:
-                raise ConfigError(
-                    f"data.holdout: {config.holdout} of {len(dataset.images)} images leaves nothing for {name}; "
-                    "give `val`, or another share"
-                )
+            images = [image for image in dataset.images if (image.id in held) == (name == "val")]
             ids = {image.id for image in images}
             annotations = [annotation for annotation in dataset.annotations if annotation.image_id in ids]
-            write_lvis(path, images, annotations, dataset.categories, overwrite=True)
+            write_dataset(dataset.replace(images=images, annotations=annotations), path, overwrite=True)
     return Splits(*(read_dataset(path, image_dir=dataset.image_dir) for path in paths.values()))
 
 
-def _is_held_out(image_id: int, share: float) -> bool:
-    return derive_seed("holdout", image_id) < share * 2**63
+def _held_out(ids: Sequence[int], share: float) -> set[int]:
+    """Images below the share by hash; one at least is held out, and one at least is not."""
+    order = sorted(ids, key=lambda image_id: derive_seed("holdout", image_id))
+    below = sum(derive_seed("holdout", image_id) < share * 2**63 for image_id in ids)
+    return set(order[: min(max(below, 1), len(ids) - 1)])

@@ -8,6 +8,7 @@ categories together.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ import msgspec
 import numpy as np
 from divergen_records.coco import Dataset
 from divergen_records.errors import DatasetError
+from divergen_records.formats.coco.frame import read_json_bytes
 from numpy.typing import NDArray
 
 from .average_precision import average_precision
@@ -98,13 +100,25 @@ def is_federated(dataset: Dataset) -> bool:
 
 
 def read_results(path: Path | str) -> list[dict[str, Any]]:
-    """COCO results from a JSON file, this package's or anyone's; raises `DatasetError` if it is not a list of them."""
+    """COCO results from a JSON file, this package's or anyone's, compressed or not.
+
+    An object that holds them under ``annotations`` is read as well. NaN and Infinity are read, and refused where a
+    number is needed, with the row's name.
+
+    Raises:
+        DatasetError: If it is not a list of results.
+    """
+    data = read_json_bytes(Path(path))
     try:
-        rows = msgspec.json.decode(Path(path).read_bytes(), type=list[dict[str, Any]])
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
-    except msgspec.DecodeError as error:
-        raise DatasetError(f"{path}: not a list of COCO results ({error})") from error
+        content = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            content = json.loads(data)  # which reads NaN
+        except (ValueError, RecursionError) as error:
+            raise DatasetError(f"{path}: not a list of COCO results ({error})") from error
+    rows = content.get("annotations") if isinstance(content, dict) else content
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise DatasetError(f"{path}: not a list of COCO results, nor an object with such a list under 'annotations'")
     return rows
 
 

@@ -258,7 +258,7 @@ def check_labels(row: Row, index: int, images: Container[int], categories: Conta
             raise DatasetError(f"result {index}: {key} {value!r} is not in {path}")
     if "score" not in row:
         raise DatasetError(f"result {index}: has no 'score'")
-    if not isinstance(row["score"], int | float) or not math.isfinite(row["score"]):
+    if not isinstance(row["score"], int | float | np.integer | np.floating) or not math.isfinite(row["score"]):
         raise DatasetError(f"result {index}: its score is {row['score']!r}")
 
 

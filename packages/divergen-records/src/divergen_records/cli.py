@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from .command import Group, echo
 from .data_options import FormatName, finish_reading, format_option, on_problem_option, open_dataset
 from .errors import require_extra
-from .formats import OnProblem, writers
+from .formats import OnProblem, find_format, writers
 from .losses import losses_options
 from .record import Category, InstanceRecord, PromptRecord
 from .table_cli import table
@@ -48,19 +48,25 @@ def schema(record: str) -> None:
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--images", type=click.Path(path_type=Path), help="The folder of images: each picture must be in it.")
 @click.option("--decode", is_flag=True, help="Also read every picture and draw every mask.")
+@click.option("--on-problem", type=click.Choice(["skip", "repair"]), default="skip", show_default=True,
+              help="What the data would be with it.")  # fmt: skip
 @click.pass_context
-def check(ctx: click.Context, dataset: Path, images: Path | None, decode: bool) -> None:
-    """Check a COCO or LVIS file; ends with status 1 if it has problems."""
+def check(ctx: click.Context, dataset: Path, images: Path | None, decode: bool, on_problem: OnProblem) -> None:
+    """Check a data set, and compare what it declares with its masks; ends with status 1 if it has problems."""
     with require_extra("divergen-records", "images"):
-        from .coco import check_samples, read_dataset
-    data = read_dataset(dataset, image_dir=images, on_problem="skip", progress=True)
+        from .coco import check_samples
+        from .declared import compare_declared
+    data = find_format(dataset).read(dataset, image_dir=images, on_problem=on_problem, boxes=True, progress=True)
     problems = [*data.problems, *(check_samples(data, progress=True) if decode else ())]
     for problem in problems:
         echo(problem)
+    for title, lines in (("mended", data.repairs), ("note", (*data.notes, *compare_declared(data, progress=True)))):
+        for line in lines:
+            echo(f"{title}: {line}")
+    echo(_summary(data, len(problems)))
     if problems:
         echo(f"{dataset}: {len(problems)} {'problem' if len(problems) == 1 else 'problems'}", err=True)
         ctx.exit(1)
-    echo(_summary(data))
 
 
 @main.command(epilog="Example: divergen-records convert annotations.json yolo/ --format yolo")
@@ -107,10 +113,10 @@ def _instance_schema() -> dict[str, Any]:
     return found
 
 
-def _summary(data: Dataset) -> str:
+def _summary(data: Dataset, problems: int) -> str:
     groups = Counter(category.frequency for category in data.categories)
     return (
-        f"{data.path}: no problems\n"
+        f"{data.path}: {f'{problems} left out or unreadable' if problems else 'no problems'}\n"
         f"images       {len(data.images)}\n"
         f"annotations  {len(data.annotations)}\n"
         f"categories   {len(data.categories)} (rare {groups['r']}, common {groups['c']}, frequent {groups['f']})"

@@ -38,9 +38,6 @@ class Reader:
         ids: Of annotations, images and categories.
         problems: Takes what is left out or mended.
         boxes: Boxes are enough.
-
-    Attributes:
-        sizeless: Annotations whose box or area was measured because the file's had no size.
     """
 
     def __init__(
@@ -55,6 +52,7 @@ class Reader:
         self.images, self.categories, self.ids, self.problems, self.boxes = images, categories, ids, problems, boxes
         self._sizes = {key: (image.height, image.width) for key, image in images.items()}
         self._seen: set[int] = set()
+        self._flat = 0
 
     def read(self, part: Any, bar: Progress | None) -> list[Annotation]:
         """The sound annotations, in the file's order."""
@@ -74,6 +72,10 @@ class Reader:
                     kept.append(annotation)
             if bar is not None:
                 bar.update(len(batch))
+        if self._flat:
+            self.problems.notes.append(
+                f"{self._flat} of {len(typed)} annotations declare a box without width or height; the mask's is taken"
+            )
         return kept
 
     def _check(self, batch: Sequence[Annotation | None]) -> list[bool]:
@@ -118,6 +120,7 @@ class Reader:
         if image is None:
             raise DatasetError(f"{image_id} names no sound image of the file - at `$.image_id`")
         bbox, area = _bbox(row, mends), _area(row, mends)
+        flat = bbox is None and bool(row.get("bbox"))
         before = len(mends or ())
         segmentation, strays = read_segmentation(row.get("segmentation"), image, mends)
         if segmentation is None:
@@ -127,6 +130,7 @@ class Reader:
         elif bbox is None or area is None:
             measured, pixels = measure_segmentation(segmentation, image.height, image.width)
             bbox, area = bbox or measured, pixels if area is None else area
+        self._flat += flat and not mends
         if strays:
             parts = "a stray part" if strays == 1 else f"{strays} stray parts"
             self.problems.notes.append(f"{where} (id {id_}): {parts} of less than three points left out")

@@ -13,7 +13,7 @@ import msgspec
 
 from ...errors import DatasetError
 
-__all__ = ["Item", "read_frame"]
+__all__ = ["Item", "read_frame", "read_json_bytes"]
 
 MAX_BYTES = 16 * 2**30
 """Bytes of a file, or of what a compressed one unpacks to."""
@@ -42,7 +42,7 @@ def read_frame(path: Path) -> dict[str, Any]:
     Raises:
         DatasetError: If there is no such file, it is no JSON, or none of this form.
     """
-    data = _read(path)
+    data = read_json_bytes(path)
     try:
         parts: dict[str, Any] = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
         for key in parts.keys() - {*_LISTS}:
@@ -75,7 +75,8 @@ def _require_list(parts: dict[str, Any], key: str, path: Path) -> None:
         raise DatasetError(f"{path}: Expected `array`, got `{kinds.get(head, 'number')}` - at `$.{key}`; {expected}")
 
 
-def _read(path: Path) -> bytes:
+def read_json_bytes(path: Path) -> bytes:
+    """A JSON file as UTF-8 without a byte order mark, unpacked where it is compressed; raises `DatasetError`."""
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -84,7 +85,7 @@ def _read(path: Path) -> bytes:
         if data[:2] == b"\x1f\x8b":
             data = _unpack(path, size)
     except FileNotFoundError as error:
-        raise DatasetError(f"{path}: there is no such file; expected a COCO or LVIS JSON file") from error
+        raise DatasetError(f"{path}: there is no such file; expected a JSON file") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DatasetError(f"{path}: the compressed file is damaged or cut off ({error}); get it again") from error
     except OSError as error:

@@ -1,0 +1,102 @@
+"""What a file declares of its objects, compared with their masks, which are the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from statistics import median
+
+from .dataset import Annotation, Dataset
+from .errors import MaskError
+from .progress import Progress
+
+__all__ = ["compare_declared"]
+
+_SHARE = 0.1
+"""Of the mask's area that the declared one may differ by, beside two pixels along the box: outlines are no pixels."""
+
+_SIDE = 2.0
+"""Pixels that a box's sides may differ by."""
+
+Box = tuple[float, float, float, float]
+
+
+def compare_declared(dataset: Dataset, *, progress: bool = False) -> Iterator[str]:
+    """How the file's ``bbox`` and ``area`` differ from the masks; a sentence for each kind, none where they agree.
+
+    Args:
+        dataset: The data set; objects that have a box alone are counted, no more.
+        progress: Show the progress.
+    """
+    areas: list[tuple[float, int, int]] = []
+    boxes: list[tuple[Box, Box, int]] = []
+    alone = empty = 0
+    bar = Progress("compare", len(dataset.annotations), unit="annotations") if progress else None
+    with bar or nullcontext():
+        for annotation in dataset.annotations:
+            if bar is not None:
+                bar.update()
+            measured = _measure(dataset, annotation)
+            if measured is None:
+                alone += 1
+                continue
+            box, area = measured
+            empty += not area
+            areas.append((annotation.area, area, annotation.id))
+            boxes.append((annotation.bbox, box, annotation.id))
+    total = len(dataset.annotations)
+    if alone:
+        yield f"{alone} of {total} objects have a box alone: they are left out where a mask is needed"
+    if empty:
+        yield f"{empty} of {total} masks cover no pixel"
+    yield from _compare_areas(areas, boxes, total)
+    yield from _compare_boxes(boxes, total)
+
+
+def _measure(dataset: Dataset, annotation: Annotation) -> tuple[Box, int] | None:
+    try:
+        return dataset.measure(annotation) if annotation.has_mask else None
+    except MaskError:
+        return None
+
+
+def _compare_areas(areas: list[tuple[float, int, int]], boxes: list[tuple[Box, Box, int]], total: int) -> Iterator[str]:
+    others = [
+        (declared, area, box, id_)
+        for (declared, area, id_), (_, box, _) in zip(areas, boxes, strict=True)
+        if abs(declared - area) > _SHARE * area + 2 * (box[2] + box[3])
+    ]
+    if not others:
+        return
+    of_box = sum(abs(declared - box[2] * box[3]) <= _SHARE * declared for declared, _, box, _ in others)
+    zero = sum(declared == 0 for declared, *_ in others)
+    factor = median(declared / max(area, 1) for declared, area, _, _ in others)
+    declared, area, _, id_ = max(others, key=lambda one: abs(one[0] - one[1]))
+    told = [f"{of_box} have the box's"] * bool(of_box) + [f"{zero} have 0"] * bool(zero)
+    yield (
+        f"area: {len(others)} of {total} differ from their mask's{f' ({", ".join(told)})' if told else ''}, by a factor of "
+        f"{factor:.3g} in the median; annotation {id_} declares {declared:g}, its mask has {area}"
+    )
+
+
+def _compare_boxes(boxes: list[tuple[Box, Box, int]], total: int) -> Iterator[str]:
+    others = [(declared, box, id_) for declared, box, id_ in boxes if box[2] and _apart(declared, box) > _SIDE]
+    if not others:
+        return
+    corners = sum(_apart(_from_corners(declared), box) <= _SIDE for declared, box, _ in others)
+    declared, box, id_ = max(others, key=lambda one: _apart(one[0], one[1]))
+    kinds = f" ({corners} are corners [x0, y0, x1, y1] instead of [x, y, width, height])" if corners else ""
+    yield (
+        f"bbox: {len(others)} of {total} differ from their mask's{kinds}, by {_apart(declared, box):.3g} px at most: "
+        f"annotation {id_} declares {[*declared]}, its mask has {[*box]}"
+    )
+
+
+def _apart(one: Box, other: Box) -> float:
+    """Pixels that the sides of two boxes (XYWH) lie apart, at most."""
+    ends = ((box[0], box[1], box[0] + box[2], box[1] + box[3]) for box in (one, other))
+    return max(abs(a - b) for a, b in zip(*ends, strict=True))
+
+
+def _from_corners(box: Box) -> Box:
+    return box[0], box[1], box[2] - box[0], box[3] - box[1]
