@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -175,14 +176,17 @@ class Dataset:
 
     def counted(self) -> Dataset:
         """With the categories' counts and frequency set where they are not."""
-        shown: dict[int, set[int]] = {}
-        instances: dict[int, int] = {}
-        for one in self.annotations:
-            shown.setdefault(one.category_id, set()).add(one.image_id)
-            instances[one.category_id] = instances.get(one.category_id, 0) + 1
-        return self.replace(
-            categories=[_counted(one, len(shown.get(one.id, ())), instances.get(one.id, 0)) for one in self.categories]
-        )
+        import numpy as np
+
+        size = len(self.annotations)
+        categories = np.fromiter((one.category_id for one in self.annotations), dtype=np.int64, count=size)
+        images = np.fromiter((one.image_id for one in self.annotations), dtype=np.int64, count=size)
+        ids, category, instances = np.unique(categories, return_inverse=True, return_counts=True)
+        shown, image = np.unique(images, return_inverse=True)
+        pairs = np.unique(category * max(len(shown), 1) + image) // max(len(shown), 1)
+        both = zip(np.bincount(pairs, minlength=len(ids)).tolist(), instances.tolist(), strict=True)
+        counts = dict(zip(ids.tolist(), both, strict=True))
+        return self.replace(categories=[_counted(one, *counts.get(one.id, (0, 0))) for one in self.categories])
 
     def category(self, id: int) -> Category:  # noqa: A002
         """The category with this id.
@@ -280,8 +284,14 @@ class Dataset:
         return path
 
 
+_PLAIN = re.compile(r"[^/\\:\0][^\\:\0]*")
+"""Names that can leave their folder by ``..`` alone; to take a path apart costs twenty times as much."""
+
+
 def check_file_name(file_name: str, where: str) -> None:
     """Refuse names of files that lie outside their folder: absolute, or with ``..``; raises `DatasetError`."""
+    if _PLAIN.fullmatch(file_name) and ".." not in file_name:
+        return
     posix, windows = PurePosixPath(file_name), PureWindowsPath(file_name)
     if not posix.parts:
         raise DatasetError(f"{where}: file_name is empty")

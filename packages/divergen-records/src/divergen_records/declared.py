@@ -73,8 +73,9 @@ def _compare_areas(areas: list[tuple[float, int, int]], boxes: list[tuple[Box, B
     factor = median(declared / max(area, 1) for declared, area, _, _ in others)
     declared, area, _, id_ = max(others, key=lambda one: abs(one[0] - one[1]))
     told = [f"{of_box} have the box's"] * bool(of_box) + [f"{zero} have 0"] * bool(zero)
+    kinds = f" ({', '.join(told)})" if told else ""
     yield (
-        f"area: {len(others)} of {total} differ from their mask's{f' ({", ".join(told)})' if told else ''}, by a factor of "
+        f"area: {len(others)} of {total} differ from their mask's{kinds}, by a factor of "
         f"{factor:.3g} in the median; annotation {id_} declares {declared:g}, its mask has {area}"
     )
 
@@ -95,7 +96,7 @@ def _compare_boxes(boxes: list[tuple[Box, Box, int]], total: int) -> Iterator[st
 def _apart(one: Box, other: Box) -> float:
     """Pixels that the sides of two boxes (XYWH) lie apart, at most."""
     ends = ((box[0], box[1], box[0] + box[2], box[1] + box[3]) for box in (one, other))
-    return max(abs(a - b) for a, b in zip(*ends, strict=True))
+    return float(max(abs(a - b) for a, b in zip(*ends, strict=True)))
 
 
 def _from_corners(box: Box) -> Box:

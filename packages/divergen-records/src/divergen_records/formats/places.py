@@ -72,6 +72,8 @@ def place_pictures(
 
 def tidy(name: str) -> str:
     """A file name with forward slashes and without ``./``."""
+    if name[:1] != "." and "\\" not in name:
+        return name
     return re.sub(r"^(\./+)+", "", name.replace("\\", "/"))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -63,13 +63,13 @@ class Reader:
         for start in range(0, len(typed), _BATCH):
             batch = typed[start : start + _BATCH]
             sound = self._check(batch)
-            for offset, annotation in enumerate(batch):
-                if annotation is None or not sound[offset]:
-                    items = items or split_items(part)
-                    annotation = self._read_slowly(items[start + offset], f"annotations[{start + offset}]")
-                if annotation is not None:
-                    self._seen.add(annotation.id)
-                    kept.append(annotation)
+            if all(sound):
+                found = cast("list[Annotation]", batch)
+                self._seen.update([one.id for one in found])
+                kept.extend(found)
+            else:
+                items = items or split_items(part)
+                kept.extend(self._read_batch(items[start : start + _BATCH], batch, sound, start))
             if bar is not None:
                 bar.update(len(batch))
         if self._flat:
@@ -78,25 +78,39 @@ class Reader:
             )
         return kept
 
+    def _read_batch(
+        self, items: Sequence[Item], batch: Sequence[Annotation | None], sound: Sequence[bool], start: int
+    ) -> Iterator[Annotation]:
+        """The annotations of a batch, those that are not plainly sound one by one."""
+        for offset, annotation in enumerate(batch):
+            if annotation is None or not sound[offset]:
+                annotation = self._read_slowly(items[offset], f"annotations[{start + offset}]")
+            if annotation is not None:
+                self._seen.add(annotation.id)
+                yield annotation
+
     def _check(self, batch: Sequence[Annotation | None]) -> list[bool]:
         """Which need no look of their own."""
-        fine = [one is not None and self._is_plain(one) for one in batch]
-        known = [one for one, good in zip(batch, fine, strict=True) if good and one is not None]
-        sizes = np.array([self._sizes[one.image_id] for one in known], dtype=np.int64).reshape(-1, 2)
-        sound = iter(sound_segmentations([one.stored_segmentation for one in known], sizes).tolist())
-        ids = [one.id for one in known]
-        repeated = len(set(ids)) < len(ids)
-        return [good and next(sound) and not repeated for good in fine]
-
-    def _is_plain(self, one: Annotation) -> bool:
-        return (
-            one.image_id in self._sizes
-            and one.category_id in self.categories
+        sizes, categories, seen = self._sizes, self.categories, self._seen
+        fine = [
+            one is not None
+            and one.image_id in sizes
+            and one.category_id in categories
             and one.bbox[2] > 0
             and one.bbox[3] > 0
             and one.area >= 0
-            and one.id not in self._seen
-        )
+            and one.id not in seen
+            for one in batch
+        ]
+        known = [one for one, good in zip(batch, fine, strict=True) if good and one is not None]
+        if len({one.id for one in known}) < len(known):
+            return [False] * len(batch)
+        shapes = np.array([sizes[one.image_id] for one in known], dtype=np.int64).reshape(-1, 2)
+        sound = sound_segmentations([one.stored_segmentation for one in known], shapes)
+        if len(known) == len(batch):
+            return cast("list[bool]", sound.tolist())
+        each = iter(sound.tolist())
+        return [good and next(each) for good in fine]
 
     def _read_slowly(self, item: Item, where: str) -> Annotation | None:
         return self.problems.attempt(where, partial(self._read, item, where))

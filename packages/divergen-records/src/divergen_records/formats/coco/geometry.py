@@ -7,6 +7,7 @@ msgspec's MessagePack encoder, which writes a float as a byte and eight more: te
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -34,19 +35,16 @@ def sound_segmentations(raws: Sequence[msgspec.Raw], sizes: NDArray[np.int64]) -
         sizes: (N, 2) int64, height and width of its picture.
     """
     segmentations = _decode(raws)
-    sound = np.zeros(len(raws), dtype=bool)
-    owners: list[int] = []
-    polygons: list[list[float]] = []
-    for index, segmentation in enumerate(segmentations):
-        if isinstance(segmentation, dict):
-            sound[index] = _fits(segmentation, *sizes[index].tolist())
-        elif segmentation:
-            sound[index] = True
-            owners.extend([index] * len(segmentation))
-            polygons.extend(segmentation)
-    if polygons:
-        bad = ~_sound_polygons(polygons, sizes[owners])
-        sound[np.array(owners)[bad]] = False
+    parts = [one if type(one) is list else () for one in segmentations]
+    counts = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
+    sound = counts > 0
+    owners = np.repeat(np.arange(len(parts)), counts)
+    if len(owners):
+        bad = ~_sound_polygons(list(chain.from_iterable(parts)), sizes[owners])
+        sound[owners[bad]] = False
+    for index in np.flatnonzero(counts == 0).tolist():
+        if isinstance(segmentations[index], dict):
+            sound[index] = _fits(segmentations[index], *sizes[index].tolist())
     return sound
 
 

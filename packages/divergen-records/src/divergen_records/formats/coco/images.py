@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import msgspec
 
 from ...dataset import ImageInfo, check_file_name
 from ...errors import DatasetError
@@ -16,6 +18,7 @@ from .values import Ids, integer, row_of, wrong_type
 
 __all__ = ["read_images", "url_name"]
 
+_ODD = re.compile(r"[?#%;]|//|/\.")
 _KNOWN = frozenset(ImageInfo.__struct_fields__) - {"extra"}
 
 
@@ -24,6 +27,8 @@ def read_images(part: Any, problems: Problems, ids: Ids) -> dict[int, ImageInfo]
     found: dict[int, ImageInfo] = {}
     for index, (item, image) in enumerate(decode_items(part, ImageInfo)):
         where = f"images[{index}]"
+        if image is not None and not image.file_name and isinstance(image.coco_url, str) and image.coco_url:
+            image = msgspec.structs.replace(image, file_name=url_name(image.coco_url))
         if image is None or not _is_sound(image):
             image = problems.attempt(where, partial(_read, item, ids))
             if image is None:
@@ -38,8 +43,11 @@ def read_images(part: Any, problems: Problems, ids: Ids) -> dict[int, ImageInfo]
 
 def url_name(coco_url: str) -> str:
     """The file that a COCO address means: its last two parts, ``train2017/000000000009.jpg``."""
-    parts = PurePosixPath(unquote(urlsplit(coco_url).path)).parts
-    return "/".join(part for part in parts[-2:] if part != "/")
+    scheme, _, rest = coco_url.partition("://")
+    path = rest.partition("/")[2] if rest else scheme
+    if _ODD.search(path):
+        path = unquote(urlsplit(coco_url).path)
+    return "/".join(part for part in path.split("/")[-2:] if part)
 
 
 def _is_sound(image: ImageInfo) -> bool:
