@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from statistics import stdev
+from typing import Any
 
 import pytest
 from divergen.ablation import (
@@ -13,8 +15,9 @@ from divergen.ablation import (
     run_ablation,
     shipped_ablations,
 )
-from divergen.outcomes import mean_and_interval
+from divergen.outcomes import CONTROL, mean_and_interval, outcome_of, print_outcomes
 from divergen_records import ConfigError
+from rich.console import Console
 
 
 @pytest.mark.parametrize("name", shipped_ablations())
@@ -50,6 +53,21 @@ def test_mean_and_interval__one_seed_has_none() -> None:
     assert mean_and_interval([1.0]) == (1.0, None)
 
 
+def test_print_outcomes__says_what_is_not_told_apart() -> None:
+    def metrics(*values: float) -> dict[int, dict[str, Any] | None]:
+        groups = ("AP", "APr", "APc", "APf")
+        return {seed: {"mask": dict.fromkeys(groups, v), "box": {"AP": v}} for seed, v in enumerate(values)}
+
+    real, control, arm = metrics(0.1, 0.2, 0.3), metrics(0.12, 0.23, 0.31), metrics(0.15, 0.21, 0.38)
+    found = [outcome_of(name, what, real, control) for name, what in ((REAL, real), (CONTROL, control), ("a", arm))]
+    console = Console(width=200, record=True, file=io.StringIO())
+    print_outcomes(found, console)
+    text = console.export_text()
+    assert "+2.0 ± 2.5 ?" in text  # copy-paste over real: 2, 3 and 1 points
+    assert "+2.7 ± 11.2 ?" in text  # generated over copy-paste: 3, -2 and 7 points
+    assert "not told apart" in text
+
+
 @pytest.mark.slow
 def test_run_ablation__arms_beside_the_real_images(tmp_path: Path, small: tuple[str, ...]) -> None:
     (tmp_path / "a.yaml").write_text(
@@ -58,10 +76,12 @@ def test_run_ablation__arms_beside_the_real_images(tmp_path: Path, small: tuple[
     ablation, out = load_ablation(str(tmp_path / "a.yaml")), tmp_path / "out"
     tiny = "train={preset: quickstart, iterations: 2, warmup: 1, batch_size: 2, image_size: 64}"
     done = run_ablation(ablation, out, seeds=[0], overrides=[*small[:-1], tiny])
-    assert [outcome.arm for outcome in done] == [REAL, "all of it", "more at once"]
+    assert [outcome.arm for outcome in done] == [REAL, CONTROL, "all of it", "more at once"]
     assert all(0 <= outcome.values["mask AP"][0] <= 1 for outcome in done)
+    assert done[2].beyond["box AP"][0] == pytest.approx(done[2].values["box AP"][0] - done[1].values["box AP"][0])
     assert done[1].gains["box AP"][0] == pytest.approx(done[1].values["box AP"][0] - done[0].values["box AP"][0])
     assert (out / "ablation.png").exists()
     assert json.loads((out / "ablation.json").read_text())["question"] == "Does a filter pay?"
-    assert not (out / "more-at-once" / "seed-0" / "train" / "real").exists()
+    trainings = {path.name for path in (out / "more-at-once" / "seed-0" / "train").iterdir()}
+    assert trainings == {"generated"}
     assert outcomes(ablation, out, [0]) == done

@@ -29,14 +29,14 @@ def test_run_pipeline__any_trainer(
     fork(finished, tmp_path / "run", config)
     run = Run(tmp_path / "run", config)
     run_pipeline(run, until="train")
-    assert [task.out.name for task in trainer.tasks] == ["real", "generated"]
-    assert [task.paste is not None for task in trainer.tasks] == [False, pastes]
+    assert [task.out.name for task in trainer.tasks] == ["real", "control", "generated"]
+    assert [task.paste is not None for task in trainer.tasks] == [False, pastes, pastes]
     assert (run.baked / "annotations.json").exists() == (not pastes)
     for task in trainer.tasks:
         assert json.loads((task.out / "metrics.json").read_text(encoding="utf-8"))["box"]["AP"] == pytest.approx(1)
     run_pipeline(run)
-    assert len(trainer.tasks) == 2
-    assert "change" in run.report.read_text(encoding="utf-8")
+    assert len(trainer.tasks) == 3
+    assert "gain over real + copy-paste" in run.report.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("kind", ["fake", "divergen"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from pydantic import Field, ValidationError
 from .config import RunConfig
 from .fork import fork, shared_steps
 from .loading import load_config, read_mapping, shipped
-from .outcomes import REAL, Outcome, outcome_of
+from .outcomes import CONTROL, REAL, Outcome, outcome_of
 from .report.figures import ablation_plot
 from .run import Run
 from .runner import run_pipeline
@@ -75,14 +76,15 @@ def load_ablation(name: str) -> Ablation:
 
 
 def configs(ablation: Ablation, overrides: Sequence[str], seeds: Sequence[int]) -> dict[tuple[str, int], RunConfig]:
-    """The configuration of every arm and seed, all checked before anything runs; the first arm also trains `REAL`."""
+    """Of every arm and seed, all checked before anything runs; the first arm also trains `REAL` and `CONTROL`."""
     found = {}
     for place, (arm, changes) in enumerate(ablation.arms.items()):
         own = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
         shared = [f"{key}={json.dumps(value)}" for key, value in ablation.settings.items()]
         for seed in seeds:
-            first = f"baseline={json.dumps(place == 0)}"  # an arm that goes on from the baseline says so itself
-            settings = [first, *shared, *overrides, *own, f"seed={seed}", f"name={arm}"]
+            first = [f"{key}={json.dumps(place == 0)}" for key in ("baseline", "control")]
+            # An arm that goes on from the baseline says so itself.
+            settings = [*first, *shared, *overrides, *own, f"seed={seed}", f"name={arm}"]
             found[arm, seed] = load_config(ablation.base, settings)
     return found
 
@@ -100,7 +102,7 @@ def run_ablation(
         shard: Do the I-th of every N runs, for Slurm arrays.
 
     Returns:
-        What is known so far, the arm `REAL` first.
+        What is known so far, the arms `REAL` and `CONTROL` first.
 
     Raises:
         ConfigError: If an arm's configuration is wrong, or differs from that of the run which its folder holds.
@@ -131,13 +133,15 @@ def _share_work(run: Run, others: Sequence[Run]) -> None:
 
 
 def outcomes(ablation: Ablation, out: Path, seeds: Sequence[int]) -> list[Outcome]:
-    """What the runs in a folder reached so far, the arm `REAL` first."""
+    """What the runs in a folder reached so far, the arms `REAL` and `CONTROL` first."""
     first = next(iter(ablation.arms))
-    real = {seed: read_metrics(_folder(out, first, seed) / "train" / "real") for seed in seeds}
-    arms = {REAL: real}
-    for arm in ablation.arms:
-        arms[arm] = {seed: read_metrics(_folder(out, arm, seed) / "train" / "generated") for seed in seeds}
-    return [outcome_of(arm, found, real) for arm, found in arms.items()]
+
+    def metrics(arm: str, training: str) -> dict[int, dict[str, Any] | None]:
+        return {seed: read_metrics(_folder(out, arm, seed) / "train" / training) for seed in seeds}
+
+    real, control = metrics(first, "real"), metrics(first, "control")
+    arms = {REAL: real, CONTROL: control, **{arm: metrics(arm, "generated") for arm in ablation.arms}}
+    return [outcome_of(arm, found, real, control) for arm, found in arms.items()]
 
 
 def _folder(out: Path, arm: str, seed: int) -> Path:
@@ -145,7 +149,7 @@ def _folder(out: Path, arm: str, seed: int) -> Path:
 
 
 def _save(found: Sequence[Outcome], ablation: Ablation, out: Path) -> None:
-    rows = [{"arm": outcome.arm, "values": outcome.values, "gains": outcome.gains} for outcome in found]
+    rows = [dataclasses.asdict(outcome) for outcome in found]
     summary = {"question": ablation.question, "arms": rows}
     write_text(out / "ablation.json", json.dumps(summary, indent=1), overwrite=True)
     write_bytes(out / "ablation.png", ablation_plot(ablation.question, found), overwrite=True)

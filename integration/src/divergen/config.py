@@ -209,7 +209,8 @@ class RunConfig(Config):
         paste: How instances are pasted into training images.
         bake: Paste to disk before training; in every epoch anew where left out.
         train: The trainer, its detector and its schedule; the run ends with the pasted images where null.
-        baseline: Train the same detector without generated instances too, to compare with.
+        baseline: Train the same detector on the real images alone too, to compare with.
+        control: And with copies of the training images' own objects, pasted alike: what generated ones have to beat.
         from_baseline: Go on from the baseline's weights with generated instances, as BSGAL does; begin anew by default.
         executor: Who does the work on the table.
     """
@@ -236,6 +237,7 @@ class RunConfig(Config):
     train: TrainSection = DivergenTrainConfig()
     baseline: bool = True
     from_baseline: bool = False
+    control: bool = True
     executor: ExecutorConfig = LocalConfig()
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -143,17 +143,34 @@ class Pipeline:
         wanted = paths.get(self.config.pastes, [self.run.real_pool, self.run.pool])
         return [pool.matched(self.canvas.categories) for pool in map(InstancePool.open, wanted) if len(pool)]
 
+    @property
+    def has_control(self) -> bool:
+        """Whether the training images' own objects are pasted alike, to compare with."""
+        return self.config.control and self.config.train is not None and self.config.pastes != "real"
+
+    @cached_property
+    def control_pools(self) -> list[InstancePool]:
+        """The training images' own objects, as the control pastes them; none where there is no control."""
+        from divergen_paste import InstancePool
+
+        pools = [InstancePool.open(self.run.real_pool)] if self.has_control else []
+        return [pool for pool in pools if len(pool)]
+
     @cached_property
     def paster(self) -> Paster | Chain:
         """Pastes instances into training images."""
+        return self.paster_of(self.pools)
+
+    def paster_of(self, pools: Sequence[InstancePool]) -> Paster | Chain:
+        """Pastes what is in these pools into training images, as the configuration says."""
         from divergen_paste import Chain, area_statistics
 
         statistics, draws = area_statistics(self.splits.train), self.draws
-        weights = {pool.path: draws.pool_weights for pool in self.pools if draws and pool.path == self.run.pool}
+        weights = {pool.path: draws.pool_weights for pool in pools if draws and pool.path == self.run.pool}
         return Chain(
             *(
                 self.config.paste.build(pool, statistics, weights=weights.get(pool.path), seed=self.config.seed)
-                for pool in self.pools
+                for pool in pools
             )
         )
 

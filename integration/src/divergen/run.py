@@ -74,6 +74,11 @@ class Run:
         return self.folder / "pasted"
 
     @property
+    def baked_control(self) -> Path:
+        """Training images with pasted copies of their own objects."""
+        return self.folder / "pasted_control"
+
+    @property
     def previews(self) -> Path:
         """Pictures to look at while the run goes on."""
         return self.folder / "previews"
@@ -84,7 +89,7 @@ class Run:
         return self.folder / "report.html"
 
     def training(self, name: str) -> Path:
-        """The folder of one training, ``"real"`` or ``"generated"``."""
+        """The folder of one training, ``"real"``, ``"control"`` or ``"generated"``."""
         return self.folder / "train" / name
 
     @cached_property

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from divergen_records import Category, PromptRecord
 from divergen_records.command import echo
 from divergen_records.files import write_text
 
-from .config import FilePrompts, GrammarPrompts
+from .config import BakeConfig, FilePrompts, GrammarPrompts
 from .pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from divergen_paste import InstancePool
 
 __all__ = ["STEPS", "RunStep"]
 
@@ -159,7 +164,7 @@ def _pool(pipeline: Pipeline) -> None:
     from divergen_paste import InstancePool, pool_from_dataset, pool_from_table
 
     run, pastes = pipeline.run, pipeline.config.pastes
-    if pastes != "generated" and not run.real_pool.exists():
+    if (pastes != "generated" or pipeline.has_control) and not run.real_pool.exists():
         pool_from_dataset(pipeline.splits.train, run.real_pool, workers=None, losses=pipeline.losses)
     where = "kept" if pipeline.config.where is None else f"kept AND ({pipeline.config.where})"
     if pastes == "real" or (run.pool.exists() and InstancePool.open(run.pool).is_current(run.table, where)):
@@ -169,26 +174,29 @@ def _pool(pipeline: Pipeline) -> None:
 
 
 def _bake(pipeline: Pipeline) -> None:
-    config = pipeline.bake
-    if not pipeline.pools:
-        return
-    if config is not None and not (pipeline.run.baked / "annotations.json").exists():
-        from divergen_paste import bake
-
-        bake(
-            pipeline.canvas,
-            pipeline.paster,
-            pipeline.run.baked,
-            copies=config.copies,
-            formats=config.formats,
-            val=pipeline.splits.val if config.formats else None,
-            workers=None,
-            losses=pipeline.losses,
-        )
-    if not (pipeline.run.previews / "pasted.jpg").exists():
+    run, pools = pipeline.run, pipeline.pools
+    for folder, pasted in ((run.baked, pools), (run.baked_control, pipeline.control_pools)):
+        if pasted and pipeline.bake is not None and not (folder / "annotations.json").exists():
+            _bake_one(pipeline, pipeline.bake, pasted, folder)
+    if pools and not (run.previews / "pasted.jpg").exists():
         from .previews import pasted_preview
 
-        pasted_preview(pipeline.run, pipeline.canvas, pipeline.paster)
+        pasted_preview(run, pipeline.canvas, pipeline.paster)
+
+
+def _bake_one(pipeline: Pipeline, config: BakeConfig, pools: Sequence[InstancePool], folder: Path) -> None:
+    from divergen_paste import bake
+
+    bake(
+        pipeline.canvas,
+        pipeline.paster_of(pools),
+        folder,
+        copies=config.copies,
+        formats=config.formats,
+        val=pipeline.splits.val if config.formats else None,
+        workers=None,
+        losses=pipeline.losses,
+    )
 
 
 def _report(pipeline: Pipeline) -> None:
@@ -226,7 +234,8 @@ def _forget_pool(pipeline: Pipeline) -> None:
 
 
 def _forget_baked(pipeline: Pipeline) -> None:
-    shutil.rmtree(pipeline.run.baked, ignore_errors=True)
+    for folder in (pipeline.run.baked, pipeline.run.baked_control):
+        shutil.rmtree(folder, ignore_errors=True)
     (pipeline.run.previews / "pasted.jpg").unlink(missing_ok=True)
 
 

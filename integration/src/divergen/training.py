@@ -11,6 +11,7 @@ from divergen_records.files import read_json, write_text
 from rich.console import Console
 from rich.table import Table
 
+from .config import RunConfig
 from .run import Run
 from .trainers.protocol import TrainTask
 
@@ -19,16 +20,15 @@ if TYPE_CHECKING:
 
     from .pipeline import Pipeline
 
-__all__ = ["METRICS", "TRAININGS", "metrics_of", "print_comparison", "read_metrics", "train_all"]
+__all__ = ["METRICS", "metrics_of", "print_comparison", "read_metrics", "train_all", "training_titles"]
 
-TRAININGS = {"real": "real", "generated": "real + generated"}
-"""Folder of a training -> what it saw."""
+_PASTED = {"real": "copy-paste", "generated": "generated", "both": "copy-paste + generated"}
 
 METRICS = ("AP", "AP50", "APr", "APc", "APf")
 
 
 def train_all(pipeline: Pipeline) -> None:
-    """Train with generated instances, and without as the baseline, and evaluate; what is done is not done again."""
+    """Train on real images, with their own objects pasted, with generated ones; evaluate; go on where it stopped."""
     if pipeline.config.train is None:
         return
     for task in _tasks(pipeline):
@@ -37,13 +37,17 @@ def train_all(pipeline: Pipeline) -> None:
 
 
 def _tasks(pipeline: Pipeline) -> Iterator[TrainTask]:
+    run, canvas = pipeline.run, pipeline.canvas
     if pipeline.config.baseline:
         yield _task(pipeline, "real", pipeline.splits.train)
-    if pipeline.pools and pipeline.bake is None:
-        yield _task(pipeline, "generated", pipeline.canvas, pipeline.paster)
-    elif pipeline.pools:
-        baked = pipeline.run.baked
-        yield _task(pipeline, "generated", read_dataset(baked / "annotations.json", image_dir=baked / "images"))
+    for name, pools, baked in (
+        ("control", pipeline.control_pools, run.baked_control),
+        ("generated", pipeline.pools, run.baked),
+    ):
+        if pools and pipeline.bake is None:
+            yield _task(pipeline, name, canvas, pipeline.paster_of(pools))
+        elif pools:
+            yield _task(pipeline, name, read_dataset(baked / "annotations.json", image_dir=baked / "images"))
 
 
 def _task(pipeline: Pipeline, name: str, dataset: Dataset, paste: Paster | Chain | None = None) -> TrainTask:
@@ -54,7 +58,7 @@ def _task(pipeline: Pipeline, name: str, dataset: Dataset, paste: Paster | Chain
         out=pipeline.run.training(name),
         seed=pipeline.config.seed,
         paste=paste,
-        draws=None if paste is None else pipeline.draws,
+        draws=pipeline.draws if name == "generated" and paste is not None else None,
         start=None if paste is None or not pipeline.config.from_baseline else pipeline.run.training("real"),
     )
 
@@ -72,6 +76,11 @@ def _train(pipeline: Pipeline, task: TrainTask) -> None:
     write_text(task.out / "metrics.json", metrics.model_dump_json(indent=1), overwrite=True)
 
 
+def training_titles(config: RunConfig) -> dict[str, str]:
+    """Folder of a training -> what it saw, the one that the others are compared with first."""
+    return {"real": "real", "control": "real + copy-paste", "generated": f"real + {_PASTED[config.pastes]}"}
+
+
 def metrics_of(run: Run, name: str) -> dict[str, Any] | None:
     """The metrics of a training, None while it has none."""
     return read_metrics(run.training(name))
@@ -85,7 +94,8 @@ def read_metrics(folder: Path) -> dict[str, Any] | None:
 
 def print_comparison(run: Run) -> None:
     """The AP table, in percent, as far as there is one."""
-    found = {title: metrics for name, title in TRAININGS.items() if (metrics := metrics_of(run, name))}
+    titles = training_titles(run.config)
+    found = {title: metrics for name, title in titles.items() if (metrics := metrics_of(run, name))}
     if not found:
         return
     table = Table("LVIS, %", *found)

@@ -113,7 +113,7 @@ def loss_curves(logs: dict[str, Sequence[dict[str, Any]]], smooth: int = 10) -> 
     if not any(logs.values()):
         return None
     with _figure(7, 2.4) as (axes, done):
-        for (name, log), colour in zip(logs.items(), (GREY, "#f26430"), strict=False):
+        for (name, log), colour in zip(logs.items(), (GREY, "#3a86c8", "#f26430"), strict=False):
             losses = [row["loss"] for row in log]
             means = [sum(losses[max(i - smooth + 1, 0) : i + 1]) / min(i + 1, smooth) for i in range(len(losses))]
             axes.plot([row["iteration"] for row in log], means, label=name, color=colour, linewidth=1.6)

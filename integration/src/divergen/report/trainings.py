@@ -1,8 +1,9 @@
-"""What the report shows of the two trainings: AP side by side, losses, predictions."""
+"""What the report shows of the trainings: AP side by side, losses, predictions."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..data import load_splits
 from ..draw import data_uri, sheet
 from ..previews import spread
 from ..run import Run
-from ..training import METRICS, TRAININGS, metrics_of
+from ..training import METRICS, metrics_of, training_titles
 from .figures import loss_curves
 
 __all__ = ["training_section"]
@@ -23,30 +24,32 @@ _SHOWN, _SIDE, _MIN_SCORE = 6, 300, 0.3
 
 def training_section(run: Run) -> dict[str, Any]:
     """The template's variables about training; empty ones where nothing is trained."""
-    found = {name: metrics for name in TRAININGS if (metrics := metrics_of(run, name))}
+    titles = training_titles(run.config)
+    found = {name: metrics for name in titles if (metrics := metrics_of(run, name))}
     if not found:
         return {"comparison": None, "losses": None, "predictions": [], "trained": "", "evaluated": 0}
     first = next(iter(found.values()))
     train = run.config.train
     return {
-        "comparison": _comparison(found),
+        "comparison": _comparison(found, titles),
         "losses": _losses(run),
-        "predictions": _predictions(run, list(found)),
+        "predictions": _predictions(run, {name: titles[name] for name in found}),
         "trained": getattr(train, "summary", ""),
         "evaluated": first["images"],
     }
 
 
-def _comparison(found: dict[str, Any]) -> dict[str, Any]:
+def _comparison(found: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
+    """A row for each training, and what the last gains over each of the others."""
     columns = [(kind, metric) for kind in ("box", "mask") for metric in METRICS]
     rows = [
-        {"name": TRAININGS[name], "cells": [_cell(metrics[kind][metric]) for kind, metric in columns]}
+        {"name": titles[name], "cells": [_cell(metrics[kind][metric]) for kind, metric in columns]}
         for name, metrics in found.items()
     ]
-    if len(found) == 2:
-        before, after = found.values()
-        cells = [_change(before[kind][metric], after[kind][metric]) for kind, metric in columns]
-        rows.append({"name": "change", "cells": cells})
+    *others, last = found
+    for name in others if last == "generated" else ():
+        cells = [_change(found[name][kind][metric], found[last][kind][metric]) for kind, metric in columns]
+        rows.append({"name": f"gain over {titles[name]}", "cells": cells})
     return {"columns": [f"{kind} {metric}" for kind, metric in columns], "rows": rows}
 
 
@@ -64,7 +67,7 @@ def _change(before: float | None, after: float | None) -> dict[str, str]:
 def _losses(run: Run) -> str | None:
     from divergen_train import read_log
 
-    paths = {title: run.training(name) / "log.jsonl" for name, title in TRAININGS.items()}
+    paths = {title: run.training(name) / "log.jsonl" for name, title in training_titles(run.config).items()}
     logs = {title: read_log(path) for title, path in paths.items() if path.exists()}
     return loss_curves({title: [line for line in log if "loss" in line] for title, log in logs.items()})
 
@@ -76,7 +79,7 @@ def _results(path: Path) -> list[dict[str, Any]]:
         raise DatasetError(f"{path}: damaged ({error}); predict again: --redo train") from error
 
 
-def _predictions(run: Run, names: list[str]) -> list[dict[str, str]]:
+def _predictions(run: Run, titles: Mapping[str, str]) -> list[dict[str, str]]:
     """Validation images with the predictions of each training."""
     from divergen_evaluate import draw_predictions
     from divergen_records.coco import load_sample
@@ -84,7 +87,7 @@ def _predictions(run: Run, names: list[str]) -> list[dict[str, str]]:
     val = load_splits(run).val
     images = spread(val.images, _SHOWN)
     shown = []
-    for name in names:
+    for name, title in titles.items():
         results = _results(run.training(name) / "results.json")
         pictures = [
             draw_predictions(
@@ -97,7 +100,7 @@ def _predictions(run: Run, names: list[str]) -> list[dict[str, str]]:
         ]
         shown.append(
             {
-                "title": f"Predictions: {TRAININGS[name]}",
+                "title": f"Predictions: {title}",
                 "text": f"Validation images; detections with a score of at least {_MIN_SCORE}.",
                 "picture": data_uri(sheet(pictures, columns=3, side=_SIDE)),
             }

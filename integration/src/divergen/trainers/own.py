@@ -34,8 +34,8 @@ class DivergenTrainer:
         from divergen_train.training.truncate import truncate
 
         config = self.config
-        if task.paste is None:
-            config = config.model_copy(update={"bsgal": None})  # there is nothing to choose from
+        if task.draws is None:
+            config = config.model_copy(update={"bsgal": None})  # no generated instances to choose from
         if task.start is not None:
             config = config.model_copy(update={"init": task.start / "checkpoint.pt"})
         fitted = fit(
