@@ -78,3 +78,15 @@ def test_run_pipeline__bsgal_writes_back_what_it_chose(tmp_path: Path, small: tu
 def test_load_config__bsgal_needs_pasting_while_training() -> None:
     with pytest.raises(ConfigError, match=r"bake and train.bsgal exclude each other"):
         load_config("quickstart", ["train={preset: quickstart, bsgal: {kind: belief}}", "bake={copies: 1}"])
+
+
+def test_group_feedback__a_table_of_before_the_later_columns(tmp_path):
+    from divergen.columns import FeedbackColumns
+    from divergen_records import InstanceTable
+    from divergen_records.testing import FakeSource, plan_instances
+
+    table = InstanceTable.create(tmp_path / "old.lance")
+    table.ensure_columns(FeedbackColumns, ["judged", "acceptance", "contribution"])
+    made = FakeSource()(list(plan_instances(3)))
+    table.append([row.model_copy(update={"judged": 2, "acceptance": 0.5, "contribution": 0.1}) for row in made])
+    assert [(group.acceptance, group.drawn) for group in group_feedback(table, ["generator"])] == [(0.5, None)]

@@ -92,6 +92,7 @@ def group_feedback(
 
     if "judged" not in table.columns:
         return []
+    table.ensure_columns(FeedbackColumns)  # an older run's table has not all of them
     rows = table.select([*columns, *FeedbackStage.writes], where="judged > 0")
     if not len(rows):
         return []
