@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..dataset import Annotation, Dataset, ImageInfo
-from ..errors import DatasetError, MaskError, require_extra
+from ..errors import DatasetError, MaskError
 from ..masks import measure_segmentation
 from ..polygons import clip_polygons
 from ..record import Category
+from ..yaml_files import read_yaml
 from .pictures import PICTURES, picture_size
 from .problems import Mends, Problems
 from .protocol import OnProblem
@@ -96,12 +97,7 @@ def split_folders(file: Path, content: dict[str, Any] | None = None) -> dict[str
 
 
 def _load(file: Path) -> dict[str, Any]:
-    with require_extra("divergen-records", "images"):
-        import yaml
-    try:
-        content = yaml.safe_load(file.read_text("utf-8-sig"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise DatasetError(f"{file}: is not YAML: {' '.join(str(error).split())}") from error
+    content = read_yaml(file, error=DatasetError)
     if not isinstance(content, dict):
         raise DatasetError(f"{file}: expected keys such as names and train")
     return content
