@@ -31,8 +31,9 @@ def test_clipseg__equals_the_processor_picture_by_picture(folder, mixed):
         expected = torch.from_numpy(reference(folder, image, f"a photo of a {text}"))[None, None]
         scaled = torch.nn.functional.interpolate(expected, image.shape[:2], mode="bilinear", align_corners=False)
         assert np.mean(prediction.mask != (scaled[0, 0].numpy() > 0.5)) < 1e-3
-        inside = scaled[scaled > 0.5]
-        assert prediction.score == pytest.approx(float(inside.mean()) if len(inside) else 0.0, abs=1e-3)
+        inside, outside = scaled[scaled > 0.5], scaled[scaled <= 0.5]
+        expected_iou = float(inside.sum() / (len(inside) + outside.sum())) if len(inside) else 0.0
+        assert prediction.score == pytest.approx(expected_iou, abs=1e-3)
 
 
 def test_clipseg__the_text_matters(folder, mixed):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from divergen_annotate import Saliency
 from divergen_annotate.config import SaliencyConfig
-from divergen_annotate.saliency import ModelCard
+from divergen_annotate.model_card import ModelCard, known_cards
 from divergen_records import ConfigError, WeightsError
 from onnx import TensorProto, helper
 from PIL import Image
@@ -18,18 +18,20 @@ CARD = {"size": [24, 32], "mean": [0.9, 0.85, 0.8], "std": [0.2, 0.25, 0.5], "ou
 WEIGHTS = np.array([-1.0, -1.0, -0.5], np.float32).reshape(1, 3, 1, 1)
 
 
-def save_onnx(path, *, batch="n"):
+def save_onnx(path, *, batch="n", size=(24, 32), channels=1):
     """Two outputs: zeros, and a 1 x 1 convolution."""
+    height, width = size
     nodes = [
         helper.make_node("Conv", ["x", "w"], ["logits"]),
         helper.make_node("Sub", ["logits", "logits"], ["zeros"]),
     ]
-    shape = [batch, 3, 24, 32]
+    shape = [batch, 3, height, width]
     outputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, 1, 24, 32]) for name in ("zeros", "logits")
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, channels, height, width])
+        for name in ("zeros", "logits")
     ]
     inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
-    weight = helper.make_tensor("w", TensorProto.FLOAT, WEIGHTS.shape, WEIGHTS.ravel())
+    weight = helper.make_tensor("w", TensorProto.FLOAT, (channels, 3, 1, 1), np.tile(WEIGHTS.ravel(), channels))
     graph = helper.make_graph(nodes, "saliency", inputs, outputs, [weight])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
 
@@ -79,7 +81,8 @@ def test_saliency__equals_the_formula_for_every_format(network, mixed):
         assert prediction.mask.shape == image.shape[:2]
         assert np.mean(prediction.mask != (expected > 0.5)) < 2e-3
         assert 0.05 < prediction.mask.mean() < 0.95
-        assert prediction.score == pytest.approx(expected[expected > 0.5].mean(), abs=1e-3)
+        inside, outside = expected[expected > 0.5], expected[expected <= 0.5]
+        assert prediction.score == pytest.approx(inside.sum() / (inside.size + outside.sum()), abs=1e-3)
 
 
 def test_saliency__as_u2net_does_it(mixed):
@@ -102,7 +105,7 @@ def test_model_card__json_and_yaml(tmp_path):
     with pytest.raises(ConfigError, match="outputs"):
         ModelCard.read(tmp_path / "card.json")
     (tmp_path / "card.yaml").write_text("size: [320")
-    with pytest.raises(ConfigError, match="no model card"):
+    with pytest.raises(ConfigError, match="not valid YAML"):
         ModelCard.read(tmp_path / "card.yaml")
 
 
@@ -121,5 +124,64 @@ def test_saliency__no_file_no_card_no_such_output(tmp_path, mixed):
     with pytest.raises(ConfigError, match="no such model card"):
         Saliency.from_file(tmp_path / "net.onnx")
     (tmp_path / "card.json").write_text(json.dumps({**CARD, "output": 2}))
-    with pytest.raises(ConfigError, match="has 2 outputs, the card asks for number 2"):
-        Saliency.from_file(tmp_path / "net.onnx", tmp_path / "card.json")(mixed[:1])
+    with pytest.raises(ConfigError, match=r"has 2 outputs \(zeros, logits\), the card asks for number 2"):
+        Saliency.from_file(tmp_path / "net.onnx", tmp_path / "card.json")
+
+
+@pytest.mark.parametrize(
+    ("card", "message"),
+    [
+        ({"size": [24, 24]}, "takes pictures 32 pixels wide, the model card says 24"),
+        ({"size": [320, 320]}, "takes pictures 24 pixels high, the model card says 320"),
+        ({"mean": [128, 128, 128]}, "different units"),
+        ({"std": [0.2, 0, 0.2]}, "above 0"),
+        ({"activation": "none"}, "gives values from .* expected 0 to 1; if these are logits, set activation: sigmoid"),
+    ],
+)
+def test_saliency__a_card_of_another_network_is_one_sentence(tmp_path, mixed, card, message):
+    save_onnx(tmp_path / "net.onnx")
+    (tmp_path / "net.json").write_text(json.dumps({**CARD, **card}))
+    with pytest.raises(ConfigError, match=message) as caught:
+        Saliency.from_file(tmp_path / "net.onnx", device="cpu")(mixed[:1])
+    assert "\n" not in str(caught.value)
+
+
+def test_saliency__probabilities_are_no_logits():
+    network = Saliency(
+        lambda inputs: [np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 1, 8, 8)],
+        ModelCard(size=(8, 8), activation="sigmoid"),
+    )
+    with pytest.raises(ConfigError, match="are probabilities already"):
+        network([np.zeros((8, 8, 3), np.uint8)])
+
+
+def test_saliency__an_output_of_features_is_no_map(tmp_path):
+    save_onnx(tmp_path / "net.onnx", channels=64)
+    (tmp_path / "net.json").write_text(json.dumps(CARD))
+    with pytest.raises(ConfigError, match=r"'logits' is .*expected one map"):
+        Saliency.from_file(tmp_path / "net.onnx")
+
+
+def test_saliency__known_networks_by_name(tmp_path):
+    assert {"u2net", "u2netp", "isnet", "birefnet", "silueta"} <= set(known_cards())
+    assert all(card.source.startswith(("https://", "npm package")) for card in known_cards().values())
+    save_onnx(tmp_path / "u2netp.onnx", size=(320, 320))
+    assert Saliency.from_file(tmp_path / "u2netp.onnx").card == known_cards()["u2netp"]
+    save_onnx(tmp_path / "mine.onnx", size=(1024, 1024))
+    assert SaliencyConfig(model="isnet", weights=str(tmp_path / "mine.onnx")).build().card == known_cards()["isnet"]
+    assert SaliencyConfig(model=str(tmp_path / "mine.onnx"), card="isnet").build().card == known_cards()["isnet"]
+    with pytest.raises(WeightsError, match=r"weights=FILE\.onnx. It is published at https://github.com/xuebinqin/DIS"):
+        SaliencyConfig(model="isnet").build()
+    with pytest.raises(ConfigError, match="takes pictures 1024 pixels high, the model card says 320"):
+        SaliencyConfig(model="u2net", weights=str(tmp_path / "mine.onnx")).build()
+    with pytest.raises(ConfigError, match="neither a file nor a network that is known; there are u2net"):
+        SaliencyConfig(model="u3net", weights=str(tmp_path / "mine.onnx")).build()
+
+
+def test_model_card__mean_and_std_in_either_unit():
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 5, 3)).astype(np.float32)
+    small = ModelCard(mean=(0.5, 0.4, 0), std=(0.2, 0.3, 1))
+    large = ModelCard(mean=(127.5, 102, 0), std=(51, 76.5, 255))
+    assert np.allclose(small.normalise(pixels), large.normalise(pixels), atol=1e-5)
+    imgly = known_cards()["isnet-imgly"].normalise(pixels)
+    assert np.allclose(imgly, ((pixels - 128) / 256).transpose(2, 0, 1), atol=1e-6)

@@ -261,7 +261,7 @@ def _say_nothing(reason: str) -> None:
     """For the second time that the same pictures are read."""
 
 
-_WEIGHTS = {"sam-background": "checkpoint", "clipseg": "model", "saliency": "model"}
+_WEIGHTS = {"sam-background": "checkpoint", "clipseg": "model", "saliency": "weights"}
 """Which setting of an annotator ``--checkpoint`` is."""
 
 

@@ -61,7 +61,7 @@ class ClipSeg:
         self._batcher = Batcher(batch_size, limit=4 if self.device.type == "cpu" else 64)
 
     def __call__(self, images: Sequence[Picture], texts: Sequence[str] | None = None) -> list[Result]:
-        """One prediction per picture; the score is the mean probability inside the mask.
+        """One prediction per picture; the score is the IoU to expect, see `threshold_map`.
 
         Args:
             images: Pictures.
@@ -97,8 +97,13 @@ class ClipSeg:
 
 
 def threshold_map(probability: Any, shape: tuple[int, ...], threshold: float) -> Prediction:
-    """A map (h, w) float32 of probabilities, scaled to a picture (height, width) and cut at a threshold."""
+    """A map (h, w) float32 of probabilities, scaled to a picture (height, width) and cut at a threshold.
+
+    The score is the IoU to expect if the map is right: what is in the mask for certain, over that and all that may be.
+    """
     scaled = cv2.resize(np.asarray(probability, np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
-    mask = np.asarray(scaled.reshape(shape) > threshold)
-    score = float(scaled.reshape(shape)[mask].mean()) if mask.any() else 0.0
-    return Prediction(mask, min(1.0, max(0.0, score)))
+    sure = scaled.reshape(shape).clip(0, 1)
+    mask = np.asarray(sure > threshold)
+    inside, outside = float(sure[mask].sum()), float(sure[~mask].sum())
+    score = inside / (np.count_nonzero(mask) + outside) if mask.any() else 0.0
+    return Prediction(mask, min(1.0, score))

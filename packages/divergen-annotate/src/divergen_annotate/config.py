@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from divergen_records import Config, backend_union
+from divergen_records import Config, ConfigError, WeightsError, backend_union
 from divergen_records.settings import apply_settings
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 if TYPE_CHECKING:
     from .annotator import Annotator
@@ -149,17 +150,43 @@ class SaliencyConfig(Config):
     """A saliency network from a file; see `divergen_annotate.Saliency`."""
 
     kind: Literal["saliency"] = "saliency"
-    model: str = Field(min_length=1)
+    model: str = ""
+    weights: str | None = None
     card: str | None = None
     device: str | None = None
     batch_size: int | None = Field(default=None, ge=1)
     workers: int | None = Field(default=None, ge=1)
 
+    @model_validator(mode="after")
+    def _is_given(self) -> SaliencyConfig:
+        if not self.model and not self.weights:
+            raise ValueError("saliency needs a network: model=FILE.onnx, or model=NAME with weights=FILE.onnx")
+        return self
+
     def build(self) -> Saliency:
-        """The annotator, with its weights."""
+        """The annotator, with its weights.
+
+        Raises:
+            WeightsError: If there is no such file, or only the name of a network.
+            ConfigError: If the card is missing or wrong, or is not that of this network.
+        """
+        from .model_card import known_cards
         from .saliency import Saliency
 
-        return Saliency.from_file(**self.model_dump(exclude={"kind"}))
+        named = self.model in known_cards() and not Path(self.model).is_file()
+        if named and not self.weights:
+            raise WeightsError(
+                f"saliency: {self.model!r} is known, but its weights are not part of this package; give its file with "
+                f"weights=FILE.onnx. It is published at {known_cards()[self.model].source}"
+            )
+        if self.weights and self.model and not named:
+            raise ConfigError(
+                f"saliency: model={self.model!r} is neither a file nor a network that is known; there are "
+                f"{', '.join(known_cards())}"
+            )
+        card = self.card or (self.model if named else None)
+        rest = self.model_dump(include={"device", "batch_size", "workers"})
+        return Saliency.from_file(self.weights or self.model, card, **rest)
 
 
 class OutlineScorerConfig(Config):
