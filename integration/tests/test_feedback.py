@@ -54,7 +54,7 @@ def test_group_feedback__of_a_training_that_rejects_nothing(table: InstanceTable
     ]
     write_feedback(table, rows)
     (group,) = group_feedback(table, ["generator"])
-    assert (group.instances, group.acceptance, group.drawn) == (2, None, 1.0)
+    assert (group.instances, group.acceptance, group.drawn) == (2, None, pytest.approx(1.0))
     assert table.take([second], ["belief", "draw_weight"]).to_pylist() == [
         {"belief": -1, "draw_weight": pytest.approx(0.2)}
     ]
