@@ -62,3 +62,10 @@ def test_write_png_masks__label_two_pictures_of_one_name(content, write, tmp_pat
 def test_write_png_masks__unknown_kind(content, write, tmp_path):
     with pytest.raises(DatasetError, match="'x' is not known"):
         write_png_masks(read_dataset(write(content)), tmp_path / "out", masks="x")
+
+
+def test_write_png_masks__only_the_last_suffix_goes(content, write, tmp_path):
+    """Roboflow's names: one picture, augmented twice."""
+    content["images"][0]["file_name"], content["images"][1]["file_name"] = "a_jpg.rf.aaaa.jpg", "a_jpg.rf.bbbb.jpg"
+    write_png_masks(read_dataset(write(content)), tmp_path / "out", masks="label")
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["a_jpg.rf.aaaa.png", "a_jpg.rf.bbbb.png"]

@@ -89,7 +89,7 @@ def _write_label_maps(dataset: Dataset, folder: Path, step: Callable[[], None]) 
         for annotation in sorted(dataset.annotations_of(image.id), key=lambda one: -dataset.measure(one)[1]):
             crop, x, y = crop_segmentation(annotation.segmentation, image.height, image.width)
             labels[y : y + crop.shape[0], x : x + crop.shape[1]][crop] = annotation.category_id
-        put_file((folder / _stem(image)).with_suffix(".png"), _encode_labels(labels))
+        put_file(folder / f"{_stem(image)}.png", _encode_labels(labels))
         step()
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from divergen_records import Category, DatasetError
 from divergen_records.coco import Annotation, DatasetWriter, ImageInfo, read_dataset, write_coco, write_lvis
+from divergen_records.formats.coco.folder import write_folder
 from divergen_records.masks import encode_rle
 
 LVIS_IMAGE = {"id", "width", "height", "coco_url", "flickr_url", "date_captured", "license"} | {
@@ -152,3 +153,11 @@ def test_dataset_writer__full_disk(tmp_path):
         writer._file = Path("/dev/full").open("wb")  # noqa: SIM115
         writer.add_image(IMAGES[0])
     assert not list(tmp_path.iterdir())
+
+
+def test_write_folder__lvis_says_what_exhaustive_annotation_implies(content, write, tmp_path):
+    for image in content["images"]:
+        image.pop("neg_category_ids", None)
+        image.pop("not_exhaustive_category_ids", None)
+    path = write_folder(read_dataset(write(content)), tmp_path / "x.json", style="lvis")
+    assert [image.neg_category_ids for image in read_dataset(path).images] == [(2,), ()]

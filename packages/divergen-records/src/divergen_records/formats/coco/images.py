@@ -19,6 +19,7 @@ from .values import Ids, integer, row_of, wrong_type
 __all__ = ["read_images", "url_name"]
 
 _ODD = re.compile(r"[?#%;]|//|/\.")
+_LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
 _KNOWN = frozenset(ImageInfo.__struct_fields__) - {"extra"}
 
 
@@ -79,9 +80,9 @@ def _read(item: Any, ids: Ids, mends: Mends) -> ImageInfo:
         width=integer(row, "width", mends),
         height=integer(row, "height", mends),
         file_name=_file_name(row, id_),
-        neg_category_ids=_list(row, "neg_category_ids", mends),
-        not_exhaustive_category_ids=_list(row, "not_exhaustive_category_ids", mends),
-        extra={key: value for key, value in row.items() if key not in _KNOWN} or None,
+        **{key: _list(row, key, mends) for key in _LISTS},
+        extra={key: value for key, value in row.items() if key not in _KNOWN or (value is None and key in _LISTS)}
+        or None,
         **{key: row[key] for key in ("coco_url", "license", "flickr_url", "date_captured") if key in row},
     )
     _check(image)

@@ -1,0 +1,179 @@
+"""What annotation tools write that COCO's own files do not: read, mended where asked, or named."""
+
+import gzip
+import json
+
+import pytest
+from divergen_records import DatasetError
+from divergen_records.coco import read_dataset, write_dataset
+
+BOX = [2, 1, 4, 4]
+
+
+def change(content, changes):
+    """Set values by their dotted paths; None as a key's value removes nothing, it is a value."""
+    for path, value in changes.items():
+        *above, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+        node = content
+        for part in above:
+            node = node[part]
+        node[last] = value
+    return content
+
+
+INDIFFERENT = {
+    "CVAT: date_captured 0, attributes": {"images.0.date_captured": 0, "annotations.0.attributes": {"occluded": False}},
+    "FiftyOne: nulls": {"images.0.license": None, "images.0.coco_url": None, "annotations.0.iscrowd": None},
+    "TACO: text licence": {"images.0.license": "1", "images.0.flickr_url": None, "images.0.coco_url": ["x"]},
+    "labelme: null dates": {"images.0.date_captured": None, "info": None, "licenses": None},
+    "odd info": {"info": "made by hand", "licenses": {"id": 1}},
+    "COCO-annotator": {"images.0.path": "/datasets/a.png", "images.0.deleted": False, "annotations.0.color": "#fff",
+                       "categories.0.keypoint_colors": [], "annotations.0.metadata": {}},
+    "keypoints": {"categories.0.keypoints": ["nose"], "categories.0.skeleton": [[1, 2]],
+                  "annotations.0.keypoints": [1, 2, 2], "annotations.0.num_keypoints": 1},
+    "sizes as floats": {"images.0.width": 10.0, "images.0.height": 8.0, "annotations.0.image_id": 1.0},
+    "null lists": {"images.0.neg_category_ids": None, "images.0.not_exhaustive_category_ids": None,
+                   "categories.0.synonyms": None, "categories.0.frequency": "", "categories.0.image_count": None},
+    "odd texts of a category": {"categories.0.synset": 5, "categories.0.def": [], "categories.0.synonyms": "cup"},
+    "no box, no area": {"annotations.0.bbox": None, "annotations.0.area": None},
+    "empty box": {"annotations.0.bbox": [], "annotations.0.area": -1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", INDIFFERENT.values(), ids=INDIFFERENT)
+def test_read__indifferent_to_what_is_not_computed_with(content, write, changes, tmp_path):
+    path = write(change(content, changes))
+    dataset = read_dataset(path)
+    assert (len(dataset.images), len(dataset.annotations), len(dataset.categories)) == (2, 3, 2)
+    assert not (dataset.problems or dataset.repairs or dataset.notes)
+    assert dataset.annotations[0].bbox == tuple(BOX)
+    again = json.loads(write_dataset(dataset, tmp_path / "x.json", style="coco").read_text())
+    for name in ("images", "annotations", "categories"):
+        assert all(before.keys() <= after.keys() for before, after in zip(content[name], again[name], strict=True))
+    assert not content.get("info") or again["info"] in (content["info"], {"description": content["info"]})
+
+
+MENDED = {
+    "VIA: a flat polygon": ({"annotations.0.segmentation": [2, 1, 6, 1, 6, 5, 2, 5]}, "a flat polygon"),
+    "ids as text": ({"annotations.0.image_id": "1", "annotations.0.category_id": "1"}, "image_id '1' read as 1"),
+    "Label Studio: an id of letters": ({"images.0.id": "a9", "annotations.0.image_id": "a9"}, "id 'a9' read as"),
+    "size as text": ({"images.0.width": "10"}, "width '10' read as 10"),
+    "name as a number": ({"categories.0.name": 7}, "name 7 read as text"),
+    "points in lists": ({"annotations.0.segmentation": [[[2, 1], [6, 1], [6, 5], [2, 5]]]}, "points [x, y]"),
+    "coordinates as text": ({"annotations.0.segmentation": [["2", "1", "6", "1", "6", "5", "2", "5"]]}, "as text"),
+    "an RLE of swapped size": ({"annotations.0.segmentation": {"size": [10, 8], "counts": [8, 8, 64]}}, "size [10, 8]"),
+    "a box of text": ({"annotations.0.bbox": ["2", 1, 4, 4]}, "bbox from the mask"),
+    "an area of text": ({"annotations.0.area": "16"}, "area from the mask"),
+    "crowd as text": ({"annotations.0.iscrowd": "0"}, "iscrowd '0' read as 0"),
+    "an id twice": ({"annotations.1.id": 1}, "the id 1 was there before; numbered 4"),
+    "no id": ({"annotations.0.id": None}, "has no id"),
+    "frequency in words": ({"categories.0.frequency": "rare"}, "counted instead"),
+    "a polygon outside": ({"annotations.0.segmentation": [[-5, 1, 6, 1, 6, 5, -5, 5]]}, "left by 5 px"),
+    "an unsound part": ({"annotations.0.segmentation": [[2, 1, 6, 1, 6, 5], [1, 2, 3, 4, 5, 6, 7]]}, "odd number"),
+}
+
+
+@pytest.mark.parametrize(("changes", "words"), MENDED.values(), ids=MENDED)
+def test_read__mended_on_the_users_word(content, write, changes, words):
+    path = write(change(content, changes))
+    with pytest.raises(DatasetError, match="--on-problem repair"):
+        read_dataset(path)
+    skipped = read_dataset(path, on_problem="skip")
+    assert skipped.problems
+    dataset = read_dataset(path, on_problem="repair")
+    assert (len(dataset.images), len(dataset.annotations), len(dataset.categories)) == (2, 3, 2)
+    assert any(words in line for line in dataset.repairs)
+    assert all(dataset.measure(annotation)[1] for annotation in dataset.annotations)
+
+
+def test_read__clipped_box_and_area_are_the_masks(content, write):
+    content["annotations"][0] |= {"segmentation": [[-5, 1, 6, 1, 6, 5, -5, 5]], "bbox": [-5, 1, 11, 4], "area": 44}
+    annotation = read_dataset(write(content), on_problem="repair").annotations[0]
+    assert (annotation.bbox, annotation.area) == ((0, 1, 6, 4), 24)
+
+
+@pytest.mark.parametrize("segmentation", [[], None, [[]], {}])
+def test_read__a_box_alone(content, write, segmentation):
+    content["annotations"][0]["segmentation"] = segmentation
+    path = write(content)
+    with pytest.raises(DatasetError, match="a box alone, and a mask is needed here"):
+        read_dataset(path)
+    dataset = read_dataset(path, boxes=True)
+    assert [annotation.has_mask for annotation in dataset.annotations] == [False, True, True]
+    assert dataset.annotations[0].bbox == tuple(BOX)
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("key", ["area", "bbox", "extra"])
+def test_read__nan_is_named(content, write, word, key):
+    value = [2, 1, "WORD", 4] if key == "bbox" else "WORD"
+    path = write(change(content, {f"annotations.0.{key}": value}))
+    path.write_text(path.read_text().replace('"WORD"', word))
+    if key == "extra":
+        assert len(read_dataset(path).annotations) == 3
+        return
+    with pytest.raises(DatasetError, match=rf"annotations\[0\]\.{key}.*not a finite number .*from the mask") as caught:
+        read_dataset(path)
+    assert "damaged" not in str(caught.value)
+    assert len(read_dataset(path, on_problem="skip").annotations) == 2
+    assert read_dataset(path, on_problem="repair").annotations[0].area == 16
+
+
+@pytest.mark.parametrize("encode", [gzip.compress, lambda data: b"\xef\xbb\xbf" + data,
+                                    lambda data: data.decode().encode("utf-16")])  # fmt: skip
+def test_read__compressed_or_with_a_byte_order_mark(content, write, encode):
+    path = write(content)
+    path.write_bytes(encode(path.read_bytes()))
+    assert len(read_dataset(path).annotations) == 3
+
+
+def test_read__root_category(content, write):
+    content["categories"][0]["supercategory"] = content["categories"][1]["supercategory"] = "things"
+    content["categories"].insert(0, {"id": 0, "name": "things", "supercategory": "none"})
+    dataset = read_dataset(write(content))
+    assert [category.id for category in dataset.root_categories] == [0]
+    assert [category.id for category in dataset.class_categories] == [1, 2]
+    assert "'things' (id 0) only heads the other categories" in dataset.notes[0]
+
+
+def test_read__a_used_head_is_a_class(content, write):
+    """COCO has a category ``person`` whose supercategory is ``person``."""
+    content["categories"][0]["supercategory"] = "cup"
+    content["categories"][1]["supercategory"] = "cup"
+    assert read_dataset(write(content)).root_categories == ()
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+BOUNDS = {
+    "nested deep": (f'{{"images": {DEEP}, "annotations": [], "categories": []}}', "nested too deeply"),
+    "an item nested deep": (f'{{"images": [], "annotations": [{DEEP}], "categories": []}}', "nested too deeply"),
+    "a number of a million digits": ('{"images": [], "annotations": [{"id": ' + "9" * 10**6 + '}], "categories": []}',
+                                     "annotations"),
+    "labelme": ('{"shapes": [], "imagePath": "a.jpg"}', "labelme"),
+    "VIA": ('{"_via_settings": {}, "_via_img_metadata": {}}', "VGG Image Annotator; export it as COCO"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "words"), BOUNDS.values(), ids=BOUNDS)
+def test_read__refused_in_a_sentence(tmp_path, text, words):
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    with pytest.raises(DatasetError, match=words) as caught:
+        read_dataset(path)
+    assert len(str(caught.value)) < 1000
+
+
+def test_read__a_polygon_that_jumps_about_is_refused_before_it_is_drawn(content, write):
+    content["images"][0] |= {"width": 4000, "height": 4000}
+    content["annotations"][0]["segmentation"] = [[0, 0, 4000, 4000, 4000, 0, 0, 4000] * 25_000]
+    path = write(content)
+    with pytest.raises(DatasetError, match=r"outline of 100000 points is .* pixels long"):
+        read_dataset(path)
+    assert len(read_dataset(path, on_problem="repair").annotations) == 2
+
+
+def test_read__a_bomb_is_not_unpacked(tmp_path):
+    path = tmp_path / "x.json.gz"
+    path.write_bytes(gzip.compress(b" " * 2**24))
+    with pytest.raises(DatasetError, match="unpacks to more than"):
+        read_dataset(path)

@@ -1,0 +1,71 @@
+import base64
+import json
+
+import numpy as np
+import pytest
+from divergen_records import DatasetError
+from divergen_records.formats import find_format, read_any
+from divergen_records.images import encode_image
+from PIL import Image
+
+SQUARE = {"label": "cup", "shape_type": "polygon", "points": [[2, 2], [12, 2], [12, 12], [2, 12]], "group_id": None}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Writes one labelme file with these shapes beside its picture; gives the folder."""
+
+    def write(*shapes):
+        Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / "a.jpg")
+        content = {"version": "5.4.1", "flags": {}, "shapes": shapes, "imagePath": "..\\pictures\\a.jpg"}
+        (tmp_path / "a.json").write_text(json.dumps(content | {"imageData": None, "imageHeight": 20, "imageWidth": 30}))
+        return tmp_path
+
+    return write
+
+
+def test_read_labelme__polygons(folder):
+    dataset = read_any(folder(SQUARE, SQUARE | {"label": "dog"}))
+    assert find_format(dataset.path).name == "labelme"
+    assert [(one.width, one.height, one.file_name) for one in dataset.images] == [(30, 20, "a.jpg")]
+    assert [category.name for category in dataset.categories] == ["cup", "dog"]
+    assert dataset.measure(dataset.annotations[0])[1] in range(100, 122)
+
+
+def test_read_labelme__parts_of_one_group_are_one_object(folder):
+    part = SQUARE | {"group_id": 1}
+    dataset = read_any(folder(part, part | {"points": [[20, 2], [25, 2], [25, 8]]}, SQUARE))
+    assert len(dataset.annotations) == 2
+    assert len(dataset.annotations[0].segmentation) == 2
+
+
+def test_read_labelme__circle_and_painted_mask(folder):
+    circle = {"label": "cup", "shape_type": "circle", "points": [[10, 10], [15, 10]]}
+    png = base64.b64encode(encode_image(np.full((4, 6), 255, np.uint8), "png")).decode()
+    mask = {"label": "dog", "shape_type": "mask", "points": [[3, 5], [8, 8]], "mask": png}
+    dataset = read_any(folder(circle, mask))
+    assert dataset.measure(dataset.annotations[0])[1] == pytest.approx(np.pi * 25, abs=14)
+    assert dataset.measure(dataset.annotations[1]) == ((3, 5, 6, 4), 24)
+
+
+def test_read_labelme__a_rectangle_is_a_box(folder):
+    path = folder({"label": "cup", "shape_type": "rectangle", "points": [[12, 2], [2, 12]]})
+    with pytest.raises(DatasetError, match=r"a\.json: 'cup': is a rectangle"):
+        read_any(path)
+    assert read_any(path, boxes=True).annotations[0].bbox == (2, 2, 10, 10)
+
+
+POINT = {"label": "x", "shape_type": "point", "points": [[1, 1]]}
+
+
+@pytest.mark.parametrize("shape", [{}, 3, {"label": "x", "points": [[1, "a"]]}, POINT])
+def test_read_labelme__a_bad_shape_is_told(folder, shape):
+    dataset = read_any(folder(SQUARE, shape), on_problem="skip")
+    assert (len(dataset.annotations), len(dataset.problems)) == (1, 1)
+
+
+def test_read_labelme__no_picture(folder):
+    path = folder(SQUARE)
+    (path / "a.jpg").unlink()
+    with pytest.raises(DatasetError, match=r"a\.json: its picture 'a\.jpg' is not in the folder"):
+        read_any(path)
