@@ -181,11 +181,18 @@ class RayConfig(Config):
 ExecutorConfig = Annotated[LocalConfig | RayConfig, Field(discriminator="kind")]
 
 
+def _folder_name(name: str) -> str:
+    """Refuse a name that is no plain folder's: the run's folder is ``runs/NAME``."""
+    if not name.strip() or name.startswith(".") or set(name) & set("/\\\0\r\n") or len(name.encode()) > 200:
+        raise ValueError("expected a plain name: no '/', '\\' or line end, no '.' at its beginning, at most 200 bytes")
+    return name
+
+
 class RunConfig(Config):
     """A whole run.
 
     Attributes:
-        name: What the report is called.
+        name: What the report is called, and the run's folder in ``runs/``.
         seed: Decides every random choice of the run.
         data: The real data; a plain path means a folder of data in any layout that is known, or its file.
         categories: Names of the categories to generate; all of the dataset where left out.
@@ -215,7 +222,7 @@ class RunConfig(Config):
         executor: Who does the work on the table.
     """
 
-    name: str = "run"
+    name: Annotated[str, AfterValidator(_folder_name)] = "run"
     seed: int = Field(default=0, ge=0)
     data: DataConfig
     categories: tuple[str, ...] | None = None

@@ -14,6 +14,7 @@ from ..feedback import group_feedback
 if TYPE_CHECKING:
     from divergen_records import InstanceTable
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from ..feedback import GroupFeedback
     from ..outcomes import Outcome
@@ -29,6 +30,9 @@ __all__ = [
 
 _METADATA = ("Creator", "Date", "Format", "Type")
 """What Matplotlib would write into the SVG, with links; the report has none."""
+
+_PLAIN = {"text.parse_math": False}
+"""A name with two $ is no formula."""
 
 KEPT, REJECTED, GREY = "#22a054", "#d64541", "#667085"
 _FREQUENCIES = {"r": "#f26430", "c": "#5b8def", "f": GREY}
@@ -125,9 +129,18 @@ def loss_curves(logs: dict[str, Sequence[dict[str, Any]]], smooth: int = 10) -> 
 
 def ablation_plot(question: str, outcomes: Sequence[Outcome]) -> bytes:
     """AP and APr of each arm as PNG: a dot per seed, a bar at the mean."""
+    from matplotlib import rc_context
+
+    data = io.BytesIO()
+    with rc_context(_PLAIN):
+        figure = _draw_ablation(question, [outcome for outcome in outcomes if any(outcome.values.values())])
+        figure.savefig(data, format="png", metadata={"Software": None})
+    return data.getvalue()
+
+
+def _draw_ablation(question: str, shown: Sequence[Outcome]) -> Figure:
     from matplotlib.figure import Figure
 
-    shown = [outcome for outcome in outcomes if any(outcome.values.values())]
     figure = Figure(figsize=(9, 1.4 + 0.42 * len(shown)), layout="constrained", dpi=120)
     figure.suptitle(question, fontsize=11)
     for axes, metric in zip(figure.subplots(1, 2, sharey=True), ("mask AP", "mask APr"), strict=True):
@@ -139,9 +152,7 @@ def ablation_plot(question: str, outcomes: Sequence[Outcome]) -> bytes:
         axes.invert_yaxis() if metric == "mask AP" else None
         axes.set_xlabel(f"LVIS {metric}, %")
         axes.spines[["top", "right"]].set_visible(False)
-    data = io.BytesIO()
-    figure.savefig(data, format="png", metadata={"Software": None})
-    return data.getvalue()
+    return figure
 
 
 @contextmanager
@@ -151,7 +162,8 @@ def _figure(width: float, height: float) -> Iterator[tuple[Axes, list[str]]]:
     from matplotlib.figure import Figure
 
     done: list[str] = []
-    with rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "svg.hashsalt": "divergen"}):
+    style = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "svg.hashsalt": "divergen"}
+    with rc_context({**_PLAIN, **style}):
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.add_subplot()
         axes.spines[["top", "right"]].set_visible(False)
