@@ -54,7 +54,7 @@ def sentence(done: Any) -> str:
         ("divergen-records", ("convert", "coco.json", "--format", "coco")),
         (
             "divergen-minilvis",
-            ("make", "--train-images", 10, "--val-images", 10, "--size", 64, "--workers", 1, "--out"),
+            ("make", "--train-images", 10, "--val-images", 10, "--size", 64, "--out"),
         ),
     ],
 )
@@ -167,5 +167,5 @@ def test_pages__foreign_text_runs_nothing(text: str, tmp_path: Path) -> None:
     pages.append(template('<a href="{{ x }}">{{ x }}</a>').render(x=f"./{text}"))
     for found in pages:
         assert runs(found) == []
-        assert "49" not in found
+        assert ">49" not in found
     assert all("Content-Security-Policy" in found for found in pages[:-1])

@@ -31,7 +31,7 @@ __all__ = [
 _METADATA = ("Creator", "Date", "Format", "Type")
 """What Matplotlib would write into the SVG, with links; the report has none."""
 
-_PLAIN = {"text.parse_math": False}
+_PLAIN: dict[Any, Any] = {"text.parse_math": False}
 """A name with two $ is no formula."""
 
 KEPT, REJECTED, GREY = "#22a054", "#d64541", "#667085"
@@ -162,7 +162,12 @@ def _figure(width: float, height: float) -> Iterator[tuple[Axes, list[str]]]:
     from matplotlib.figure import Figure
 
     done: list[str] = []
-    style = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "svg.hashsalt": "divergen"}
+    style: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "font.family": "sans-serif",
+        "font.size": 9,
+        "svg.hashsalt": "divergen",
+    }
     with rc_context({**_PLAIN, **style}):
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.add_subplot()

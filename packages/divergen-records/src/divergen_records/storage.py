@@ -74,7 +74,10 @@ def check_process() -> None:
 
 def is_dataset(path: Path) -> bool:
     """Whether a Lance dataset was committed here."""
-    return any((path / "_versions").glob("*.manifest"))
+    try:
+        return any(file.suffix == ".manifest" for file in (path / "_versions").iterdir())
+    except (FileNotFoundError, NotADirectoryError):  # one that may not be looked at is no missing one
+        return False
 
 
 def is_free(path: Path) -> bool:

@@ -1,9 +1,10 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from divergen_records import Category, DatasetError
+from divergen_records import Category, DatasetError, ExistsError
 from divergen_records.coco import Annotation, DatasetWriter, ImageInfo, read_dataset, write_coco, write_lvis
 from divergen_records.formats.coco.folder import write_folder
 from divergen_records.masks import encode_rle
@@ -97,7 +98,7 @@ def test_write_lvis__numpy_values_and_counts_as_bytes(tmp_path):
 def test_write_lvis__refuses_to_overwrite(tmp_path):
     path = tmp_path / "x.json"
     path.write_text("mine")
-    with pytest.raises(DatasetError, match=r"x\.json is there already"):
+    with pytest.raises(ExistsError, match=r"x\.json is there already"):
         write_lvis(path, IMAGES, ANNOTATIONS, CATEGORIES)
     assert path.read_text() == "mine"
     write_lvis(path, IMAGES, ANNOTATIONS, CATEGORIES, overwrite=True)
@@ -139,18 +140,18 @@ def test_write_lvis__a_failure_leaves_the_old_file(tmp_path):
 
 def test_write_lvis__folder_that_cannot_be(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(DatasetError, match="cannot be written"):
+    with pytest.raises(NotADirectoryError):
         write_lvis(tmp_path / "file" / "x.json", IMAGES, ANNOTATIONS, CATEGORIES)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_dataset_writer__full_disk(tmp_path):
     with (
-        pytest.raises(DatasetError, match=r"x\.json: the file cannot be written: No space left"),
+        pytest.raises(OSError, match=r"No space left on device: .*x\.json"),
         DatasetWriter(tmp_path / "x.json", CATEGORIES) as writer,
+        Path("/dev/full").open("wb", buffering=0) as full,
     ):
-        writer._file.close()
-        writer._file = Path("/dev/full").open("wb")  # noqa: SIM115
+        os.dup2(full.fileno(), writer._file.fileno())
         writer.add_image(IMAGES[0])
     assert not list(tmp_path.iterdir())
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Literal, Self
@@ -14,6 +12,7 @@ import numpy as np
 
 from ...dataset import Annotation, Dataset, ImageInfo, frequency_of
 from ...errors import DatasetError
+from ...files import refuse_existing, writing
 from ...record import Category
 
 __all__ = ["DatasetWriter", "write_coco", "write_dataset", "write_lvis"]
@@ -39,7 +38,8 @@ def write_lvis(
         options: ``info``, ``licenses``, ``extra``, ``category_rows`` and ``overwrite`` of `DatasetWriter`.
 
     Raises:
-        DatasetError: If the file is there already, cannot be written, or the parts contradict each other.
+        ExistsError: If the file is there already.
+        DatasetError: If the parts contradict each other.
     """
     with DatasetWriter(path, categories, style="lvis", **options) as writer:
         writer.add_all(images, annotations)
@@ -111,17 +111,12 @@ class DatasetWriter:
         self._images: dict[int, bytes] = {}
         self._annotations: set[int] = set()
         self._encoder = msgspec.json.Encoder(enc_hook=_plain)
-        self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
-        if self.path.exists() and not overwrite:
-            raise DatasetError(f"{self.path} is there already; choose another name, or ask to overwrite it")
+        refuse_existing(self.path, overwrite=overwrite)
+        self._making = writing(self.path, overwrite=overwrite)
 
     def __enter__(self) -> Self:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = self._partial.open("wb")
-            self._file.write(b'{"info":' + self._encoder.encode(self.info) + b',"annotations":[')
-        except OSError as error:
-            raise DatasetError(f"{self.path}: the file cannot be written: {error.strerror}") from error
+        self._file: BinaryIO = self._making.__enter__()
+        self._file.write(b'{"info":' + self._encoder.encode(self.info) + b',"annotations":[')
         return self
 
     def add_all(self, images: Iterable[ImageInfo], annotations: Iterable[Annotation]) -> None:
@@ -155,10 +150,7 @@ class DatasetWriter:
                 f"{self.path}: annotation {annotation.id} names category {annotation.category_id}, not there"
             )
         row = self._encoder.encode(_annotation_row(annotation, self.style))
-        try:
-            self._file.write((b",\n" if self._annotations else b"\n") + row)
-        except OSError as error:
-            raise DatasetError(f"{self.path}: the file cannot be written: {error.strerror}") from error
+        self._file.write((b",\n" if self._annotations else b"\n") + row)
         self._annotations.add(annotation.id)
         self._instances[annotation.category_id] += 1
         self._shown[annotation.category_id].add(annotation.image_id)
@@ -166,15 +158,13 @@ class DatasetWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
+        if kind is None:
+            try:
                 self._finish()
-        except OSError as failure:
-            raise DatasetError(f"{self.path}: the file cannot be written: {failure.strerror}") from failure
-        finally:
-            with suppress(OSError):  # a disk that is full fails again on closing
-                self._file.close()
-            self._partial.unlink(missing_ok=True)
+            except BaseException as failure:
+                self._making.__exit__(type(failure), failure, failure.__traceback__)
+                raise
+        self._making.__exit__(kind, error, trace)
 
     def _finish(self) -> None:
         categories = [self._category_row(category) for category in self._categories.values()]
@@ -184,10 +174,6 @@ class DatasetWriter:
         for key, value in self.extra.items():
             self._file.write(b",\n" + self._encoder.encode(key) + b":" + self._encoder.encode(value))
         self._file.write(b"}\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._partial.replace(self.path)
 
     def _category_row(self, category: Category) -> dict[str, Any]:
         read = self.category_rows.get(category.id, {})
