@@ -62,6 +62,11 @@ def _stoppable() -> Iterator[None]:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Begin with a copy of what another run has done with the same settings.",
 )
+@click.option(
+    "--on-problem",
+    type=click.Choice(["stop", "skip", "repair"]),
+    help="What to do with real images and objects that have a problem: the setting data.on_problem.",
+)
 @click.option("--shard", metavar="I/N", help="Do part I of N of the table's work, for Slurm arrays; see below.")
 @click.option("--dry-run", is_flag=True, help="Check the configuration, say what would be made, and stop.")
 def run(
@@ -69,6 +74,7 @@ def run(
     overrides: tuple[str, ...],
     out: Path | None,
     like: Path | None,
+    on_problem: str | None,
     shard: str | None,
     redo: str | None,
     until: str | None,
@@ -98,7 +104,8 @@ def run(
     from .run import Run
     from .runner import describe_plan, finish_run, run_pipeline
 
-    loaded = load_config(config, overrides)
+    problem = () if on_problem is None else (f"data.on_problem={on_problem}",)
+    loaded = load_config(config, (*overrides, *problem))
     folder = Run(out or Path("runs") / loaded.name, loaded)
     if dry_run:
         echo(describe_plan(folder))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from divergen_records import Category, ConfigError, derive_seed
 from divergen_records.coco import Dataset, read_dataset, write_dataset
+from divergen_records.command import echo
 from divergen_records.data_options import open_dataset
 from divergen_records.formats import OnProblem
 
@@ -42,9 +43,18 @@ def load_splits(run: Run) -> Splits:
     if isinstance(config, MiniLvisData):
         return _minilvis(run, config)
     train = _read(config.train, config.on_problem)
+    _tell_unused(train, run.config.categories)
     if config.val is not None:
         return Splits(train, _read(config.val, config.on_problem))
     return _hold_out(run, train, config)
+
+
+def _tell_unused(dataset: Dataset, names: Sequence[str] | None) -> None:
+    unused = [category.name for category in dataset.unused_categories]
+    if unused and names is None:
+        names_shown = ", ".join(unused[:5]) + (f", and {len(unused) - 5} more" if len(unused) > 5 else "")
+        told = f"{len(unused)} of {len(dataset.categories)} categories have no object in {dataset.path.name}"
+        echo(f"note: {told}; nothing is generated for them unless `categories` names them: {names_shown}", err=True)
 
 
 def select_categories(dataset: Dataset, names: Sequence[str] | None) -> list[Category]:

@@ -96,6 +96,15 @@ def test_plan__double_prompt_counts_once():
     assert plan([*prompts(1), *prompts(1)], [generator()], counts=4).unique_prompts() == 2
 
 
+def test_plan__two_categories_of_one_name_have_pictures_of_their_own():
+    twins = [CATEGORIES[0], Category(id=9, name="cup")]
+    planned = plan(prompts(names=("cup",)), [generator()], categories=twins, counts=4)
+    assert len(set(ids(planned))) == 8
+    assert Counter(record.category_id for record in planned) == {1: 4, 9: 4}
+    alone = plan(prompts(names=("cup",)), [generator()], categories=twins[:1], counts=4)
+    assert set(ids(alone)) < set(ids(planned))
+
+
 def test_plan__weights():
     planned = plan(prompts(), [generator("a"), generator("b")], counts=CountsConfig(per_category=8, weights={"a": 3}))
     assert planned.per_generator() == {"a": 12, "b": 4}

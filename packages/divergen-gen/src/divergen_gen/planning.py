@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -176,13 +176,12 @@ def plan(
     return Plan(tuple(parts))
 
 
-def _seeds(categories: Iterable[Category], seed: int) -> dict[Category, int]:
+def _seeds(categories: Collection[Category], seed: int) -> dict[Category, int]:
     """The run's seed; a second category of the same name takes its id in, or its pictures would be the first one's."""
-    first: dict[str, Category] = {}
-    return {
-        category: seed if first.setdefault(category.name, category) is category else derive_seed(seed, category.id)
-        for category in categories
-    }
+    first: dict[str, int] = {}
+    for category in categories:
+        first[category.name] = min(category.id, first.get(category.name, category.id))
+    return {one: seed if one.id == first[one.name] else derive_seed(seed, one.id) for one in categories}
 
 
 def _group(prompts: Iterable[PromptRecord]) -> dict[str, list[PromptRecord]]:
