@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -92,6 +93,9 @@ def place(tmp_path: Path, finished: Run, monkeypatch: pytest.MonkeyPatch) -> Pat
     shutil.copy(data / "train.json", tmp_path / "train" / "annotations.json")
     shutil.copytree(data / "train", tmp_path / "train" / "images" / "train")
     shutil.copytree(finished.folder / "instances.lance", tmp_path / "instances.lance")
+    truth = json.loads((data / "val.json").read_text(encoding="utf-8"))["annotations"]
+    rows = [{key: row[key] for key in ("image_id", "category_id", "bbox")} | {"score": 0.5} for row in truth]
+    (tmp_path / "results.json").write_text(json.dumps(rows), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

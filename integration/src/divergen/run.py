@@ -178,12 +178,13 @@ class Run:
 
 def _read_config(path: Path) -> RunConfig:
     try:
-        return validate_settings(RunConfig, read_mapping(path), where=str(path))
+        config: RunConfig = validate_settings(RunConfig, read_mapping(path), where=str(path))
     except ConfigError as error:
         raise ConfigError(
             f"{error}. If the file is damaged, the line that began this run writes it anew: divergen run CONFIG --out "
             f"{path.parent}"
         ) from error
+    return config
 
 
 def _visible(folder: Path) -> Iterator[Path]:

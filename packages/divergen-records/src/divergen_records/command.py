@@ -44,4 +44,4 @@ class Group(click.Group):
 class _Refusal(click.ClickException):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc]  # click declares the default on the class

@@ -49,7 +49,7 @@ class Belief:
         self._categories = _numbered(candidates.category_ids)
         pairs = list(zip(candidates.generators, candidates.prompt_sources, strict=True))
         groups = _numbered(pairs)
-        firsts = np.unique(groups, return_index=True)[1] if pairs else []
+        firsts: Sequence[int] = np.unique(groups, return_index=True)[1].tolist() if pairs else []
         self._parents = [groups, _numbered([pairs[first][0] for first in firsts])]
 
     def add(self, sources: Sequence[str], values: Sequence[float], step: int) -> None:
