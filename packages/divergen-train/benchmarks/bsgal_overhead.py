@@ -1,12 +1,10 @@
-"""What choosing costs: a training step with every mode of BSGAL beside the plain step, same detector, same batch.
+"""What judging costs: a training step with each kind of BSGAL beside the plain step, same detector, same batch.
 
 OMP_NUM_THREADS=1 python packages/divergen-train/benchmarks/bsgal_overhead.py
 
-CPU seconds on one thread, over as many steps as lie between two gradients of the real images, each mode in turns with
-the plain step; the ratio is the median of mode / plain. Memory is the peak of what torch allocates in three steps, the
-first gradient of the real images among them (torch's profiler counts every block, so it does not depend on the
-machine), less that of the plain step, in sizes of the trained weights. "published" takes the real gradient of every
-batch into a moving average instead.
+CPU seconds on one thread, each kind in turns with the plain step; the ratio is the median of kind / plain. Memory is the
+peak of what torch allocates in three steps (torch's profiler counts every block, so it does not depend on the machine),
+less that of the plain step, in sizes of the trained weights.
 """
 
 import json
@@ -16,29 +14,26 @@ import time
 from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
+import numpy as np
 import torch
 from divergen_records import Category
 from divergen_train import preset
-from divergen_train.bsgal.config import BsgalConfig, ThresholdConfig
-from divergen_train.bsgal.detection import BsgalStep
+from divergen_train.bsgal import Candidates
+from divergen_train.bsgal.config import BeliefConfig, PublishedConfig
+from divergen_train.bsgal.versions import Versions
 from divergen_train.detectors.build import build_detector
 from divergen_train.detectors.protocol import Target
 from divergen_train.engine.distributed import join_world
 from divergen_train.engine.step import BatchSlice, Engine, PlainStep
+from numpy.typing import NDArray
 
-MODES: dict[str, dict[str, Any]] = {
-    "directional": {},
-    "directional, every 4th": {"every": 4},
-    "directional, published": {"real_images": 0},
-    "last-layer": {"mode": "last-layer"},
-    "last-layer, every 4th": {"mode": "last-layer", "every": 4},
-    "random-projection": {"mode": "random-projection"},
-    "random-projection, every 4th": {"mode": "random-projection", "every": 4},
-    "gradient": {"mode": "gradient"},
-    "lookahead": {"mode": "lookahead", "normalize": "none"},
+KINDS: dict[str, BeliefConfig | PublishedConfig] = {
+    "belief": BeliefConfig(start=0),
+    "published": PublishedConfig(),
+    "published, steps": PublishedConfig(compare="steps"),
 }
 
 
@@ -54,18 +49,41 @@ def scene(size: int, objects: int, classes: int, pasted: bool) -> tuple[torch.Te
     return image, Target(boxes=boxes, labels=labels, masks=masks, image_id=0, sources=sources)
 
 
-def make_step(settings: dict[str, Any] | None, objects: int, classes: int) -> tuple[Callable[[int], None], int]:
-    """A step as the trainer takes it, plain without settings; also the number of trained weights."""
+def versions(size: int, objects: int, classes: int, pasted: bool) -> tuple[torch.Tensor, Target]:
+    """A scene with its original and, if it is pasted into, a match."""
+    image, target = scene(size, objects, classes, pasted)
+    others = (scene(size, objects // 2, classes, False), scene(size, objects // 2, classes, False))
+    return image, cast(Target, Versions(**target, original=others[0], matched=others[1] if pasted else None))
+
+
+class Weights:
+    """Draws whose weights go nowhere."""
+
+    def __init__(self, candidates: Candidates) -> None:
+        self.candidates, self.now = candidates, np.ones(len(candidates))
+
+    def weights(self) -> NDArray[np.float64]:
+        return self.now
+
+    def set_weights(self, weights: NDArray[np.float64]) -> None:
+        self.now = weights
+
+
+def make_step(
+    config_of: BeliefConfig | PublishedConfig | None, objects: int, classes: int
+) -> tuple[Callable[[int], None], int]:
+    """A step as the trainer takes it, plain without a config; also the number of trained weights."""
     torch.manual_seed(0)
     config = preset("quickstart")
     categories = [Category(id=i + 1, name=f"c{i}") for i in range(classes)]
-    scenes = [scene(config.image_size, objects, classes, pasted=i > 0) for i in range(config.batch_size)]
+    scenes = [versions(config.image_size, objects, classes, pasted=i > 0) for i in range(config.batch_size)]
     part = BatchSlice([image for image, _ in scenes], [target for _, target in scenes], 1, 1.0)
     with join_world("cpu") as world:
         engine = Engine(build_detector(config.detector, categories), config, world)
     engine.detector.train(True)
-    threshold = ThresholdConfig(rate=0.7, warmup=4)
-    step: Any = PlainStep() if settings is None else BsgalStep(BsgalConfig(threshold=threshold, **settings), categories)
+    ids = [f"{i}" for i in range(objects)]
+    draws: Any = Weights(Candidates(ids, [1 + i % classes for i in range(objects)], ["a", "b"] * (objects // 2), ids))
+    step: Any = PlainStep() if config_of is None else config_of.build(categories, draws, 1000)
 
     def take(iteration: int) -> None:
         engine.optimizer.zero_grad()
@@ -99,7 +117,7 @@ def peak_bytes(step: Callable[[int], None], repeats: int = 3) -> int:
 @click.option("--objects", default=6, show_default=True, help="Objects in an image, half of them pasted in 3 of 4.")
 @click.option("--classes", default=40, show_default=True)
 @click.option("--memory/--no-memory", default=True, show_default=True)
-@click.option("--mode", "chosen", type=click.Choice([*MODES]), multiple=True, help="Only these.")
+@click.option("--kind", "chosen", type=click.Choice([*KINDS]), multiple=True, help="Only these.")
 def main(rounds: int, objects: int, classes: int, memory: bool, chosen: tuple[str, ...]) -> None:
     torch.set_num_threads(1)
     plain, weights = make_step(None, objects, classes)
@@ -107,14 +125,11 @@ def main(rounds: int, objects: int, classes: int, memory: bool, chosen: tuple[st
     base = peak_bytes(plain) / unit if memory else 0.0
     if memory:
         print(f"trained weights {unit / 2**20:.1f} MiB, peak of the plain step {base:.1f} times as much", flush=True)
-    for name in chosen or MODES:
-        settings = MODES[name]
-        step, _ = make_step(settings, objects, classes)
-        config = BsgalConfig(**settings)
-        cpu_seconds(step, max(config.real_images - 1, 1))  # one real image a step
+    for name in chosen or KINDS:
+        step, _ = make_step(KINDS[name], objects, classes)
+        cpu_seconds(step, 2)
         peak = peak_bytes(step) / unit if memory else 0.0
-        cycle = config.every * (config.refresh if config.real_images else 1)
-        pairs = [(cpu_seconds(plain, min(cycle, 4)), cpu_seconds(step, cycle)) for _ in range(rounds)]
+        pairs = [(cpu_seconds(plain, 5), cpu_seconds(step, 5)) for _ in range(rounds)]
         ratio, own = (statistics.median(values) for values in ([b / a for a, b in pairs], [a for a, _ in pairs]))
         extra = f"  peak {peak - base:+.2f} weights" if memory else ""
         print(f"{name:<30}{ratio:6.2f} x of {own:.2f} CPU s{extra}", flush=True)

@@ -72,7 +72,7 @@ def train(rank: int, count: int, out: str) -> None:
             engine.update(iteration)
     state = step.state_dict()
     torch.save(
-        {"model": engine.detector.state_dict(), "weights": torch.from_numpy(draws.now), **state["belief"]},
+        {"model": engine.detector.state_dict(), "weights": torch.from_numpy(draws.now), **state["judge"]["belief"]},
         f"{out}/{count}-{rank}.pt",
     )
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..detectors.activations import Objects, sigmoid_activations, softmax_activations
     from .belief import Belief
-    from .config import BeliefConfig, BsgalConfig, ThresholdConfig
+    from .config import BeliefConfig, BsgalConfig, PublishedConfig, ThresholdConfig
     from .draws import Candidates, Draws
     from .errors import LossNotPerSample, ModelChanged, NothingObserved
     from .estimator import ContributionEstimator
+    from .judge import Judge, Seen
     from .references import References
     from .step import SelectiveStep, StepResult
     from .threshold import AcceptanceThreshold, Rate
@@ -25,12 +26,15 @@ __all__ = [
     "Candidates",
     "ContributionEstimator",
     "Draws",
+    "Judge",
     "LossNotPerSample",
     "ModelChanged",
     "NothingObserved",
     "Objects",
+    "PublishedConfig",
     "Rate",
     "References",
+    "Seen",
     "SelectiveStep",
     "StepResult",
     "ThresholdConfig",
@@ -46,12 +50,15 @@ _MODULES = {
     "Candidates": ".draws",
     "ContributionEstimator": ".estimator",
     "Draws": ".draws",
+    "Judge": ".judge",
     "LossNotPerSample": ".errors",
     "ModelChanged": ".errors",
     "NothingObserved": ".errors",
     "Objects": "..detectors.activations",
+    "PublishedConfig": ".config",
     "Rate": ".threshold",
     "References": ".references",
+    "Seen": ".judge",
     "SelectiveStep": ".step",
     "StepResult": ".step",
     "ThresholdConfig": ".config",

@@ -12,14 +12,11 @@ from divergen_records import Category
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..detectors.activations import Activations, Objects
 from ..engine.step import BatchSlice, Engine
-from .belief import Belief
-from .distributed import from_all_ranks
 from .draws import Draws
+from .judge import Judge, Seen
 from .ledger import Contribution, write_contributions
 from .objects import activations, judging, labels_and_sources
-from .references import References
 
 __all__ = ["BeliefStep"]
 
@@ -38,9 +35,9 @@ class BeliefStep:
         start: Share of the training before the first judgement.
         every: Steps between changes of what is drawn.
         half_life: Share of the training after which a judgement counts half.
-        references: See `References`.
-        least: See `References`.
-        floor: See `Belief`.
+        references: See `Judge`.
+        least: See `Judge`.
+        floor: See `Judge`.
     """
 
     name = "belief"
@@ -58,11 +55,16 @@ class BeliefStep:
         least: int = 2,
         floor: float = 0.02,
     ) -> None:
-        self.draws, self.every, self.start = draws, every, round(start * iterations)
-        self.belief = Belief(draws.candidates, half_life=max(half_life * iterations, 1), floor=floor)
-        self.references = References(references, least)
+        self.draws, self.every = draws, every
+        self.judge = Judge(
+            draws.candidates,
+            half_life=max(half_life * iterations, 1),
+            start=round(start * iterations),
+            references=references,
+            least=least,
+            floor=floor,
+        )
         self.calls = 0
-        self.skipped = 0
         self._categories = tuple(categories)
         self._set: NDArray[np.float64] | None = None
 
@@ -73,32 +75,24 @@ class BeliefStep:
         seen = []
         for part in parts:
             encoded = engine.encode(part)
-            seen.append((activations(engine, part, encoded), *labels_and_sources(part)))
+            seen.append(Seen(activations(engine, part, encoded), *labels_and_sources(part)))
             for name, value in engine.backward(engine.losses(part, encoded), part.share).items():
                 logged[name] = logged.get(name, 0.0) + value
-        self._judge(seen)
+        self.judge.observe(self.calls, *seen)
         self.calls += 1
-        if self.calls > self.start and self.calls % self.every == 0:
+        if self.calls > self.judge.start and self.calls % self.every == 0:
             self._act()
         return {**logged, "drawn": self._drawn() / engine.world.size}
 
     def state_dict(self) -> dict[str, Any]:
         """See `TrainStep`."""
-        return {
-            "calls": self.calls,
-            "skipped": self.skipped,
-            "belief": self.belief.state_dict(),
-            "references": self.references.state_dict(),
-            "weights": None
-            if self._set is None
-            else dict(zip(self.draws.candidates.ids, self._set.tolist(), strict=True)),
-        }
+        weights = {} if self._set is None else dict(zip(self.draws.candidates.ids, self._set.tolist(), strict=True))
+        return {"calls": self.calls, "judge": self.judge.state_dict(), "weights": weights}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `TrainStep`."""
-        self.calls, self.skipped = state["calls"], state["skipped"]
-        self.belief.load_state_dict(state["belief"])
-        self.references.load_state_dict(state["references"])
+        self.calls = state["calls"]
+        self.judge.load_state_dict(state["judge"])
         if state["weights"]:
             self._change(np.array([state["weights"].get(name, 1.0) for name in self.draws.candidates.ids]))
 
@@ -109,34 +103,22 @@ class BeliefStep:
     def contributions(self) -> list[Contribution]:
         """What is believed of each instance that was judged."""
         by_id = {category.id: category for category in self._categories}
-        guess, _ = self.belief.estimate(self.calls)
-        means, weights, candidates = self.belief.means(), self.draws.weights(), self.draws.candidates
+        belief, candidates = self.judge.belief, self.draws.candidates
+        guess, _ = belief.estimate(self.calls)
+        means, weights = belief.means(), self.draws.weights()
         return [
             Contribution(
                 source=candidates.ids[row],
                 category_id=candidates.category_ids[row],
                 category=by_id[candidates.category_ids[row]].name,
                 frequency=by_id[candidates.category_ids[row]].frequency,
-                n=int(self.belief.judged[row]),
+                n=int(belief.judged[row]),
                 mean=float(means[row]),
                 belief=float(guess[row]),
                 weight=float(weights[row]),
             )
-            for row in np.flatnonzero(self.belief.judged).tolist()
+            for row in np.flatnonzero(belief.judged).tolist()
         ]
-
-    def _judge(self, seen: Sequence[tuple[Activations, list[int], list[str | None]]]) -> None:
-        """Real objects of all processes become references; then the generated ones are judged."""
-        for some in from_all_ranks([_chosen(*part, generated=False)[:2] for part in seen])[0]:
-            for found, labels in some:
-                self.references.add(found, labels)
-        values: list[tuple[str | None, float]] = []
-        for part in seen if self.calls >= self.start else ():
-            judged, labels, sources = _chosen(*part, generated=True)
-            values += zip(sources, self.references.contributions(judged, labels, part[0].weights).tolist(), strict=True)
-        for some in from_all_ranks(values)[0]:
-            self.skipped += sum(not np.isfinite(value) for _, value in some)
-            self.belief.add([source for source, _ in some], [value for _, value in some], self.calls)
 
     def _act(self) -> None:
         if self._set is not None and not np.array_equal(self._set, self.draws.weights()):
@@ -145,7 +127,7 @@ class BeliefStep:
                 "they are now those of its beliefs again",
                 stacklevel=2,
             )
-        self._change(self.belief.weights(self.calls))
+        self._change(self.judge.weights(self.calls))
 
     def _change(self, weights: NDArray[np.float64]) -> None:
         self.draws.set_weights(weights)
@@ -156,11 +138,3 @@ class BeliefStep:
         if self._set is None:
             return 1.0
         return float(self._set.sum() ** 2 / (self._set**2).sum() / len(self._set))
-
-
-def _chosen(
-    found: Activations, labels: Sequence[int], sources: Sequence[str | None], *, generated: bool
-) -> tuple[Objects, list[int], list[str | None]]:
-    """The real or the generated ones among the objects of a part, with their labels and sources."""
-    rows = [index for index, source in enumerate(sources) if (source is not None) is generated]
-    return found.objects.at(rows), [labels[row] for row in rows], [sources[row] for row in rows]
