@@ -3,7 +3,7 @@
 OMP_NUM_THREADS=1 python packages/divergen-train/benchmarks/bsgal_overhead.py
 
 CPU seconds on one thread, each kind in turns with the plain step; the ratio is the median of kind / plain. Memory is
-the peak of what torch allocates in three steps (torch's profiler counts every block, so it does not depend on the machine),
+the peak of what torch allocates in three steps (its profiler counts every block, so it does not depend on the machine),
 less that of the plain step, in sizes of the trained weights.
 """
 
