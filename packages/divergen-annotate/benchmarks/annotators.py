@@ -6,6 +6,10 @@ It calls the command divergen-gen (pip install divergen-gen) for the pictures; `
 Hard ones are made from the plain ones with their true alpha: the object on a gradient from light to mid grey, with a
 strong soft shadow under it, moved until it touches the border, and on a background of its own mean colour. White
 objects on white are rendered as such.
+
+With a network: annotators.py --onnx medium.onnx --card isnet-imgly --photos annotations.json --images DIR --cutouts DIR
+compares GrabCut and colour key (made to try every picture) with it, on large objects of photos, the renderer's pictures
+and cut-outs on white, a gradient and with a shadow.
 """
 
 import argparse
@@ -18,9 +22,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from divergen_annotate import BestOf, ColourKey, GrabCut, repair
-from divergen_annotate.evaluate import HEAD, evaluate
+from divergen_annotate import BestOf, ColourKey, GrabCut, Saliency, repair
+from divergen_annotate.evaluate import HEAD, evaluate_repairs
 from divergen_annotate.truth import Example, read_examples
+from divergen_records.images import read_cutout
 
 cv2.setNumThreads(1)
 NAMES = """
@@ -87,26 +92,77 @@ def hard(example, kind, number):
     return Example(f"{example.name} {kind}", made, alpha[..., 0] >= 0.5, example.text)
 
 
+def cutouts(folder, limit):
+    """Transparent pictures on white, a gradient, a shadow; the truth is their alpha."""
+    made = {"white": [], "gradient": [], "shadow": []}
+    for number, path in enumerate(sorted(folder.iterdir())[:limit]):
+        pixels, alpha = read_cutout(path)
+        pad = [(pixels.shape[0] // 8,) * 2, (pixels.shape[1] // 8,) * 2, (0, 0)]
+        alpha = np.pad(np.repeat(alpha[..., None], 3, axis=2), pad)
+        share = alpha[..., :1] / np.float32(255)
+        image = (np.pad(pixels, pad) * share + 250 * (1 - share)).astype(np.uint8)
+        example = Example(path.stem, image, alpha[..., 0] >= 128, path.stem, {"alpha": alpha})
+        for kind, pictures in made.items():
+            pictures.append(hard(example, kind, number))
+    return made
+
+
+def large(examples):
+    """Objects that are at least 96 x 96 pixels large, as COCO says it."""
+    return [example for example in examples if np.count_nonzero(example.truth) >= 96**2]
+
+
+def every(examples, limit):
+    return examples[:: max(1, len(examples) // limit)][:limit]
+
+
+def network_sets(arguments, plain):
+    """Photos, renderer and cut-outs, as far as they are given."""
+    sets = {}
+    if arguments.photos:
+        read = read_examples(arguments.photos, images=arguments.images, limit=10_000)
+        sets["photos, large objects"] = every(large([e for batch in read for e in batch]), arguments.limit)
+    sets["renderer"] = every(plain, arguments.limit)
+    if arguments.cutouts:
+        sets |= {f"cut-outs, {kind}": made for kind, made in cutouts(arguments.cutouts, arguments.limit).items()}
+    return sets
+
+
+def show(kind, pictures, annotators):
+    print(f"\n{kind}\n{HEAD}")
+    for annotator in annotators:
+        for row, repaired in zip(evaluate_repairs([pictures], annotator, [None, repair]), (False, True), strict=True):
+            print(row.line(repaired=repaired), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--per-category", type=int, default=2)
     parser.add_argument("--every", type=int, default=1, help="Take every n-th picture only.")
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--onnx", type=Path, help="A saliency network, compared on photos, renderer and cut-outs.")
+    parser.add_argument("--card", help="Its model card: a name or a file.")
+    parser.add_argument("--photos", type=Path, help="A COCO or LVIS file.")
+    parser.add_argument("--images", type=Path, help="Its images.")
+    parser.add_argument("--cutouts", type=Path, help="A folder of transparent pictures.")
+    parser.add_argument("--limit", type=int, default=50, help="Pictures of each kind, with --onnx.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         plain = render(folder, "plain", arguments.per_category, PLAIN)[:: arguments.every]
-        white = render(folder, "white", arguments.per_category, WHITE)[:: arguments.every]
+        white = [] if arguments.onnx else render(folder, "white", arguments.per_category, WHITE)[:: arguments.every]
+    if arguments.onnx:
+        network = Saliency.from_file(arguments.onnx, arguments.card, device="cpu", workers=1)
+        willing = [GrabCut(workers=1, plain=0), ColourKey(plain=0), network]
+        for kind, pictures in network_sets(arguments, plain).items():
+            show(kind, pictures, willing)
+        return
     one = GrabCut(workers=1)
     annotators = [ColourKey(), one, BestOf([one, ColourKey()])]
     for kind in ("plain", "gradient", "shadow", "border", "same colour", "white object"):
         made = {"plain": plain, "white object": white}.get(kind)
-        pictures = made or [hard(example, kind, number) for number, example in enumerate(plain)]
-        print(f"\n{kind}\n{HEAD}")
-        for annotator in annotators:
-            for mend in (None, repair):
-                print(evaluate([pictures], annotator, repair=mend).line(repaired=mend is not None), flush=True)
+        show(kind, made or [hard(example, kind, number) for number, example in enumerate(plain)], annotators)
 
 
 if __name__ == "__main__":
