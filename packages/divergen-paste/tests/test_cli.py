@@ -69,8 +69,11 @@ def test_bake__losses(annotations, dataset, tmp_path, kind):
     run(*bake, "--allow-losses")
     for info in dataset.images:
         dataset.image_path(info).unlink(missing_ok=True)
-    assert "3 in, 0 out, 3 lost" in run(*bake[:-2], tmp_path / "empty", status=1)
-    assert not (tmp_path / "empty").exists()
+    for more in ([], ["--images", dataset.image_dir, "--on-problem", "skip"]):
+        output = run(*bake[:-2], tmp_path / "empty", *more, status=1)
+        assert "0 out" in output
+        assert "1.png" in (tmp_path / "empty.losses.jsonl").read_text()
+        assert not (tmp_path / "empty").exists()
 
 
 def picture(height, width):

@@ -15,7 +15,7 @@ __all__ = ["Chain"]
 class Chain:
     """Pastes with one paster after the other; what a later one pastes covers what an earlier one did.
 
-    Simple Copy-Paste alone is a `Paster` on `InstancePool.from_dataset`; with this it is mixed with generated
+    Simple Copy-Paste alone is a `Paster` on a pool of `pool_from_dataset`; with this it is mixed with generated
     instances. Each paster has randomness of its own, even where their seeds are equal.
 
     Args:

@@ -236,14 +236,14 @@ def bake(
     dataset = open_dataset(annotations, images, on_problem=on_problem, progress=True)
     beside = None if val is None else open_dataset(val, val_images, on_problem=on_problem)
     paster = _paster(dataset, pool_path, settings, seed, unmatched)
-    lost = Losses()
-    with finishing(lost, out=out):
-        written = write(dataset, paster, out, formats=formats, val=beside, losses=lost, **options)
+    losses = Losses()
+    losses.extend(dataset.problems)
+    with finishing(losses, out=out):
+        written = write(dataset, paster, out, formats=formats, val=beside, losses=losses, **options)
     echo(str(written))
     if "yolo" in formats and val is None:
         echo(NO_VAL, err=True)
-    went, losses = len(dataset.images) - len(lost), Losses(lost)
-    losses.extend(dataset.problems)
+    went = len(dataset.images) + len(dataset.problems) - len(losses)
     finish(losses, came=went + len(losses), went=went, unit="pictures", out=out)
 
 
