@@ -208,3 +208,14 @@ def test_sources__print_by_the_echo_that_writes_escapes_out() -> None:
         for call, name in _calls(tree):
             plain = name in ("echo", "secho") and getattr(call.func.value, "id", None) == "click"
             assert not plain or file.endswith("divergen_records/command.py"), (file, call.lineno)
+
+
+_RENAMES = ("divergen_records/files.py", "divergen_records/folders.py", "divergen_paste/baking/write.py")
+"""Who may rename a file: the two writers, and the notes of a bake, which lie in a folder that nobody reads."""
+
+
+def test_sources__files_are_renamed_by_the_one_writer() -> None:
+    for file, tree in _sources():
+        for call, name in _calls(tree):
+            renames = name == "rename" or (name == "replace" and len(call.args) == 1 and not call.keywords)
+            assert not renames or file.endswith(_RENAMES), (file, call.lineno)

@@ -155,7 +155,7 @@ class Run:
         Raises:
             ConfigError: If one was computed with other settings before.
         """
-        noted = json.loads(self._scores.read_text(encoding="utf-8")) if self._scores.exists() else {}
+        noted = self._noted_scores()
         for config in configs:
             note = {"settings": config.model_dump(mode="json"), "columns": list(config.columns.model_fields)}
             if noted.setdefault(config.kind, note) != note:
@@ -168,9 +168,13 @@ class Run:
 
     def forget_scores(self) -> list[str]:
         """Forget which scores were computed; returns their columns."""
-        noted = json.loads(self._scores.read_text()) if self._scores.exists() else {}
+        noted = self._noted_scores()
         self._scores.unlink(missing_ok=True)
         return [name for note in noted.values() for name in note["columns"]]
+
+    def _noted_scores(self) -> dict[str, Any]:
+        remedy = "remove it, and compute the scores again: --redo score"
+        return read_json(self._scores, remedy) if self._scores.exists() else {}
 
     def _note_path(self, step: str) -> Path:
         return self.folder / "steps" / f"{step}.json"

@@ -141,7 +141,11 @@ def _unfinished(out: Path, settings: str | None, overwrite: bool, listed: bool) 
 def _working(work: Path, out: Path) -> Iterator[None]:
     """Hold the folder of unfinished work, made where it is missing."""
     while True:
-        make_folder(work)
+        try:
+            make_folder(work)
+        except OSError as error:
+            error.filename = str(out)  # the name that was asked for
+            raise
         if work.is_symlink():
             raise ExistsError(f"{work} is a link; unfinished work is kept there, so remove it")
         with locked(work / "lock", str(out)):
