@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from divergen_records import Category, ConfigError, derive_seed
 from divergen_records.coco import Dataset, read_dataset, write_dataset
 from divergen_records.command import echo
+from divergen_records.cores import usable_cores
 from divergen_records.data_options import open_dataset
 from divergen_records.formats import OnProblem
 
@@ -134,7 +134,7 @@ def _minilvis(run: Run, config: MiniLvisData) -> Splits:
             val_images=config.val_images,
             size=config.size,
             categories=config.categories,
-            workers=os.cpu_count() or 1,
+            workers=usable_cores(),
         )
     return Splits(*(_read(SplitConfig(annotations=out / f"{name}.json", images=out)) for name in ("train", "val")))
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 import warnings
 from pathlib import Path
 from typing import Any, Protocol
 
 from divergen_records import DivergenError, Progress, Shard, require_extra
+from divergen_records.cores import usable_cores
 
 from .config import ExecutorConfig, LocalConfig
 from .pipeline import Pipeline
@@ -119,7 +119,7 @@ class RayExecutor:
             return
         if not self._ray.is_initialized():
             # A local Ray has as many cores as the actors want, or they would wait for ever.
-            cores = max(os.cpu_count() or 1, math.ceil(self._workers * self._cpus))
+            cores = max(usable_cores(), math.ceil(self._workers * self._cpus))
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "lance is not fork-safe")  # what Ray forks becomes another program
                 self._ray.init(

@@ -5,13 +5,13 @@ Lüddecke, Ecker, "Image Segmentation Using Text and Image Prompts", CVPR 2022.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
 import numpy as np
+from divergen_records.cores import usable_cores
 
 from .annotator import Image, Picture, Prediction, Result, as_arrays
 from .batching import Batcher, ahead
@@ -57,7 +57,7 @@ class ClipSeg:
         self.device, self.dtype = pick_device(device, precision)
         self.model = loaded.eval().requires_grad_(False).to(self.device)
         self.processor: Any = load_pretrained(model, "AutoProcessor")
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or usable_cores()
         self._batcher = Batcher(batch_size, limit=4 if self.device.type == "cpu" else 64)
 
     def __call__(self, images: Sequence[Picture], texts: Sequence[str] | None = None) -> list[Result]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from typing import Any
 from divergen_records import Category, DivergenError, ImageError, NothingLeft, Progress
 from divergen_records.coco import Annotation as CocoAnnotation
 from divergen_records.coco import DatasetWriter, ImageInfo
+from divergen_records.cores import usable_cores
 from divergen_records.files import refuse_existing
 from divergen_records.folders import new_folder, resumable_notes
 from divergen_records.images import MAX_PIXELS, encode_image, read_image
@@ -240,7 +240,7 @@ def _batches(
         except ImageError as error:
             return path, error
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, usable_cores())) as pool:
         rest = ahead(pool, read, paths, 2 * size)
         while chunk := list(islice(rest, size)):
             yield [path for path, _ in chunk], [picture for _, picture in chunk]

@@ -7,12 +7,12 @@ like background with less light on it starts as shadow, not as object.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
+from divergen_records.cores import usable_cores
 from numpy.typing import NDArray
 
 from .annotator import Image, Mask, Picture, Prediction, Result, as_arrays
@@ -52,7 +52,7 @@ class GrabCut:
     ) -> None:
         self.size, self.iterations, self.border, self.contrast = size, iterations, border, contrast
         self.plain = plain
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or usable_cores()
 
     def __call__(self, images: Sequence[Picture]) -> list[Result]:
         """One prediction per picture; a picture without a visible object has an empty mask.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from divergen_records import ConfigError, WeightsError
+from divergen_records.cores import usable_cores
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
@@ -45,7 +45,7 @@ class Saliency:
     ) -> None:
         self.network, self.card = network, card
         self.name = f"saliency:{name}" if name else "saliency"
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or usable_cores()
         self._batcher = Batcher(batch_size, limit=16)
 
     @classmethod

@@ -6,7 +6,6 @@ everybody does: on the border. So SAM is asked for what lies under points on the
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from divergen_records import require_extra
+from divergen_records.cores import usable_cores
 
 from .annotator import Picture, Prediction, Result, as_arrays
 from .batching import Batcher, ahead, is_out_of_memory
@@ -62,7 +62,7 @@ class SamBackground:
         self.choice = choice
         on_cpu = str(getattr(predictor, "device", "cpu")) == "cpu"
         self._batcher = Batcher(batch_size, limit=1 if on_cpu else 32)
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or usable_cores()
 
     def __call__(self, images: Sequence[Picture]) -> list[Result]:
         """One prediction per picture; ``note`` says which candidate was taken, and its scores."""

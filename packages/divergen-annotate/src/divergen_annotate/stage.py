@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from divergen_records import Batch, Category, DivergenError, MaskError
+from divergen_records.cores import usable_cores
 from divergen_records.images import read_image
 from divergen_records.masks import encode_rle, mask_to_bbox
 
@@ -113,7 +113,7 @@ class AnnotateStage:
         self.annotator, self.repair = annotator, repair
         self.column: str = getattr(annotator, "column", "image")
         self.reads = (self.column, "category") if getattr(annotator, "takes_texts", False) else (self.column,)
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or usable_cores()
 
     def __call__(self, batch: Batch) -> Batch:
         """Annotate a batch of encoded pictures."""

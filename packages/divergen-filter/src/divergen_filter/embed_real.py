@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from divergen_records import DatasetError, DivergenError, MaskError, Progress
+from divergen_records.cores import usable_cores
 
 from .config import CropConfig
 from .embedder import Embedder, Image
@@ -83,7 +83,7 @@ def reference_embeddings(
             some = images[start : start + _PART]
             part = parts.load(number)
             if part is None:
-                part = _embed(dataset, some, chosen, crop, embedder, workers or os.cpu_count() or 1)
+                part = _embed(dataset, some, chosen, crop, embedder, workers or usable_cores())
                 parts.save(number, part)
             done.append(part)
             skipped.update(part.skipped)

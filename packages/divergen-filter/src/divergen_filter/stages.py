@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from divergen_records import Batch, Category, Columns, ConfigError, DivergenError
+from divergen_records.cores import usable_cores
 from divergen_records.images import read_image
 from divergen_records.masks import decode_counts
 
@@ -60,7 +60,7 @@ class EmbedStage:
         whole: bool = False,
         workers: int | None = None,
     ) -> None:
-        self.embedder, self.workers = embedder, workers or os.cpu_count() or 1
+        self.embedder, self.workers = embedder, workers or usable_cores()
         crop = CropConfig(fill=fill, margin=margin, min_side=min_side, square=square, whole=whole)
         self._options: dict[str, Any] = crop.model_dump()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -12,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import torch
 from divergen_records import ConfigError, WeightsError
+from divergen_records.cores import usable_cores
 from torch.nn import functional as F
 
 from .embedder import Embeddings, Image
@@ -51,7 +51,7 @@ class Runner:
     ) -> None:
         self._prepare, self._forward = prepare, forward
         self.device, self.precision, self.batch = device, precision, batch
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or usable_cores()
 
     def __call__(self, crops: Sequence[Image]) -> list[Embeddings]:
         """Unit vectors of the crops: one array (b, D) float32 per batch."""

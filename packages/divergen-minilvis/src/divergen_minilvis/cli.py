@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 from divergen_records.command import Group, echo
+from divergen_records.cores import usable_cores
 
 __all__ = ["main", "make"]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @click.group(cls=Group)
@@ -29,7 +25,7 @@ def main() -> None:
 @click.option("--size", type=click.IntRange(64), default=256, show_default=True, help="Longer side, pixels.")
 @click.option("--categories", default="40", show_default=True, help="How many, or names separated by commas.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides every scene.")
-@click.option("--workers", type=click.IntRange(1), default=_cores, show_default="all cores", help="Processes.")
+@click.option("--workers", type=click.IntRange(1), default=usable_cores, show_default="all cores", help="Processes.")
 @click.option("--overwrite", is_flag=True, help="Replace a MiniLVIS that is there.")
 def make(out: Path, categories: str, **options: Any) -> None:
     """Make MiniLVIS: a long-tailed instance segmentation dataset in LVIS v1 format, drawn, with exact masks.

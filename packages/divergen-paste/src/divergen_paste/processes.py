@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -10,20 +9,17 @@ from itertools import islice
 from multiprocessing import current_process, get_context
 from typing import TypeVar
 
+from divergen_records.cores import usable_cores
+
 from .errors import WorkerDied
 
-__all__ = ["in_batches", "in_order", "open_workers", "usable_cores", "worth_workers"]
+__all__ = ["in_batches", "in_order", "open_workers", "worth_workers"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 WORTH = 200
 """A process takes half a second to start: it is worth that from so many items on."""
-
-
-def usable_cores() -> int:
-    """Cores that this process may use; its affinity may allow fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def worth_workers(items: int) -> int:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from divergen_records import DivergenError, InstanceRecord, derive_seed
+from divergen_records.cores import usable_cores
 from divergen_records.images import encode_image
 from numpy.typing import NDArray
 
@@ -210,7 +209,4 @@ def _free_memory() -> None:
 
 
 def _threads() -> int:
-    cores = os.cpu_count() or 1
-    with suppress(AttributeError):
-        cores = len(os.sched_getaffinity(0))
-    return max(1, min(8, cores))
+    return min(8, usable_cores())
