@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
@@ -179,8 +180,10 @@ class Dataset:
         import numpy as np
 
         size = len(self.annotations)
-        categories = np.fromiter((one.category_id for one in self.annotations), dtype=np.int64, count=size)
-        images = np.fromiter((one.image_id for one in self.annotations), dtype=np.int64, count=size)
+        categories, images = (
+            np.fromiter(map(attrgetter(name), self.annotations), dtype=np.int64, count=size)
+            for name in ("category_id", "image_id")
+        )
         ids, category, instances = np.unique(categories, return_inverse=True, return_counts=True)
         shown, image = np.unique(images, return_inverse=True)
         pairs = np.unique(category * max(len(shown), 1) + image) // max(len(shown), 1)
