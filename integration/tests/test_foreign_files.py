@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from divergen.cli import main as divergen
@@ -15,6 +16,7 @@ from divergen_filter.cli import main as embed
 from divergen_paste.cli import main as paste
 from divergen_records.cli import main as records
 from divergen_train.cli import main as train
+from PIL import Image
 
 
 def _cases() -> Path | None:
@@ -177,6 +179,38 @@ def test_run__plans_for_what_it_will_make(file: Path, tmp_path: Path, request: p
 def test_root__is_no_class_of_yolo(file: Path, tmp_path: Path) -> None:
     run(records, "convert", file, tmp_path / "yolo", "--format", "yolo")
     assert 'names:\n  0: "cup"\n  1: "dog"\n' in (tmp_path / "yolo" / "data.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def cutouts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """RGBA cut-outs in folders named as the cases' categories."""
+    folder = tmp_path_factory.mktemp("cutouts")
+    pixels = np.full((40, 40, 4), 120, dtype=np.uint8)
+    pixels[..., 3] = 0
+    pixels[8:32, 8:32, 3] = 255
+    for name in ("cup", "dog"):
+        (folder / name).mkdir()
+        Image.fromarray(pixels).save(folder / name / "a.png")
+    return folder
+
+
+@cases("taco_mixed_nulls", "names_with_images_prefix", "root_category_unused", "extra_keys_survive", *sorted(MENDED))
+def test_paste__pool_preview_and_bake(file: Path, cutouts: Path, tmp_path: Path) -> None:
+    """Pasted into, with every key kept, and a label for every picture by Ultralytics' own rule."""
+    pool, out = tmp_path / "pool", tmp_path / "baked"
+    assert run(paste, "pool", cutouts, "--categories", file, "--out", pool, "--on-problem", "repair").exit_code == 0
+    made = run(paste, "preview", file, pool, "--out", tmp_path / "sheet.jpg", "--on-problem", "repair")
+    assert made.exit_code == 0
+    assert run(paste, "bake", file, pool, "--out", out, "--yolo", "--on-problem", "repair").exit_code == 0
+    pictures = sorted((out / "images").rglob("*.jpg"))
+    assert len(pictures) == 4
+    for picture in pictures:
+        assert Path("/labels/".join(str(picture).rsplit("/images/", 1)).rsplit(".", 1)[0] + ".txt").is_file()
+    before = json.loads(file.read_text(encoding="utf-8-sig"))
+    after = json.loads((out / "annotations.json").read_text(encoding="utf-8"))
+    for key in ("info", "licenses", "categories"):
+        assert _lost(before.get(key), after.get(key)) == [] or not before.get(key)
+    assert 'names:\n  0: "cup"\n  1: "dog"\n' in (out / "data.yaml").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

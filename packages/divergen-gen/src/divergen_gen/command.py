@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from divergen_records import Category, ConfigError, DatasetError
-from divergen_records.coco import read_dataset
+from divergen_records import Category, ConfigError
+from divergen_records.data_options import open_categories
 from divergen_records.files import refuse_existing, write_bytes
 from divergen_records.losses import Losses
 from divergen_records.settings import apply_settings, named_values, split_pairs, validate_settings
@@ -50,17 +50,8 @@ def make_plan(
         },
         where="counts",
     )
-    categories: Sequence[Category] | None = None if dataset is None else _categories(dataset)
+    categories: Sequence[Category] | None = None if dataset is None else open_categories(dataset)
     return plan(read_prompts(prompts), configs, categories=categories, counts=counts, seed=seed), configs
-
-
-def _categories(path: Path) -> Sequence[Category]:
-    """Those of a data set, whose objects and pictures do not matter here; none that only heads the others."""
-    dataset = read_dataset(path, on_problem="skip", boxes=True, need_pictures=False)
-    bad = [problem for problem in dataset.problems if problem.startswith("categories")]
-    if bad:
-        raise DatasetError(f"{path}: {len(bad)} of its categories cannot be used: {bad[0]}")
-    return dataset.class_categories
 
 
 def parse_generator(text: str) -> Any:

@@ -9,14 +9,23 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from .command import echo
-from .errors import require_extra
+from .errors import DatasetError, require_extra
 from .formats import OnProblem, find_format, readers, writers
 from .losses import Losses, finish
 
 if TYPE_CHECKING:
     from .dataset import Dataset
+    from .record import Category
 
-__all__ = ["FormatName", "finish_reading", "format_option", "on_problem_option", "open_dataset", "tell"]
+__all__ = [
+    "FormatName",
+    "finish_reading",
+    "format_option",
+    "on_problem_option",
+    "open_categories",
+    "open_dataset",
+    "tell",
+]
 
 SHOWN = 10
 """Sentences of each kind that a command prints."""
@@ -92,6 +101,20 @@ def open_dataset(
         )
     tell(dataset)
     return dataset
+
+
+def open_categories(path: Path) -> tuple[Category, ...]:
+    """The categories of a data set, whose pictures and objects do not matter here; none that only heads the others.
+
+    Raises:
+        DatasetError: If it cannot be read, or one of its categories cannot.
+    """
+    with require_extra("divergen-records", "images"):
+        dataset = find_format(path).read(path, on_problem="skip", boxes=True, need_pictures=False)
+    bad = [problem for problem in dataset.problems if problem.startswith("categories")]
+    if bad:
+        raise DatasetError(f"{path}: {len(bad)} of its categories cannot be used: {bad[0]}")
+    return dataset.class_categories
 
 
 def tell(dataset: Dataset) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Unpack
 
 from divergen_records import Category, ConfigError
+from divergen_records.data_options import open_categories
 from divergen_records.formats import OnProblem, read_any, readers
 
 from .build import BuildOptions
@@ -60,7 +61,7 @@ def pool_from_path(
     def known() -> tuple[Category, ...]:
         if categories is None:
             raise ConfigError(f"{source}: name the dataset's file by --categories, so that its categories are known")
-        return tuple(read_any(categories, boxes=True).categories)
+        return open_categories(categories)
 
     def from_table() -> InstancePool:
         from divergen_records import InstanceTable
