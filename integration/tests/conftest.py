@@ -41,6 +41,16 @@ def small() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory, small: tuple[str, ...]) -> tuple[str, ...]:
+    """The same overrides over scenes that are drawn once for all."""
+    from divergen_minilvis import make_minilvis
+
+    folder = tmp_path_factory.mktemp("scenes") / "minilvis"
+    make_minilvis(folder, train_images=12, val_images=10, size=96, categories=("apple", "cup", "banana"))
+    return (f"data={folder}", *small[1:])
+
+
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, small: tuple[str, ...]) -> Run:
     """A small run of all steps but training, made once."""
     run = Run(tmp_path_factory.mktemp("runs") / "whole", load_config("quickstart", small))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from divergen_annotate.config import AnnotatorConfig, GrabCutConfig, RepairConfig
 from divergen_filter.config import CropConfig, EfficientNetLite0Config, EmbedderConfig, RulesConfig, ScoreConfig
@@ -11,9 +11,10 @@ from divergen_gen.config import GeneratorConfig
 from divergen_gen.counts import CountsConfig
 from divergen_minilvis.config import ProceduralConfig
 from divergen_paste.config import PasteConfig
+from divergen_prompts.config import GrammarPrompts, PromptsConfig, PromptSourceConfig
 from divergen_records import Config, DatasetError
 from divergen_records.formats import OnProblem, writers
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, create_model, field_validator, model_validator
 
 from .trainers.config import DivergenTrainConfig, TrainSection
 
@@ -21,16 +22,13 @@ __all__ = [
     "BakeConfig",
     "DataConfig",
     "ExecutorConfig",
-    "FilePrompts",
-    "GrammarPrompts",
+    "ExtraCategories",
     "LocalConfig",
     "LvisData",
     "MiniLvisData",
-    "PromptsConfig",
     "RayConfig",
     "RunConfig",
     "SplitConfig",
-    "TemplatePrompts",
 ]
 
 
@@ -108,28 +106,37 @@ DataConfig = Annotated[
 ]
 
 
-class TemplatePrompts(Config):
-    """One prompt per category from a template of the papers."""
+class _ExtraCategories(Config):
+    """Categories unlike all of the data set's, chosen in a step of its own (DiverGen, section 3.3).
 
-    kind: Literal["template"] = "template"
-    template: str = "divergen"
+    Attributes:
+        from: Where to choose from: ``imagenet``, or a file of categories.
+        similarity: ``wordnet`` (path similarity), ``embedding`` (sentence embeddings), ``words``, or a
+            sentence-transformers model.
+        below: A candidate fits if its similarity to every category of the data set is below this.
+        take: So many of those that fit, drawn by the seed; null takes all.
+        seed: Which of those that fit are taken.
+        wordnet: A folder with WordNet's files; nltk's own where left out.
+    """
+
+    similarity: str = "wordnet"
+    below: float = Field(default=0.4, gt=0, le=1)
+    take: int | None = Field(default=250, ge=1)
+    seed: int = Field(default=0, ge=0)
+    wordnet: AbsolutePath | None = None
+
+    @property
+    def candidates(self) -> str:
+        """Where to choose from."""
+        return str(getattr(self, "from"))
 
 
-class GrammarPrompts(Config):
-    """Different prompts per category from the attribute grammar."""
-
-    kind: Literal["grammar"] = "grammar"
-    per_category: int = Field(default=32, ge=1)
-
-
-class FilePrompts(Config):
-    """Prompts from a file that ``divergen-prompts`` (or anything else) wrote, one `PromptRecord` a line."""
-
-    kind: Literal["file"] = "file"
-    path: AbsolutePath
-
-
-PromptsConfig = Annotated[TemplatePrompts | GrammarPrompts | FilePrompts, Field(discriminator="kind")]
+if TYPE_CHECKING:
+    ExtraCategories = _ExtraCategories
+else:  # `from` is a word of Python's, which no class body can have
+    ExtraCategories = create_model(
+        "ExtraCategories", __base__=_ExtraCategories, __doc__=_ExtraCategories.__doc__, **{"from": (str, "imagenet")}
+    )
 
 
 class BakeConfig(Config):
@@ -197,9 +204,10 @@ class RunConfig(Config):
         data: The real data; a plain path means a folder of data in any layout that is known, or its file.
         categories: Names of the categories to generate; all of the dataset where left out.
         extra_categories: Categories that the dataset does not have: generated, pasted and learned too, and cut off the
-            detector before it is evaluated (DiverGen, section 3.3). Names, or a file as ``divergen-prompts expand``
-            writes it.
-        prompts: Where prompts come from.
+            detector before it is evaluated (DiverGen, section 3.3). Names, a file as ``divergen-prompts expand`` writes
+            it, or how to choose them: ``{from: imagenet, similarity: wordnet, below: 0.4, take: 250, seed: 0}``.
+        prompts: Where prompts come from: a source, or a list of them, each for all or some categories and with a share
+            or count of their pictures. The number of pictures does not grow with that of prompts.
         generators: Text-to-image models; pictures are divided among them.
         counts: How many pictures.
         annotator: What makes the masks.
@@ -226,8 +234,8 @@ class RunConfig(Config):
     seed: int = Field(default=0, ge=0)
     data: DataConfig
     categories: tuple[str, ...] | None = None
-    extra_categories: tuple[str, ...] | AbsolutePath | None = None
-    prompts: PromptsConfig = GrammarPrompts()
+    extra_categories: ExtraCategories | tuple[str, ...] | AbsolutePath | None = None
+    prompts: PromptsConfig | Annotated[tuple[PromptsConfig, ...], Field(min_length=1)] = GrammarPrompts()
     generators: tuple[GeneratorConfig, ...] = Field(default=(ProceduralConfig(),), min_length=1)
     counts: CountsConfig = CountsConfig(per_category=32)
     annotator: AnnotatorConfig = GrabCutConfig()
@@ -246,6 +254,11 @@ class RunConfig(Config):
     from_baseline: bool = False
     control: bool = True
     executor: ExecutorConfig = LocalConfig()
+
+    @property
+    def prompt_sources(self) -> tuple[PromptSourceConfig, ...]:
+        """Where prompts come from, as a list."""
+        return self.prompts if isinstance(self.prompts, tuple) else (self.prompts,)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -13,8 +13,10 @@ from divergen_records.losses import Losses
 from filelock import FileLock
 
 from .config import BakeConfig, RunConfig
-from .data import Splits, extend, load_splits, read_extra_categories, select_categories
+from .data import Splits, extend, load_splits, select_categories
 from .draws import PoolDraws
+from .extras import extra_categories
+from .prompting import portions
 from .run import Run
 from .trainers.protocol import Trainer
 
@@ -70,8 +72,7 @@ class Pipeline:
     @cached_property
     def extra_categories(self) -> list[Category]:
         """Categories that the real data lacks: learned from generated instances only, and not evaluated."""
-        extra = self.config.extra_categories
-        return read_extra_categories(extra, self.splits.train) if extra else []
+        return extra_categories(self.run, self.splits.train)
 
     @cached_property
     def canvas(self) -> Dataset:
@@ -87,13 +88,14 @@ class Pipeline:
     def plan(self) -> Plan:
         """Every picture that the run wants, by id."""
         from divergen_gen import Plan, plan
-        from divergen_prompts import read_prompts
 
         if self.config.pastes == "real":
             return Plan(())
+        prompts, own = portions(self.run, self.categories)
         return plan(
-            list(read_prompts(self.run.prompts)),
+            prompts,
             self.generators,
+            portions=own,
             seed=self.config.seed,
             categories=self.categories,
             counts=self.config.counts,

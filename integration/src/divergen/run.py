@@ -54,6 +54,21 @@ class Run:
         return self.folder / "prompts.jsonl"
 
     @property
+    def prompt_parts(self) -> Path:
+        """The prompts of each source, and what was paid for them."""
+        return self.folder / "prompts"
+
+    @property
+    def extra_categories(self) -> Path:
+        """The extra categories that the run chose, if it chose any."""
+        return self.folder / "extra_categories.json"
+
+    @property
+    def extra_reasons(self) -> Path:
+        """Why each candidate for an extra category was taken or not."""
+        return self.folder / "extra_categories.csv"
+
+    @property
     def references(self) -> Path:
         """Embeddings of the real crops."""
         return self.folder / "references.npz"

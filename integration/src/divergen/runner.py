@@ -14,11 +14,15 @@ from divergen_records.losses import Losses, finish, row_losses
 
 from .executors import Executor, build_executor
 from .pipeline import Pipeline
+from .prompting import costs, sketch_prompts
 from .run import Run
 from .steps import STEPS, RunStep
 from .training import print_comparison
 
 __all__ = ["describe_plan", "finish_run", "run_pipeline"]
+
+_SHARED = ("data", "extra", "prompts")
+"""Steps that the first of several shards does for all."""
 
 
 def run_pipeline(
@@ -62,7 +66,7 @@ def run_pipeline(
             echo(f"trying {run.table.retry_errors():,} failed rows again", err=True)
         with closing(build_executor(run.config.executor)) as executor:
             for number, step in enumerate(steps, 1):
-                if shard.count > 1 and not step.sharded and step.name not in ("data", "prompts"):
+                if shard.count > 1 and not step.sharded and step.name not in _SHARED:
                     echo(f"shard {shard.index}/{shard.count} is done; go on with the same line without --shard")
                     return
                 _do(pipeline, step, number, executor)
@@ -88,12 +92,14 @@ def describe_plan(run: Run) -> str:
     with TemporaryDirectory() as folder:
         pipeline = Pipeline(Run(folder, run.config))
         pipeline.check()
-        for step in STEPS[: _position("gen")]:
+        for step in STEPS[: _position("prompts")]:
             step.do(pipeline)
-        plan = pipeline.plan
+        sketch_prompts(pipeline.run, pipeline.categories)
+        plan, paid = pipeline.plan, costs(run, pipeline.categories)
     lines = [f"{len(plan):,} pictures of {len(pipeline.categories)} categories, {plan.unique_prompts():,} prompts"]
     lines += [f"  by {name}: {count:,}" for name, count in plan.per_generator().items()]
     lines += [f"  frequency {frequency or '?'}: {count:,}" for frequency, count in plan.per_frequency().items()]
+    lines += [f"  prompts by {line}" for line in paid]
     return "\n".join(lines)
 
 

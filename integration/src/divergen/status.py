@@ -14,6 +14,8 @@ from divergen_records.files import read_json
 from rich.console import Console
 from rich.table import Table
 
+from .prompting import PromptsStatus, prompts_status
+
 if TYPE_CHECKING:
     from divergen_records import InstanceTable
 
@@ -62,17 +64,20 @@ class Status:
         stages: In order.
         frequencies: r, c, f (or "?" for categories without a group) and "all".
         errors: (stage, reason) -> rows, the most frequent first.
+        prompts: Sources of prompts, in order.
     """
 
     stages: tuple[StageStatus, ...]
     frequencies: tuple[FrequencyStatus, ...]
     errors: Mapping[tuple[str, str], int]
+    prompts: tuple[PromptsStatus, ...] = ()
 
     def to_json(self) -> str:
         """As JSON."""
         errors = [{"stage": stage, "reason": reason, "rows": rows} for (stage, reason), rows in self.errors.items()]
         values = {"stages": [asdict(s) for s in self.stages], "frequencies": [asdict(f) for f in self.frequencies]}
-        return json.dumps({**values, "errors": errors}, indent=1)
+        prompts = [asdict(source) for source in self.prompts]
+        return json.dumps({"prompts": prompts, **values, "errors": errors}, indent=1)
 
 
 def run_status(run: Run) -> Status:
@@ -83,7 +88,12 @@ def run_status(run: Run) -> Status:
     for group in groups:
         if group["error_stage"] is not None:
             errors[group["error_stage"], group["error"]] += group["rows"]
-    return Status(_stages(groups, sum(planned.values())), _frequencies(groups, planned), dict(errors.most_common()))
+    return Status(
+        _stages(groups, sum(planned.values())),
+        _frequencies(groups, planned),
+        dict(errors.most_common()),
+        prompts_status(run),
+    )
 
 
 def _planned(path: Path) -> dict[str, int]:
@@ -145,10 +155,20 @@ def print_status(status: Status, console: Console) -> None:
     for group in status.frequencies:
         counts = (group.planned, group.generated, group.masked, group.kept)
         funnel.add_row(group.frequency, *(f"{count:,}" for count in counts))
-    for table in (stages, funnel):
+    sources = Table("source", "categories", "prompts", "wanted", "short", "cost", title="Prompts", title_justify="left")
+    for source in status.prompts:
+        wanted = "" if source.wanted is None else f"{source.wanted:,}"
+        short, cost = str(len(source.shortfalls) or ""), f"{source.cost:.4g}" if source.cost else ""
+        sources.add_row(source.source, f"{source.categories:,}", f"{source.prompts:,}", wanted, short, cost)
+    for table in ([sources] if status.prompts else []) + [stages, funnel]:
         for column in table.columns[1:]:
             column.justify = "right"
         console.print(table)
+    short_of = [(source.source, *item) for source in status.prompts for item in source.shortfalls.items()]
+    for source_name, category, reason in short_of[:10]:
+        console.print(f"{source_name}, {category}: {reason}", highlight=False, markup=False)
+    if len(short_of) > 10:
+        console.print(f"... and {len(short_of) - 10} more categories with fewer prompts than wanted (--json lists all)")
     for (failed, reason), rows in list(status.errors.items())[:10]:
         console.print(f"{rows:,} rows failed in {failed}: {reason}", highlight=False, markup=False)
     if len(status.errors) > 10:

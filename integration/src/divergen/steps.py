@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from divergen_records import Category, PromptRecord
 from divergen_records.command import echo
 from divergen_records.files import write_text
 
-from .config import BakeConfig, FilePrompts, GrammarPrompts
+from .config import BakeConfig
+from .data import select_categories
+from .extras import choose_extra_categories
 from .pipeline import Pipeline
+from .prompting import make_prompts
 
 if TYPE_CHECKING:
     from divergen_paste import InstancePool
@@ -51,7 +53,7 @@ class RunStep:
 def _data(pipeline: Pipeline) -> None:
     with pipeline.shared():
         splits = pipeline.splits
-    _ = pipeline.categories
+    select_categories(splits.train, pipeline.config.categories)
     if not (pipeline.run.previews / "real.jpg").exists():
         from .previews import real_preview
 
@@ -62,28 +64,25 @@ def _forget_data(pipeline: Pipeline) -> None:
     shutil.rmtree(pipeline.run.data, ignore_errors=True)
 
 
-def _prompts(pipeline: Pipeline) -> None:
-    from divergen_prompts import write_prompts
+def _extra(pipeline: Pipeline) -> None:
+    with pipeline.shared():
+        choose_extra_categories(pipeline.run, pipeline.splits.train)
+    _ = pipeline.categories
 
+
+def _forget_extra(pipeline: Pipeline) -> None:
+    for path in (pipeline.run.extra_categories, pipeline.run.extra_reasons):
+        path.unlink(missing_ok=True)
+
+
+def _prompts(pipeline: Pipeline) -> None:
     with pipeline.shared():
         if not pipeline.run.prompts.exists():
-            write_prompts(pipeline.run.prompts, _make_prompts(pipeline, pipeline.categories))
-
-
-def _make_prompts(pipeline: Pipeline, categories: list[Category]) -> Iterable[PromptRecord]:
-    from divergen_prompts import grammar_prompts, read_prompts, template_prompts
-
-    config = pipeline.config.prompts
-    if isinstance(config, FilePrompts):
-        wanted = {category.name for category in categories}
-        return [prompt for prompt in read_prompts(config.path) if prompt.category in wanted]
-    if isinstance(config, GrammarPrompts):
-        return grammar_prompts(categories, per_category=config.per_category, seed=pipeline.config.seed)
-    return template_prompts(categories, template=config.template)
+            make_prompts(pipeline.run, pipeline.categories)
 
 
 def _forget_prompts(pipeline: Pipeline) -> None:
-    pipeline.run.prompts.unlink(missing_ok=True)
+    pipeline.run.prompts.unlink(missing_ok=True)  # the sources' own files stay: some were paid for
 
 
 def _gen(pipeline: Pipeline) -> None:
@@ -259,6 +258,7 @@ def _train(pipeline: Pipeline) -> None:
 
 STEPS = (
     RunStep("data", "the real data", _data, _forget_data, ("data", "seed")),
+    RunStep("extra", "categories beside the data set's", _extra, _forget_extra, ("data", "extra_categories")),
     RunStep(
         "prompts",
         "prompts for each category",

@@ -2,7 +2,7 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
-from divergen_gen import CountsConfig, plan
+from divergen_gen import CountsConfig, Portion, plan
 from divergen_records import Category, ConfigError, PromptRecord, instance_id
 
 CATEGORIES = [Category(id=1, name="cup", frequency="r"), Category(id=2, name="car", frequency="f")]
@@ -144,3 +144,52 @@ def test_plan__names_categories_without_prompts():
 def test_plan__category_with_no_pictures_needs_no_prompt():
     counts = CountsConfig(per_frequency={"r": 2})
     assert len(plan(prompts(names=("cup",)), [generator()], categories=CATEGORIES, counts=counts)) == 2
+
+
+def portion(source, number=2, names=("cup", "car"), **more):
+    texts = [(name, f"{source} {name} {i}") for name in names for i in range(number)]
+    ids = {"cup": 1, "car": 2}
+    made = [PromptRecord(text=text, category_id=ids[name], category=name, source=source) for name, text in texts]
+    return Portion(made, **more)
+
+
+def sources(planned, category="cup"):
+    return Counter(record.prompt_source for record in planned if record.category == category)
+
+
+@pytest.mark.parametrize(
+    ("portions", "rest", "expected"),
+    [
+        ([portion("llm", share=0.25)], 3, {"template": 6, "llm": 2}),
+        ([portion("llm", share=0.5), portion("grammar", share=0.5)], 0, {"llm": 4, "grammar": 4}),
+        ([portion("llm", 30, share=0.5), portion("grammar", 1, share=0.5)], 0, {"llm": 4, "grammar": 4}),
+        ([portion("llm", share=0.3)], 0, {"llm": 8}),
+        ([portion("llm", count=3)], 3, {"template": 5, "llm": 3}),
+        ([portion("llm", count=3), portion("grammar", share=0.2)], 3, {"llm": 3, "template": 4, "grammar": 1}),
+        ([portion("llm", count=99)], 3, {"llm": 8}),
+        ([portion("llm", count=3), portion("grammar", count=1)], 0, {"llm": 6, "grammar": 2}),
+        ([portion("llm", names=("car",), share=0.5)], 3, {"template": 8}),
+    ],
+)
+def test_plan__portions_divide_a_category(portions, rest, expected):
+    planned = plan(prompts(rest), [generator("a")], categories=CATEGORIES[:1], counts=8, portions=portions)
+    assert sources(planned) == expected
+    assert len(planned) == len(set(ids(planned))) == 8
+
+
+def test_plan__portions_keep_ids_when_counts_grow_and_prompts_are_added():
+    def planned(counts, llm):
+        portions = [portion("llm", llm, share=0.5)]
+        return plan(
+            prompts(), [generator("a"), generator("b")], categories=CATEGORIES, counts=counts, portions=portions
+        )
+
+    few = planned(8, 4)
+    assert set(ids(few)) <= set(ids(planned(20, 4)))
+    assert len(planned(8, 32)) == len(few) == 16
+    assert sources(planned(8, 32)) == sources(few)
+
+
+def test_plan__a_text_counts_in_the_first_portion_that_has_it():
+    planned = plan(prompts(), [generator()], categories=CATEGORIES, counts=6, portions=[Portion(prompts(), share=0.5)])
+    assert len(set(ids(planned))) == 12

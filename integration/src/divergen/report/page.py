@@ -12,6 +12,7 @@ from divergen_records.files import write_text
 from divergen_records.pages import template
 
 from ..draw import data_uri
+from ..extras import extra_choices, reasons_in_short
 from ..feedback import group_feedback
 from ..loading import dump_config
 from ..run import Run
@@ -39,6 +40,8 @@ def write_report(run: Run) -> Path:
         funnel=_funnel(status),
         errors=[(stage, reason, rows) for (stage, reason), rows in status.errors.items()],
         times=_times(run),
+        prompts=status.prompts,
+        extra=_extra(run),
         pictures={path.stem: data_uri_of(path) for path in sorted(run.previews.glob("*.jpg"))},
         **_instances(run),
         **training_section(run),
@@ -65,6 +68,15 @@ def _funnel(status: Status) -> list[dict[str, Any]]:
             bars = [{"name": name, "count": count, "share": 100 * count / most} for name, count in counts]
             rows.append({"name": _FREQUENCIES.get(group.frequency, group.frequency), "bars": bars})
     return rows
+
+
+def _extra(run: Run) -> dict[str, Any] | None:
+    """How the extra categories were chosen; None where the run chose none."""
+    choices = extra_choices(run)
+    if not choices:
+        return None
+    taken = [choice for choice in choices if choice.taken]
+    return {"taken": taken, "reasons": reasons_in_short(choices), "refused": [c for c in choices if not c.taken][:20]}
 
 
 def _instances(run: Run) -> dict[str, Any]:

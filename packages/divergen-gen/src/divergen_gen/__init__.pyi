@@ -4,7 +4,7 @@ from .diffusion.cascade import IFCascade
 from .diffusion.generator import DiffusersGenerator
 from .diffusion.model import Model
 from .execution import generate
-from .planning import Plan, plan
+from .planning import Plan, Portion, plan
 from .protocol import Generator
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "IFCascadeConfig",
     "Model",
     "Plan",
+    "Portion",
     "generate",
     "plan",
 ]

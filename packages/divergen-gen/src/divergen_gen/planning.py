@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -21,14 +21,30 @@ from divergen_records import (
 from .counts import CountsConfig, count_per_category, share
 from .protocol import Identity
 
-__all__ = ["CategoryPlan", "Plan", "plan"]
+__all__ = ["CategoryPlan", "Plan", "Portion", "plan"]
 
 K = TypeVar("K")
 
 
 @dataclass(frozen=True)
+class Portion:
+    """Prompts of one source, and how many of a category's pictures are made of them.
+
+    Attributes:
+        prompts: The prompts, of any categories.
+        share: Of the pictures of each of their categories, above 0 and at most 1; where the shares of a category add up
+            to more than 1, or to less with nothing left to fill it, they count as weights.
+        count: Pictures of each of their categories instead, as far as there are so many.
+    """
+
+    prompts: Sequence[PromptRecord]
+    share: float | None = None
+    count: int | None = None
+
+
+@dataclass(frozen=True)
 class CategoryPlan:
-    """The pictures of one category by one generator.
+    """The pictures of one category by one generator, and where prompts have portions, by one of these.
 
     Attributes:
         category: The category.
@@ -131,6 +147,7 @@ def plan(
     categories: Sequence[Category] | None = None,
     counts: CountsConfig | int = 1,
     seed: int = 0,
+    portions: Sequence[Portion] = (),
 ) -> Plan:
     """Plan what to generate.
 
@@ -145,6 +162,7 @@ def plan(
         categories: Categories to generate for; None for those of the prompts. Prompts of others are not used.
         counts: How many pictures; a number means so many per category.
         seed: Seed of the run.
+        portions: Prompts with a share or a count of their own; ``prompts`` take what these leave.
 
     Raises:
         ConfigError: Two generators share a name, a category has no prompt, or ``counts`` does not fit.
@@ -152,26 +170,25 @@ def plan(
     policy = CountsConfig(per_category=counts) if isinstance(counts, int) else counts
     names = [generator.name for generator in generators]
     _check_names(names, policy)
-    texts = _group(prompts)
+    groups = _groups([Portion(tuple(prompts)), *portions])
     if categories is None:
-        categories = [Category(id=found[0].category_id, name=name) for name, found in texts.items()]
+        categories = [Category(id=found[0].prompts[0].category_id, name=name) for name, found in groups.items()]
     wanted = {category: n for category, n in count_per_category(categories, policy).items() if n}
-    _check_prompts([category.name for category in wanted], texts)
+    _check_prompts([category.name for category in wanted], groups)
     weights = tuple(policy.weights.get(name, 1.0) for name in names)
-    shares = {category: share(n, weights) for category, n in wanted.items()}
     seeds = _seeds(wanted, seed)
     parts = (
         CategoryPlan(
             category,
-            _order(texts[category.name], seed, generator.name),
+            _order(own.prompts, seed, generator.name),
             generator.name,
             generator.revision,
             n,
             seeds[category],
         )
         for position, generator in enumerate(generators)
-        for category, split in shares.items()
-        if (n := split[position])
+        for category, total in wanted.items()
+        for own, n in _divided(groups[category.name], total, weights, position)
     )
     return Plan(tuple(parts))
 
@@ -184,11 +201,40 @@ def _seeds(categories: Collection[Category], seed: int) -> dict[Category, int]:
     return {one: seed if one.id == first[one.name] else derive_seed(seed, one.id) for one in categories}
 
 
-def _group(prompts: Iterable[PromptRecord]) -> dict[str, list[PromptRecord]]:
-    groups: dict[str, dict[str, PromptRecord]] = {}
-    for prompt in prompts:
-        groups.setdefault(prompt.category, {}).setdefault(prompt.text, prompt)
-    return {name: list(texts.values()) for name, texts in groups.items()}
+def _groups(portions: Iterable[Portion]) -> dict[str, list[Portion]]:
+    """Category name -> its portions; a text counts in the first that has it."""
+    groups: dict[str, list[Portion]] = {}
+    seen: set[tuple[str, str]] = set()
+    for portion in portions:
+        own: dict[str, list[PromptRecord]] = {}
+        for prompt in portion.prompts:
+            if (prompt.category, prompt.text) not in seen:
+                seen.add((prompt.category, prompt.text))
+                own.setdefault(prompt.category, []).append(prompt)
+        for name, prompts in own.items():
+            groups.setdefault(name, []).append(replace(portion, prompts=tuple(prompts)))
+    return groups
+
+
+def _divided(
+    portions: Sequence[Portion], total: int, weights: tuple[float, ...], position: int
+) -> Iterator[tuple[Portion, int]]:
+    """A generator's pictures of a category, divided among its portions; portions without any are left out."""
+    left = share(total, weights)[position]
+    counted = [portion for portion in portions if portion.count is not None]
+    others = [portion for portion in portions if portion.count is None]
+    for portion in counted if others else ():
+        n = min(share(portion.count or 0, weights)[position], left)
+        left -= n
+        if n:
+            yield portion, n
+    shared = others or counted
+    rest = max(0.0, 1 - sum(portion.share or 0 for portion in shared))
+    sizes = [portion.share or portion.count or rest for portion in shared]
+    chosen = [(portion, size) for portion, size in zip(shared, sizes, strict=True) if size > 0]
+    for (portion, _), n in zip(chosen, share(left, tuple(size for _, size in chosen)), strict=True):
+        if n:
+            yield portion, n
 
 
 def _order(prompts: Sequence[PromptRecord], seed: int, generator: str) -> tuple[PromptRecord, ...]:
@@ -208,8 +254,8 @@ def _check_names(names: Sequence[str], policy: CountsConfig) -> None:
         raise ConfigError(f"counts.weights: no generator is called {unknown[0]!r}; there are {', '.join(names)}")
 
 
-def _check_prompts(names: Sequence[str], texts: dict[str, list[PromptRecord]]) -> None:
-    missing = [name for name in names if name not in texts]
+def _check_prompts(names: Sequence[str], groups: Mapping[str, object]) -> None:
+    missing = [name for name in names if name not in groups]
     if missing:
         shown = ", ".join(repr(name) for name in missing[:5]) + (", …" if len(missing) > 5 else "")
         raise ConfigError(

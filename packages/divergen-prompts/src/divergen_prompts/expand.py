@@ -81,6 +81,9 @@ def _judge(
     candidate: Category, row: np.ndarray, base: Sequence[Category], own: dict[str, Category], threshold: float
 ) -> Choice:
     """Whether a candidate fits, before the draw."""
+    namesake = next((category for category in base if category.name.lower() == candidate.name.lower()), None)
+    if namesake is not None:
+        return Choice(candidate, False, f"is called as {namesake.label!r} is", namesake)
     same = next((own[name.lower()] for name in names(candidate) if name.lower() in own), None)
     if np.isnan(row).any():
         if same is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -21,7 +21,7 @@ from divergen_records import ConfigError, DatasetError, PromptRecord, RunLocked
 
 from ..files import prompt_line, read_prompts
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "spent_on"]
 
 
 class Journal:
@@ -101,7 +101,16 @@ class Journal:
             ) from error
 
 
-def _spent(lines: Sequence[dict[str, Any]]) -> float:
+def spent_on(path: Path) -> float:
+    """What a prompts file has cost so far, while others may write to it; 0 where nothing was asked for."""
+    requests = path.with_name(path.name + ".requests")
+    if not requests.exists():
+        return 0.0
+    whole = requests.read_bytes().rpartition(b"\n")[0]
+    return _spent([json.loads(line) for line in whole.splitlines()])
+
+
+def _spent(lines: Iterable[dict[str, Any]]) -> float:
     """Cost of all requests; one that was sent and has no end, as a kill leaves it, counts by all that it might cost."""
     spent, open_ = 0.0, {}
     for line in lines:
