@@ -176,6 +176,37 @@ def save_clipseg(folder):
     return _save(folder, t.CLIPSegForImageSegmentation(config), processor)
 
 
+def save_sam3(folder):
+    """A SAM 3 of a quarter million weights, its processor and tokenizer, in the hub's layout."""
+    import transformers as t
+
+    tokenizer = clip_tokenizer(folder)
+    text, _ = _clip_sizes(tokenizer)
+    small = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32, "num_layers": 1}
+    backbone = {
+        "model_type": "sam3_vit_model",
+        "hidden_size": 32,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": 56,
+        "pretrain_image_size": 28,
+        "window_size": 2,
+        "global_attn_indexes": [1],
+    }
+    sizes = [[16, 16], [8, 8], [4, 4]]
+    config = t.Sam3Config(
+        vision_config={"backbone_config": backbone, "fpn_hidden_size": 32, "backbone_feature_sizes": sizes},
+        text_config=text,
+        geometry_encoder_config=small,
+        detr_encoder_config=small,
+        detr_decoder_config={**small, "num_queries": 6},
+        mask_decoder_config={"hidden_size": 32, "num_attention_heads": 2},
+    )
+    images = t.Sam3ImageProcessor(size={"height": 56, "width": 56}, mask_size={"height": 16, "width": 16})
+    return _save(folder, t.Sam3Model(config), t.Sam3Processor(images, tokenizer, target_size=56))
+
+
 def save_clip(folder):
     """CLIP as transformers saves it."""
     import transformers as t

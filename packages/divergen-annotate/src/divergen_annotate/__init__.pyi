@@ -7,6 +7,7 @@ from .matting import snap_to_edges, soft_alpha
 from .predictor import Predictor
 from .saliency import Saliency
 from .sam import SamBackground, load_predictor
+from .sam3 import Sam3
 from .simple import ColourKey, TrueAlpha
 from .stage import AnnotateStage, Annotation, annotate
 
@@ -21,6 +22,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Saliency",
+    "Sam3",
     "SamBackground",
     "TrueAlpha",
     "annotate",

@@ -38,7 +38,7 @@ def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
             "or of the repair, for example repair.keep_share=1.",
         ),
         click.option(
-            "--checkpoint", help="Weights of sam-background, clipseg or saliency: a file, a folder or a hub id."
+            "--checkpoint", help="Weights of sam-background, clipseg, sam3 or saliency: a file, a folder or a hub id."
         ),
         click.option(
             "--annotator",
@@ -261,7 +261,7 @@ def _say_nothing(reason: str) -> None:
     """For the second time that the same pictures are read."""
 
 
-_WEIGHTS = {"sam-background": "checkpoint", "clipseg": "model", "saliency": "weights"}
+_WEIGHTS = {"sam-background": "checkpoint", "clipseg": "model", "sam3": "model", "saliency": "weights"}
 """Which setting of an annotator ``--checkpoint`` is."""
 
 

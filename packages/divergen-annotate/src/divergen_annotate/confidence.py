@@ -39,9 +39,9 @@ class Calibration:
         return float(1 / (1 + np.exp(-(measures @ np.array(self.weights) + self.bias))))
 
 
-GRABCUT = Calibration((2.13, 2.28, 2.47, 0.47, 3.44, 1.32, -0.22), -6.95)
-COLOUR_KEY = Calibration((1.81, 0.41, -0.19, 1.04, 1.42, 2.71, -0.45), -3.81)
-"""Fitted by ``benchmarks/calibrate.py`` on the renderer, cut-outs on eight backgrounds, and crops of photos."""
+GRABCUT = Calibration((3.25, 2.12, 1.34, 0.99, 2.26, 1.61, 0.17), -7.09)
+COLOUR_KEY = Calibration((2.32, 0.14, 1.28, 1.99, 0.57, 1.83, 0.54), -5.35)
+"""Printed by ``benchmarks/calibrate.py``: the renderer, cut-outs, both on hard backgrounds, and crops of photos."""
 
 
 def measure(image: Image, mask: Mask, background: Background, border: float = 0.03) -> NDArray[np.float64]:

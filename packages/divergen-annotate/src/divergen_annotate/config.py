@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .grabcut import GrabCut
     from .saliency import Saliency
     from .sam import SamBackground
+    from .sam3 import Sam3
     from .scorers import ClipScorer, OutlineScorer
     from .simple import ColourKey, TrueAlpha
     from .stage import Repair
@@ -32,6 +33,7 @@ __all__ = [
     "OutlineScorerConfig",
     "RepairConfig",
     "SaliencyConfig",
+    "Sam3Config",
     "SamBackgroundConfig",
     "ScorerConfig",
     "TrueAlphaConfig",
@@ -146,6 +148,24 @@ class ClipSegConfig(Config):
         return ClipSeg(**self.model_dump(exclude={"kind"}))
 
 
+class Sam3Config(Config):
+    """SAM 3, asked for the category's name; see `divergen_annotate.Sam3`."""
+
+    kind: Literal["sam3"] = "sam3"
+    model: str = "facebook/sam3"
+    text: str = "{}"
+    threshold: float = Field(default=0.3, ge=0, lt=1)
+    device: str | None = None
+    precision: _Precision = "auto"
+    batch_size: int | None = Field(default=None, ge=1)
+
+    def build(self) -> Sam3:
+        """The annotator, with its weights."""
+        from .sam3 import Sam3
+
+        return Sam3(**self.model_dump(exclude={"kind"}))
+
+
 class SaliencyConfig(Config):
     """A saliency network from a file; see `divergen_annotate.Saliency`."""
 
@@ -223,7 +243,15 @@ class ClipScorerConfig(Config):
 ScorerConfig = backend_union("divergen.mask_scorers", OutlineScorerConfig, ClipScorerConfig)
 """Any scorer's configuration; the type of a pydantic field."""
 
-_SINGLE = (GrabCutConfig, ColourKeyConfig, TrueAlphaConfig, SamBackgroundConfig, ClipSegConfig, SaliencyConfig)
+_SINGLE = (
+    GrabCutConfig,
+    ColourKeyConfig,
+    TrueAlphaConfig,
+    SamBackgroundConfig,
+    ClipSegConfig,
+    Sam3Config,
+    SaliencyConfig,
+)
 _SingleConfig = backend_union("divergen.annotators", *_SINGLE)
 
 

@@ -36,7 +36,11 @@ def load_pretrained(model: str, class_name: str) -> Any:
     with require_extra("divergen-annotate", "transformers"):
         import torch
         import transformers
-    loader = getattr(transformers, class_name)
+    loader = getattr(transformers, class_name, None)
+    if loader is None:
+        raise WeightsError(
+            f"{model}: transformers {transformers.__version__} has no {class_name}; pip install --upgrade transformers"
+        )
     if not issubclass(loader, transformers.PreTrainedModel):
         with _readable(model), require_extra("divergen-annotate", "transformers"):
             return loader.from_pretrained(model)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from divergen_annotate import Annotator, Sam3
+from divergen_annotate.config import Sam3Config, build_annotator
+from divergen_records import MaskError, WeightsError
+from models import save_sam3
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return save_sam3(tmp_path_factory.mktemp("sam3"))
+
+
+def reference(folder, image, text):
+    """Scores and masks, one picture alone, by the model's own processor."""
+    processor = transformers.Sam3Processor.from_pretrained(folder)
+    model = transformers.Sam3Model.from_pretrained(folder).eval()
+    inputs = processor(images=image, text=text, return_tensors="pt", input_data_format="channels_last")
+    with torch.no_grad():
+        outputs = model(**inputs)
+    return processor.post_process_instance_segmentation(outputs, threshold=0.0, target_sizes=[image.shape[:2]])[0]
+
+
+def test_sam3__equals_the_processor_picture_by_picture(folder, mixed):
+    annotator = Sam3(str(folder), threshold=0.0, device="cpu", batch_size=3)
+    assert isinstance(annotator, Annotator)
+    texts = ["red cup", "dog", "cup", "apple", "coffee mug"]
+    for prediction, image, text in zip(annotator(mixed, texts=texts), mixed, texts, strict=True):
+        expected = reference(folder, image, text)
+        best = int(expected["scores"].argmax())
+        assert prediction.score == pytest.approx(float(expected["scores"][best]), abs=1e-4)
+        assert np.mean(prediction.mask != (expected["masks"][best].numpy() > 0)) < 1e-3
+        assert prediction.note == "[best of 6 instances]"
+
+
+def test_sam3__nothing_found_says_what_was_looked_for(folder, mixed):
+    result = Sam3(str(folder), threshold=0.999, device="cpu")(mixed[:1], texts=["cup"])[0]
+    assert isinstance(result, MaskError) and "sam3 found no 'cup' with a score of at least 0.999" in str(result)
+
+
+def test_sam3__no_such_model_or_another_one(tmp_path):
+    with pytest.raises(WeightsError, match="hub"):
+        Sam3Config().build()
+    with pytest.raises(WeightsError, match="cannot be loaded"):
+        build_annotator("sam3", [f"model={tmp_path}"])
