@@ -150,6 +150,13 @@ def test_check__tells(file: Path, request: pytest.FixtureRequest) -> None:
     assert words[request.node.callspec.id] in run(records, "check", file).output
 
 
+@cases("annotation_id_zero")
+def test_evaluate__tells_what_pycocotools_makes_of_id_0(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text("[]", encoding="utf-8")
+    told = run(evaluate, "ap", tmp_path / "results.json", "--gt", file, "--style", "coco").output
+    assert "annotation id 0, which pycocotools takes for no match" in told
+
+
 @cases("extra_keys_survive")
 def test_convert__loses_no_key(file: Path, tmp_path: Path) -> None:
     assert run(records, "convert", file, tmp_path / "x.json", "--format", "coco").exit_code == 0

@@ -86,3 +86,25 @@ def test_convert__skip_problems(content, write, tmp_path):
     assert result.exit_code == 3
     assert "left out: annotations[0].image_id" in result.stderr
     assert len(read_dataset(tmp_path / "x.json").annotations) == 2
+
+
+def test_check__compares_what_is_declared(content, write):
+    content["annotations"][0] |= {"area": 400, "bbox": [2, 1, 6, 5]}
+    content["annotations"][1]["area"] = 0
+    content["categories"].append({"id": 3, "name": "spare"})
+    output = run("check", write(content)).output
+    assert "note: area: 1 of 3 differ from their mask's, by a factor of 25" in output
+    assert "note: bbox: 1 of 3 differ from their mask's (1 are corners [x0, y0, x1, y1]" not in output
+    assert "note: 1 of 3 categories have no object: spare" in output
+
+
+def test_check__corners_for_a_box(content, write):
+    for image in content["images"]:
+        image |= {"width": 100, "height": 80}
+    square = [[20, 10, 60, 10, 60, 50, 20, 50]]
+    content["annotations"] = [
+        {"id": 1, "image_id": 1, "category_id": 1, "bbox": [20, 10, 60, 50], "area": 1600, "segmentation": square}
+    ]
+    assert (
+        "bbox: 1 of 1 differ from their mask's (1 are corners [x0, y0, x1, y1]" in run("check", write(content)).output
+    )

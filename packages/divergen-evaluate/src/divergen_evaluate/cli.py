@@ -106,6 +106,11 @@ def _open_truth(path: Path, on_problem: OnProblem) -> Dataset:
 
     dataset = read_dataset(path, on_problem=on_problem, boxes=True, need_pictures=False, progress=True)
     tell(dataset)
+    if any(annotation.id == 0 for annotation in dataset.annotations):
+        echo(
+            "note: there is an annotation id 0, which pycocotools takes for no match (cocoapi#507): its AP is lower",
+            err=True,
+        )
     return dataset
 
 

@@ -45,6 +45,10 @@ def compare_declared(dataset: Dataset, *, progress: bool = False) -> Iterator[st
             areas.append((annotation.area, area, annotation.id))
             boxes.append((annotation.bbox, box, annotation.id))
     total = len(dataset.annotations)
+    unused = [category.name for category in dataset.unused_categories if category not in dataset.root_categories]
+    if unused:
+        shown = ", ".join(unused[:5]) + (", ..." if len(unused) > 5 else "")
+        yield f"{len(unused)} of {len(dataset.categories)} categories have no object: {shown}"
     if alone:
         yield f"{alone} of {total} objects have a box alone: they are left out where a mask is needed"
     if empty:

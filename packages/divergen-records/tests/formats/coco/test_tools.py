@@ -69,6 +69,8 @@ MENDED = {
     "no id": ({"annotations.0.id": None}, "has no id"),
     "frequency in words": ({"categories.0.frequency": "rare"}, "counted instead"),
     "a polygon outside": ({"annotations.0.segmentation": [[-5, 1, 6, 1, 6, 5, -5, 5]]}, "left by 5 px"),
+    "a path of another machine": ({"images.0.file_name": "C:\\Users\\me\\a.png"}, "read as 'a.png'"),
+    "an absolute path": ({"images.0.file_name": "/home/me/data/a.png"}, "read as 'a.png'"),
     "an unsound part": ({"annotations.0.segmentation": [[2, 1, 6, 1, 6, 5], [1, 2, 3, 4, 5, 6, 7]]}, "odd number"),
 }
 

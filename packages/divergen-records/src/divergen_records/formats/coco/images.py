@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from pathlib import PureWindowsPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -79,7 +80,7 @@ def _read(item: Any, ids: Ids, mends: Mends) -> ImageInfo:
         id=id_,
         width=integer(row, "width", mends),
         height=integer(row, "height", mends),
-        file_name=_file_name(row, id_),
+        file_name=_file_name(row, id_, mends),
         **{key: _list(row, key, mends) for key in _LISTS},
         extra={key: value for key, value in row.items() if key not in _KNOWN or (value is None and key in _LISTS)}
         or None,
@@ -89,17 +90,30 @@ def _read(item: Any, ids: Ids, mends: Mends) -> ImageInfo:
     return image
 
 
-def _file_name(row: dict[str, Any], id_: int) -> str:
+def _file_name(row: dict[str, Any], id_: int, mends: Mends) -> str:
     name = row.get("file_name")
     if name:
         if not isinstance(name, str):
             raise wrong_type("str", name, "file_name")
-        return name
+        return _inside(name, mends)
     url = row.get("coco_url")
     if not url or not isinstance(url, str):
         raise DatasetError(f"image {id_} has neither file_name nor coco_url")
     check_file_name(url_name(url), f"image {id_}: coco_url")
     return url_name(url)
+
+
+def _inside(name: str, mends: Mends) -> str:
+    """A name that stays in its folder; of a path of another machine the last part, where mending is allowed."""
+    last = PureWindowsPath(name).name
+    if mends is None or not last or last == "..":
+        return name
+    try:
+        check_file_name(tidy(name), "")
+    except DatasetError:
+        mends.append(f"file_name {name!r} read as {last!r}")
+        return last
+    return name
 
 
 def _list(row: dict[str, Any], key: str, mends: Mends) -> tuple[int, ...]:
