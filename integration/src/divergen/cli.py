@@ -266,6 +266,30 @@ def configs() -> None:
             echo(f"{title} {name:<12}{description}")
 
 
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> None:
+    """Print what is here: versions, devices, extras, models, disk, the hub. Paste it into an issue.
+
+    \b
+    Example:
+      divergen doctor
+    """
+    import json
+
+    from .doctor import diagnosis
+
+    found = diagnosis()
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    width = max(len(name) for section in found.values() for name in section)
+    for title, section in found.items():
+        echo(f"{title}")
+        for name, what in section.items():
+            echo(f"  {name:<{width}}  {what}")
+
+
 @main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def minilvis(arguments: tuple[str, ...]) -> None:
