@@ -195,6 +195,41 @@ def ablate(
 
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
+@click.option("--budget", required=True, type=click.IntRange(1), help="Pictures to make.")
+@click.option("--rounds", default=1, show_default=True, type=click.IntRange(1), help="Learn anew so many times.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the rounds' runs. [default: RUN-grown]")
+@click.option("--dry-run", is_flag=True, help="Print what would be made next and why, and stop.")
+def grow(run: Path, budget: int, rounds: int, out: Path | None, dry_run: bool) -> None:
+    """Make more of what helped RUN's training, train again, and compare.
+
+    More pictures go to categories that generated data still improves, by generators whose instances the training drew
+    most (train.bsgal={kind: belief}). RUN is not changed: each round is a run of its own, which begins with all that
+    the one before has. The same line continues.
+
+    \b
+    Examples:
+      divergen grow RUN --budget 500 --dry-run
+      divergen grow RUN --budget 500 --rounds 3
+    """
+    from rich.console import Console
+
+    from .growth import grow as grow_run
+    from .growth import plan_growth, print_growth
+    from .run import Run
+    from .training import print_comparison
+
+    if dry_run:
+        print_growth(plan_growth(Run(run), budget), Console())
+        return
+    with _stoppable():
+        found = grow_run(Run(run), out or run.with_name(f"{run.name}-grown"), budget, rounds)
+    for grown in found:
+        click.echo(grown.folder)
+        print_comparison(grown)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(run: Path, as_json: bool) -> None:
     """Print how far a run is: done, pending and failed per stage; the funnel per frequency group.

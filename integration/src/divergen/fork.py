@@ -20,11 +20,17 @@ _PICTURES = ("generators", "counts")
 """Keys that decide which pictures there are. A run may add some, so they are no settings of its step."""
 
 
-def shared_steps(source: Run, config: RunConfig) -> tuple[RunStep, ...]:
-    """The first steps of a run that would come out alike under another configuration; training is never among them."""
+def shared_steps(source: Run, config: RunConfig, *, adding: bool = False) -> tuple[RunStep, ...]:
+    """The first steps of a run that would come out alike under another configuration; training is never among them.
+
+    Args:
+        source: The other run.
+        config: The configuration.
+        adding: It only adds pictures to the other's, so that all of those are shared.
+    """
     shared: list[RunStep] = []
     for step in STEPS:
-        keys = (*step.settings, *(_PICTURES if step.name == "gen" else ()))
+        keys = (*step.settings, *(_PICTURES if step.name == "gen" and not adding else ()))
         alike = all(_value(source.config, key) == _value(config, key) for key in keys)
         if step.name == "train" or source.note(step.name) is None or not alike:
             break
@@ -32,13 +38,14 @@ def shared_steps(source: Run, config: RunConfig) -> tuple[RunStep, ...]:
     return tuple(shared)
 
 
-def fork(source: Run, folder: str | Path, config: RunConfig) -> tuple[RunStep, ...]:
+def fork(source: Run, folder: str | Path, config: RunConfig, *, adding: bool = False) -> tuple[RunStep, ...]:
     """Begin a run as a copy of another's shared steps. The other is not changed; whole or not at all.
 
     Args:
         source: The other run.
         folder: Folder of the new run.
         config: Its configuration.
+        adding: It only adds pictures to the other's.
 
     Returns:
         The steps taken over; none, and no folder, where there is no picture to share.
@@ -50,7 +57,7 @@ def fork(source: Run, folder: str | Path, config: RunConfig) -> tuple[RunStep, .
     folder = Path(folder)
     if folder.exists():
         raise ConfigError(f"{folder} exists; a run begins with another's work only in a new folder")
-    shared = shared_steps(source, config)
+    shared = shared_steps(source, config, adding=adding)
     if "gen" not in [step.name for step in shared]:
         return ()
     with new_folder(folder, listed=False) as unfinished:

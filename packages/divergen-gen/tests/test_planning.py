@@ -193,3 +193,14 @@ def test_plan__portions_keep_ids_when_counts_grow_and_prompts_are_added():
 def test_plan__a_text_counts_in_the_first_portion_that_has_it():
     planned = plan(prompts(), [generator()], categories=CATEGORIES, counts=6, portions=[Portion(prompts(), share=0.5)])
     assert len(set(ids(planned))) == 12
+
+
+def test_plan__extra_pictures_come_on_top_by_category_and_generator() -> None:
+    both = [generator("a"), generator("b")]
+    before = plan(prompts(5), both, counts=CountsConfig(per_category=4))
+    name = before.parts[0].category.name
+    after = plan(prompts(5), both, counts=CountsConfig(per_category=4, extra={name: {"b": 3}}))
+    assert after.per_generator()["b"] == before.per_generator()["b"] + 3
+    assert {record.id for record in before} < {record.id for record in after}
+    with pytest.raises(ConfigError, match=r"counts.extra: no generator is called 'z'"):
+        plan(prompts(5), both, counts=CountsConfig(per_category=4, extra={name: {"z": 3}}))

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Self
 
 from divergen_records import Category, Config, ConfigError, Frequency
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
 
 __all__ = ["CountsConfig", "count_per_category", "share"]
 
@@ -23,6 +23,7 @@ class CountsConfig(Config):
         total: So many over all categories, given so that real images plus pictures become as level as they can.
         floor: With ``total``: no category gets fewer.
         weights: Share of each generator by name; one that is not named weighs 1. Nothing named: equal shares.
+        extra: Pictures on top of all that, by category and generator: ``{"apple": {"sd15": 12}}``.
     """
 
     per_category: int | None = Field(default=None, ge=0)
@@ -30,6 +31,7 @@ class CountsConfig(Config):
     total: int | None = Field(default=None, ge=0)
     floor: int = Field(default=0, ge=0)
     weights: Mapping[str, PositiveFloat] = Field(default_factory=dict)
+    extra: Mapping[str, Mapping[str, NonNegativeInt]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

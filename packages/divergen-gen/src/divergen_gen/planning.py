@@ -173,7 +173,8 @@ def plan(
     groups = _groups([Portion(tuple(prompts)), *portions])
     if categories is None:
         categories = [Category(id=found[0].prompts[0].category_id, name=name) for name, found in groups.items()]
-    wanted = {category: n for category, n in count_per_category(categories, policy).items() if n}
+    counted = count_per_category(categories, policy)
+    wanted = {category: n for category, n in counted.items() if n or category.name in policy.extra}
     _check_prompts([category.name for category in wanted], groups)
     weights = tuple(policy.weights.get(name, 1.0) for name in names)
     seeds = _seeds(wanted, seed)
@@ -188,7 +189,12 @@ def plan(
         )
         for position, generator in enumerate(generators)
         for category, total in wanted.items()
-        for own, n in _divided(groups[category.name], total, weights, position)
+        for own, n in _divided(
+            groups[category.name],
+            share(total, weights)[position] + policy.extra.get(category.name, {}).get(generator.name, 0),
+            weights,
+            position,
+        )
     )
     return Plan(tuple(parts))
 
@@ -217,10 +223,9 @@ def _groups(portions: Iterable[Portion]) -> dict[str, list[Portion]]:
 
 
 def _divided(
-    portions: Sequence[Portion], total: int, weights: tuple[float, ...], position: int
+    portions: Sequence[Portion], left: int, weights: tuple[float, ...], position: int
 ) -> Iterator[tuple[Portion, int]]:
-    """A generator's pictures of a category, divided among its portions; portions without any are left out."""
-    left = share(total, weights)[position]
+    """The ``left`` pictures of a category by a generator, divided among its portions; those without any are left out."""
     counted = [portion for portion in portions if portion.count is not None]
     others = [portion for portion in portions if portion.count is None]
     for portion in counted if others else ():
@@ -249,9 +254,9 @@ def _check_names(names: Sequence[str], policy: CountsConfig) -> None:
         raise ConfigError(
             f"generators: two are called {double[0]!r}; give each its own name, it is part of the pictures' ids"
         )
-    unknown = sorted(set(policy.weights) - set(names))
-    if unknown:
-        raise ConfigError(f"counts.weights: no generator is called {unknown[0]!r}; there are {', '.join(names)}")
+    for key, named in (("weights", policy.weights), ("extra", {name for own in policy.extra.values() for name in own})):
+        if unknown := sorted(set(named) - set(names)):
+            raise ConfigError(f"counts.{key}: no generator is called {unknown[0]!r}; there are {', '.join(names)}")
 
 
 def _check_prompts(names: Sequence[str], groups: Mapping[str, object]) -> None:

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from divergen import Run, load_config, run_pipeline
+from divergen.cli import main
+from divergen.feedback import write_feedback
+from divergen.growth import grow, plan_growth
+from divergen_records import ConfigError
+from divergen_records.files import write_text
+from divergen_train.bsgal.ledger import Contribution
+
+NAMES = ("apple", "banana", "cup")
+
+
+def trained(run: Run, before: tuple[float, ...], now: tuple[float, ...]) -> None:
+    """As if both trainings had been done, on 200 objects of each category."""
+    for name, values in (("real", before), ("generated", now)):
+        rows = [
+            {"id": i, "name": category, "frequency": "r", "instances": 200, "mask": value}
+            for i, (category, value) in enumerate(zip(NAMES, values, strict=True))
+        ]
+        write_text(run.training(name) / "metrics.json", json.dumps({"categories": rows}))
+
+
+@pytest.fixture
+def run(finished: Run, small: tuple[str, ...], tmp_path: Path) -> Run:
+    shutil.copytree(finished.folder, tmp_path / "run")
+    two = "generators=[{kind: procedural, size: 128}, {kind: procedural, name: other}]"
+    return Run(tmp_path / "run", load_config("quickstart", [*small, two]))
+
+
+def judged(run: Run, weight: float) -> None:
+    rows = run.table.select(["id", "category_id", "category"]).to_pylist()
+    found = [
+        Contribution(row["id"], row["category_id"], row["category"], "r", 3, 0.5, belief=0.0, weight=weight)
+        for row in rows
+    ]
+    write_feedback(run.table, found)
+
+
+def test_plan_growth__what_gains_and_what_helps_gets_more(run: Run) -> None:
+    trained(run, (0.2, 0.2, 0.5), (0.6, 0.2, 0.1))
+    judged(run, 0.25)
+    plan = plan_growth(run, 100)
+    pictures = {one.category: one.pictures for one in plan.categories}
+    assert sum(pictures.values()) == sum(one.pictures for one in plan.generators) == 100
+    assert pictures["apple"] > pictures.get("banana", 0) >= pictures.get("cup", 0)
+    made = {one.generator: one.pictures for one in plan.generators}
+    assert made["procedural"] < 0.3 * made["other"], "what was never judged counts as average"
+    assert sum(sum(own.values()) for own in plan.extra.values()) == 100
+
+
+def test_plan_growth__without_a_training_or_a_judgement(run: Run) -> None:
+    with pytest.raises(ConfigError, match="has not trained both"):
+        plan_growth(run, 10)
+    trained(run, (0.2, 0.2, 0.5), (0.6, 0.2, 0.1))
+    with pytest.raises(ConfigError, match="this one judged none; run it again with --redo train"):
+        plan_growth(run, 10)
+
+
+def test_command__dry_run_says_what_and_why(run: Run) -> None:
+    run.save_config()
+    trained(run, (0.2, 0.2, 0.5), (0.6, 0.2, 0.1))
+    judged(run, 1.5)
+    result = CliRunner().invoke(main, ["grow", str(run.folder), "--budget", "30", "--dry-run"])
+    assert result.exit_code == 0, result.output
+    assert "apple (r)" in result.output
+    assert "1.50 x" in result.output
+    assert not run.folder.with_name("run-grown").exists()
+
+
+@pytest.mark.slow
+def test_grow__rounds_add_to_what_there_is(small: tuple[str, ...], tmp_path: Path) -> None:
+    training = (
+        "train={preset: quickstart, iterations: 4, warmup: 1, batch_size: 2, image_size: 64, "
+        "bsgal: {kind: belief, start: 0, every: 1}}"
+    )
+    source = Run(tmp_path / "run", load_config("quickstart", [*small[:-1], training, "rules={rules: []}"]))
+    run_pipeline(source)
+    ids = set(source.table.ids())
+    found = grow(source, tmp_path / "grown", 5, rounds=2)
+    assert [len(set(one.table.ids())) - len(ids) for one in found] == [0, 2, 5]
+    assert ids < set(found[1].table.ids()) < set(found[2].table.ids())
+    for one in found:
+        assert (one.training("generated") / "metrics.json").exists()
+    assert set(source.table.ids()) == ids, "the run itself stays as it was"
+    assert json.loads((found[1].folder / "grow.json").read_text(encoding="utf-8"))
