@@ -225,7 +225,7 @@ def _groups(portions: Iterable[Portion]) -> dict[str, list[Portion]]:
 def _divided(
     portions: Sequence[Portion], left: int, weights: tuple[float, ...], position: int
 ) -> Iterator[tuple[Portion, int]]:
-    """The ``left`` pictures of a category by a generator, divided among its portions; those without any are left out."""
+    """What is ``left`` to a generator of a category, divided among the portions; those that get none are left out."""
     counted = [portion for portion in portions if portion.count is not None]
     others = [portion for portion in portions if portion.count is None]
     for portion in counted if others else ():
