@@ -161,11 +161,12 @@ def evaluate(
     from .evaluate import HEAD, evaluate_repairs
     from .truth import read_examples
 
+    annotators, mended = _build_all(names, settings, checkpoint), _repair(settings, no_repair)
+    repairs = [None] if no_repair else [None, mended]
     echo(HEAD)
     losses = Losses()
     tell: Callable[[str], None] = losses.note
-    for annotator in _build_all(names, settings, checkpoint):
-        repairs = [None] if no_repair else [None, _repair(settings, no_repair)]
+    for annotator in annotators:
         examples = read_examples(source, images=images, limit=limit, on_problem=on_problem, left_out=tell)
         for row, mend in zip(evaluate_repairs(examples, annotator, repairs), repairs, strict=True):
             echo(row.line(repaired=mend is not None))
