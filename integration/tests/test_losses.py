@@ -24,6 +24,7 @@ CANNOT = {
     # What looks and leaves nothing out, or refuses as a whole.
     "divergen ablate": "each of its runs says what it lost; the comparison needs all of them",
     "divergen configs": "lists what is installed",
+    "divergen doctor": "says what is missing",
     "divergen minilvis": "is divergen-minilvis make",
     "divergen report": "draws what is there",
     "divergen status": "counts failed rows itself",
@@ -86,6 +87,7 @@ def test_commands__one_that_takes_the_options_calls_finish() -> None:
 
 
 ALIKE = {
+    "divergen grow": "divergen run",
     "divergen quickstart": "divergen run",
     "divergen run": "test_pipeline, by a run",
     "divergen export": "test_pipeline, by a run",

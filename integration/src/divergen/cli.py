@@ -199,6 +199,7 @@ def ablate(
 @click.option("--rounds", default=1, show_default=True, type=click.IntRange(1), help="Learn anew so many times.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the rounds' runs. [default: RUN-grown]")
 @click.option("--dry-run", is_flag=True, help="Print what would be made next and why, and stop.")
+@losses_options
 def grow(run: Path, budget: int, rounds: int, out: Path | None, dry_run: bool) -> None:
     """Make more of what helped RUN's training, train again, and compare.
 
@@ -216,6 +217,7 @@ def grow(run: Path, budget: int, rounds: int, out: Path | None, dry_run: bool) -
     from .growth import grow as grow_run
     from .growth import plan_growth, print_growth
     from .run import Run
+    from .runner import finish_run
     from .training import print_comparison
 
     if dry_run:
@@ -224,8 +226,9 @@ def grow(run: Path, budget: int, rounds: int, out: Path | None, dry_run: bool) -
     with _stoppable():
         found = grow_run(Run(run), out or run.with_name(f"{run.name}-grown"), budget, rounds)
     for grown in found:
-        click.echo(grown.folder)
+        echo(grown.folder)
         print_comparison(grown)
+    finish_run(found[-1])  # the last holds what all before it have
 
 
 @main.command()
@@ -316,7 +319,7 @@ def doctor(as_json: bool) -> None:
 
     found = diagnosis()
     if as_json:
-        click.echo(json.dumps(found, indent=1))
+        echo(json.dumps(found, indent=1))
         return
     width = max(len(name) for section in found.values() for name in section)
     for title, section in found.items():
