@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
 from divergen import Run, load_config, run_pipeline
 from divergen.fork import fork
 from divergen.testing import FakeTrainer, check_trainer
-from divergen.trainers.config import DivergenTrainConfig
+from divergen.trainers.command import CommandFailed, CommandTrainer
+from divergen.trainers.config import CommandTrainConfig, DivergenTrainConfig
+from divergen.trainers.protocol import TrainTask
 from divergen_records.coco import read_dataset
+from pydantic import ValidationError
 
 TINY = (
     "train={preset: quickstart, image_size: 64, iterations: 1, warmup: 0, batch_size: 1}",
@@ -45,3 +50,66 @@ def test_check_trainer(tmp_path: Path, finished: Run, small: tuple[str, ...], ki
     data = finished.data / "minilvis"
     train, val = (read_dataset(data / f"{name}.json", image_dir=data) for name in ("train", "val"))
     check_trainer(FakeTrainer if kind == "fake" else config.build, train, val, tmp_path / "training")
+
+
+SCRIPT = """
+import json, sys
+data, val, results, seed, iterations = sys.argv[1:]
+train, truth = (json.load(open(path)) for path in (data, val))
+assert train["annotations"] and int(iterations) == 7, iterations
+if not __import__("pathlib").Path(results + ".began").exists():
+    open(results + ".began", "w").close()
+    print("out of memory")
+    sys.exit(9)
+rows = [{"image_id": a["image_id"], "category_id": a["category_id"], "bbox": a["bbox"], "score": 0.5}
+        for a in truth["annotations"]]
+json.dump(rows, open(results, "w"))
+"""
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> tuple[str, ...]:
+    """A program that fails when it is called first."""
+    (tmp_path / "my trainer.py").write_text(SCRIPT)
+    line = f"{sys.executable} '{tmp_path / 'my trainer.py'}' {{data}} {{val}} {{results}} {{seed}} {{iterations}}"
+    return (f"train={{kind: command, iterations: 7, command: {json.dumps(line)}}}",)
+
+
+def test_run_pipeline__any_program_trains(
+    tmp_path: Path, finished: Run, small: tuple[str, ...], command: tuple[str, ...]
+) -> None:
+    config = load_config("quickstart", [*small, *command])
+    fork(finished, tmp_path / "run", config)
+    run = Run(tmp_path / "run", config)
+    for name in ("real", "control", "generated"):
+        with pytest.raises(CommandFailed, match=f"train {name}: the command ended with status 9(.|\n)*out of memory"):
+            run_pipeline(run, until="train")
+    run_pipeline(run)
+    for name in ("real", "control", "generated"):
+        metrics = json.loads((run.training(name) / "metrics.json").read_text(encoding="utf-8"))
+        assert metrics["box"]["AP"] == pytest.approx(1)
+    assert "my trainer.py" in run.report.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"command": "train {dta}"}, "'dta' is no place; there are {data}"),
+        ({"command": "train {data}"}, "where to leave its detections"),
+        ({"command": "train {out}", "format": "tfrecord"}, "these can: "),
+    ],
+)
+def test_command_config__refuses(settings: dict[str, str], message: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(message)):
+        CommandTrainConfig(**settings)
+
+
+def test_command_trainer__no_results_and_no_program(tmp_path: Path, finished: Run) -> None:
+    data = finished.data / "minilvis"
+    val = read_dataset(data / "val.json", image_dir=data)
+    task = TrainTask(name="train real", dataset=val, val=val, out=tmp_path / "out", seed=0)
+    with pytest.raises(CommandFailed, match="left no"):
+        CommandTrainer([f"{sys.executable} -c pass"]).train(task)
+    with pytest.raises(CommandFailed, match="cannot be run"):
+        CommandTrainer(["no-such-program {out}"], kind="yolo").train(task)
+    assert len(list((tmp_path / "out/data/train/labels").rglob("*.txt"))) == len(val.images)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from divergen_records import ConfigError, backend_union
+from divergen_records import Config, ConfigError, backend_union
+from divergen_records.formats import writers
 from divergen_records.settings import Shorthand
 from divergen_train.training.config import TrainConfig
 from divergen_train.training.presets import preset
 from divergen_train.training.recipe import recipe
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field, model_validator
+
+from .places import PLACES, fill_in
 
 if TYPE_CHECKING:
     from .protocol import Trainer
 
-__all__ = ["DivergenTrainConfig", "TrainSection", "TrainerConfig"]
+__all__ = ["CommandTrainConfig", "DivergenTrainConfig", "TrainSection", "TrainerConfig"]
 
 
 class DivergenTrainConfig(TrainConfig):
@@ -37,6 +40,58 @@ class DivergenTrainConfig(TrainConfig):
         from .own import DivergenTrainer
 
         return DivergenTrainer(TrainConfig.model_validate(self.model_dump(exclude={"kind"})))
+
+
+class CommandTrainConfig(Config):
+    """Any program: a script of yours, MMDetection, YOLOX, Ultralytics. It gets data sets with pasted images on disk.
+
+    Attributes:
+        kind: ``"command"``.
+        command: Its command line. ``{data}`` and ``{val}`` are the training and validation data, ``{images}`` and
+            ``{val_images}`` the folders of their pictures, ``{out}`` a folder of its own, ``{seed}`` and
+            ``{iterations}`` numbers, and ``{results}`` where it leaves its detections, a COCO results file.
+        predict: A second line with the same places, for programs that predict apart from training.
+        format: In what it gets the data: any format that can be written; files for ``coco`` and ``lvis``, else folders.
+        iterations: For ``{iterations}``.
+    """
+
+    kind: Literal["command"] = "command"
+    command: str = Field(min_length=1)
+    predict: str | None = None
+    format: str = "coco"
+    iterations: int = Field(default=0, ge=0)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines to run, in their order."""
+        return (self.command, self.predict) if self.predict else (self.command,)
+
+    @property
+    def summary(self) -> str:
+        """What the report says of it."""
+        return f"Trained by `{self.command}`."
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.format not in writers():
+            raise ValueError(f"format {self.format!r} cannot be written; these can: {', '.join(writers())}")
+        for line in self.lines:
+            try:
+                fill_in(line, dict.fromkeys(PLACES, "x"))
+            except (KeyError, IndexError, ValueError) as error:
+                known = ", ".join(f"{{{place}}}" for place in PLACES)
+                raise ValueError(
+                    f"{line!r}: {error} is no place; there are {known} (braces of your own: {{{{}}}})"
+                ) from error
+        if not any("{results}" in line for line in self.lines) and not any("{out}" in line for line in self.lines):
+            raise ValueError("the command must be told where to leave its detections: {results}")
+        return self
+
+    def build(self) -> Trainer:
+        """Make the trainer."""
+        from .command import CommandTrainer
+
+        return CommandTrainer(self.lines, kind=self.format, iterations=self.iterations)
 
 
 def _resolved(value: Any) -> Any:
@@ -71,7 +126,7 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-TrainerConfig: Any = backend_union("divergen.trainers", DivergenTrainConfig)
+TrainerConfig: Any = backend_union("divergen.trainers", DivergenTrainConfig, CommandTrainConfig)
 """Any trainer's config, told apart by ``kind``; packages add theirs by the entry point ``divergen.trainers``."""
 
 TrainSection: Any = Annotated[TrainerConfig | None, BeforeValidator(_resolved), Shorthand("preset", "recipe")]
