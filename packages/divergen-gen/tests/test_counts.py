@@ -41,6 +41,15 @@ def test_count_per_category__per_frequency_without_groups():
         count_per_category([Category(id=1, name="a")], CountsConfig(per_frequency={"r": 5}))
 
 
+def test_count_per_category__a_known_number_of_images_has_a_group():
+    counts = CountsConfig(per_frequency={"r": 5, "c": 2})
+    assert by_name(count_per_category(categories(extra=0, rare=9, common=50), counts)) == {
+        "extra": 5,
+        "rare": 5,
+        "common": 2,
+    }
+
+
 def test_count_per_category__total_levels_what_there_is():
     found = categories(rare=1, common=5, frequent=100)
     assert by_name(count_per_category(found, CountsConfig(total=8))) == {"rare": 6, "common": 2, "frequent": 0}

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Self
 
 from divergen_records import Category, Config, ConfigError, Frequency
+from divergen_records.dataset import frequency_of
 from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
 
 __all__ = ["CountsConfig", "count_per_category", "share"]
@@ -61,12 +62,15 @@ def count_per_category(categories: Sequence[Category], counts: CountsConfig) -> 
 
 
 def _by_frequency(category: Category, per_frequency: Mapping[Frequency, int]) -> int:
-    if category.frequency is None:
+    group = category.frequency
+    if group is None and category.image_count is not None:  # an extra category, which no training image shows, is rare
+        group = frequency_of(category.image_count)
+    if group is None:
         raise ConfigError(
             f"counts.per_frequency: category {category.name!r} has no frequency group; "
             "read the categories from an LVIS file, or count per category"
         )
-    return per_frequency.get(category.frequency, 0)
+    return per_frequency.get(group, 0)
 
 
 def _level(categories: Sequence[Category], total: int, floor: int) -> dict[Category, int]:
