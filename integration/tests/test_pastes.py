@@ -11,6 +11,7 @@ from divergen.pipeline import Pipeline
 from divergen.runner import describe_plan
 from divergen_records import ConfigError
 from divergen_records.coco import load_sample
+from divergen_records.errors import TableError
 
 
 def sources(run: Run) -> set[str]:
@@ -49,3 +50,14 @@ def test_pastes__both(finished: Run, tmp_path: Path, small: tuple[str, ...]) -> 
 def test_pastes__wrong(wrong: str, small: tuple[str, ...]) -> None:
     with pytest.raises(ConfigError, match="pastes"):
         load_config("quickstart", [*small, f"pastes={wrong}"])
+
+
+def test_where__chooses_among_the_kept(finished: Run, tmp_path: Path, small: tuple[str, ...]) -> None:
+    config = load_config("quickstart", [*small, "rules={rules: []}", "where=category = 'cup'"])
+    assert [step.name for step in fork(finished, tmp_path / "run", config)][-1] == "score"
+    run = Run(tmp_path / "run")
+    run_pipeline(run, until="pool")
+    (pool,) = Pipeline(run).pools
+    assert 0 < len(pool) == run.table.count("kept AND category = 'cup'") < run.table.count("kept")
+    with pytest.raises(TableError, match="No field named colour"):
+        run_pipeline(Run(tmp_path / "run", config.model_copy(update={"where": "colour = 'red'"})), until="pool")

@@ -156,7 +156,7 @@ def _begin(source: Run, folder: Path, plan: Growth) -> None:
     run = Run(folder, config)
     with source.lock(Shard()):
         shutil.copytree(source.training("real"), run.training("real"))
-    rows = [asdict(one) for one in (*plan.categories, *plan.generators)]
+    rows = [*map(asdict, plan.categories), *map(asdict, plan.generators)]
     write_text(folder / "grow.json", json.dumps(rows, indent=1), overwrite=True)
 
 

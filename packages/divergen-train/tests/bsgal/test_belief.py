@@ -88,3 +88,11 @@ def test_candidates__of_different_length() -> None:
     columns: list[Any] = [["a"], [1, 2], [None], [None]]
     with pytest.raises(ValueError, match="differ in number"):
         Candidates(*columns)
+
+
+def test_candidates__what_they_lack_is_said() -> None:
+    names: list[str | None] = [None, None]
+    assert "does not say" in str(Candidates(["a", "b"], [1, 1], names, names).lacking())
+    assert "by 'sd'" in str(Candidates(["a", "b"], [1, 1], ["sd", "sd"], names).lacking())
+    assert Candidates(["a", "b"], [1, 1], ["sd", "if"], names).lacking() is None
+    assert Candidates(["a", "b"], [1, 1], ["sd", "sd"], ["template", "llm"]).lacking() is None

@@ -78,11 +78,13 @@ class BeliefStep:
             seen.append(Seen(activations(engine, part, encoded), *labels_and_sources(part)))
             for name, value in engine.backward(engine.losses(part, encoded), part.share).items():
                 logged[name] = logged.get(name, 0.0) + value
+        before = self.judge.skipped
         self.judge.observe(self.calls, *seen)
         self.calls += 1
         if self.calls > self.judge.start and self.calls % self.every == 0:
             self._act()
-        return {**logged, "drawn": self._drawn() / engine.world.size}
+        skipped = self.judge.skipped - before
+        return {**logged, "drawn": self._drawn() / engine.world.size, "unjudged": skipped / engine.world.size}
 
     def state_dict(self) -> dict[str, Any]:
         """See `TrainStep`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
@@ -94,6 +95,8 @@ class BeliefConfig(Config):
                 "bsgal: kind 'belief' changes how often instances are drawn: give draws, which says what may be drawn "
                 "and takes weights; to bake or to paste without a pool, leave bsgal out"
             )
+        if (lacking := draws.candidates.lacking()) is not None:
+            warnings.warn(f"bsgal: {lacking}; each instance is judged for itself, which takes longer", stacklevel=2)
         return BeliefStep(categories, draws, iterations, **self.model_dump(exclude={"kind"}))
 
 

@@ -36,6 +36,14 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def lacking(self) -> str | None:
+        """Why nothing can be said of groups, where that is so."""
+        if not any(self.generators):
+            return "the pool does not say what made its instances"
+        if len({*zip(self.generators, self.prompt_sources, strict=True)}) < 2:
+            return f"all instances of the pool are by {self.generators[0]!r}"
+        return None
+
 
 class Draws(Protocol):
     """What a belief acts on: the weights of a paster's pool (`divergen_paste.PoolWeights`), or any sampler's."""

@@ -1,4 +1,4 @@
-"""Selective training of the detectors of detectron2: losses of single objects, and objects to learn nothing from."""
+"""The detectors of detectron2 as judges: their last layers for single objects, and objects to learn nothing from."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import torch
 from divergen_records.coco import Dataset
 from divergen_records.sample import Instance, Sample
 from divergen_train import TrainConfig, fit, object_logits
-from divergen_train.bsgal import ContributionEstimator
-from divergen_train.bsgal.config import BsgalConfig, ThresholdConfig
-from divergen_train.bsgal.detection import IGNORED, JudgesInstances
+from divergen_train.bsgal.config import BeliefConfig, PublishedConfig
+from divergen_train.bsgal.draws import Candidates
 from divergen_train.bsgal.ledger import read_contributions
+from divergen_train.bsgal.objects import JudgesObjects
 from divergen_train.detectors.config import CenterNet2Config, Detectron2MaskRCNNConfig
 from divergen_train.detectors.protocol import Target
 from torch import Tensor
@@ -53,7 +53,7 @@ def changed(target: Target, **values: Any) -> Target:
 
 def ignoring(target: Target, index: int) -> Target:
     labels = target["labels"].clone()
-    labels[index] = IGNORED
+    labels[index] = -1
     return changed(target, labels=labels)
 
 
@@ -62,13 +62,18 @@ def without(target: Target, index: int) -> Target:
     return changed(target, **{key: target[key][keep] for key in ("boxes", "labels", "masks")})  # type: ignore[literal-required]
 
 
-def test_instance_losses__of_each_object_alone(config: Config, images: list[Tensor], targets: list[Target]) -> None:
+def test_class_activations__of_each_object_alone(config: Config, images: list[Tensor], targets: list[Target]) -> None:
     detector = build(config)
-    assert isinstance(detector, JudgesInstances)
+    assert isinstance(detector, JudgesObjects)
     encoded = detector.encode(images)
-    both = detector.instance_losses(encoded, targets)
+
+    def losses(given: list[Target]) -> Tensor:
+        found: Tensor = detector.class_activations(encoded, given).objects.losses
+        return found
+
+    both = losses(targets)
     assert both.shape == (4,)
-    assert torch.equal(both, detector.instance_losses(encoded, targets))
+    assert torch.equal(both, losses(targets))
     parts = [
         changed(target, **{key: target[key][[i]] for key in ("boxes", "labels", "masks")})  # type: ignore[literal-required]
         for target in targets
@@ -77,20 +82,31 @@ def test_instance_losses__of_each_object_alone(config: Config, images: list[Tens
     nothing = changed(targets[0], **{key: targets[0][key][:0] for key in ("boxes", "labels", "masks")})  # type: ignore[literal-required]
     for index, part in enumerate(parts):
         beside = [part, nothing] if index < 2 else [nothing, part]
-        torch.testing.assert_close(detector.instance_losses(encoded, beside), both[[index]])
-    wrong = detector.instance_losses(encoded, [targets[0], changed(targets[1], labels=targets[1]["labels"] + 1)])
+        torch.testing.assert_close(losses(beside), both[[index]])
+    wrong = losses([targets[0], changed(targets[1], labels=targets[1]["labels"] + 1)])
     assert torch.equal(both[:2], wrong[:2])
     assert (both[2:] != wrong[2:]).all()
-    assert detector.instance_losses(encoded, [nothing, nothing]).shape == (0,)
-    both.sum().backward()
-    heads = [value for name, value in detector.named_parameters() if name.startswith("network.roi_heads.")]
-    assert all(value.grad is not None and value.grad.any() for value in heads)
+    assert losses([nothing, nothing]).shape == (0,)
 
 
-def test_instance_losses__are_the_training_losses_of_the_true_boxes(
+def test_class_activations__are_the_gradients_of_the_last_layers(
     config: Config, images: list[Tensor], targets: list[Target]
 ) -> None:
-    """With every object's own box as the only region, the heads' loss is the mean of the objects' losses."""
+    detector = build(config)
+    objects, weights = detector.class_activations(detector.encode(images), targets)
+    layers = [value for name, value in detector.named_parameters() if name.endswith("cls_score.weight")]
+    assert objects.features.shape[1] == objects.errors.shape[1] == len(layers)
+    assert weights.shape == (7, objects.features.shape[2])
+    for stage, gradient in enumerate(torch.autograd.grad(objects.losses[1], layers)):
+        ours = objects.errors[1, stage][:, None] * objects.features[1, stage][None]
+        torch.testing.assert_close(gradient[: len(ours)], ours, rtol=1e-4, atol=1e-6)
+        assert not gradient[len(ours) :].any()
+
+
+def test_class_activations__losses_are_the_training_ones_of_the_true_boxes(
+    config: Config, images: list[Tensor], targets: list[Target]
+) -> None:
+    """With every object's own box as the only region, the heads' class loss is the mean of the objects' losses."""
     from detectron2.structures import Boxes, Instances
     from detectron2.utils.events import EventStorage
 
@@ -108,13 +124,9 @@ def test_instance_losses__are_the_training_losses_of_the_true_boxes(
     with EventStorage():
         cascade = isinstance(config, CenterNet2Config)
         losses = heads._forward_box(encoded.features, regions, *([regions] if cascade else []))
-        from divergen_train.detectors.detectron2.wrapper import _instances
-
-        for region, target, size in zip(regions, targets, encoded.sizes, strict=True):
-            region.gt_masks = _instances(target, size).gt_masks
-        losses |= heads._forward_mask(encoded.features, regions)
-    found = detector.instance_losses(encoded, targets)
-    torch.testing.assert_close(found.mean(), torch.stack(list(losses.values())).sum())
+    found = detector.class_activations(encoded, targets).objects.losses
+    expected = torch.stack([value for name, value in losses.items() if "loss_cls" in name]).sum()
+    torch.testing.assert_close(found.mean(), expected)
 
 
 def test_detector__learns_nothing_from_ignored_objects(
@@ -261,35 +273,6 @@ def test_detector__without_ignored_objects_the_published_modules(
     assert all(torch.equal(one, other) for one, other in zip(own, published, strict=True))
 
 
-def test_estimator__differences_are_the_gradients_product(
-    config: Config, images: list[Tensor], targets: list[Target]
-) -> None:
-    """The heads' boxes are off as much as learned ones are; fresh ones predict 0, where the L1 loss bends."""
-    torch.manual_seed(0)
-    detector: Any = config.build(7, [3] * 7).train(True)
-    for module in detector.modules():
-        if hasattr(module, "cls_score"):
-            module.bbox_pred.bias.data = 0.3 * torch.randn(len(module.bbox_pred.bias)).sign()
-
-    def losses(model: Any, batch: tuple[list[Tensor], list[Target]]) -> Tensor:
-        found: Tensor = model.instance_losses(model.encode(batch[0]), batch[1])
-        return found
-
-    for patterns in (None, detector.head_parameters()):
-        estimator = ContributionEstimator(detector, losses, derivative="differences", momentum=0, parameters=patterns)
-        estimator.observe((images[:1], targets[:1]))
-        values = estimator.estimate((images, targets))
-        weights = estimator.parameters.values()
-        real = torch.autograd.grad(losses(detector, (images[:1], targets[:1])).mean(), weights, allow_unused=True)
-        expected = []
-        for loss in losses(detector, (images, targets)):
-            own = torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True)
-            expected.append(sum(float((a * b).sum()) for a, b in zip(real, own, strict=True) if a is not None))
-        assert values.tolist() == pytest.approx(expected, rel=1e-2, abs=1e-2 * max(map(abs, expected)))
-        assert estimator.error is not None
-        assert estimator.error < 1e-2
-
-
 @dataclass(frozen=True)
 class Stamp:
     """Pastes two discs: `good` of the category that its colour says, `bad` of another one."""
@@ -305,9 +288,28 @@ class Stamp:
         return Sample(image, tuple(instances), sample.image_id, sample.epoch)
 
 
-@pytest.mark.parametrize(
-    ("kind", "mode"), [("centernet2", "directional"), ("centernet2", "last-layer"), ("mask-rcnn", "directional")]
-)
+class Weights:
+    """What `Stamp` could draw."""
+
+    candidates = Candidates(
+        [f"{kind}-{i}" for kind in ("good", "bad") for i in range(3)],
+        [5, 5, 5, 10, 10, 10],
+        ["good"] * 3 + ["bad"] * 3,
+        [None] * 6,
+    )
+
+    def __init__(self) -> None:
+        self.now = np.ones(6)
+
+    def weights(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return self.now.copy()
+
+    def set_weights(self, weights: np.ndarray[Any, np.dtype[np.float64]]) -> None:
+        self.now = np.array(weights)
+
+
+@pytest.mark.parametrize("kind", ["centernet2", "mask-rcnn"])
+@pytest.mark.parametrize("bsgal", [BeliefConfig(start=0, every=1), PublishedConfig()], ids=["belief", "published"])
 def test_fit__judges_and_writes_contributions(
     shapes: Dataset,
     tiny: TrainConfig,
@@ -315,18 +317,16 @@ def test_fit__judges_and_writes_contributions(
     mask_rcnn: Detectron2MaskRCNNConfig,
     tmp_path: Path,
     kind: str,
-    mode: str,
+    bsgal: BeliefConfig | PublishedConfig,
 ) -> None:
-    bsgal = BsgalConfig(mode=mode, threshold=ThresholdConfig(rate=0.5, warmup=4), real_share=0.5, real_images=1)
     # Group norm (32 groups) of a single image needs more than one value in a group, and p7 is one place here.
     detector: Config = centernet2.model_copy(update={"fpn_channels": 64}) if kind == "centernet2" else mask_rcnn
     config = tiny.model_copy(update={"detector": detector, "bsgal": bsgal, "iterations": 4, "batch_size": 3})
-    result = fit(shapes, out=tmp_path, config=config, paste=Stamp())
+    result = fit(shapes, out=tmp_path, config=config, paste=Stamp(), draws=Weights())
     rows = read_contributions(tmp_path / "contributions.jsonl")
     assert len(rows) > 3
     assert all(row.category == ("red" if row.source.startswith("good") else "green") for row in rows)
     assert all(row.mean is not None for row in rows)
-    assert 0 < sum(row.accepted for row in rows) < sum(row.n for row in rows)
     logits = object_logits(result.checkpoint, shapes, limit=2).logits
     assert logits.shape[1] == 3
     assert np.isfinite(logits).all()
