@@ -149,13 +149,15 @@ def grow(run: Run, out: Path, budget: int, rounds: int = 1) -> list[Run]:
 
 
 def _begin(source: Run, folder: Path, plan: Growth) -> None:
-    """A run that has what another has, and plans more; the baseline is the same and not trained again."""
+    """A run that has what another has, and plans more; what saw no generated instance is not trained again."""
     config = grown_config(source.config, plan)
     if not fork(source, folder, config, adding=True):
         raise ConfigError(f"{source.folder}: there is no picture to go on from; run it to its end first")
     run = Run(folder, config)
     with source.lock(Shard()):
-        shutil.copytree(source.training("real"), run.training("real"))
+        for name in ("real", "control"):
+            if source.training(name).exists():
+                shutil.copytree(source.training(name), run.training(name))
     rows = [*map(asdict, plan.categories), *map(asdict, plan.generators)]
     write_text(folder / "grow.json", json.dumps(rows, indent=1), overwrite=True)
 

@@ -53,8 +53,8 @@ def shrink(values: Floats, variances: Floats, parents: Sequence[Labels]) -> tupl
         levels.append(_pooled(finer, errors + between[-1], groups, int(groups.max()) + 1))
     top, errors = levels[-1]
     between.append(between_variance(top, errors, np.zeros(len(top), np.int64)))
-    centre = _pooled(top, errors + between[-1], np.zeros(len(top), np.int64), 1)[0]
-    guess, doubt = np.full(len(top), centre[0]), np.zeros(len(top))
+    centre, known = _pooled(top, errors + between[-1], np.zeros(len(top), np.int64), 1)
+    guess, doubt = np.full(len(top), centre[0]), np.full(len(top), known[0] if np.isfinite(known[0]) else 0.0)
     for (level, errors), spread, above in zip(
         reversed(levels), reversed(between), [np.arange(len(top)), *reversed(parents)], strict=True
     ):
