@@ -64,7 +64,7 @@ def test_load_config__folder_as_minilvis_writes_it(tmp_path: Path) -> None:
         ("generators.0.sty=photo", "generators.0.sty: there is no such key; did you mean 'style'?"),
         ("generators.0.style=oil", "generators.0.style: 'oil' is not a style of the procedural renderer; there are"),
         ("generators.9.style=photo", "generators.9.style: '9' is not an index of a list of"),
-        ("annotator={kind: sam3}", "annotator.kind: 'sam3' is not one of 'grabcut'"),
+        ("annotator={kind: sam9}", "annotator.kind: 'sam9' is not one of 'grabcut'"),
         ("train.iterations=x", "train.iterations: input should be a valid integer"),
         ("train={preset: huge}", "preset 'huge': unknown; there are"),
         ("data=nowhere", "annotations.json does not exist; a data folder holds images/ and annotations.json"),

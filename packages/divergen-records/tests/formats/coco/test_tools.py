@@ -62,7 +62,7 @@ MENDED = {
     "points in lists": ({"annotations.0.segmentation": [[[2, 1], [6, 1], [6, 5], [2, 5]]]}, "points [x, y]"),
     "coordinates as text": ({"annotations.0.segmentation": [["2", "1", "6", "1", "6", "5", "2", "5"]]}, "as text"),
     "an RLE of swapped size": ({"annotations.0.segmentation": {"size": [10, 8], "counts": [8, 8, 64]}}, "size [10, 8]"),
-    "a box of text": ({"annotations.0.bbox": ["2", 1, 4, 4]}, "bbox from the mask"),
+    "a box of text": ({"annotations.0.bbox": ["2", 1, 4, 4]}, "bbox written as text"),
     "an area of text": ({"annotations.0.area": "16"}, "area from the mask"),
     "crowd as text": ({"annotations.0.iscrowd": "0"}, "iscrowd '0' read as 0"),
     "an id twice": ({"annotations.1.id": 1}, "the id 1 was there before; numbered 4"),
@@ -70,7 +70,26 @@ MENDED = {
     "frequency in words": ({"categories.0.frequency": "rare"}, "counted instead"),
     "a polygon outside": ({"annotations.0.segmentation": [[-5, 1, 6, 1, 6, 5, -5, 5]]}, "left by 5 px"),
     "a path of another machine": ({"images.0.file_name": "C:\\Users\\me\\a.png"}, "read as 'a.png'"),
-    "an absolute path": ({"images.0.file_name": "/home/me/data/a.png"}, "read as 'a.png'"),
+    "an absolute path": ({"images.0.file_name": "/data/set/a.png"}, "read as 'a.png'"),
+    "a category by its name": ({"annotations.0.category_id": "cup"}, "category_id 'cup' read as"),
+    "polygons one list deeper": ({"annotations.0.segmentation": [[[2, 1, 6, 1, 6, 5, 2, 5]]]}, "one list too deep"),
+    "points as objects": (
+        {"annotations.0.segmentation": [[{"x": 2, "y": 1}, {"x": 6, "y": 1}, {"x": 6, "y": 5}]]},
+        "read as one list",
+    ),
+    "JSON in a text": ({"annotations.0.segmentation": "[[2, 1, 6, 1, 6, 5, 2, 5]]"}, "read as JSON"),
+    "an RLE in a list": ({"annotations.0.segmentation": [{"size": [8, 10], "counts": [17, 4, 59]}]}, "the RLE"),
+    "an RLE without size": ({"annotations.0.segmentation": {"counts": [17, 4, 59]}}, "size None read as [8, 10]"),
+    "an RLE's size as floats": ({"annotations.0.segmentation": {"size": [8.0, 10.0], "counts": [17, 4, 59]}}, "size"),
+    "an RLE's counts as floats": (
+        {"annotations.0.segmentation": {"size": [8, 10], "counts": [17.0, 4.0, 59.0]}},
+        "counts",
+    ),
+    "an RLE's counts in a text": ({"annotations.0.segmentation": {"size": [8, 10], "counts": "17 4 59"}}, "counts"),
+    "an RLE's counts as Python's bytes": (
+        {"annotations.0.segmentation": {"size": [8, 10], "counts": "b'a04k1'"}},
+        "counts",
+    ),
     "an unsound part": ({"annotations.0.segmentation": [[2, 1, 6, 1, 6, 5], [1, 2, 3, 4, 5, 6, 7]]}, "odd number"),
 }
 
@@ -86,6 +105,34 @@ def test_read__mended_on_the_users_word(content, write, changes, words):
     assert (len(dataset.images), len(dataset.annotations), len(dataset.categories)) == (2, 3, 2)
     assert any(words in line for line in dataset.repairs)
     assert all(dataset.measure(annotation)[1] for annotation in dataset.annotations)
+
+
+def test_read__texts_that_are_one_number_stay_two_images(content, write):
+    for image, id_ in zip(content["images"], ("01", "1"), strict=True):
+        image["id"] = id_
+    names = {1: "01", 2: "1"}
+    for annotation in content["annotations"]:
+        annotation["image_id"] = names[annotation["image_id"]]
+    dataset = read_dataset(write(content), on_problem="repair")
+    assert not dataset.problems
+    assert [image.id for image in dataset.images] == [1, 2]
+    before = [int(annotation["image_id"] == "1") + 1 for annotation in content["annotations"]]
+    assert [annotation.image_id for annotation in dataset.annotations] == before
+
+
+def test_read__a_text_gets_no_number_that_a_later_item_has(content, write):
+    content["images"][0]["id"] = "a"
+    content["images"][1]["id"] = 1
+    for annotation in content["annotations"]:
+        annotation["image_id"] = {1: "a", 2: 1}[annotation["image_id"]]
+    dataset = read_dataset(write(content), on_problem="repair")
+    assert [image.id for image in dataset.images] == [2, 1]
+    assert not dataset.problems
+
+
+def test_read__a_box_of_texts(content, write):
+    content["annotations"][0] |= {"segmentation": [], "bbox": ["2", "1", "4", "4"]}
+    assert read_dataset(write(content), on_problem="repair", boxes=True).annotations[0].bbox == (2, 1, 4, 4)
 
 
 def test_read__clipped_box_and_area_are_the_masks(content, write):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
@@ -58,7 +59,7 @@ class Reader:
         """The sound annotations, in the file's order."""
         typed = decode_typed(part, Annotation)
         items: list[Item] = []
-        self.ids["annotation"].reserve({one.id for one in typed if one is not None})
+        self.ids["annotation"].reserve({max((one.id for one in typed if one is not None), default=-1)})
         kept: list[Annotation] = []
         for start in range(0, len(typed), _BATCH):
             batch = typed[start : start + _BATCH]
@@ -161,7 +162,7 @@ class Reader:
 
     def _box_alone(self, bbox: Box | None, area: float | None) -> tuple[Box, float]:
         if bbox is None:
-            raise DatasetError("there is none, and no box either - at `$.segmentation`")
+            raise DatasetError("there is none, and no box with a size either - at `$.segmentation`")
         if not self.boxes:
             raise MaskError("there is none, neither polygons nor an RLE: a box alone, and a mask is needed here "
                             "- at `$.segmentation`")  # fmt: skip
@@ -188,11 +189,21 @@ def _bbox(row: dict[str, Any], mends: Mends) -> Box | None:
             raise wrong_type("array", value, "bbox")
         if len(value) != 4:
             raise DatasetError(f"Expected `array` of length 4, got {len(value)} - at `$.bbox`")
-        x, y, width, height = (_number(one, f"bbox[{at}]") for at, one in enumerate(value))
+        x, y, width, height = (_number(one, f"bbox[{at}]") for at, one in enumerate(_unquoted(value, mends)))
     except DatasetError as error:
         _without(error, "bbox", mends)
         return None
     return (x, y, width, height) if width > 0 and height > 0 else None
+
+
+def _unquoted(values: list[Any], mends: Mends) -> list[Any]:
+    """Numbers written as text as numbers, where mending is allowed."""
+    if mends is None or not any(isinstance(one, str) for one in values):
+        return values
+    with suppress(TypeError, ValueError):
+        values = [float(one) for one in values]
+        mends.append("bbox written as text read as numbers")
+    return values
 
 
 def _area(row: dict[str, Any], mends: Mends) -> float | None:

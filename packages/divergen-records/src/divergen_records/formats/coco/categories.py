@@ -13,7 +13,7 @@ from ...errors import DatasetError
 from ...record import Category
 from ..problems import Mends, Problems
 from .frame import Item
-from .items import split_items
+from .items import plain_ids, split_items
 from .values import Ids, row_of, wrong_type
 
 __all__ = ["read_categories"]
@@ -23,6 +23,7 @@ def read_categories(part: Any, problems: Problems, ids: Ids) -> tuple[dict[int, 
     """The sound categories, and their rows as the file has them, both by id; two of one name are told."""
     found: dict[int, Category] = {}
     rows: dict[int, dict[str, Any]] = {}
+    ids.reserve(plain_ids(part))
     for index, item in enumerate(split_items(part)):
         where = f"categories[{index}]"
         category = problems.attempt(where, partial(_read, item, ids))
@@ -35,7 +36,9 @@ def read_categories(part: Any, problems: Problems, ids: Ids) -> tuple[dict[int, 
         rows[category.id] = row_of(item)
     ids.reserve(set(found))
     for name, count in Counter(category.name for category in found.values()).items():
-        if count > 1:
+        if count == 1:
+            ids.call(name, next(category.id for category in found.values() if category.name == name))
+        else:
             same = ", ".join(str(category.id) for category in found.values() if category.name == name)
             problems.notes.append(
                 f"{count} categories have the name {name!r} (ids {same}); what goes by name takes one"

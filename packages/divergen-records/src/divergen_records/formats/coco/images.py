@@ -14,7 +14,7 @@ from ...dataset import ImageInfo, check_file_name
 from ...errors import DatasetError
 from ..places import tidy
 from ..problems import Mends, Problems
-from .items import decode_items
+from .items import decode_items, plain_ids
 from .values import Ids, integer, row_of, wrong_type
 
 __all__ = ["read_images", "url_name"]
@@ -27,7 +27,10 @@ _KNOWN = frozenset(ImageInfo.__struct_fields__) - {"extra"}
 def read_images(part: Any, problems: Problems, ids: Ids) -> dict[int, ImageInfo]:
     """The sound images by id, each with a file name as the file has it."""
     found: dict[int, ImageInfo] = {}
-    for index, (item, image) in enumerate(decode_items(part, ImageInfo)):
+    rows = list(decode_items(part, ImageInfo))
+    if any(image is None for _, image in rows):
+        ids.reserve(plain_ids(part))
+    for index, (item, image) in enumerate(rows):
         where = f"images[{index}]"
         if image is not None and not image.file_name and isinstance(image.coco_url, str) and image.coco_url:
             image = msgspec.structs.replace(image, file_name=url_name(image.coco_url))

@@ -10,7 +10,7 @@ import msgspec
 
 from .frame import Item
 
-__all__ = ["decode_items", "decode_typed", "split_items"]
+__all__ = ["decode_items", "decode_typed", "plain_ids", "split_items"]
 
 T = TypeVar("T")
 
@@ -33,13 +33,22 @@ def decode_typed(part: Any, kind: type[T]) -> list[T | None]:
 
     Args:
         part: A list as text, or a list of items.
-        kind: A struct that allows no other keys.
+        kind: A struct.
     """
     if isinstance(part, msgspec.Raw):
         with suppress(*_BAD):
             return list(msgspec.json.decode(part, type=list[kind]))  # type: ignore[valid-type]
     decoder = msgspec.json.Decoder(kind)
     return [_decode_one(decoder, item) for item in split_items(part)]
+
+
+class _WithId(msgspec.Struct):
+    id: int
+
+
+def plain_ids(part: Any) -> set[int]:
+    """Ids of a list's items that are numbers, whatever else is wrong with the items."""
+    return {one.id for one in decode_typed(part, _WithId) if one is not None}
 
 
 def _decode_one(decoder: msgspec.json.Decoder[T], item: Item) -> T | None:

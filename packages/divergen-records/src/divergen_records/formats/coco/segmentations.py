@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from ...dataset import ImageInfo
@@ -26,6 +30,8 @@ def read_segmentation(value: Any, image: ImageInfo, mends: Mends) -> tuple[Any, 
     try:
         if value is None or value in ([], {}, "") or value == [[]]:
             return None, 0
+        if mends is not None:
+            value = _unwrapped(value, mends)
         if isinstance(value, dict):
             return _rle(value, image, mends), 0
         if not isinstance(value, list):
@@ -39,11 +45,58 @@ def read_segmentation(value: Any, image: ImageInfo, mends: Mends) -> tuple[Any, 
 def _rle(value: dict[str, Any], image: ImageInfo, mends: Mends) -> dict[str, Any]:
     fitting = [image.height, image.width]
     size = value.get("size")
-    if mends is not None and size == fitting[::-1] != fitting:
-        mends.append(f"the RLE's size {size} read as {fitting}")
-        value = {**value, "size": fitting}
+    if mends is not None:
+        counts = _counts(value.get("counts"))
+        if _spelled(counts) != _spelled(value.get("counts")):
+            mends.append("the RLE's counts read as the whole numbers or the code that they spell")
+        if size is None or (size in (fitting[::-1], fitting) and _spelled(size) != _spelled(fitting)):
+            mends.append(f"the RLE's size {size} read as {fitting}")
+            size = fitting
+        value = {**value, "size": size, "counts": counts}
     check_segmentation(value, image.height, image.width)
     return value
+
+
+def _spelled(value: Any) -> str:
+    """A value as JSON has it: 80.0 is not 80 there, though equal."""
+    return json.dumps(value)
+
+
+def _counts(counts: Any) -> Any:
+    """Counts as COCO has them, of what tools make of them: ``"b'...'"``, ``"[3, 1]"``, ``"3 1"``, ``[3.0, 1.0]``."""
+    if isinstance(counts, str) and counts[:2] in ("b'", 'b"'):
+        with suppress(ValueError, SyntaxError, UnicodeDecodeError):
+            return ast.literal_eval(counts).decode("ascii")
+    if (
+        isinstance(counts, str)
+        and re.fullmatch(r"\[?\s*\d+(?:[\s,]+\d+)*\s*\]?", counts)
+        and re.search(r"[\s,\[]", counts)
+    ):
+        return [int(number) for number in re.findall(r"\d+", counts)]
+    if isinstance(counts, list) and all(isinstance(one, float) and one.is_integer() for one in counts):
+        return [int(one) for one in counts]
+    return counts
+
+
+def _unwrapped(value: Any, mends: list[str]) -> Any:
+    """A segmentation out of a text, a list around an RLE, or a list more than there should be around polygons."""
+    if isinstance(value, str):
+        with suppress(ValueError, RecursionError):
+            value = json.loads(value)
+            mends.append("a segmentation written as text read as JSON")
+    if not isinstance(value, list):
+        return value
+    if len(value) == 1 and isinstance(value[0], dict) and "counts" in value[0]:
+        mends.append("a list of one RLE read as the RLE")
+        return value[0]
+    if value and all(isinstance(part, list) and part and all(map(_is_polygon, part)) for part in value):
+        mends.append("polygons nested one list too deep read as a list of polygons")
+        return [polygon for part in value for polygon in part]
+    return value
+
+
+def _is_polygon(part: Any) -> bool:
+    return isinstance(part, list) and len(part) > 4 and all(map(_is_number, part))
 
 
 def _polygons(value: list[Any], mends: Mends) -> list[list[float]]:
@@ -68,7 +121,9 @@ def _numbers(part: Any, at: str, mends: Mends) -> list[float]:
 
 
 def _plain(part: Sequence[Any], mends: list[str]) -> list[Any]:
-    """Points [x, y] one after the other; numbers written as text as numbers."""
+    """Points [x, y] or {x, y} one after the other; numbers written as text as numbers."""
+    if part and all(isinstance(one, dict) and {"x", "y"} <= one.keys() for one in part):
+        part = [[one["x"], one["y"]] for one in part]
     if part and all(isinstance(one, list) and len(one) == 2 for one in part):
         mends.append("points [x, y] read as one list")
         part = [value for point in part for value in point]

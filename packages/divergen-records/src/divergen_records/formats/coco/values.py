@@ -23,7 +23,9 @@ def row_of(item: Item) -> dict[str, Any]:
         return item
     try:
         row = msgspec.json.decode(item)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"holds text that is no UTF-8 ({error.reason}); save the file as UTF-8") from error
+    except (msgspec.DecodeError, RecursionError) as error:
         raise DatasetError(str(error)) from error
     if not isinstance(row, dict):
         raise wrong_type("object", row, "")
@@ -67,7 +69,7 @@ def _is_number(text: str) -> bool:
 
 
 class Ids:
-    """Ids of one list. Text that is no number gets a number, where mending is allowed, and is known by it."""
+    """Ids of one list. Text gets a number that no other item has, where mending is allowed, and is known by it."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -76,14 +78,29 @@ class Ids:
         self._next = 0
 
     def reserve(self, ids: set[int]) -> None:
-        """Ids that the list holds as numbers; new ones are beyond."""
+        """Ids that the list holds as numbers; no text gets one of them, and new ones are beyond."""
+        self._taken |= ids
         self._next = max((*ids, self._next - 1), default=-1) + 1
 
     def give(self) -> int:
         """A new number."""
         self._next = max(self._next, 1)
+        while self._next in self._taken:
+            self._next += 1
         self._next += 1
         return self._next - 1
+
+    def call(self, name: str, id_: int) -> None:
+        """Let other rows name an item by this text, too; not by a number, which is an id."""
+        if not _is_number(name):
+            self._names.setdefault(name, id_)
+
+    def _number(self, text: str) -> int:
+        number = int(float(text)) if _is_number(text) else None
+        if number is None or number in self._taken:  # "01" beside "1" is another item
+            number = self.give()
+        self._taken.add(number)
+        return number
 
     def name(self, row: Mapping[str, Any], mends: Mends) -> int:
         """The id of a row of this list, given where it is a text or missing; raises `DatasetError`."""
@@ -91,7 +108,7 @@ class Ids:
         if mends is None or (isinstance(value, int) and not isinstance(value, bool)):
             return integer(row, "id", mends)
         if isinstance(value, str) and value not in self._names:
-            self._names[value] = int(float(value)) if _is_number(value) else self.give()
+            self._names[value] = self._number(value)
             mends.append(f"id {value!r} read as {self._names[value]}")
         if isinstance(value, str):
             return self._names[value]
