@@ -80,7 +80,8 @@ def test_grow__rounds_add_to_what_there_is(small: tuple[str, ...], tmp_path: Pat
         "train={preset: quickstart, iterations: 4, warmup: 1, batch_size: 2, image_size: 64, "
         "bsgal: {kind: belief, start: 0, every: 1}}"
     )
-    source = Run(tmp_path / "run", load_config("quickstart", [*small[:-1], training, "rules={rules: []}"]))
+    two = "generators=[{kind: procedural, size: 128}, {kind: procedural, name: other, style: cgi, size: 128}]"
+    source = Run(tmp_path / "run", load_config("quickstart", [*small[:-1], two, training, "rules={rules: []}"]))
     run_pipeline(source)
     ids = set(source.table.ids())
     found = grow(source, tmp_path / "grown", 5, rounds=2)
