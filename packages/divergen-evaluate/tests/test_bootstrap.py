@@ -99,7 +99,8 @@ def _memory(truth: dict[str, Any], ids: set[int]) -> Dataset:
         for row in truth["images"]
         if row["id"] in ids
     ]
-    annotations = [Annotation(**row) for row in truth["annotations"] if row["image_id"] in ids]
+    rows = [row for row in truth["annotations"] if row["image_id"] in ids]
+    annotations = [Annotation(stored_segmentation=row.pop("segmentation"), **row) for row in map(dict, rows)]
     return Dataset(Path("t.json"), Path(), images, annotations, [Category(**row) for row in truth["categories"]])
 
 
