@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf")
+NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf", "AR@300", "ARs@300", "ARm@300", "ARl@300")
 
 
 def lvis_api(truth: dict[str, Any], results: list[dict[str, Any]], kind: str) -> list[float]:
-    """The nine numbers, -1 where undefined; ``kind`` is ``bbox`` or ``segm``."""
+    """The 13 numbers, -1 where undefined; ``kind`` is ``bbox`` or ``segm``."""
     import lvis
 
     np.float = float  # type: ignore[attr-defined]  # lvis-api 0.5.3 is from before numpy 1.24

@@ -36,6 +36,55 @@ def test_ap__prints_and_writes(case: tuple[Path, Path], tmp_path: Path) -> None:
     assert set(json.loads(metrics.read_text())) >= {"box", "mask", "categories"}
 
 
+def test_ap__coco_style_has_twelve_numbers(case: tuple[Path, Path]) -> None:
+    results, truth = case
+    status, output = run("ap", results, "--gt", truth, "--style", "coco")
+    assert status == 0, output
+    head = next(line.split() for line in output.splitlines() if "AR100" in line)
+    assert head == ["AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
+    assert "note:" not in output
+
+
+def test_ap__exhaustive_judgement_is_said_once(case: tuple[Path, Path]) -> None:
+    results, truth = case
+    content = json.loads(truth.read_text())
+    content["images"] = [{k: row[k] for k in ("id", "width", "height", "file_name")} for row in content["images"]]
+    truth.write_text(json.dumps(content))
+    assert run("ap", results, "--gt", truth)[1].count("judged exhaustively") == 1
+    assert "judged exhaustively" in run("ap", results, results, "--gt", truth, "--resamples", 40)[1]
+    for options in (["--exhaustive"], ["--federated"], ["--style", "coco"]):
+        assert "judged exhaustively" not in run("ap", results, "--gt", truth, *options)[1]
+
+
+def test_ap__boxes_alone_are_said(case: tuple[Path, Path]) -> None:
+    results, truth = case
+    content = json.loads(truth.read_text())
+    content["annotations"][0].pop("segmentation")
+    truth.write_text(json.dumps(content))
+    status, output = run("ap", results, "--gt", truth, "--intervals", "--resamples", 40, "--fixed")
+    assert status == 0, output
+    assert f"1 of {len(content['annotations'])} objects have a box and no mask" in output
+    assert not any(line.startswith("mask") for line in output.splitlines())
+    results.write_text(json.dumps([{**row, "segmentation": []} for row in json.loads(results.read_text())]))
+    assert "the results have no masks" in run("ap", results, "--gt", results.with_name("truth.json"))[1]
+
+
+def test_ap__ground_truth_of_any_format(case: tuple[Path, Path], tmp_path: Path) -> None:
+    from divergen_records.coco import read_dataset
+    from divergen_records.formats import get_format
+    from PIL import Image
+
+    (tmp_path / "images").mkdir()
+    dataset = read_dataset(case[1])
+    for image in dataset.images:
+        Image.new("RGB", (image.width, image.height)).save(tmp_path / "images" / image.file_name)
+    yolo = get_format("yolo").write(read_dataset(case[1], image_dir=tmp_path / "images"), tmp_path / "yolo").parent
+    (tmp_path / "none.json").write_text("[]")
+    status, output = run("ap", tmp_path / "none.json", "--gt", yolo)
+    assert status == 0, output
+    assert "AR@300" in output
+
+
 def test_ap__two_files_are_compared(case: tuple[Path, Path]) -> None:
     results, truth = case
     status, output = run("ap", results, results, "--gt", truth, "--resamples", 40)

@@ -14,10 +14,11 @@ import numpy as np
 from divergen_records import Progress, derive_seed
 from divergen_records.coco import Dataset
 from divergen_records.errors import ConfigError
+from divergen_records.formats.coco.folder import is_federated
 from numpy.typing import NDArray
 
 from .average_precision import RECALLS, category_edges
-from .evaluate import is_federated, summarise
+from .evaluate import summarise
 from .matching import THRESHOLDS, Matches
 from .metrics import Comparison, Difference, Intervals, Metrics
 from .selection import COCO_RULES, LVIS_RULES, Matched, Rules, match_results

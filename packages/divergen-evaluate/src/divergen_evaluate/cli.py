@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import click
 from divergen_records.command import Group, echo
-from divergen_records.data_options import on_problem_option, tell
+from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.errors import ConfigError
 from divergen_records.files import refuse_existing, write_text
 from divergen_records.losses import Losses, finish, finishing, losses_options
 
-from .files import frequency_notice
+from .files import exhaustive_notice, frequency_notice, masks_notice
 
 if TYPE_CHECKING:
     from divergen_records.coco import Dataset
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate", "export_results", "main"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_DATA = click.Path(exists=True, path_type=Path)
 _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -40,7 +41,7 @@ def main() -> None:
 
 @main.command("ap")
 @click.argument("results", type=_FILE, nargs=-1, required=True)
-@click.option("--gt", "truth", type=_FILE, required=True, help="LVIS or COCO file with the ground truth.")
+@click.option("--gt", "truth", type=_DATA, required=True, help="Ground truth: LVIS, COCO, YOLO or labelme.")
 @click.option("--style", type=click.Choice(["lvis", "coco"]), default="lvis", show_default=True, help="Whose rules.")
 @click.option("--federated/--exhaustive", default=None, help="LVIS: judge only what an image tells of; as the file is.")
 @click.option("--fixed", is_flag=True, help="LVIS: AP-fixed too, 10,000 detections a category, not 300 an image.")
@@ -85,8 +86,7 @@ def evaluate(
     from .evaluate import read_results
 
     dataset, rows = _open_truth(truth, on_problem), [read_results(path) for path in results]
-    if style == "lvis" and (notice := frequency_notice(dataset)):
-        echo(notice, err=True)
+    _tell_judgement(rows, dataset, style, federated)
     rules: _Rules = {"style": style, "federated": federated}
     bootstrap: _Bootstrap = {"resamples": resamples, "level": level}
     if len(rows) == 2:
@@ -102,16 +102,24 @@ def evaluate(
 
 def _open_truth(path: Path, on_problem: OnProblem) -> Dataset:
     """The ground truth: boxes are enough, and the pictures need not be there."""
-    from divergen_records.coco import read_dataset
-
-    dataset = read_dataset(path, on_problem=on_problem, boxes=True, need_pictures=False, progress=True)
-    tell(dataset)
+    dataset = open_dataset(path, on_problem=on_problem, boxes=True, need_pictures=False, progress=True)
     if any(annotation.id == 0 for annotation in dataset.annotations):
         echo(
             "note: there is an annotation id 0, which pycocotools takes for no match (cocoapi#507): its AP is lower",
             err=True,
         )
     return dataset
+
+
+def _tell_judgement(
+    results: list[list[dict[str, Any]]], dataset: Dataset, style: Literal["lvis", "coco"], federated: bool | None
+) -> None:
+    """What a person should know of how the results are judged, each once."""
+    notices = [masks_notice(rows, dataset) for rows in results]
+    if style == "lvis":
+        notices += [frequency_notice(dataset), exhaustive_notice(dataset) if federated is None else None]
+    for notice in dict.fromkeys(filter(None, notices)):
+        echo(f"note: {notice}", err=True)
 
 
 class _Rules(TypedDict):
@@ -145,7 +153,7 @@ def _metrics(
 
 @main.command("export")
 @click.argument("results", type=_FILE)
-@click.option("--gt", "truth", type=_FILE, required=True, help="LVIS or COCO file with the images and categories.")
+@click.option("--gt", "truth", type=_DATA, required=True, help="Data set with the images and categories.")
 @click.option("--out", type=_NEW_FILE, required=True, help="COCO results, JSON.")
 @click.option("--per-image", type=click.IntRange(min=0), default=300, show_default=True, help="Best kept; 0 keeps all.")
 @click.option("--min-score", type=float, help="Leave out what scores less.")

@@ -19,10 +19,12 @@ import msgspec
 import numpy as np
 from divergen_records.coco import Dataset
 from divergen_records.errors import DatasetError
+from divergen_records.formats.coco.folder import is_federated
 from divergen_records.formats.coco.frame import read_json_bytes
 from numpy.typing import NDArray
 
 from .average_precision import average_precision
+from .average_recall import RECALLS_OF, recall
 from .metrics import CategoryScore, Metrics, Scores
 from .selection import COCO_RULES, FIXED_RULES, LVIS_RULES, MAX_DETECTIONS, Matched, Rules, match_results
 
@@ -31,7 +33,6 @@ __all__ = [
     "add_fixed",
     "evaluate_coco",
     "evaluate_lvis",
-    "is_federated",
     "read_results",
     "summarise",
     "truncation_notice",
@@ -46,7 +47,7 @@ def evaluate_lvis(
     Args:
         results: COCO results: ``image_id``, ``category_id``, ``score``, ``segmentation`` as compressed RLE, and
             ``bbox`` XYWH in pixels (from the mask where it is missing; alone, only boxes are judged).
-        dataset: Ground truth.
+        dataset: Ground truth; where an object has a box and no mask, only boxes are judged.
         federated: Judge a category only on images that annotate or negate it. By default where the data set has such
             lists at all; one without (COCO) is annotated exhaustively, every category counts on every image.
         fixed: AP-fixed too (Dave et al.): the 10,000 best detections of each category count, however many an image
@@ -94,11 +95,6 @@ def evaluate_coco(results: Sequence[Mapping[str, Any]], dataset: Dataset) -> Met
     return _metrics(results, dataset, COCO_RULES, "coco")
 
 
-def is_federated(dataset: Dataset) -> bool:
-    """Whether a data set has LVIS's lists of negative or not exhaustively annotated categories."""
-    return any(image.neg_category_ids or image.not_exhaustive_category_ids for image in dataset.images)
-
-
 def read_results(path: Path | str) -> list[dict[str, Any]]:
     """COCO results from a JSON file, this package's or anyone's, compressed or not.
 
@@ -140,7 +136,16 @@ def summarise(judged: Matched, dataset: Dataset, *, style: str, federated: bool)
         detections=judged.kept,
         federated=federated,
         style=style,
+        box_recall=_recalls(judged, "box", dataset, style),
+        mask_recall=_recalls(judged, "mask", dataset, style),
     )
+
+
+def _recalls(judged: Matched, kind: str, dataset: Dataset, style: str) -> dict[str, float | None]:
+    if kind not in judged.matches:
+        return {}
+    matches, categories = judged.matches[kind], len(dataset.categories)
+    return {name: _mean(recall(matches, categories, *which)) for name, which in RECALLS_OF[style].items()}
 
 
 def _scores(precision: NDArray[np.float64], dataset: Dataset) -> Scores:

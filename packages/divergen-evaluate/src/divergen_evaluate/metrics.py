@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from divergen_records import Config, Frequency
+from pydantic import Field
 
 __all__ = ["CategoryScore", "Comparison", "Difference", "Intervals", "Metrics", "Scores"]
 
@@ -93,6 +94,9 @@ class Metrics(Config):
         box_fixed: AP-fixed of the boxes, where asked for.
         mask_fixed: AP-fixed of the masks.
         intervals: How sure the scores are, where asked for.
+        box_recall: Average recall of the boxes by name: COCO's AR1, AR10, AR100, ARs, ARm, ARl; LVIS's AR@300, ARs,
+            ARm, ARl. Empty where they are not judged, or were written by a release before there was any.
+        mask_recall: That of the masks.
     """
 
     box: Scores
@@ -105,33 +109,40 @@ class Metrics(Config):
     box_fixed: Scores | None = None
     mask_fixed: Scores | None = None
     intervals: Intervals | None = None
+    box_recall: dict[str, float | None] = Field(default_factory=dict)
+    mask_recall: dict[str, float | None] = Field(default_factory=dict)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What is judged: boxes, and masks unless there is nothing but boxes."""
+        boxes_alone = self.box.AP is not None and self.mask.AP is None
+        return ("box",) if boxes_alone else ("box", "mask")
 
     def table(self, per_category: bool = False) -> str:
         """The scores in per cent as text, ``–`` where there is none."""
-        names = list(Scores.model_fields)
         rows: list[tuple[str, Mapping[str, float | None]]] = []
-        for kind in ("box", "mask"):
+        for kind in self.kinds:
             rows.append((kind, getattr(self, kind).model_dump()))
             if self.intervals is not None:
                 for end, word in enumerate(("  from", "  to")):
                     rows.append((word, self.intervals.ends(kind, end)))
-        for kind, fixed in (("box fixed", self.box_fixed), ("mask fixed", self.mask_fixed)):
-            if fixed is not None:
-                rows.append((kind, fixed.model_dump()))
-        width = max(6, *(len(name) for name, _ in rows))
-        lines = [" " * width + "".join(f"{name:>7}" for name in names)]
-        lines += [
-            f"{name:<{width}}" + "".join(f"{percent(row.get(metric)):>7}" for metric in names) for name, row in rows
+        fixed = {kind: getattr(self, f"{kind}_fixed") for kind in self.kinds}
+        rows += [(f"{kind} fixed", scores.model_dump()) for kind, scores in fixed.items() if scores is not None]
+        recalls = [(kind, getattr(self, f"{kind}_recall")) for kind in self.kinds]
+        lines = [
+            *_lines(list(Scores.model_fields), rows),
+            *(["", *_lines(list(self.box_recall), recalls)] if self.box_recall else []),
+            *(["", *self._category_lines()] if per_category else []),
         ]
-        return "\n".join([*lines, *(["", *self._category_lines()] if per_category else [])])
+        return "\n".join(lines)
 
     def _category_lines(self) -> list[str]:
         width = max([len(row.name) for row in self.categories] + [8])
         return [
-            f"{'category':<{width}}  group  objects    box   mask",
+            f"{'category':<{width}}  group  objects" + "".join(f"{kind:>7}" for kind in self.kinds),
             *(
                 f"{row.name:<{width}}  {row.frequency or '–':>5}  {row.instances:>7}"
-                f"  {percent(row.box):>5}  {percent(row.mask):>5}"
+                + "".join(f"{percent(getattr(row, kind)):>7}" for kind in self.kinds)
                 for row in self.categories
             ),
         ]
@@ -185,6 +196,15 @@ class Comparison(Config):
                 f"  {100 * (row.second - row.first):>+7.1f}   [{100 * row.low:+.1f}, {100 * row.high:+.1f}]  {verdict}"
             )
         return "\n".join(lines)
+
+
+def _lines(names: Sequence[str], rows: Sequence[tuple[str, Mapping[str, float | None]]]) -> list[str]:
+    """A head and a line for each row, in per cent."""
+    width = max(6, *(len(name) for name, _ in rows))
+    return [
+        " " * width + "".join(f"{name:>7}" for name in names),
+        *(f"{name:<{width}}" + "".join(f"{percent(row.get(key)):>7}" for key in names) for name, row in rows),
+    ]
 
 
 def percent(value: float | None) -> str:

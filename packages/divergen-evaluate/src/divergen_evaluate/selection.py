@@ -13,6 +13,7 @@ from divergen_records.errors import DatasetError, MaskError
 from divergen_records.masks import rle_area
 from numpy.typing import NDArray
 
+from .files import masks_notice
 from .matching import Detected, Matches, Truth, match
 from .rle_areas import code_areas
 
@@ -68,7 +69,7 @@ class Matched:
     """Detections matched to objects.
 
     Attributes:
-        matches: By kind, ``"box"`` and ``"mask"``; the latter only where the results have masks.
+        matches: By kind, ``"box"`` and ``"mask"``; the latter only where results and objects have masks.
         kept: Detections that count, judged or not.
     """
 
@@ -82,7 +83,7 @@ def match_results(results: Sequence[Row], dataset: Dataset, rules: Rules) -> Mat
     Raises:
         DatasetError: If a result names an unknown image or category, lacks a key, or has an impossible value.
     """
-    masks = any("segmentation" in row for row in results) or not results
+    masks = masks_notice(results, dataset) is None
     _check(results, dataset, masks)
     images, categories = _index(image.id for image in dataset.images), _index(c.id for c in dataset.categories)
     image = np.array([images[row["image_id"]] for row in results], np.int64)
@@ -266,7 +267,7 @@ def _check_row(
     row: Row, index: int, sizes: Mapping[int, list[int]], categories: set[int], masks: bool, path: str
 ) -> None:
     check_labels(row, index, sizes, categories, path)
-    if (shape := "segmentation" if masks else "bbox") not in row:
+    if row.get(shape := "segmentation" if masks else "bbox") in (None, []):
         raise DatasetError(f"result {index}: has no {shape!r}")
     if row.get("bbox") is not None or not masks:
         _check_box(row["bbox"], index)
