@@ -78,6 +78,31 @@ def test_convert__png(content, write, tmp_path, masks, file):
     assert (tmp_path / "out" / file).is_file()
 
 
+def test_convert__skip_leaves_a_missing_picture_out(content, write, tmp_path):
+    path = write(content)
+    (path.parent / "images" / "a.png").unlink()
+    stopped = run("convert", path, tmp_path / "x", "--format", "coco")
+    assert (stopped.exit_code, "'a.png' is not in the folder" in stopped.output) == (2, True)
+    result = run("convert", path, tmp_path / "x", "--format", "coco", "--on-problem", "skip")
+    assert result.exit_code == 3, result.output
+    assert [image["id"] for image in json.loads((tmp_path / "x/annotations.json").read_text())["images"]] == [2]
+    assert run("convert", path, tmp_path / "x.json", "--format", "coco").exit_code == 0
+
+
+def test_convert__objects_that_yolo_cannot_hold_are_told(content, write, tmp_path):
+    content["annotations"][0]["segmentation"] = {"size": [8, 10], "counts": [80]}
+    result = run("convert", write(content), tmp_path / "x", "--format", "yolo")
+    assert result.exit_code == 3, result.output
+    assert "its mask covers no pixel" in result.output
+    assert "note: 1 regions of many objects (iscrowd) are no objects of yolo" in result.output
+
+
+def test_check__a_box_alone_is_no_problem(content, write):
+    content["annotations"][0]["segmentation"] = []
+    result = run("check", write(content), "--decode")
+    assert (result.exit_code, "1 of 3 objects have a box alone" in result.output) == (0, True)
+
+
 def test_convert__skip_problems(content, write, tmp_path):
     content["annotations"][0]["image_id"] = 9
     path = write(content)

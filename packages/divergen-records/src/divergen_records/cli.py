@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from .command import Group, echo
 from .data_options import FormatName, finish_reading, format_option, on_problem_option, open_dataset
 from .errors import require_extra
-from .formats import OnProblem, find_format, writers
+from .formats import OnProblem, WritesData, find_format, writers
 from .losses import losses_options
 from .record import Category, InstanceRecord, PromptRecord
 from .table_cli import table
@@ -95,12 +95,30 @@ def convert(
     COCO and LVIS are written as a file alone where OUT ends in .json, else as a folder with the pictures.
     """
     writer = writers()["png-labels" if (format, masks) == ("png", "label") else format]
+    with_pictures = writer.beside and out.suffix.lower() != ".json"
     data = open_dataset(
-        source, images, on_problem=on_problem, format=source_format, boxes=not writer.needs_masks, progress=True
+        source,
+        images,
+        on_problem=on_problem,
+        format=source_format,
+        boxes=not writer.needs_masks,
+        need_pictures=with_pictures or None,
+        progress=True,
     )
+    data = _writable(data, writer) if writer.needs_masks else data
     written = writer.write(data, out, overwrite=overwrite, progress=True)
     echo(f"{written}: {len(data.images)} images, {len(data.annotations)} annotations")
     finish_reading(data, out)
+
+
+def _writable(data: Dataset, writer: WritesData) -> Dataset:
+    """The objects that a format of masks holds; the others are told, crowds as what they are."""
+    from .declared import drop_empty
+
+    crowds = sum(bool(one.iscrowd) for one in data.annotations)
+    if crowds and not getattr(writer, "keeps_crowds", True):
+        echo(f"note: {crowds} regions of many objects (iscrowd) are no objects of {writer.name}; not written", err=True)
+    return drop_empty(data)
 
 
 def _instance_schema() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from .dataset import Annotation, Dataset
 from .errors import MaskError
 from .progress import Progress
 
-__all__ = ["compare_declared"]
+__all__ = ["compare_declared", "drop_empty"]
 
 _SHARE = 0.1
 """Of the mask's area that the declared one may differ by, beside two pixels along the box: outlines are no pixels."""
@@ -55,6 +55,17 @@ def compare_declared(dataset: Dataset, *, progress: bool = False) -> Iterator[st
         yield f"{empty} of {total} masks cover no pixel"
     yield from _compare_areas(areas, boxes, total)
     yield from _compare_boxes(boxes, total)
+
+
+def drop_empty(dataset: Dataset) -> Dataset:
+    """Without the objects whose masks cover no pixel, which are told in `Dataset.problems`; boxes alone stay."""
+    empty = [one for one in dataset.annotations if one.has_mask and not dataset.measure(one)[1]]
+    if not empty:
+        return dataset
+    ids = {one.id for one in empty}
+    told = [f"annotation {one.id} of image {one.image_id}: its mask covers no pixel" for one in empty]
+    kept = [one for one in dataset.annotations if one.id not in ids]
+    return dataset.replace(annotations=kept, problems=[*dataset.problems, *told])
 
 
 def _measure(dataset: Dataset, annotation: Annotation) -> tuple[Box, int] | None:

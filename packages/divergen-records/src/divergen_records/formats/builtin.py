@@ -69,6 +69,7 @@ class YoloFormat:
     about: str = "Ultralytics segmentation: images/, labels/, data.yaml"
     needs_masks: ClassVar[bool] = True
     beside: ClassVar[bool] = True
+    keeps_crowds: ClassVar[bool] = False
 
     def recognises(self, path: Path) -> bool:
         """A ``data.yaml``, or a folder that holds one."""
@@ -117,6 +118,7 @@ class XPasteFormat:
     about: str = "X-Paste's instance pool: RGBA cut-outs and instance_pools.json"
     needs_masks: ClassVar[bool] = True
     beside: ClassVar[bool] = False
+    keeps_crowds: ClassVar[bool] = False
 
     def recognises(self, path: Path) -> bool:
         """An ``instance_pools.json``, or a folder that holds one."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -58,23 +60,32 @@ def place_pictures(
     listing = listings.setdefault(place.folder, Listing(place.folder))
     needed = image_dir is not None if needed is None else needed
     found: dict[int, ImageInfo] = {}
+    respelled: list[str] = []
     for key, image in images.items():
         name, trouble = _name_in(listing, image.file_name, place.strip)
         if trouble and needed:
             problems.add(f"images (id {key})", f"file_name {image.file_name!r} {trouble}")
             continue
+        if trouble is None and name not in (
+            image.file_name,
+            tidy(image.file_name),
+            _short(image.file_name, place.strip),
+        ):
+            respelled.append(f"{image.file_name!r} is {name!r}")
         found[key] = image if name == image.file_name else msgspec.structs.replace(image, file_name=name)
     if hits and (place.strip or place.folder != (image_dir or path.parent / "images")):
         parts = f", names without their first {'part' if place.strip == 1 else f'{place.strip} parts'}"
         problems.notes.append(f"{path.name}: pictures are in {place.folder}{parts if place.strip else ''}")
+    if respelled:
+        problems.notes.append(f"{path.name}: {len(respelled)} pictures have another spelling, as {respelled[0]}")
     return place.folder, found
 
 
 def tidy(name: str) -> str:
-    """A file name with forward slashes and without ``./``."""
+    """A file name with single forward slashes and without ``./``."""
     if name[:1] != "." and "\\" not in name:
         return name
-    return re.sub(r"^(\./+)+", "", name.replace("\\", "/"))
+    return re.sub(r"^(\./+)+", "", re.sub(r"/{2,}", "/", name.replace("\\", "/")))
 
 
 def _choose(
@@ -127,7 +138,7 @@ def _guesses(path: Path, image_dir: Path | None, images: Mapping[int, ImageInfo]
 def _name_in(listing: Listing, name: str, strip: int) -> tuple[str, str | None]:
     """The name of a picture in a folder, and why it cannot be used, or None.
 
-    It is tried with forward slashes, as it is, and without its leading parts.
+    It is tried with forward slashes, as it is, without its leading parts, and in other spellings.
     """
     plain = tidy(name)
     trouble = listing.trouble(plain)
@@ -135,10 +146,33 @@ def _name_in(listing: Listing, name: str, strip: int) -> tuple[str, str | None]:
         return plain, None
     if plain != name and listing.trouble(name) is None:
         return name, None
-    short = "/".join(plain.split("/")[strip:])
-    if strip and short and listing.trouble(short) is None:
-        return short, None
+    for spelled in (plain, *_decoded(plain)):
+        for tail in (spelled, _short(spelled, strip)):
+            found = listing.alike(tail) if _stays(tail) else None
+            if found is not None:
+                return found, None
     return plain, trouble
+
+
+def _short(name: str, strip: int) -> str:
+    """A name without its leading parts."""
+    return "/".join([part for part in tidy(name).split("/") if part][strip:])
+
+
+def _stays(name: str) -> bool:
+    return bool(name) and name[0] != "/" and ".." not in name.split("/")
+
+
+def _decoded(name: str) -> Iterator[str]:
+    """What an address or a name with a query or ``%20`` may mean as a file; nothing for a plain name."""
+    if "://" in name or ":/" in name:
+        parts = urlsplit(name).path.split("/")
+        yield from (unquote("/".join(parts[start:])) for start in range(max(len(parts) - 3, 0), len(parts)))
+    elif "?" in name:
+        yield unquote(name.partition("?")[0])
+        yield unquote(name.rpartition("=")[2])
+    elif "%" in name:
+        yield unquote(name)
 
 
 class Listing:
@@ -148,6 +182,7 @@ class Listing:
         self.folder = folder
         self._root = folder.resolve()
         self._names: dict[str, dict[str, bool]] = {}
+        self._keys: dict[str, dict[str, list[str]]] = {}
 
     def trouble(self, file_name: str) -> str | None:
         """Why this file cannot be used, or None."""
@@ -161,6 +196,19 @@ class Listing:
             return f"is a link that leaves the folder {self.folder}; copy the picture into the folder"
         return None
 
+    def alike(self, file_name: str) -> str | None:
+        """The file of this name, or the only one that differs by upper case or in how Unicode composes letters."""
+        if self.trouble(file_name) is None:
+            return file_name
+        parent, slash, name = file_name.rpartition("/")
+        if parent not in self._keys:
+            keys = self._keys[parent] = {}
+            for one in self._names[parent]:
+                keys.setdefault(_key(one), []).append(one)
+        same = self._keys[parent].get(_key(name), [])
+        found = f"{parent}{slash}{same[0]}" if len(same) == 1 else None
+        return found if found is not None and self.trouble(found) is None else None
+
     def _list(self, parent: str) -> dict[str, bool]:
         """Name -> whether it may leave the folder through a link."""
         path = self.folder / parent
@@ -172,3 +220,7 @@ class Listing:
                 return {entry.name: linked or entry.is_symlink() for entry in entries if entry.is_file()}
         except (OSError, ValueError):  # a name too long or with a zero byte names nothing
             return {}
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()

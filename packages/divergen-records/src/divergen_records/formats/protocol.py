@@ -70,6 +70,7 @@ class WritesData(Format, Protocol):
     Attributes:
         needs_masks: Objects that have a box alone cannot be written.
         beside: What it adds lies beside the pictures of a folder ``images``, which several formats can share.
+        keeps_crowds: May be there and False: regions of many objects are not written.
     """
 
     @property

@@ -65,6 +65,7 @@ MENDED = {
     "a box of text": ({"annotations.0.bbox": ["2", 1, 4, 4]}, "bbox written as text"),
     "an area of text": ({"annotations.0.area": "16"}, "area from the mask"),
     "crowd as text": ({"annotations.0.iscrowd": "0"}, "iscrowd '0' read as 0"),
+    "an id beyond 64 bits": ({"annotations.0.id": 2**70}, "beyond any id"),
     "an id twice": ({"annotations.1.id": 1}, "the id 1 was there before; numbered 4"),
     "no id": ({"annotations.0.id": None}, "has no id"),
     "frequency in words": ({"categories.0.frequency": "rare"}, "counted instead"),
@@ -226,3 +227,35 @@ def test_read__a_bomb_is_not_unpacked(tmp_path):
     path.write_bytes(gzip.compress(b" " * 2**24))
     with pytest.raises(DatasetError, match="unpacks to more than"):
         read_dataset(path)
+
+
+SPELLED = {
+    "an address": "https://host.example/bucket/a.png",
+    "a query": "a.png?x=1&y=2",
+    "Label Studio's local files": "local-files/?d=a.png",
+    "percent": "%61.png",
+    "capitals": "A.PNG",
+    "backslashes written twice": "images\\\\a.png",
+}
+
+
+@pytest.mark.parametrize("name", SPELLED.values(), ids=SPELLED)
+def test_read__another_spelling_of_a_picture_that_is_there(content, write, name):
+    content["images"][0]["file_name"] = name
+    dataset = read_dataset(write(content), need_pictures=True)
+    assert dataset.images[0].file_name == "a.png"
+    assert any("another spelling" in note or "without their first part" in note for note in dataset.notes)
+
+
+def test_read__letters_composed_otherwise(content, write):
+    path = write(change(content, {"images.0.file_name": "cafe\u0301.png"}))
+    folder = read_dataset(path).image_dir
+    (folder / "caf\u00e9.png").write_bytes((folder / "a.png").read_bytes())
+    assert read_dataset(path, need_pictures=True).images[0].file_name == "caf\u00e9.png"
+
+
+@pytest.mark.parametrize("name", ["..%2Fsecret.png", "x?d=../secret.png", "%2Fetc%2Fpasswd"])
+def test_read__no_spelling_leaves_the_folder(content, write, name):
+    path = write(change(content, {"images.0.file_name": name}))
+    (read_dataset(path).image_dir.parent / "secret.png").write_bytes(b"x")
+    assert [image.id for image in read_dataset(path, need_pictures=True, on_problem="skip").images] == [2]

@@ -20,7 +20,7 @@ from .frame import Item
 from .geometry import sound_segmentations
 from .items import decode_typed, split_items
 from .segmentations import read_segmentation
-from .values import Ids, integer, row_of, wrong_type
+from .values import MOST, Ids, integer, row_of, wrong_type
 
 __all__ = ["Reader"]
 
@@ -59,7 +59,9 @@ class Reader:
         """The sound annotations, in the file's order."""
         typed = decode_typed(part, Annotation)
         items: list[Item] = []
-        self.ids["annotation"].reserve({max((one.id for one in typed if one is not None), default=-1)})
+        self.ids["annotation"].reserve(
+            {max((one.id for one in typed if one is not None and one.id < MOST), default=-1)}
+        )
         kept: list[Annotation] = []
         for start in range(0, len(typed), _BATCH):
             batch = typed[start : start + _BATCH]
@@ -101,6 +103,7 @@ class Reader:
             and one.bbox[3] > 0
             and one.area >= 0
             and one.id not in seen
+            and -MOST < one.id < MOST
             for one in batch
         ]
         known = [one for one, good in zip(batch, fine, strict=True) if good and one is not None]

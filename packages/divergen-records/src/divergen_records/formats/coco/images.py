@@ -15,7 +15,7 @@ from ...errors import DatasetError
 from ..places import tidy
 from ..problems import Mends, Problems
 from .items import decode_items, plain_ids
-from .values import Ids, integer, row_of, wrong_type
+from .values import MOST, Ids, integer, row_of, wrong_type
 
 __all__ = ["read_images", "url_name"]
 
@@ -64,6 +64,8 @@ def _is_sound(image: ImageInfo) -> bool:
 
 
 def _check(image: ImageInfo) -> None:
+    if abs(image.id) >= MOST:
+        raise DatasetError(f"is {image.id:.3g}, beyond any id or size - at `$.id`")
     if image.width < 1 or image.height < 1:
         raise DatasetError(f"image {image.id} is {image.width} wide and {image.height} high; it has no pixels")
     if image.width * image.height >= 2**31:

@@ -12,7 +12,10 @@ from ...errors import DatasetError
 from ..problems import Mends
 from .frame import Item
 
-__all__ = ["Ids", "integer", "row_of", "wrong_type"]
+__all__ = ["MOST", "Ids", "integer", "row_of", "wrong_type"]
+
+MOST = 2**62
+"""Beyond any id or size: what is numbered after it still has 64 bits."""
 
 _KINDS: dict[type, str] = {str: "str", float: "float", bool: "bool", int: "int", list: "array", dict: "object"}
 
@@ -55,7 +58,7 @@ def integer(row: Mapping[str, Any], key: str, mends: Mends) -> int:
         value = int(float(value))
     if not isinstance(value, int) or isinstance(value, bool):
         raise wrong_type("int", value, key)
-    if abs(value) >= 2**63:
+    if abs(value) >= MOST:
         raise DatasetError(f"is {value:.3g}, beyond any id or size - at `$.{key}`")
     return value
 
@@ -105,8 +108,11 @@ class Ids:
     def name(self, row: Mapping[str, Any], mends: Mends) -> int:
         """The id of a row of this list, given where it is a text or missing; raises `DatasetError`."""
         value = row.get("id")
-        if mends is None or (isinstance(value, int) and not isinstance(value, bool)):
+        if mends is None or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < MOST):
             return integer(row, "id", mends)
+        if self.what == "annotation" and isinstance(value, int | float) and abs(value) >= MOST:
+            mends.append(f"id {value:.3g} is beyond any id, numbered {self._next}")
+            return self.give()
         if isinstance(value, str) and value not in self._names:
             self._names[value] = self._number(value)
             mends.append(f"id {value!r} read as {self._names[value]}")
