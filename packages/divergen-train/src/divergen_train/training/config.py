@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Self
 
+from divergen_records.requirements import InputFile, Requirement
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from ..bsgal.config import BsgalConfig
@@ -70,3 +72,8 @@ class TrainConfig(EngineConfig):
         if self.micro_batch and self.batch_size % self.micro_batch:
             raise ValueError(f"batch_size={self.batch_size} is not a multiple of micro_batch={self.micro_batch}")
         return self
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        if self.init is not None:
+            yield InputFile(self.init, "init is the checkpoint of another training that this one begins with")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from divergen_records import Config, backend_union, require_extra
 from divergen_records.files import write_text
+from divergen_records.requirements import Requirement, extra_modules
 
 __all__ = ["Logger", "LoggerConfig", "MlflowConfig", "TensorBoardConfig", "WandbConfig", "flatten"]
 
@@ -40,6 +41,10 @@ class TensorBoardConfig(Config):
 
     kind: Literal["tensorboard"] = "tensorboard"
     folder: str = "tensorboard"
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        return extra_modules("divergen-train", "tensorboard", "tensorboard")
 
     def build(self, out: Path, iteration: int) -> Logger:
         """The logger of a run in ``out``; points after ``iteration``, of a run that was killed, are hidden."""
@@ -75,6 +80,10 @@ class WandbConfig(Config):
     project: str = "divergen"
     name: str | None = None
     mode: Literal["online", "offline", "disabled"] = "online"
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        return extra_modules("divergen-train", "wandb", "wandb")
 
     def build(self, out: Path, iteration: int) -> Logger:
         """The logger of a run in ``out``."""
@@ -113,6 +122,10 @@ class MlflowConfig(Config):
     tracking_uri: str | None = None
     experiment: str = "divergen"
     name: str | None = None
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        return extra_modules("divergen-train", "mlflow", "mlflow")
 
     def build(self, out: Path, iteration: int) -> Logger:
         """The logger of a run in ``out``."""

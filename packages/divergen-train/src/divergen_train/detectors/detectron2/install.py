@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 from divergen_records.errors import MissingExtra
 
-__all__ = ["known_warnings", "needs_detectron2"]
+__all__ = ["HOW", "known_warnings", "needs_detectron2"]
 
-_HOW = (
+HOW = (
     "Its authors have it installed from source, for the torch that is there: pip install --no-build-isolation "
     "'git+https://github.com/facebookresearch/detectron2.git' (see detectron2.readthedocs.io). CenterNet2 needs "
     "one more line: pip install --no-deps centernet2. The detector of kind 'torchvision' works without both"
@@ -41,4 +41,4 @@ def needs_detectron2() -> Iterator[None]:
         with known_warnings():
             yield
     except ImportError as error:
-        raise MissingExtra(f"{error.name or error} is not installed. {_HOW}") from error
+        raise MissingExtra(f"{error.name or error} is not installed. {HOW}") from error

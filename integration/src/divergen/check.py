@@ -1,0 +1,271 @@
+"""Everything that would stop a run, found before anything is made: one list, each problem with its remedy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from divergen_records import ConfigError, DivergenError
+from divergen_records.requirements import Finding, Requirement, look, requirements_of
+
+from .config import LvisData, RunConfig
+from .plans import picture_bytes, planned_categories, planned_pictures, read_split, sketch_data
+
+if TYPE_CHECKING:
+    from divergen_records import Category
+    from divergen_records.coco import Dataset
+
+    from .run import Run
+
+__all__ = ["Entry", "check_run", "refuse_problems"]
+
+_SECTIONS = {
+    "prompts": "prompts",
+    "extra_categories": "prompts",
+    "generators": "gen",
+    "annotator": "annotate",
+    "embedder": "embed",
+    "scores": "score",
+    "executor": "gen",
+    "train": "train",
+}
+"""Section of the configuration -> the step that needs what it names."""
+
+_GENERATED = ("prompts", "extra_categories", "generators", "annotator", "embedder", "scores")
+_LOOKED_AT = 64
+"""Pictures of a split that are read whole."""
+
+_GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""Of NVIDIA, AMD and WSL."""
+
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the list.
+
+    Attributes:
+        place: The key of the configuration that it is about.
+        finding: What was found.
+    """
+
+    place: str
+    finding: Finding
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.finding.text}"
+
+
+def check_run(run: Run, steps: Collection[str] | None = None) -> list[Entry]:
+    """Look at everything that the steps of a run need; nothing is made, downloaded or loaded.
+
+    Args:
+        run: Its configuration, and the folder, which need not be there.
+        steps: Names of the steps that are still to be done; all where None.
+
+    Returns:
+        What was found, problems and the rest.
+    """
+    config = run.config
+
+    def wanted(step: str) -> bool:
+        return steps is None or step in steps
+
+    train, entries = _data(config, pictures=wanted("data"))
+    categories = _categories(config, train, entries)
+    if wanted("decide"):
+        entries += _rules(run)
+    if wanted("prompts") and categories:
+        entries += _sources(config, categories)
+    needs = _needs(config, [section for section, step in _SECTIONS.items() if wanted(step)])
+    entries += needs
+    if wanted("gen") and categories and config.pastes != "real":
+        entries += _disk(run, categories, needs)
+    return [*entries, *_memory(config, needs)]
+
+
+def refuse_problems(entries: Iterable[Entry]) -> None:
+    """Raise one `ConfigError` of all problems, if there are any."""
+    problems = [str(entry) for entry in entries if entry.finding.problem]
+    if len(problems) == 1:
+        raise ConfigError(problems[0])
+    if problems:
+        raise ConfigError("\n".join([f"{len(problems)} problems, nothing was made:", *problems]))
+
+
+def _needs(config: RunConfig, sections: Collection[str]) -> list[Entry]:
+    """What the named backends need: packages, files, models of the hub, endpoints."""
+    found: dict[Requirement, str] = {}
+    for section in sections:
+        if config.pastes == "real" and section in _GENERATED:
+            continue
+        for place, need in requirements_of(getattr(config, section), section):
+            found.setdefault(need, place)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(look, found))
+    return [Entry(place, answer) for place, answer in zip(found.values(), answers, strict=True) if answer is not None]
+
+
+def _data(config: RunConfig, *, pictures: bool) -> tuple[Dataset | None, list[Entry]]:
+    """The training set, None where it cannot be read, and what is to be said of the data."""
+    if not isinstance(config.data, LvisData):
+        return sketch_data(config), []
+    read: dict[str, Dataset] = {}
+    entries = []
+    for name, split in (("train", config.data.train), ("val", config.data.val)):
+        if split is None or not (pictures or name == "train"):
+            continue
+        try:
+            read[name] = read_split(split, config.data.on_problem)
+            found = _look_at(read[name]) if pictures else None
+        except (DivergenError, OSError) as error:
+            found = Finding(str(error), problem=True)
+        if found is not None:
+            entries.append(Entry(f"data.{name}", found))
+    return read.get("train"), entries
+
+
+def _look_at(dataset: Dataset) -> Finding:
+    """How much it holds, and whether pictures spread over it can be read."""
+    from divergen_records.images import read_image
+
+    chosen = dataset.images[:: max(1, -(-len(dataset.images) // _LOOKED_AT))]
+    reasons = []
+    for image in chosen:
+        try:
+            read_image(dataset.image_path(image))
+        except (DivergenError, OSError) as error:
+            reasons.append(str(error))
+    if reasons:
+        text = f"{len(reasons)} of {len(chosen)} pictures looked at cannot be read, the first: {reasons[0]}"
+        return Finding(f"{text}; copy them again, or take them out of the file", problem=True)
+    left_out = f", {len(dataset.problems):,} left out" if dataset.problems else ""
+    return Finding(
+        f"{len(dataset.images):,} pictures, {len(dataset.annotations):,} objects, {len(dataset.categories):,} "
+        f"categories{left_out}; {len(chosen)} pictures looked at"
+    )
+
+
+def _categories(config: RunConfig, train: Dataset | None, entries: list[Entry]) -> list[Category]:
+    """What will be generated; none where that cannot be told, for a reason that is among the entries."""
+    if train is None or config.pastes == "real":
+        return []
+    try:
+        return planned_categories(config, train)
+    except (DivergenError, OSError) as error:
+        text = str(error)
+        place = "extra_categories" if text.startswith("extra_categories") or config.extra_categories else "categories"
+        entries.append(Entry(place, Finding(text.removeprefix(f"{place}: "), problem=True)))
+        return []
+
+
+def _rules(run: Run) -> Iterator[Entry]:
+    """Scores that rules name and nothing here gives."""
+    from divergen_filter.decision import rule_columns
+    from divergen_filter.known import check_rules, scores_for
+
+    config = run.config
+    try:
+        check_rules(config.rules, run.table if run.has_table() else None)
+        scores_for(rule_columns(config.rules), config.scores)
+    except ConfigError as error:
+        yield Entry("rules", Finding(str(error), problem=True))
+    if "clip_score" in rule_columns(config.rules) and getattr(config.embedder, "has_texts", True) is False:
+        yield Entry(
+            "rules",
+            Finding(
+                f"a rule names clip_score, which compares pictures with texts, and the embedder "
+                f"{config.embedder.kind!r} has none; set embedder.kind=open-clip, or take the rule out",
+                problem=True,
+            ),
+        )
+
+
+def _sources(config: RunConfig, categories: list[Category]) -> Iterator[Entry]:
+    """Categories that no source of prompts is for."""
+    covered: set[str] = set()
+    try:
+        for source in getattr(config, "prompt_sources", ()):
+            covered |= {category.name for category in source.chosen(categories)}
+    except ConfigError as error:
+        yield Entry("prompts", Finding(str(error).removeprefix("prompts: "), problem=True))
+        return
+    lacking = [category.name for category in categories if category.name not in covered]
+    if covered and lacking:
+        yield Entry("prompts", Finding(_uncovered(lacking, categories), problem=True))
+
+
+def _uncovered(lacking: list[str], categories: Collection[Category]) -> str:
+    shown = ", ".join(lacking[:5]) + (", …" if len(lacking) > 5 else "")
+    return (
+        f"{len(lacking)} of {len(categories)} categories have no source of prompts ({shown}); add one without "
+        "`categories` and `frequencies`, for example {kind: template}"
+    )
+
+
+def _disk(run: Run, categories: list[Category], needs: Iterable[Entry]) -> Iterator[Entry]:
+    """Room for the pictures, and for what is downloaded where the cache is on the same disk."""
+    try:
+        pictures = planned_pictures(run.config, categories)
+    except ConfigError as error:
+        yield Entry("counts", Finding(str(error).removeprefix("counts: "), problem=True))
+        return
+    wanted = round(pictures * picture_bytes(run.config))
+    downloads = sum(entry.finding.download for entry in needs)
+    free = shutil.disk_usage(_existing(run.folder)).free
+    text = f"{pictures:,} pictures take about {wanted / _GIB:,.1f} GB, and {free / _GIB:,.1f} GB are free"
+    if downloads:
+        text += f"; {downloads / _GIB:,.1f} GB of models will be downloaded"
+    if wanted > free:
+        yield Entry("counts", Finding(f"{text}; lower counts, or give a folder on a larger disk with --out", True))
+    else:
+        yield Entry("counts", Finding(text))
+
+
+def _existing(folder: Path) -> Path:
+    folder = folder.absolute()
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _memory(config: RunConfig, needs: Iterable[Entry]) -> Iterator[Entry]:
+    """A GPU where one is named, and large enough for each model's weights."""
+    named = [place for place, device in _devices(config) if str(device).startswith("cuda")]
+    large = [entry for entry in needs if entry.finding.weights > 2 * _GIB]
+    if not named and not large:
+        return
+    room = _gpu_memory()
+    if room is None:
+        if named:
+            text = f"there is no GPU here; go where there is one, or set {', '.join(f'{p}.device=cpu' for p in named)}"
+            yield Entry(named[0], Finding(text, problem=True))
+        return
+    for entry in large:
+        if entry.finding.weights / 2 > room:  # even in half precision
+            text = (
+                f"{entry.finding.weights / _GIB:.1f} GB of weights do not fit the GPU's {room / _GIB:.1f} GB even in "
+                "half precision; take a smaller model, or set offload where the model has it"
+            )
+            yield Entry(entry.place, Finding(text, problem=True))
+
+
+def _gpu_memory() -> int | None:
+    """Bytes of the GPU; None where there is none. torch, slow to load, is asked only where there could be one."""
+    if sys.platform == "linux" and not any(map(os.path.exists, _GPU_DEVICES)):
+        return None
+    import torch
+
+    return int(torch.cuda.get_device_properties(0).total_memory) if torch.cuda.is_available() else None
+
+
+def _devices(config: Any) -> Iterator[tuple[str, Any]]:
+    """The sections that name a device, with it."""
+    sections = {"annotator": config.annotator, "embedder": config.embedder, "train": config.train}
+    sections |= {f"generators.{number}": generator for number, generator in enumerate(config.generators)}
+    return ((place, section.device) for place, section in sections.items() if hasattr(section, "device"))

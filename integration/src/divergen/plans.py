@@ -1,0 +1,123 @@
+"""What a run will make, told from its configuration and the annotations: nothing is drawn, and no model is built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from divergen_records import Category
+from divergen_records.coco import Dataset
+
+from .config import MiniLvisData, RunConfig, SplitConfig
+from .data import read_extra_categories, select_categories
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "StandIn",
+    "picture_bytes",
+    "picture_sides",
+    "planned_categories",
+    "planned_pictures",
+    "read_split",
+    "sketch_data",
+]
+
+_BYTES_PER_PIXEL = {"jpeg": 0.35, "webp": 0.25, "png": 1.5}
+"""Of generated pictures, quality 95; a JPEG of 512 x 512 takes about 90 kB."""
+
+_SIDE = 512
+"""Pixels, where a generator does not say."""
+
+
+class StandIn(NamedTuple):
+    """A generator by its name alone, for plans: the revision of a real one may have to be asked of the hub."""
+
+    name: str
+    revision: str = ""
+
+
+def sketch_data(config: RunConfig) -> Dataset:
+    """The training set: of MiniLVIS the categories alone, with the counts that drawing it would give.
+
+    Raises:
+        DatasetError: If the user's data cannot be read.
+    """
+    data = config.data
+    if not isinstance(data, MiniLvisData):
+        return read_split(data.train, data.on_problem)
+    from divergen_minilvis import sketch_categories
+
+    found = sketch_categories(seed=config.seed, train_images=data.train_images, categories=data.categories)
+    return Dataset(Path("minilvis"), Path(), [], [], found)
+
+
+def read_split(split: SplitConfig, on_problem: Any) -> Dataset:
+    """A split of the user's data; what was left out is in its ``problems``, and not printed.
+
+    Raises:
+        DatasetError: If it cannot be read.
+    """
+    from divergen_records.formats.registry import read_any
+
+    dataset = read_any(
+        split.annotations, image_dir=split.images, on_problem=on_problem, need_pictures=True, progress=False
+    )
+    return dataset.replace(categories=dataset.class_categories) if dataset.root_categories else dataset
+
+
+def planned_categories(config: RunConfig, train: Dataset) -> list[Category]:
+    """What is generated, the extra categories last; those still to be chosen stand for themselves by number.
+
+    Raises:
+        ConfigError: If a category is named that is not there.
+        DatasetError: If a file of extra categories cannot be read.
+    """
+    return [*select_categories(train, config.categories), *_extra(config.extra_categories, train)]
+
+
+def _extra(extra: Any, train: Dataset) -> Sequence[Category]:
+    if not extra:
+        return []
+    if isinstance(extra, (tuple, Path)):
+        return read_extra_categories(extra, train)
+    first = 1 + max(category.id for category in train.categories)
+    return [
+        Category(id=first + number, name=f"extra category {number + 1}", image_count=0, instance_count=0)
+        for number in range(extra.take or 566)
+    ]
+
+
+def planned_pictures(config: RunConfig, categories: Sequence[Category]) -> int:
+    """How many pictures the run wants.
+
+    Raises:
+        ConfigError: If the counts do not fit the categories.
+    """
+    from divergen_gen.counts import count_per_category
+
+    if config.pastes == "real":
+        return 0
+    if config.counts.total is not None:
+        return config.counts.total
+    return sum(count_per_category(categories, config.counts).values())
+
+
+def picture_sides(generator: Any) -> tuple[int, int]:
+    """Height and width of a generator's pictures, pixels; an estimate where its model decides."""
+    last = getattr(generator, "stage3", None) or getattr(generator, "stage2", None)
+    size = getattr(last or generator, "size", None) or (256 if last else _SIDE)
+    return size if isinstance(size, tuple) else (size, size)
+
+
+def picture_bytes(config: RunConfig) -> float:
+    """Bytes of a stored picture, the mean over the generators by their shares; an estimate."""
+    weights = [config.counts.weights.get(generator.name, 1.0) for generator in config.generators]
+    sizes = [_stored(generator) for generator in config.generators]
+    return sum(weight * size for weight, size in zip(weights, sizes, strict=True)) / sum(weights)
+
+
+def _stored(generator: Any) -> float:
+    height, width = picture_sides(generator)
+    return height * width * _BYTES_PER_PIXEL.get(getattr(generator, "image_format", "jpeg"), 0.35)

@@ -1,0 +1,111 @@
+"""What would stop a run is found before anything is made."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from divergen import Run, load_config, run_pipeline
+from divergen.check import Entry, check_run, refuse_problems
+from divergen.cli import main
+from divergen_records import ConfigError
+from divergen_records.images import encode_image
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Four pictures with an apple each."""
+    folder = tmp_path / "data"
+    (folder / "images").mkdir(parents=True)
+    picture = encode_image(np.full((40, 60, 3), 200, np.uint8), "jpeg", 90)
+    for number in range(1, 5):
+        (folder / "images" / f"{number}.jpg").write_bytes(picture)
+    images = [{"id": n, "file_name": f"{n}.jpg", "width": 60, "height": 40} for n in range(1, 5)]
+    square = [[10, 10, 30, 10, 30, 30, 10, 30]]
+    row = {"category_id": 1, "segmentation": square, "bbox": [10, 10, 20, 20], "area": 400, "iscrowd": 0}
+    annotations = [{"id": n, "image_id": n, **row} for n in range(1, 5)]
+    content: dict[str, Any] = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "apple"}]}
+    (folder / "annotations.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A cache of its own, and nobody to ask."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+
+def problems(tmp_path: Path, *overrides: str) -> list[Entry]:
+    """What would stop a run of the quickstart with these changes."""
+    found = check_run(Run(tmp_path / "run", load_config("quickstart", overrides)))
+    return [entry for entry in found if entry.finding.problem]
+
+
+def test_check_run__nothing_stands_in_the_way(data: Path, tmp_path: Path) -> None:
+    assert not problems(tmp_path, f"data={data}", "counts={per_category: 1}")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("hub")
+def test_check_run__planted_faults_in_one_call(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (data / "images" / "3.jpg").write_bytes((data / "images" / "1.jpg").read_bytes()[:60])
+    monkeypatch.setattr("divergen_records.requirements.find_spec", lambda name: None if name == "onnxruntime" else 1)
+    faults = (
+        f"data={data}",
+        "generators=[{kind: diffusers, name: sd, model: nobody/no-such-model}]",
+        "annotator={kind: saliency, model: /nowhere/u2net.onnx, card: u2net}",
+        "rules={rules: [{score: clip_score, op: '>=', threshold: 0.2}]}",
+        "counts={per_category: 1000000000}",
+        "extra_categories=/nowhere/extra.json",
+        "train={detector: {kind: torchvision, weights: /nowhere/lite0.pth}}",
+    )
+    begun = time.monotonic()
+    told = [str(entry) for entry in problems(tmp_path, *faults)]
+    assert time.monotonic() - begun < 10
+    assert len(told) == 7
+    for part in (
+        "data.train: 1 of 4 pictures looked at cannot be read",
+        "extra_categories: /nowhere/extra.json",
+        "rules: a rule names clip_score",
+        "generators.0: nobody/no-such-model is not in the hub's cache",
+        "annotator: /nowhere/u2net.onnx is not there",
+        "annotator: onnxruntime is not installed: pip install 'divergen-annotate[onnx]'",
+        "train.detector: /nowhere/lite0.pth is not there",
+    ):
+        assert sum(part in line for line in told) == 1, part
+
+
+def test_check_run__too_little_disk(data: Path, tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, f"data={data}", "counts={per_category: 1000000000}")
+    assert found.place == "counts"
+    assert "are free; lower counts" in found.finding.text
+
+
+def test_run_pipeline__a_problem_stops_it_before_anything_is_made(tmp_path: Path, small: tuple[str, ...]) -> None:
+    run = Run(
+        tmp_path / "run", load_config("quickstart", (*small, "annotator={kind: sam-background, checkpoint: a.pth}"))
+    )
+    with pytest.raises(ConfigError, match=r"annotator: a\.pth is not there; SAM's checkpoints are published"):
+        run_pipeline(run)
+    assert not run.data.exists()
+
+
+def test_refuse_problems__all_in_one_error(data: Path, tmp_path: Path) -> None:
+    found = problems(tmp_path, f"data={data}", "embedder.weights=/nowhere/a", "train.init=/nowhere/b")
+    with pytest.raises(
+        ConfigError, match=r"(?s)2 problems, nothing was made:\nembedder: /nowhere/a .*\ntrain: /nowhere/b "
+    ):
+        refuse_problems(found)
+
+
+@pytest.mark.parametrize(("change", "status"), [("seed=1", 0), ("embedder.weights=/nowhere/a", 1)])
+def test_check__status(change: str, status: int) -> None:
+    answer = CliRunner().invoke(main, ["check", "quickstart", change])
+    assert answer.exit_code == status, answer.output
+    assert ("1 problem\n" in answer.output) == bool(status)

@@ -1,0 +1,162 @@
+"""What the Hugging Face hub knows of a model, and what its cache here holds: nothing is downloaded.
+
+`huggingface_hub` comes with the extras of the packages that load models; it is imported when the hub is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from .errors import WeightsError
+
+__all__ = [
+    "HubAnswer",
+    "HubUnreached",
+    "ask_hub",
+    "cached_commit",
+    "cached_folder",
+    "download_size",
+    "is_weights",
+    "local_model",
+]
+
+_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".onnx")
+
+
+class HubUnreached(WeightsError):
+    """The hub did not answer; the model may be there."""
+
+
+@dataclass(frozen=True)
+class HubAnswer:
+    """A model as the hub describes it.
+
+    Attributes:
+        commit: That the revision stands for.
+        gated: A licence has to be accepted first.
+        files: Path in the repository -> bytes.
+    """
+
+    commit: str
+    gated: bool
+    files: dict[str, int]
+
+
+def local_model(model: str) -> Path | None:
+    """The folder or file that a model's name means, None for a hub id.
+
+    Raises:
+        WeightsError: If it is neither there nor a hub id.
+    """
+    path = Path(model).expanduser()
+    if path.exists():
+        return path
+    if path.is_absolute() or model.startswith((".", "~")) or model.count("/") > 1 or path.suffix in _WEIGHTS:
+        raise WeightsError(f"{model} does not exist; give the path of what you have, or a hub id such as org/name")
+    return None
+
+
+def cached_folder(model: str, revision: str | None = None) -> Path | None:
+    """The folder of the cache that holds a revision, weights included; None where it was never downloaded."""
+    commit = cached_commit(model, revision)
+    folder = _cache(model) / "snapshots" / (commit or "none")
+    whole = commit and any(is_weights(file.name) and file.exists() for file in folder.rglob("*"))
+    return folder if whole else None
+
+
+def cached_commit(model: str, revision: str | None = None) -> str | None:
+    """The commit that a revision stood for when it was last downloaded; None where it never was."""
+    if revision and (_cache(model) / "snapshots" / revision).is_dir():
+        return revision
+    noted = _cache(model) / "refs" / (revision or "main")
+    return noted.read_text(encoding="utf-8").strip() if noted.is_file() else None
+
+
+def ask_hub(model: str, revision: str | None = None, *, timeout: float = 5) -> HubAnswer:
+    """What the hub knows of a model.
+
+    Args:
+        model: For example ``facebook/sam-vit-huge``.
+        revision: Branch, tag or commit.
+        timeout: Seconds.
+
+    Raises:
+        HubUnreached: If it cannot be asked now.
+        WeightsError: If there is no such model or revision, or its licence was not accepted.
+    """
+    from huggingface_hub import HfApi, constants, errors
+
+    if constants.is_offline_mode():
+        raise HubUnreached(f"{model} is not in the hub's cache ({constants.HF_HUB_CACHE}), and HF_HUB_OFFLINE is set")
+    api = HfApi()
+    try:
+        found = api.model_info(model, revision=revision, timeout=timeout, files_metadata=True)
+        if found.gated:
+            api.auth_check(model)
+    except errors.GatedRepoError as error:
+        raise WeightsError(
+            f"{model} is behind a licence: accept it at https://huggingface.co/{model}, and log in with "
+            "`hf auth login` (or set HF_TOKEN)"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise WeightsError(f"{model} has no revision {revision!r}; name another, or none") from error
+    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
+        raise WeightsError(
+            f"{model} is neither here nor a public model of the hub; check the spelling, or log in if it is private"
+        ) from error
+    except Exception as error:  # its HTTP library changes with its version: connection errors have no class in common
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise HubUnreached(
+            f"{model} is not in the hub's cache ({constants.HF_HUB_CACHE}), and {constants.ENDPOINT} cannot be asked "
+            f"for it ({reason}); go online for the download, or give a folder that has it"
+        ) from error
+    sizes = {file.rfilename: file.size or 0 for file in found.siblings or ()}
+    return HubAnswer(str(found.sha), bool(found.gated), sizes)
+
+
+def is_weights(name: str) -> bool:
+    """Whether a file's name is one of weights."""
+    return name.endswith(_WEIGHTS)
+
+
+def download_size(files: dict[str, int], variant: str | None = None) -> int:
+    """Bytes that a library loads of a repository: of each folder the weights of one kind, safetensors first.
+
+    Args:
+        files: Path in the repository -> bytes.
+        variant: Of the weights, for example ``fp16``; folders without it are loaded as they are.
+    """
+    pipeline = "model_index.json" in files
+    folders: dict[str, list[str]] = {}
+    for name in files:
+        path = PurePosixPath(name)
+        if path.suffix in _WEIGHTS and (len(path.parts) == (2 if pipeline else 1)):
+            folders.setdefault(str(path.parent), []).append(name)
+    small = sum(size for name, size in files.items() if PurePosixPath(name).suffix in (".json", ".txt", ".model"))
+    return small + sum(files[name] for names in folders.values() for name in _loaded(names, variant))
+
+
+def _loaded(names: Iterable[str], variant: str | None) -> list[str]:
+    """The weights of a folder that are loaded."""
+    names = list(names)
+    for suffix in _WEIGHTS:
+        of_kind = [name for name in names if name.endswith(suffix)]
+        plain = [name for name in of_kind if _variant(name) is None]
+        chosen = [name for name in of_kind if variant and _variant(name) == variant] or plain
+        if chosen:
+            return chosen
+    return []
+
+
+def _variant(name: str) -> str | None:
+    """``fp16`` of ``model.fp16-00001-of-00002.safetensors``."""
+    middle = PurePosixPath(name).name.split(".")[1:-1]
+    return middle[0].split("-")[0] if middle else None
+
+
+def _cache(model: str) -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE) / f"models--{model.replace('/', '--')}"
