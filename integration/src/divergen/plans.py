@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from divergen_records import Category
 from divergen_records.coco import Dataset
 
-from .config import MiniLvisData, RunConfig, SplitConfig
-from .data import read_extra_categories, select_categories
+from .config import ExtraCategories, MiniLvisData, RunConfig, SplitConfig
+from .data import read_extra_categories
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,14 +18,17 @@ __all__ = [
     "StandIn",
     "picture_bytes",
     "picture_sides",
-    "planned_categories",
     "planned_pictures",
     "read_split",
     "sketch_data",
+    "sketch_extra",
 ]
 
 _BYTES_PER_PIXEL = {"jpeg": 0.35, "webp": 0.25, "png": 1.5}
 """Of generated pictures, quality 95; a JPEG of 512 x 512 takes about 90 kB."""
+
+_ALL_THAT_FIT = 566
+"""Of ImageNet, below a similarity of 0.4 to LVIS (DiverGen, section 3.3)."""
 
 _SIDE = 512
 """Pixels, where a generator does not say."""
@@ -67,25 +70,21 @@ def read_split(split: SplitConfig, on_problem: Any) -> Dataset:
     return dataset.replace(categories=dataset.class_categories) if dataset.root_categories else dataset
 
 
-def planned_categories(config: RunConfig, train: Dataset) -> list[Category]:
-    """What is generated, the extra categories last; those still to be chosen stand for themselves by number.
+def sketch_extra(extra: Any, train: Dataset) -> list[Category]:
+    """The extra categories; those that a run has still to choose are numbered.
 
     Raises:
-        ConfigError: If a category is named that is not there.
-        DatasetError: If a file of extra categories cannot be read.
+        ConfigError: If the data set has one of them already.
+        DatasetError: If their file cannot be read.
     """
-    return [*select_categories(train, config.categories), *_extra(config.extra_categories, train)]
-
-
-def _extra(extra: Any, train: Dataset) -> Sequence[Category]:
     if not extra:
         return []
-    if isinstance(extra, (tuple, Path)):
+    if not isinstance(extra, ExtraCategories):
         return read_extra_categories(extra, train)
     first = 1 + max(category.id for category in train.categories)
     return [
         Category(id=first + number, name=f"extra category {number + 1}", image_count=0, instance_count=0)
-        for number in range(extra.take or 566)
+        for number in range(extra.take or _ALL_THAT_FIT)
     ]
 
 

@@ -13,8 +13,10 @@ from divergen_records.command import echo
 from divergen_records.losses import Losses, finish, row_losses
 
 from .check import check_run, refuse_problems
+from .data import Splits
 from .executors import Executor, build_executor
 from .pipeline import Pipeline
+from .plans import StandIn, sketch_data, sketch_extra
 from .prompting import costs, sketch_prompts
 from .run import Run
 from .steps import STEPS, RunStep
@@ -58,10 +60,8 @@ def run_pipeline(
     run.prepare()
     with run.lock(shard):
         pipeline = Pipeline(run, shard)
-        pipeline.check()
         stale = _stale(run, steps, redone)
-        again = {step.name for step in (*redone, *stale)}
-        refuse_problems(check_run(run, [step.name for step in steps if step.name in again or not _is_done(run, step)]))
+        refuse_problems(check_run(run, _to_do(run, steps, (*redone, *stale), shard)))
         run.save_config()
         for step in [step for step in STEPS if step in (*redone, *stale)]:
             _undo(pipeline, step)
@@ -94,9 +94,10 @@ def describe_plan(run: Run) -> str:
     """What a run would make, in words. Nothing is written where the run will be."""
     with TemporaryDirectory() as folder:
         pipeline = Pipeline(Run(folder, run.config))
-        pipeline.check()
-        for step in STEPS[: _position("prompts")]:
-            step.do(pipeline)
+        train = sketch_data(run.config)
+        pipeline.splits = Splits(train, train)
+        pipeline.extra_categories = sketch_extra(run.config.extra_categories, train)
+        pipeline.generators = [StandIn(config.name) for config in run.config.generators]
         sketch_prompts(pipeline.run, pipeline.categories)
         plan, paid = pipeline.plan, costs(run, pipeline.categories)
     lines = [f"{len(plan):,} pictures of {len(pipeline.categories)} categories, {plan.unique_prompts():,} prompts"]
@@ -135,6 +136,12 @@ def _stale(run: Run, steps: Sequence[RunStep], redone: Sequence[RunStep]) -> lis
             )
         stale.append(step)
     return stale
+
+
+def _to_do(run: Run, steps: Sequence[RunStep], again: Sequence[RunStep], shard: Shard) -> list[str]:
+    """Names of the steps that this call does."""
+    shared = [step for step in steps if shard.count == 1 or step.sharded or step.name in _SHARED]
+    return [step.name for step in shared if step in again or not _is_done(run, step)]
 
 
 def _is_done(run: Run, step: RunStep) -> bool:

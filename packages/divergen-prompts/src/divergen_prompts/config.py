@@ -6,11 +6,12 @@ An installed package adds a source by the entry point ``divergen.prompts``, whic
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from divergen_records import Category, Config, ConfigError, Frequency, backend_union, short_hash
+from divergen_records.requirements import InputFile, Requirement, extra_modules
 from pydantic import AfterValidator, Field, model_validator
 
 if TYPE_CHECKING:
@@ -131,6 +132,10 @@ class FilePrompts(PromptSourceConfig):
     kind: Literal["file"] = "file"
     path: Annotated[Path, AfterValidator(Path.absolute)]
 
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        yield InputFile(self.path, "write it, for example by divergen-prompts, or name another source")
+
     def build(self) -> PromptSource:
         """Make the source."""
         from .sources import Composed, prompts_of_file
@@ -196,6 +201,13 @@ class LlmPrompts(PromptSourceConfig):
         money = {"max_cost", "price_in", "price_out"}
         waiting = {"timeout", "retries", "patience", "key_variable", "categories", "frequencies"}
         return super().beside() | limits | money | waiting
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        from divergen_records.endpoint.reach import EndpointAnswers
+
+        yield from extra_modules("divergen-prompts", "llm", "json_repair", "openai", "tenacity")
+        yield EndpointAnswers(self.model, self.base_url, self.key_variable)
 
     def build(self) -> PromptSource:
         """Make the source."""

@@ -1,0 +1,70 @@
+"""Whether an endpoint answers, by the one request that costs nothing: the list of its models."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from http.client import HTTPException
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from ..requirements import Finding
+from .secrets import NO_KEY, Redactor, check_url, read_key
+
+__all__ = ["EndpointAnswers"]
+
+_PUBLIC = "https://api.openai.com/v1"
+_SECONDS = 5
+_REFUSED = (401, 403)
+_DOWN = (502, 503, 504)
+
+
+@dataclass(frozen=True)
+class EndpointAnswers:
+    """An OpenAI-compatible endpoint that has to be there.
+
+    Attributes:
+        model: The model's name at the endpoint.
+        base_url: As of `Endpoint`.
+        key_variable: Environment variable that holds the key.
+    """
+
+    model: str
+    base_url: str | None = None
+    key_variable: str = "OPENAI_API_KEY"
+
+    def look(self) -> Finding | None:
+        """Whether it answers and takes the key; a model that it does not list is told, for not all list all."""
+        url = (self.base_url or os.environ.get("OPENAI_BASE_URL") or _PUBLIC).rstrip("/")
+        check_url(url)
+        key = read_key(self.key_variable, self.base_url)
+        shown = Redactor(key).url(url)
+        headers = {} if key == NO_KEY else {"Authorization": f"Bearer {key}"}
+        request = Request(f"{url}/models", headers=headers)  # noqa: S310 (check_url let http and https through)
+        try:
+            with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 (as above)
+                listed = _names(answer.read())
+        except HTTPError as error:
+            return _told(shown, error.code, self.key_variable)
+        except (OSError, HTTPException) as error:
+            reason = Redactor(key).line(getattr(error, "reason", error))
+            return Finding(f"{shown} does not answer ({reason}); start the server, or mend base_url", problem=True)
+        said = "" if self.model in listed or not listed else f", but does not list {self.model!r}"
+        return Finding(f"{shown} answers{said}")
+
+
+def _told(shown: str, status: int, variable: str) -> Finding:
+    if status in _REFUSED:
+        return Finding(f"{shown} refuses the key of {variable} (HTTP {status}); set another", problem=True)
+    if status in _DOWN:
+        return Finding(f"{shown} is down (HTTP {status}); start the server, or mend base_url", problem=True)
+    return Finding(f"{shown} answers")  # and lists no models
+
+
+def _names(body: bytes) -> set[str]:
+    """The models of a list; none where it is something else."""
+    try:
+        return {str(model["id"]) for model in json.loads(body)["data"]}
+    except (ValueError, TypeError, KeyError):
+        return set()
