@@ -23,6 +23,7 @@ PACKAGES = ("records", "prompts", "gen", "minilvis", "annotate", "filter", "past
 CANNOT = {
     # What looks and leaves nothing out, or refuses as a whole.
     "divergen ablate": "each of its runs says what it lost; the comparison needs all of them",
+    "divergen check": "ends with status 1 if there are problems",
     "divergen configs": "lists what is installed",
     "divergen doctor": "says what is missing",
     "divergen minilvis": "is divergen-minilvis make",

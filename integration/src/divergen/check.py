@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,8 @@ def check_run(run: Run, steps: Collection[str] | None = None) -> list[Entry]:
     entries += needs
     if wanted("gen") and categories and config.pastes != "real":
         entries += _disk(run, categories, needs)
-    return [*entries, *_memory(config, needs)]
+    differs = [Entry("differs", Finding(text)) for text in config.differs]
+    return [*entries, *_memory(config, needs), *differs]
 
 
 def refuse_problems(entries: Iterable[Entry]) -> None:
@@ -159,10 +161,11 @@ def _categories(config: RunConfig, train: Dataset | None, entries: list[Entry]) 
     if train is None or config.pastes == "real":
         return []
     categories: list[Category] = []
-    for place, find in (
-        ("categories", lambda: select_categories(train, config.categories)),
-        ("extra_categories", lambda: sketch_extra(config.extra_categories, train)),
-    ):
+    finders: dict[str, Callable[[], list[Category]]] = {
+        "categories": partial(select_categories, train, config.categories),
+        "extra_categories": partial(sketch_extra, config.extra_categories, train),
+    }
+    for place, find in finders.items():
         try:
             categories += find()
         except (DivergenError, OSError) as error:

@@ -326,14 +326,28 @@ def export(run: Path, kind: str, out: Path, where: str, overwrite: bool) -> None
 
 
 @main.command()
-def configs() -> None:
-    """List the configs and the ablations that come with the package."""
-    from .ablation import shipped_ablations
-    from .loading import shipped_configs
+@click.argument("name", required=False)
+def configs(name: str | None) -> None:
+    """List the configs and the ablations that come with the package, or print one, to be changed.
 
-    for title, found in (("divergen run", shipped_configs()), ("divergen ablate", shipped_ablations())):
-        for name, description in found.items():
-            echo(f"{title} {name:<12}{description}")
+    \b
+    Examples:
+      divergen configs
+      divergen configs divergen-lvis > mine.yaml
+    """
+    from .loading import shipped, shipped_text
+
+    if name is not None:
+        echo(shipped_text(name), nl=False)
+        return
+    rows = [
+        (f"divergen {command} {found}", said)
+        for command, folder in (("run", "configs"), ("ablate", "ablations"))
+        for found, said in shipped(folder).items()
+    ]
+    width = max(len(call) for call, _ in rows)
+    for call, said in rows:
+        echo(f"{call:<{width}}  {said}")
 
 
 @main.command()

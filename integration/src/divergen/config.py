@@ -242,6 +242,7 @@ class RunConfig(Config):
         control: And with copies of the training images' own objects, pasted alike: what generated ones have to beat.
         from_baseline: Go on from the baseline's weights with generated instances, as BSGAL does; begin anew by default.
         executor: Who does the work on the table.
+        differs: Where this differs from what it is named after, for people: `divergen check` says it.
     """
 
     name: Annotated[str, AfterValidator(_folder_name)] = "run"
@@ -268,6 +269,7 @@ class RunConfig(Config):
     from_baseline: bool = False
     control: bool = True
     executor: ExecutorConfig = LocalConfig()
+    differs: tuple[str, ...] = ()
 
     @property
     def prompt_sources(self) -> tuple[PromptSourceConfig, ...]:

@@ -13,7 +13,7 @@ from divergen_records.yaml_files import dump_yaml, read_yaml
 
 from .config import RunConfig
 
-__all__ = ["dump_config", "load_config", "read_mapping", "shipped", "shipped_configs"]
+__all__ = ["dump_config", "load_config", "read_mapping", "shipped", "shipped_configs", "shipped_text"]
 
 
 def shipped_configs() -> dict[str, str]:
@@ -26,6 +26,19 @@ def shipped(folder: str) -> dict[str, str]:
     files = [file for file in (resources.files("divergen") / folder).iterdir() if file.name.endswith(".yaml")]
     texts = {file.name.removesuffix(".yaml"): file.read_text(encoding="utf-8") for file in files}
     return {name: text.splitlines()[0].lstrip("# ") for name, text in sorted(texts.items())}
+
+
+def shipped_text(name: str) -> str:
+    """A config or ablation that comes with the package, as its file says it.
+
+    Raises:
+        ConfigError: If there is none of this name; says which there are.
+    """
+    for folder in ("configs", "ablations"):
+        if name in shipped(folder):
+            return (resources.files("divergen") / folder / f"{name}.yaml").read_text(encoding="utf-8")
+    known = ", ".join([*shipped("configs"), *shipped("ablations")])
+    raise ConfigError(f"{name!r} is not shipped; there are {known}")
 
 
 def load_config(name: str, overrides: Sequence[str] = ()) -> RunConfig:

@@ -97,7 +97,8 @@ def describe_plan(run: Run) -> str:
         train = sketch_data(run.config)
         pipeline.splits = Splits(train, train)
         pipeline.extra_categories = sketch_extra(run.config.extra_categories, train)
-        pipeline.generators = [StandIn(config.name) for config in run.config.generators]
+        stand_ins: list[Any] = [StandIn(config.name) for config in run.config.generators]
+        pipeline.generators = stand_ins
         sketch_prompts(pipeline.run, pipeline.categories)
         plan, paid = pipeline.plan, costs(run, pipeline.categories)
     lines = [f"{len(plan):,} pictures of {len(pipeline.categories)} categories, {plan.unique_prompts():,} prompts"]

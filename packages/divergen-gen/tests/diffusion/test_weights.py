@@ -101,7 +101,7 @@ def test_generator__no_such_folder(name):
 
 
 def test_generator__not_in_the_cache_and_offline():
-    with pytest.raises(WeightsError, match="not in the cache of the hub"):
+    with pytest.raises(WeightsError, match="is not in the hub's cache"):
         DiffusersGenerator("nobody/no-such-model")
 
 
