@@ -10,6 +10,8 @@ from divergen_records import Config, backend_union
 from divergen_records.requirements import InputFile, Module, Requirement
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from .needs import DETECTRON2
+
 if TYPE_CHECKING:
     from .protocol import Detector
 
@@ -247,9 +249,7 @@ class _Detectron2Heads(_Classifier):
 
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""
-        from .detectron2.install import HOW
-
-        yield Module("detectron2", HOW)
+        yield Module("detectron2", DETECTRON2)
 
     def untrained(self) -> Self:
         """The same detector with nothing loaded into it."""
@@ -287,10 +287,8 @@ class CenterNet2Config(_Detectron2Heads):
 
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""
-        from .detectron2.install import HOW
-
         yield from super().requirements()
-        yield Module("centernet", HOW)
+        yield Module("centernet", DETECTRON2)
 
     def build(self, num_classes: int, image_counts: Sequence[int] | None = None) -> Detector:
         """The detector with pre-trained backbone and fresh heads; see `TorchvisionConfig.build`.

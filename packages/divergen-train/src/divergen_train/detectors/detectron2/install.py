@@ -8,13 +8,9 @@ from contextlib import contextmanager
 
 from divergen_records.errors import MissingExtra
 
-__all__ = ["HOW", "known_warnings", "needs_detectron2"]
+from ..needs import DETECTRON2
 
-HOW = (
-    "Its authors have it installed from source, for the torch that is there: pip install --no-build-isolation "
-    "'git+https://github.com/facebookresearch/detectron2.git' (see detectron2.readthedocs.io). CenterNet2 needs "
-    "one more line: pip install --no-deps centernet2. The detector of kind 'torchvision' works without both"
-)
+__all__ = ["known_warnings", "needs_detectron2"]
 
 
 _KNOWN = ("`torch.jit", "torch.meshgrid", "Importing from timm.models.layers")
@@ -41,4 +37,4 @@ def needs_detectron2() -> Iterator[None]:
         with known_warnings():
             yield
     except ImportError as error:
-        raise MissingExtra(f"{error.name or error} is not installed. {HOW}") from error
+        raise MissingExtra(f"{error.name or error} is not installed. {DETECTRON2}") from error
