@@ -69,3 +69,37 @@ def test_read_labelme__no_picture(folder):
     (path / "a.jpg").unlink()
     with pytest.raises(DatasetError, match=r"a\.json: its picture 'a\.jpg' is not in the folder"):
         read_any(path)
+
+
+def test_read_labelme__a_turned_rectangle_is_its_corners(folder):
+    dataset = read_any(folder(SQUARE | {"shape_type": "rotation", "direction": 0.5}))
+    assert dataset.measure(dataset.annotations[0])[1] in range(100, 122)
+
+
+def test_read_labelme__nan_costs_its_shape_alone(folder):
+    dataset = read_any(folder(SQUARE, SQUARE | {"points": [[float("nan"), 1], [2, 3], [4, 5]]}), on_problem="skip")
+    assert (len(dataset.annotations), len(dataset.problems)) == (1, 1)
+
+
+def test_read_labelme__another_encoding_is_named(folder):
+    file = folder(SQUARE | {"label": "CUP"}) / "a.json"
+    file.write_bytes(file.read_bytes().replace(b"CUP", "tass\xe9".encode("latin-1")))
+    with pytest.raises(DatasetError, match=r"a\.json: is no UTF-8 text \(byte \d+\); save the file as UTF-8"):
+        read_any(file.parent)
+
+
+def test_read_labelme__files_and_pictures_in_folders_side_by_side(folder):
+    root = folder(SQUARE)
+    (root / "labels").mkdir()
+    (root / "pictures").mkdir()
+    (root / "a.json").rename(root / "labels" / "a.json")
+    (root / "a.jpg").rename(root / "pictures" / "a.jpg")
+    assert read_any(root).images[0].file_name == "pictures/a.jpg"
+    with pytest.raises(DatasetError, match="give its folder by --images"):
+        read_any(root / "labels")
+    assert read_any(root / "labels", image_dir=root / "pictures").images[0].file_name == "a.jpg"
+
+
+def test_read_labelme__a_mask_that_is_none(folder):
+    with pytest.raises(DatasetError, match=r"its mask is no PNG in base64 \(no picture\)"):
+        read_any(folder(SQUARE | {"shape_type": "mask"}))

@@ -79,3 +79,29 @@ def test_read_yolo__boxes_where_they_are_enough(tmp_path):
     dataset = read_any(lines(tmp_path, "0 0.5 0.5 0.2 0.25\n"), boxes=True)
     np.testing.assert_allclose(dataset.annotations[0].bbox, (16, 12, 8, 8))
     assert not dataset.annotations[0].has_mask
+
+
+def with_names(tmp_path, names):
+    folder = lines(tmp_path, "1 0.1 0.1 0.2 0.2 0.3 0.1\n")
+    (folder / "data.yaml").write_text(f"train: images\nnames: {names}\n")
+    return folder
+
+
+def test_read_yolo__numbers_of_classes_in_quotes(tmp_path):
+    dataset = read_any(with_names(tmp_path, '{"0": cup, "1": 12}'))
+    assert [category.name for category in dataset.categories] == ["cup", "12"]
+
+
+@pytest.mark.parametrize("name", ["no", "null", "", "[a]"])
+def test_read_yolo__a_name_that_yaml_takes_for_something_else(tmp_path, name):
+    with pytest.raises(DatasetError, match="the name of class 1 is .* in YAML, no text; write it in quotes"):
+        read_any(with_names(tmp_path, f"{{0: cup, 1: {name}}}"))
+
+
+def test_read_yolo__a_label_without_a_picture_is_told(tmp_path):
+    folder = lines(tmp_path, "0 0.1 0.1 0.2 0.2 0.3 0.1\n")
+    (folder / "labels" / "gone.txt").write_text("0 0.1 0.1 0.2 0.2 0.3 0.1\n")
+    (folder / "labels" / "classes.txt").write_text("cup\n")
+    with pytest.raises(DatasetError, match=r"labels/gone\.txt: there is no picture of this name"):
+        read_any(folder)
+    assert len(read_any(folder, on_problem="skip").problems) == 1

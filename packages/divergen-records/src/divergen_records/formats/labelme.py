@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from base64 import b64decode
 from functools import partial
@@ -9,30 +10,35 @@ from io import BytesIO
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-import msgspec
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..dataset import Annotation, Dataset, ImageInfo
 from ..errors import DatasetError, MaskError
 from ..masks import Segmentation, encode_rle, measure_segmentation, segmentation_to_mask
 from ..polygons import clip_polygons
 from ..record import Category
+from .coco.frame import read_json_bytes
 from .pictures import PICTURES, picture_size
 from .problems import Mends, Problems
 from .protocol import OnProblem
+from .yolo_layout import inside
 
 __all__ = ["is_labelme", "read_labelme"]
 
 _CIRCLE = 64
 """Corners of the polygon that stands for a circle."""
 
+_OUTLINES = ("polygon", "rotation", "oriented_rectangle")
+"""Shapes that are their corners; X-AnyLabeling and labelme call a turned rectangle so."""
+
 _HEAD = 2**20
 
 
 def is_labelme(path: Path) -> bool:
-    """Whether a JSON file has labelme's keys, or a folder's first JSON file has."""
-    file = next(iter(sorted(path.glob("*.json"))), None) if path.is_dir() else path
+    """Whether a JSON file has labelme's keys, or the first JSON file of a folder or of those in it has."""
+    files = (sorted(path.glob("*.json")) or sorted(path.glob("*/*.json"))) if path.is_dir() else [path]
+    file = next(iter(files), None)
     if file is None or file.suffix != ".json" or not file.is_file():
         return False
     with file.open("rb") as opened:
@@ -92,8 +98,10 @@ def read_labelme(
 
 def _load(file: Path, mends: Mends) -> dict[str, Any]:
     try:
-        content = msgspec.json.decode(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
+        content = json.loads(read_json_bytes(file))
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"is no UTF-8 text (byte {error.start}); save the file as UTF-8") from error
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"cannot be read ({error})") from error
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         raise DatasetError("has no list of shapes, so it is none of labelme's files")
@@ -102,12 +110,15 @@ def _load(file: Path, mends: Mends) -> dict[str, Any]:
 
 def _image(content: dict[str, Any], file: Path, folder: Path, id_: int, mends: Mends) -> ImageInfo:
     """The picture of a file: as ``imagePath`` says, or beside the file under its name."""
-    named = PureWindowsPath(str(content.get("imagePath") or "")).name
+    path = PureWindowsPath(str(content.get("imagePath") or ""))
+    named, below = path.name, inside(folder, path.as_posix())
     beside = (file.with_suffix(suffix) for suffix in sorted(PICTURES))
-    candidates = [folder / named, file.with_name(named)] if named else []
+    candidates = [*([below] if below else []), folder / named, file.with_name(named)] if named else []
     picture = next((one for one in (*candidates, *beside) if one.is_file()), None)
     if picture is None or not picture.resolve().is_relative_to(folder.resolve()):
-        raise DatasetError(f"its picture {named or file.stem!r} is not in the folder {folder}")
+        raise DatasetError(
+            f"its picture {named or file.stem!r} is not in the folder {folder}; give its folder by --images"
+        )
     width, height = picture_size(picture)
     return ImageInfo(id=id_, width=width, height=height, file_name=picture.relative_to(folder).as_posix())
 
@@ -152,7 +163,8 @@ def _painted(shapes: list[dict[str, Any]], info: ImageInfo) -> Segmentation:
             with Image.open(BytesIO(b64decode(str(shape.get("mask") or ""), validate=True))) as image:
                 part = np.asarray(image.convert("L")) > 0
         except (ValueError, OSError, SyntaxError) as error:
-            raise DatasetError(f"its mask is no PNG in base64 ({error})") from error
+            reason = "no picture" if isinstance(error, UnidentifiedImageError) else str(error)
+            raise DatasetError(f"its mask is no PNG in base64 ({reason})") from error
         x, y = _points(shape).min(axis=0).astype(int).tolist()
         room = whole[max(y, 0) : y + part.shape[0], max(x, 0) : x + part.shape[1]]
         if x < 0 or y < 0 or room.shape != part.shape:
@@ -181,8 +193,10 @@ def _polygon(shape: dict[str, Any]) -> list[float]:
     elif kind == "rectangle":
         (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
         points = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
-    elif kind != "polygon":
-        raise DatasetError(f"is a {kind!s:.30}, which covers nothing; polygons, circles and rectangles are read")
+    elif kind not in _OUTLINES:
+        raise DatasetError(
+            f"its shape is {kind!s:.30}, which covers nothing; polygons, circles and rectangles are read"
+        )
     return [float(value) for value in points.ravel()]
 
 

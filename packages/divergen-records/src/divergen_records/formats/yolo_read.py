@@ -68,6 +68,8 @@ def read_yolo(
             annotation = problems.attempt(f"label of {name}, line {number}", read)
             if annotation is not None:
                 annotations.append(annotation)
+    for folder in folders:
+        _tell_orphans(folder, file.parent, problems)
     problems.raise_all()
     shown = ", ".join(str(folder.relative_to(file.parent)) for folder in folders if folder.is_relative_to(file.parent))
     problems.notes.insert(0, f"YOLO data set {file.name}: {len(images)} pictures of {shown or root}")
@@ -105,8 +107,12 @@ def _load(file: Path) -> dict[str, Any]:
 
 def _categories(names: Any, file: Path) -> list[Category]:
     listed = dict(enumerate(names)) if isinstance(names, list) else names
-    if not isinstance(listed, dict) or not all(isinstance(key, int) for key in listed):
+    if not isinstance(listed, dict) or not all(str(key).isdecimal() for key in listed):
         raise DatasetError(f"{file}: names is a list, or {{class: name}}, not {names!r:.80}")
+    listed = {int(key): name for key, name in listed.items()}
+    for number, name in listed.items():
+        if name is None or not isinstance(name, str | int | float) or isinstance(name, bool):
+            raise DatasetError(f"{file}: the name of class {number} is {name!r} in YAML, no text; write it in quotes")
     return [Category(id=number + 1, name=str(name).strip() or f"class {number}") for number, name in listed.items()]
 
 
@@ -116,6 +122,19 @@ def _size(picture: Path, mends: Mends) -> tuple[int, int]:
 
 def _pictures(folder: Path) -> Iterator[Path]:
     return iter(sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.is_file()))
+
+
+def _tell_orphans(folder: Path, root: Path, problems: Problems) -> None:
+    """Labels of pictures that are not there; they lie in a folder of their own, which may hold other texts."""
+    if not folder.is_relative_to(root):
+        return
+    labels = (root / label_name((folder / "x.jpg").relative_to(root).as_posix())).parent
+    if labels == folder or not labels.is_dir():
+        return
+    pictures = {path.relative_to(folder).with_suffix("") for path in _pictures(folder)}
+    for path in sorted(labels.rglob("*.txt")):
+        if path.relative_to(labels).with_suffix("") not in pictures and path.read_bytes().strip()[:1].isdigit():
+            problems.add(path.relative_to(root).as_posix(), f"there is no picture of this name in {folder}")
 
 
 def _lines(picture: Path, root: Path, problems: Problems) -> list[str]:

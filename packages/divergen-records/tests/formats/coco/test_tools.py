@@ -259,3 +259,21 @@ def test_read__no_spelling_leaves_the_folder(content, write, name):
     path = write(change(content, {"images.0.file_name": name}))
     (read_dataset(path).image_dir.parent / "secret.png").write_bytes(b"x")
     assert [image.id for image in read_dataset(path, need_pictures=True, on_problem="skip").images] == [2]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_read__encodings_of_unicode(content, write, encoding):
+    path = write(content)
+    path.write_bytes(json.dumps(content).encode(encoding))
+    assert len(read_dataset(path).annotations) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("{}}", "correct it there"), ('{"images": [1,],', "correct it there"), ('{"images": [', "damaged or cut off")],
+)
+def test_read__text_that_is_no_json(write, text, words):
+    path = write({})
+    path.write_text(text)
+    with pytest.raises(DatasetError, match=f"not valid JSON .*{words}"):
+        read_dataset(path)

@@ -37,7 +37,7 @@ _OTHERS = {
 def read_frame(path: Path) -> dict[str, Any]:
     """The file's top-level keys: its three lists as text (`msgspec.Raw`) or as lists of `Item`, the others decoded.
 
-    A byte order mark, UTF-16 and gzip are read as well.
+    A byte order mark, UTF-16, UTF-32 and gzip are read as well.
 
     Raises:
         DatasetError: If there is no such file, it is no JSON, or none of this form.
@@ -90,11 +90,12 @@ def read_json_bytes(path: Path) -> bytes:
         raise DatasetError(f"{path}: the compressed file is damaged or cut off ({error}); get it again") from error
     except OSError as error:
         raise DatasetError(f"{path}: the file cannot be read: {error.strerror}") from error
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    encoding = json.detect_encoding(data[:4])
+    if not encoding.startswith("utf-8"):
         try:
-            data = data.decode("utf-16").encode()
+            data = data.decode(encoding).encode()
         except UnicodeError as error:
-            raise DatasetError(f"{path}: begins as UTF-16 but is not; save it as UTF-8") from error
+            raise DatasetError(f"{path}: begins as {encoding.upper()} but is not; save it as UTF-8") from error
     return data.removeprefix(b"\xef\xbb\xbf")
 
 
@@ -108,7 +109,9 @@ def _unpack(path: Path, size: int) -> bytes:
 
 
 def _damaged(path: Path, error: Exception) -> DatasetError:
-    return DatasetError(f"{path}: not valid JSON ({error}); the file is damaged or cut off, get it again")
+    cut = "truncated" in str(error)
+    advice = "the file is damaged or cut off, get it again" if cut else "correct it there, or export it again"
+    return DatasetError(f"{path}: not valid JSON ({error}); {advice}")
 
 
 def _decode_with_nan(data: bytes, path: Path) -> dict[str, Any]:
