@@ -30,7 +30,6 @@ CANNOT = {
     "divergen report": "draws what is there",
     "divergen status": "counts failed rows itself",
     "divergen-annotate columns": "lists what is declared",
-    "divergen-evaluate ap": "refuses results that are malformed",
     "divergen-evaluate compare": "refuses results that are malformed",
     "divergen-filter calibrate": "reads one file, whole or not at all",
     "divergen-filter decide": "says how many rows are not ready and what they lack; all stay in the table",
@@ -96,6 +95,7 @@ ALIKE = {
     "divergen-gen run": "packages/divergen-gen/tests/test_cli.py",
     "divergen-gen preview": "packages/divergen-gen/tests/test_cli.py",
     "divergen-annotate compare": "divergen-annotate evaluate",
+    "divergen-evaluate ap": "packages/divergen-evaluate/tests/test_cli.py",
     "divergen-paste preview": "divergen-paste stats",
     "divergen-train export-results": "divergen-evaluate export",
 }

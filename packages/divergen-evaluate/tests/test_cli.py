@@ -69,6 +69,17 @@ def test_ap__boxes_alone_are_said(case: tuple[Path, Path]) -> None:
     assert "the results have no masks" in run("ap", results, "--gt", results.with_name("truth.json"))[1]
 
 
+def test_ap__objects_left_out_of_the_ground_truth_show_in_the_status(case: tuple[Path, Path]) -> None:
+    results, truth = case
+    content = json.loads(truth.read_text())
+    content["annotations"][0]["segmentation"] = [[1, 2, 3]]
+    truth.write_text(json.dumps(content))
+    assert run("ap", results, "--gt", truth)[0] == 2
+    status, output = run("ap", results, "--gt", truth, "--on-problem", "skip")
+    assert (status, "1 lost" in output, "APr" in output) == (3, True, True)
+    assert run("ap", results, "--gt", truth, "--on-problem", "skip", "--allow-losses")[0] == 0
+
+
 def test_ap__ground_truth_of_any_format(case: tuple[Path, Path], tmp_path: Path) -> None:
     from divergen_records.coco import read_dataset
     from divergen_records.formats import get_format

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import click
 from divergen_records.command import Group, echo
-from divergen_records.data_options import on_problem_option, open_dataset
+from divergen_records.data_options import finish_reading, on_problem_option, open_dataset
 from divergen_records.errors import ConfigError
 from divergen_records.files import refuse_existing, write_text
 from divergen_records.losses import Losses, finish, finishing, losses_options
@@ -51,6 +51,7 @@ def main() -> None:
 @click.option("--categories", is_flag=True, help="A line for each category too.")
 @click.option("--json", "out", type=_NEW_FILE, help="Write the metrics, or the comparison, here.")
 @on_problem_option
+@losses_options
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 def evaluate(
     results: tuple[Path, ...],
@@ -98,6 +99,7 @@ def evaluate(
     if out is not None:
         write_text(out, found, overwrite=overwrite)
     echo(text)
+    finish_reading(dataset, out)
 
 
 def _open_truth(path: Path, on_problem: OnProblem) -> Dataset:

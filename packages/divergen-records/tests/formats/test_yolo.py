@@ -94,7 +94,7 @@ def test_read_yolo__numbers_of_classes_in_quotes(tmp_path):
 
 @pytest.mark.parametrize("name", ["no", "null", "", "[a]"])
 def test_read_yolo__a_name_that_yaml_takes_for_something_else(tmp_path, name):
-    with pytest.raises(DatasetError, match="the name of class 1 is .* in YAML, no text; write it in quotes"):
+    with pytest.raises(DatasetError, match=r"the name of class 1 is .* in YAML, no text; write it in quotes"):
         read_any(with_names(tmp_path, f"{{0: cup, 1: {name}}}"))
 
 

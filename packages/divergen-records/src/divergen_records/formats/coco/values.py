@@ -27,7 +27,7 @@ def row_of(item: Item) -> dict[str, Any]:
     try:
         row = msgspec.json.decode(item)
     except UnicodeDecodeError as error:
-        raise DatasetError(f"holds text that is no UTF-8 ({error.reason}); save the file as UTF-8") from error
+        raise DatasetError("holds text that is no UTF-8; save the file as UTF-8") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise DatasetError(str(error)) from error
     if not isinstance(row, dict):
