@@ -97,6 +97,7 @@ ALIKE = {
     "divergen-annotate compare": "divergen-annotate evaluate",
     "divergen-evaluate ap": "packages/divergen-evaluate/tests/test_cli.py",
     "divergen-paste preview": "divergen-paste stats",
+    "divergen-train evaluate": "divergen-evaluate ap",
     "divergen-train export-results": "divergen-evaluate export",
 }
 """Commands that end by the same lines as another, or are tried elsewhere."""
