@@ -5,8 +5,9 @@ python benchmarks/_table_worker.py TABLE --rows 400 --stages source annotate emb
 
 import argparse
 from collections.abc import Iterator
+from datetime import timedelta
 
-from divergen_records import InstanceRecord, InstanceTable, Shard, append, fill, results
+from divergen_records import InstanceRecord, InstanceTable, Shard, append, fill, results, storage, upkeep
 from divergen_records.testing import FakeSource, FakeStage, plan_instances
 
 SECONDS = 0.0004
@@ -44,6 +45,8 @@ def main() -> None:
     arguments = parser.parse_args()
     results.COMMIT_EVERY = 0.03  # commit all the time, so that kills hit commits
     results.COMMIT_LATEST = 0.1
+    storage.FRAGMENT_ROWS, upkeep._THIN_EVERY = 128, 4  # merges and removals too
+    upkeep.KEEP = timedelta(seconds=5)
     print("ready", flush=True)
     table = InstanceTable.create(arguments.table, exist_ok=True)
     run(table, arguments.rows, arguments.stages, arguments.shard, plan_instances(arguments.rows))

@@ -19,6 +19,7 @@ from .record import InstanceRecord
 from .results import RowWriter, StageWriter, call_source
 from .schema import COLUMNS
 from .stage import Shard, Source, Stage
+from .storage import FRAGMENT_ROWS
 from .table import InstanceTable
 
 __all__ = ["StageReport", "append", "fill"]
@@ -73,7 +74,7 @@ def fill(
     shown = Progress(stage.name, len(work.addresses)) if progress and len(work.addresses) else nullcontext()
     with shown as bar:
         try:
-            for addresses, batch in read_ahead(table, snapshot, stage, work.addresses, batch_size):
+            for addresses, batch in read_ahead(table, snapshot, stage, work, batch_size):
                 writer.add(addresses, list(batch["id"]), stage(batch))
                 if isinstance(bar, Progress):
                     bar.update(len(addresses), f"{writer.failed} failed" if writer.failed else None)
@@ -93,7 +94,7 @@ def append(
     *,
     shard: Shard | None = None,
     batch_size: int = 16,
-    commit_rows: int = 512,
+    commit_rows: int = FRAGMENT_ROWS,
     progress: bool = True,
     total: int | None = None,
 ) -> StageReport:
@@ -108,7 +109,7 @@ def append(
         planned: Records with their identity; read once, as it goes.
         shard: The part of the plan to do, by id; all by default.
         batch_size: Records given to the source at a time.
-        commit_rows: Rows of a commit, and so of a fragment; a commit is made after half a minute at the latest.
+        commit_rows: Rows of a commit at most; one is made after half a minute at the latest.
         progress: Show progress on standard error.
         total: Number of planned records; taken from ``planned`` where that has a length.
 

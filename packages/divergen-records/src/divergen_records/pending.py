@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from .errors import TableError
 from .schema import find_marker, is_vector
 from .stage import Batch, Shard, Stage
 from .storage import reading, take_rows
@@ -30,10 +31,12 @@ class Work:
 
     Attributes:
         addresses: (N,) uint64, fragment << 32 | row: the rows that are ready.
+        ids: (N,) theirs.
         skipped: Number of those that are not, because a column that the stage reads is NULL.
     """
 
     addresses: NDArray[np.uint64]
+    ids: pa.ChunkedArray
     skipped: int
 
 
@@ -44,16 +47,16 @@ def find_pending(table: InstanceTable, snapshot: lance.LanceDataset, stage: Stag
     written = _is_present(marker if marker in stage.writes else first, names)
     ready = " AND ".join(_is_present(find_marker(schema, name), names) for name in stage.reads) or "true"
     with reading(table.path, f"pending rows of {stage.name!r}"):
-        columns = {"id": "id", "ready": ready} if shard.count > 1 else {"ready": ready}
         rows = snapshot.scanner(
-            columns=columns, filter=f"NOT ({written}) AND error IS NULL", with_row_address=True
+            columns={"id": "id", "ready": ready}, filter=f"NOT ({written}) AND error IS NULL", with_row_address=True
         ).to_table()
     if shard.count > 1:
         rows = rows.filter(pa.array([shard.has(name) for name in rows["id"].to_pylist()], pa.bool_()))
-    addresses = rows["_rowaddr"].to_numpy()[rows["ready"].to_numpy()]
+    chosen = rows.filter(rows["ready"]).sort_by("_rowaddr")
     # Shards begin at different fragments, so that their commits rarely meet.
-    addresses = np.roll(np.sort(addresses), -(shard.index * len(addresses) // shard.count))
-    return Work(addresses, len(rows) - len(addresses))
+    first_row = shard.index * len(chosen) // shard.count
+    chosen = pa.concat_tables([chosen.slice(first_row), chosen.slice(0, first_row)])
+    return Work(chosen["_rowaddr"].to_numpy(), chosen["id"], len(rows) - len(chosen))
 
 
 def _is_present(column: str, names: set[str]) -> str:
@@ -62,27 +65,45 @@ def _is_present(column: str, names: set[str]) -> str:
 
 
 def read_ahead(
-    table: InstanceTable, snapshot: lance.LanceDataset, stage: Stage, addresses: NDArray[np.uint64], batch_size: int
+    table: InstanceTable, snapshot: lance.LanceDataset, stage: Stage, work: Work, batch_size: int
 ) -> Iterator[tuple[NDArray[np.uint64], Batch]]:
     """The batches of a stage; one chunk is read in a thread while the one before is worked on."""
-    columns = list(dict.fromkeys(("id", *stage.reads)))
-    rows = READ_PICTURES if {"image", "alpha"} & set(columns) else READ_ROWS
+    reader = _Reader(table, snapshot, stage)
+    rows = READ_PICTURES if {"image", "alpha"} & set(reader.columns) else READ_ROWS
     step = max(rows // batch_size, 1) * batch_size
-    chunks = [addresses[at : at + step] for at in range(0, len(addresses), step)]
+    starts = range(0, len(work.addresses), step)
 
-    def read(chunk: NDArray[np.uint64]) -> pa.Table:
-        with reading(table.path, f"columns {', '.join(columns)}"):
-            return take_rows(snapshot, chunk.tolist(), columns)
+    def read(start: int) -> pa.Table:
+        return reader.read(work.addresses[start : start + step], work.ids.slice(start, step))
 
     with ThreadPoolExecutor(1, thread_name_prefix="divergen-read") as pool:
-        ahead = pool.submit(read, chunks[0]) if chunks else None
-        for number, chunk in enumerate(chunks):
+        ahead = pool.submit(read, 0) if starts else None
+        for start in starts:
             assert ahead is not None
             found = ahead.result()
-            if number + 1 < len(chunks):
-                ahead = pool.submit(read, chunks[number + 1])
-            for at in range(0, len(chunk), batch_size):
-                yield chunk[at : at + batch_size], _to_batch(found.slice(at, batch_size))
+            if start + step in starts:
+                ahead = pool.submit(read, start + step)
+            for at in range(0, len(found), batch_size):
+                taken = found.slice(at, batch_size)
+                yield work.addresses[start + at : start + at + len(taken)], _to_batch(taken)
+
+
+class _Reader:
+    """Reads rows of a snapshot; where its files are gone, because others merged them since, from the newest version."""
+
+    def __init__(self, table: InstanceTable, snapshot: lance.LanceDataset, stage: Stage) -> None:
+        self.path, self.snapshot = table.path, snapshot
+        self.columns = list(dict.fromkeys(("id", *stage.reads)))
+        self._newest: InstanceTable | None = None
+
+    def read(self, addresses: NDArray[np.uint64], ids: pa.ChunkedArray) -> pa.Table:
+        """The stage's columns of these rows, in this order."""
+        try:
+            with reading(self.path, f"columns {', '.join(self.columns)}"):
+                return take_rows(self.snapshot, addresses.tolist(), self.columns)
+        except TableError:
+            self._newest = self._newest or InstanceTable.open(self.path)  # its own: this runs in a thread
+            return self._newest.take(ids.to_pylist(), self.columns)
 
 
 def _to_batch(rows: pa.Table) -> dict[str, Any]:

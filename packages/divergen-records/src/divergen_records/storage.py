@@ -32,6 +32,7 @@ __all__ = [
     "asked",
     "check_process",
     "commit_again",
+    "compact",
     "is_dataset",
     "is_free",
     "locate",
@@ -43,7 +44,7 @@ __all__ = [
     "writing",
 ]
 
-FRAGMENT_ROWS = 512
+FRAGMENT_ROWS = 8192
 """Rows of a fragment at most: a fill rewrites the columns of whole fragments."""
 
 Columns = Sequence[str] | Mapping[str, str]
@@ -120,6 +121,8 @@ def writing(path: Path, what: str) -> Iterator[None]:
     except CommitConflictError:
         raise
     except (OSError, ValueError, RuntimeError, pa.ArrowException) as error:
+        if "Retryable commit conflict" in str(error):  # compaction raises it as an OSError
+            raise CommitConflictError(_message(error)) from error
         raise CommitError(
             f"{path}: {what} was not committed: {_message(error)}. The table is as it was before; "
             "remove the cause (a full disk?) and run the same again"
@@ -161,9 +164,14 @@ def take_rows(dataset: lance.LanceDataset, addresses: Sequence[int], columns: Se
     return dataset._take_rows(list(addresses), columns=list(columns))
 
 
-def append_rows(dataset: lance.LanceDataset, rows: pa.Table) -> None:
-    """Commit new rows as fragments of at most `FRAGMENT_ROWS`."""
-    lance.write_dataset(rows, dataset, mode="append", max_rows_per_file=FRAGMENT_ROWS)
+def append_rows(dataset: lance.LanceDataset, rows: pa.Table) -> int:
+    """Commit new rows as fragments of at most `FRAGMENT_ROWS`; gives the version that this made."""
+    return int(lance.write_dataset(rows, dataset, mode="append", max_rows_per_file=FRAGMENT_ROWS).version)
+
+
+def compact(dataset: lance.LanceDataset, **limits: int) -> None:
+    """Commit neighbouring small fragments as one, without their removed rows; pictures go through 64 at a time."""
+    dataset.optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS, batch_size=64, **limits)
 
 
 def locate(dataset: lance.LanceDataset, rows: pa.Table) -> dict[int, pa.Table]:

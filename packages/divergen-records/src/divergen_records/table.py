@@ -11,7 +11,7 @@ from typing import Any
 import lance
 import pyarrow as pa
 
-from . import storage
+from . import storage, upkeep
 from .columns import Columns as Declared
 from .columns import writer_of
 from .errors import CommitError, TableError
@@ -35,7 +35,7 @@ from .storage import Columns
 __all__ = ["InstanceTable"]
 
 _TIDY_EVERY = 100
-"""Commits after which old versions are removed."""
+"""Updates after which old versions are removed; appends do it when they merge."""
 
 
 class InstanceTable:
@@ -52,8 +52,9 @@ class InstanceTable:
     def __init__(self, path: Path, dataset: lance.LanceDataset) -> None:
         self.path = path
         self._dataset = dataset
-        self._addresses: dict[str, int] = {}
-        self._indexed: dict[int, int] = {}
+        self._addresses = upkeep.Addresses()
+        self._appended = upkeep.AppendedVersions()
+        self._merger = upkeep.Merger()
 
     @classmethod
     def create(cls, path: str | Path, *, exist_ok: bool = False) -> InstanceTable:
@@ -190,10 +191,16 @@ class InstanceTable:
             if not new:
                 return 0
             rows = to_arrow(new, self._latest().schema)
-            storage.commit_again(
+            version = storage.commit_again(
                 self.path, f"an append of {len(new)} rows", lambda: storage.append_rows(self._latest(), rows)
             )
-        self._tidy_sometimes()
+            self._appended.add(version)
+            if merged := self._merger.merge(self.path, self._latest()):
+                with storage.reading(self.path):  # anew: Lance's caches keep every fragment that ever was
+                    self._dataset = lance.dataset(self.path)
+        if superseded := self._appended.take_superseded():
+            upkeep.remove_versions(self.path, self._dataset, superseded)
+        self._tidy_sometimes(due=merged)
         return len(new)
 
     def update(self, parts: Mapping[int, pa.Table]) -> None:
@@ -206,7 +213,7 @@ class InstanceTable:
             CommitError: If the rows could not be written; the table is as before.
         """
         storage.update_rows(self.path, self._dataset, parts)
-        self._tidy_sometimes()
+        self._tidy_sometimes(due=self._dataset.version % _TIDY_EVERY == 0)
 
     def ensure_columns(self, columns: type[Declared], names: Iterable[str] | None = None) -> None:
         """Add declared columns where the table lacks them, with who declares them; vectors come with the first one.
@@ -282,23 +289,22 @@ class InstanceTable:
             storage.commit_again(self.path, f"removing {removed} rows", lambda: self._latest().delete(without))
         return removed + self.clear(["error_stage", "error"], failed)
 
-    def compact(self, *, keep: timedelta = timedelta(hours=1)) -> None:
+    def compact(self, *, keep: timedelta | None = None) -> None:
         """Merge small fragments, drop removed rows and the files of versions older than ``keep``.
 
         Nothing that is in the table changes. Run it while no stage is running: a fill that it overtakes goes on, but
         has to find its rows again.
         """
-        options = {"target_rows_per_fragment": storage.FRAGMENT_ROWS, "batch_size": 64}
-        storage.commit_again(self.path, "compaction", lambda: self._latest().optimize.compact_files(**options))
+        storage.commit_again(self.path, "compaction", lambda: storage.compact(self._latest()))
         self.tidy(keep=keep)
 
-    def tidy(self, *, keep: timedelta = timedelta(hours=1)) -> None:
-        """Remove the files of versions older than ``keep``; every commit leaves a version behind."""
+    def tidy(self, *, keep: timedelta | None = None) -> None:
+        """Remove the files of versions older than ``keep``, an hour by default; every commit leaves a version."""
         with storage.writing(self.path, "removing old versions"):
-            self._latest().cleanup_old_versions(older_than=keep)
+            self._latest().cleanup_old_versions(older_than=upkeep.KEEP if keep is None else keep)
 
-    def _tidy_sometimes(self) -> None:
-        if self._latest().version % _TIDY_EVERY == 0:
+    def _tidy_sometimes(self, *, due: bool) -> None:
+        if due:
             with suppress(CommitError):  # two processes may be at it
                 self.tidy()
 
@@ -329,14 +335,6 @@ class InstanceTable:
         storage.commit_again(self.path, "new columns", attempt)
 
     def _index(self) -> dict[str, int]:
-        """Row address of each id, kept between calls: only new fragments are read."""
+        """Row address of each id."""
         with storage.reading(self.path):
-            fragments = {part.fragment_id: part for part in self._latest().get_fragments()}
-            state = {number: part.num_deletions for number, part in fragments.items()}
-            if any(state.get(number) != deletions for number, deletions in self._indexed.items()):
-                self._addresses, self._indexed = {}, {}
-            if new := [part for number, part in fragments.items() if number not in self._indexed]:
-                rows = self._dataset.scanner(columns=["id"], fragments=new, with_row_address=True).to_table()
-                self._addresses.update(zip(rows["id"].to_pylist(), rows["_rowaddr"].to_pylist(), strict=True))
-            self._indexed = state
-        return self._addresses
+            return self._addresses.at(self._latest())
