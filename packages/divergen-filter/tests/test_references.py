@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from divergen_filter import References, embed_real, reference_embeddings
+from divergen_filter.references import Summary
 from divergen_records import ConfigError, DatasetError, ExistsError, MaskError
 from divergen_records.coco import Annotation, Dataset
 from divergen_records.masks import encode_rle
@@ -128,3 +129,11 @@ def test_references__load_what_is_none(tmp_path):
 def test_references__refuses_broken_vectors():
     with pytest.raises(MaskError, match="length"):
         References("fake", np.zeros((1, 4), dtype=np.float32), np.array([1]), np.array([1]))
+
+
+def test_references__path_as_text(tmp_path):
+    path = str(tmp_path / "x.npz")
+    made = References("fake", np.eye(3, dtype=np.float32), np.array([1, 1, 2]), np.arange(3))
+    made.save(path)
+    assert References.load(path).embeddings.tolist() == made.embeddings.tolist()
+    assert Summary.load(path).sums.counts.tolist() == [2, 1]

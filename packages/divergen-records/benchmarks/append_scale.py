@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=200, help="bytes of a picture")
     parser.add_argument("--keep", type=float, default=2.4, help="seconds for which old versions stay")
     asked = parser.parse_args()
-    upkeep.KEEP = timedelta(seconds=asked.keep)
+    upkeep.KEEP, upkeep._GRACE_SECONDS = timedelta(seconds=asked.keep), asked.keep / 24
     with tempfile.TemporaryDirectory() as folder:
         tables = [
             Growing(Path(folder) / f"{rows}.lance", rows, asked.size, asked.commits, asked.commit_rows)

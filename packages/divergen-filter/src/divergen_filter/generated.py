@@ -13,7 +13,7 @@ GENERATED_SCORES = ("intra_similarity", "nearest_generated", "duplicate_similari
 """The columns that `compare_generated` gives."""
 
 _BLOCK = 1024
-"""Rows that are compared at a time: (1024, N) numbers are in memory, never (N, N)."""
+"""Rows that are compared at a time with as many others: (1024, 1024) numbers are in memory, however many rows."""
 
 
 def compare_generated(embeddings: Embeddings) -> dict[str, NDArray[np.float32]]:
@@ -35,12 +35,15 @@ def compare_generated(embeddings: Embeddings) -> dict[str, NDArray[np.float32]]:
     nearest = np.full(count, -1, dtype=np.float32)
     earlier = np.full(count, -1, dtype=np.float32)
     vectors = np.asarray(embeddings, dtype=np.float32)
-    for start in range(0, count, _BLOCK):  # each pair once: a block of rows against all before it, and itself
-        end = min(start + _BLOCK, count)
-        block = vectors[start:end] @ vectors[:end].T
-        block[:, start:][np.triu_indices(end - start)] = -1
-        earlier[start:end] = block.max(axis=1)
-        np.maximum(nearest[:end], block.max(axis=0), out=nearest[:end])
+    for start in range(0, count, _BLOCK):  # each pair once: a block of rows against the blocks before it, and itself
+        rows = slice(start, min(start + _BLOCK, count))
+        for before in range(0, start + 1, _BLOCK):
+            others = slice(before, min(before + _BLOCK, count))
+            block = vectors[rows] @ vectors[others].T
+            if before == start:
+                block[np.triu_indices(len(block))] = -1
+            np.maximum(earlier[rows], block.max(axis=1), out=earlier[rows])
+            np.maximum(nearest[others], block.max(axis=0), out=nearest[others])
     np.maximum(nearest, earlier, out=nearest)
     return {
         "intra_similarity": _mean_to_others(embeddings),

@@ -60,7 +60,7 @@ class References:
         """The embeddings of a category, (n, D)."""
         return np.asarray(self.embeddings[self.category_ids == category_id])
 
-    def save(self, path: Path, *, overwrite: bool = False) -> None:
+    def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write to an ``.npz`` file, whole or not at all."""
         reasons = sorted(self.skipped.items())
         with writing(path, overwrite=overwrite) as file:
@@ -80,7 +80,7 @@ class References:
             )
 
     @classmethod
-    def load(cls, path: Path) -> References:
+    def load(cls, path: Path | str) -> References:
         """Read what `save` wrote.
 
         Raises:
@@ -110,7 +110,7 @@ class Summary:
     sums: CategorySums
 
     @classmethod
-    def load(cls, path: Path) -> Summary:
+    def load(cls, path: Path | str) -> Summary:
         """Read the summary of what `References.save` wrote; the embeddings stay on disk.
 
         Raises:
@@ -127,8 +127,9 @@ class Summary:
         return found
 
 
-def _read(path: Path, read: Any) -> Any:
+def _read(path: Path | str, read: Any) -> Any:
     """Open a file of references and read from it, its arrays one by one."""
+    path = Path(path)
     if not path.is_file():
         raise ConfigError(f"{path}: there are no references; make them with divergen-filter embed-real")
     try:

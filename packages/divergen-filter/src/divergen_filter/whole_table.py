@@ -6,19 +6,22 @@ import time
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
+import lance
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from divergen_records import CommitError, InstanceTable, Progress, TableError
-from divergen_records.storage import asked, reading, take_rows
+from divergen_records.storage import asked, reading
 from numpy.typing import NDArray
 
 from .calibration import rule_thresholds
 from .columns import GeneratedColumns
 from .decision import decide, rule_columns
 from .embedder import Embeddings
+from .gathered import gather_embeddings
 from .generated import GENERATED_SCORES, compare_generated
 from .known import check_rules
 from .references import References
@@ -99,7 +102,7 @@ def score_generated(table: InstanceTable, *, again: bool = False, progress: bool
 
     Each category with a row that lacks them is done anew, since a new instance changes the scores of the others; it
     is committed whole, every half minute and when the work is interrupted, so that the next call goes on. Rows whose
-    embedding is not of unit length are left out.
+    embedding is not of unit length are left out. The embeddings are read in one scan.
 
     Args:
         table: Rows with an embedding are compared.
@@ -115,28 +118,29 @@ def score_generated(table: InstanceTable, *, again: bool = False, progress: bool
     if "embedding" not in table.columns:
         return 0
     table.ensure_columns(GeneratedColumns)
+    snapshot = table.snapshot()
     rows = _rows(
-        table, ["id", "category_id", "embedder", GENERATED_SCORES[0]], "error IS NULL AND embedder IS NOT NULL"
+        table,
+        ["id", "category_id", "embedder", GENERATED_SCORES[0]],
+        "error IS NULL AND embedder IS NOT NULL",
+        snapshot,
     )
     models = sorted(pc.unique(rows["embedder"]).to_pylist())
     if len(models) > 1:
         raise TableError(f"{table.path}: embeddings of two models cannot be compared: {models[0]} and {models[1]}")
     categories = rows["category_id"].to_numpy()
     pending = np.unique(categories[np.asarray(pc.is_null(rows[GENERATED_SCORES[0]])) | again])
-    order = np.argsort(categories, kind="stable")
+    if not len(pending):
+        return 0
+    order = pc.sort_indices(rows, [("category_id", "ascending"), ("id", "ascending")]).to_numpy()
+    order = order[np.isin(categories[order], pending)]
+    vectors = gather_embeddings(snapshot, table.path, rows["_rowaddr"].to_numpy()[order])
     starts = np.searchsorted(categories[order], pending)
-    ends = np.searchsorted(categories[order], pending, side="right")
-    snapshot, addresses = table.snapshot(), rows["_rowaddr"].to_numpy()
-    names = np.asarray(rows["id"].to_numpy(zero_copy_only=False))
     writer = _Writer(table)
-    shown = Progress("compare", len(pending), unit="categories") if progress and len(pending) else nullcontext()
+    shown = Progress("compare", len(pending), unit="categories") if progress else nullcontext()
     with shown as bar, writer:
-        for start, end in zip(starts, ends, strict=True):
-            mine = order[start:end]
-            mine = mine[np.argsort(names[mine])]
-            with reading(table.path, "embeddings"):
-                vectors = take_rows(snapshot, addresses[mine].tolist(), ["embedding"])["embedding"]
-            writer.add(_compared(rows, mine, _matrix(vectors)))
+        for start, end in pairwise([*starts.tolist(), len(order)]):
+            writer.add(_compared(rows, order[start:end], vectors[start:end]))
             if bar is not None:
                 bar.update()
     return writer.rows
@@ -174,11 +178,14 @@ def _has_ties(rules: RulesConfig) -> bool:
     return any(isinstance(rule.threshold, Best) for rule in rules.rules)
 
 
-def _rows(table: InstanceTable, columns: Iterable[str], where: str | None = None) -> pa.Table:
+def _rows(
+    table: InstanceTable, columns: Iterable[str], where: str | None = None, snapshot: lance.LanceDataset | None = None
+) -> pa.Table:
     """Light columns of the rows, with their addresses (fragment << 32 | row)."""
     names = list(dict.fromkeys(columns))
     with reading(table.path, asked(names, where)):
-        return table.snapshot().scanner(columns=names, filter=where, with_row_address=True).to_table()
+        snapshot = snapshot or table.snapshot()
+        return snapshot.scanner(columns=names, filter=where, with_row_address=True).to_table()
 
 
 def _write(table: InstanceTable, addresses: pa.ChunkedArray, rows: pa.Table, before: pa.Table | None = None) -> None:
@@ -201,15 +208,10 @@ def _write(table: InstanceTable, addresses: pa.ChunkedArray, rows: pa.Table, bef
 def _compared(rows: pa.Table, chosen: NDArray[np.int64], vectors: Embeddings) -> pa.Table:
     """The scores of a category's rows, sorted by id."""
     good = ~bad_vectors(vectors)
-    scores = compare_generated(vectors[good])
+    scores = compare_generated(vectors if good.all() else vectors[good])
     arrays = {"id": rows["id"].take(chosen), "_rowaddr": rows["_rowaddr"].take(chosen)}
     for name, values in scores.items():
         full = np.zeros(len(vectors), dtype=np.float32)
         full[good] = values
         arrays[name] = pa.array(full, mask=~good)
     return pa.table(arrays)
-
-
-def _matrix(column: pa.ChunkedArray) -> Embeddings:
-    flat = column.combine_chunks().flatten()
-    return np.asarray(flat.to_numpy(zero_copy_only=False), dtype=np.float32).reshape(len(column), -1)

@@ -31,7 +31,8 @@ def read_dataset(
     """Read a COCO or LVIS instance file; compressed with gzip, too.
 
     Other keys, and keys that nothing computes with, may hold anything and are kept. Segmentations stay as text until
-    asked for: memory is the file and about 300 bytes for each annotation.
+    asked for: what stays in memory is the file and about 300 bytes for each annotation; while it is read, about twice
+    the file.
 
     Args:
         path: The JSON file.
