@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from divergen import Run, load_config, run_pipeline
 from divergen.check import Entry, check_run, refuse_problems
 from divergen.cli import main
+from divergen.loading import shipped_text
+from divergen.runner import describe_plan
 from divergen_records import ConfigError
 from divergen_records.images import encode_image
 
@@ -112,3 +114,18 @@ def test_check__status(change: str, status: int) -> None:
     answer = CliRunner().invoke(main, ["check", "quickstart", change])
     assert answer.exit_code == status, answer.output
     assert ("1 problem\n" in answer.output) == bool(status)
+
+
+def test_describe_plan__draws_nothing(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    said = describe_plan(Run(tmp_path / "run", load_config("quickstart")))
+    assert time.monotonic() - begun < 10  # to draw the data takes minutes
+    assert "1,152 pictures of 40 categories" in said
+    assert "0 pictures are there already" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_configs__prints_one_as_its_file_says_it() -> None:
+    answer = CliRunner().invoke(main, ["configs", "divergen-lvis"])
+    assert answer.output == shipped_text("divergen-lvis")
+    assert CliRunner().invoke(main, ["configs", "nothing"]).exit_code == 2

@@ -16,7 +16,7 @@ from .check import check_run, refuse_problems
 from .data import Splits
 from .executors import Executor, build_executor
 from .pipeline import Pipeline
-from .plans import StandIn, sketch_data, sketch_extra
+from .plans import StandIn, picture_bytes, sketch_data, sketch_extra
 from .prompting import costs, sketch_prompts
 from .run import Run
 from .steps import STEPS, RunStep
@@ -105,6 +105,9 @@ def describe_plan(run: Run) -> str:
     lines += [f"  by {name}: {count:,}" for name, count in plan.per_generator().items()]
     lines += [f"  frequency {frequency or '?'}: {count:,}" for frequency, count in plan.per_frequency().items()]
     lines += [f"  prompts by {line}" for line in paid]
+    stored = len(plan) * picture_bytes(run.config) / 2**30
+    done = run.table.count() if run.has_table() else 0
+    lines.append(f"  disk: about {stored:,.1f} GB; {done:,} pictures are there already")
     return "\n".join(lines)
 
 
