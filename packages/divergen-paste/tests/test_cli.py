@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import divergen_paste
 import numpy as np
@@ -91,6 +92,15 @@ def test_bake__formats_and_validation(annotations, tmp_path):
     assert "data.yaml must name" not in output
     assert "val: val/images" in (out / "data.yaml").read_text()
     assert not (out / "png").exists()
+
+
+def test_bake__an_object_that_covers_no_pixel_gets_no_label_and_is_told(annotations, tmp_path):
+    run("pool", annotations, "--out", tmp_path / "pool")
+    content = json.loads(Path(annotations).read_text())
+    content["annotations"][0]["segmentation"] = [[1, 1, 1, 1, 1, 1]]
+    Path(annotations).write_text(json.dumps(content))
+    bake = ["bake", annotations, tmp_path / "pool", "--out", tmp_path / "out", "--yolo"]
+    assert "its mask covers no pixel" in run(*bake, status=3)
 
 
 def test_categories__unmatched(annotations, dataset, tmp_path):

@@ -230,10 +230,15 @@ def bake(
     divergen-paste bake train.json pool --out augmented --copies 2 --workers 8
     divergen-paste bake train.json pool --out augmented --yolo --val val.json -s max_instances=10
     """
+    from divergen_records.declared import drop_empty
+    from divergen_records.formats import writers
+
     from .baking import bake as write
 
     formats = tuple(dict.fromkeys([*formats, "yolo"] if yolo else formats))
     dataset = open_dataset(annotations, images, on_problem=on_problem, progress=True)
+    if any(writers()[name].needs_masks for name in formats):
+        dataset = drop_empty(dataset)
     beside = None if val is None else open_dataset(val, val_images, on_problem=on_problem)
     paster = _paster(dataset, pool_path, settings, seed, unmatched)
     losses = Losses()
