@@ -1,4 +1,5 @@
-from .config import DiffusersConfig, GeneratorConfig, IFCascadeConfig
+from .api.generator import ImageApiGenerator
+from .config import DiffusersConfig, GeneratorConfig, IFCascadeConfig, OpenAIImagesConfig
 from .counts import CountsConfig
 from .diffusion.cascade import IFCascade
 from .diffusion.generator import DiffusersGenerator
@@ -15,7 +16,9 @@ __all__ = [
     "GeneratorConfig",
     "IFCascade",
     "IFCascadeConfig",
+    "ImageApiGenerator",
     "Model",
+    "OpenAIImagesConfig",
     "Plan",
     "Portion",
     "generate",

@@ -24,6 +24,8 @@ def main() -> None:
     A generator is given as its kind and settings:
       -g diffusers,name=sd15,model=FOLDER_OR_HUB_ID,steps=30,size=512
       -g if,stage1=DeepFloyd/IF-I-XL-v1.0,stage2=DeepFloyd/IF-II-L-v1.0,swap=true
+      -g diffusers,model=CHECKPOINT.safetensors,config=FOLDER_OR_HUB_ID
+      -g openai-images,model=gpt-image-1,price_picture=0.011,max_cost=5
       -g procedural,name=cgi,style=cgi                  with divergen-minilvis installed
     Several -g share each category's pictures.
     """

@@ -6,9 +6,10 @@ from typing import Any
 
 from divergen_records import backend_union
 
+from .api.config import OpenAIImagesConfig
 from .diffusion.config import DiffusersConfig, IFCascadeConfig
 
-__all__ = ["DiffusersConfig", "GeneratorConfig", "IFCascadeConfig"]
+__all__ = ["DiffusersConfig", "GeneratorConfig", "IFCascadeConfig", "OpenAIImagesConfig"]
 
-GeneratorConfig: Any = backend_union("divergen.generators", DiffusersConfig, IFCascadeConfig)
+GeneratorConfig: Any = backend_union("divergen.generators", DiffusersConfig, IFCascadeConfig, OpenAIImagesConfig)
 """Type of a configuration field that accepts any generator, told apart by ``kind``."""

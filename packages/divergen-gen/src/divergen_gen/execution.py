@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from divergen_records import ConfigError, InstanceRecord, Progress, Shard, append
+from divergen_records import Columns, ConfigError, InstanceRecord, Progress, Shard, append
 
 from .planning import Plan
 from .protocol import Generator, StreamingGenerator
@@ -62,6 +62,7 @@ def generate(
     reports = []
     for generator in generators:
         part = plan.only(generator=generator.name)
+        table.ensure_columns(getattr(generator, "columns", Columns))
         if isinstance(generator, StreamingGenerator):
             reports.append(_stream(table, generator, part, shard or Shard(), progress))
             continue

@@ -33,7 +33,8 @@ class Generator(Protocol):
     A call gets planned records (identity only) and returns them in the same order, each complete with ``image``,
     ``image_format``, ``width`` and ``height`` (and ``alpha`` where it is known), or with a row error by
     `InstanceRecord.failed` of stage ``"gen"``. A picture depends on its own record only: neither on the batch, nor on
-    the order, nor on earlier calls.
+    the order, nor on earlier calls. One that writes
+    more columns declares them by ``columns`` (`divergen_records.Columns`).
     """
 
     name: str

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+import cv2
 import numpy as np
 from divergen_records import Config, InstanceRecord, instance_id
 from divergen_records.images import encode_image, read_image
 
 from .protocol import Generator
 
-__all__ = ["FakeConfig", "FakeGenerator", "check_generator", "planned_record"]
+if TYPE_CHECKING:
+    from divergen_records.endpoint.testing import Exchange
+
+__all__ = ["FakeConfig", "FakeGenerator", "answer_pictures", "check_generator", "planned_record"]
 
 
 class FakeGenerator:
@@ -78,6 +83,26 @@ class FakeConfig(Config):
     def build(self) -> FakeGenerator:
         """Make the generator."""
         return FakeGenerator(self.name, size=self.size, fails_on=[self.fails_on] if self.fails_on else ())
+
+
+def answer_pictures(exchange: Exchange, *, transparent: bool = True, size: int = 32) -> None:
+    """Answer an image API's request on a loopback server: as many squares as it asks for.
+
+    Args:
+        exchange: Of `divergen_records.endpoint.testing.Loopback`.
+        transparent: Whether the pictures have alpha, where that is asked for; else they lie on white.
+        size: Side of the pictures, pixels.
+    """
+    alpha = np.zeros((size, size), np.uint8)
+    alpha[size // 4 : -size // 4, size // 4 : -size // 4] = 255
+    colour = np.where(alpha[..., None] > 0, np.array([200, 30, 30], np.uint8), np.uint8(255)).astype(np.uint8)
+    if transparent and exchange.body.get("background") == "transparent":
+        colour = np.dstack([colour, alpha])
+    # OpenCV keeps the alpha, and wants blue first.
+    order = cv2.COLOR_RGBA2BGRA if colour.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    encoded = base64.b64encode(cv2.imencode(".png", cv2.cvtColor(colour, order))[1].tobytes()).decode()
+    data = [{"b64_json": encoded}] * int(exchange.body.get("n", 1))
+    exchange.send(200, {"created": 1, "data": data}, x_request_id=f"req-{id(exchange)}")
 
 
 def planned_record(category: str, seed: int, generator: Generator, prompt: str | None = None) -> InstanceRecord:

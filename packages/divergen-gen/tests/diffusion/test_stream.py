@@ -85,3 +85,17 @@ def test_stream__other_errors_pass():
 
     with pytest.raises(ValueError, match="broken"):
         list(stream(broken).run(tasks(2)))
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_stream__a_pictures_own_alpha_is_kept(channels):
+    """Layered diffusion, in the form of any pipeline whose output has one channel more."""
+    import numpy as np
+    from divergen_gen.alpha import split_alpha
+
+    pixels = np.zeros((2, 2, channels), np.uint8)
+    pixels[0, 0, -1] = 255
+    image, alpha = split_alpha(pixels)
+    assert image[..., 0].tolist() == [[0, 255], [255, 255]]
+    assert alpha.tolist() == [[255, 0], [0, 0]]
+    assert split_alpha(np.full((2, 2, channels), 255, np.uint8))[1] is None

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 from divergen_gen import DiffusersGenerator, Model
-from divergen_gen.diffusion.weights import check_folder, identify, model_folder
+from divergen_gen.diffusion.sources import find_model
+from divergen_gen.diffusion.weights import check_folder, identify
 from divergen_gen.testing import planned_record
 from divergen_records import ConfigError, WeightsError
 
@@ -115,7 +116,7 @@ def test_generator__reads_the_cache_of_the_hub(model, tmp_path, monkeypatch):
         monkeypatch.setattr(f"{module}.HF_HUB_CACHE", str(tmp_path), raising=False)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     assert identify("me/tiny") == commit[:12]
-    assert model_folder(Model(model="me/tiny")) == cached / "snapshots" / commit
+    assert find_model(Model(model="me/tiny")).path == cached / "snapshots" / commit
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_generator__reads_the_cache_of_the_hub(model, tmp_path, monkeypatch):
     ],
 )
 def test_hub_errors__say_what_to_do(error, message):
-    from divergen_gen.diffusion.weights import hub_errors
+    from divergen_gen.diffusion.hub import hub_errors
     from huggingface_hub import errors
 
     response = SimpleNamespace(status_code=401, headers={}, request=None, url="")

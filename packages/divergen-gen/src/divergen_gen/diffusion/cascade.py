@@ -13,9 +13,10 @@ from .model import Model
 from .picture_half import PictureHalf, to_drawn
 from .reader import PromptReader
 from .runner import DiffusionRunner
+from .sources import find_model
 from .stream import Drawn, Task
 from .text import Truncation
-from .weights import identify, model_folder, read_index
+from .weights import identify_model
 
 __all__ = ["IFCascade", "revision"]
 
@@ -26,7 +27,7 @@ VERSION = 1
 def revision(stages: Sequence[Model], *, negative_prompt: str | None, image_format: str, quality: int) -> str:
     """The weights and all settings that the pictures depend on, as a short text."""
     stored = image_format if image_format == "png" else f"{image_format}-{quality}"
-    weights = "+".join(identify(stage.model, stage.hub_revision)[:8] for stage in stages)
+    weights = "+".join(identify_model(stage)[:8] for stage in stages)
     settings = short_hash(*(stage.settings() for stage in stages), negative_prompt, size=4)
     return f"if-{VERSION}/{weights}/{stages[0].dtype}/{stored}/{settings}"
 
@@ -128,7 +129,7 @@ class _Cascade:
         if self._own_readers is None:
             self._own_readers = [self._reader_of[0]]
             for at, stage in enumerate(self.stages[1:], start=1):
-                if not read_index(model_folder(stage))["_class_name"].startswith("IF"):  # not T5's words
+                if not find_model(stage).index["_class_name"].startswith("IF"):  # not T5's words
                     self._reader_of[at] = PromptReader(stage, negative=self._negative, memory=self._memory, first=False)
                     self._own_readers.append(self._reader_of[at])
         return self._own_readers

@@ -11,19 +11,36 @@ __all__ = ["choose_device", "import_diffusers"]
 
 
 def choose_device(device: str = "auto") -> Any:
-    """A torch device; ``"auto"`` is this process's GPU (``LOCAL_RANK`` of torchrun), else the CPU."""
+    """A torch device; ``"auto"`` and ``"cuda"`` are this process's GPU (``LOCAL_RANK`` of torchrun).
+
+    Args:
+        device: As torch names it; ``"auto"`` is the CPU where there is no GPU.
+
+    Raises:
+        ConfigError: There is no such device.
+    """
     import os
 
     with require_extra("divergen-gen", "diffusers"):
         import torch
-    if device != "auto":
-        try:
-            return torch.device(device)
-        except RuntimeError as error:
-            raise ConfigError(f"device {device!r}: {error}") from error
-    if not torch.cuda.is_available():
-        return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    try:
+        wanted = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        if wanted.type != "cuda":
+            torch.empty(0, device=wanted)
+            return wanted
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        raise ConfigError(f"device {device!r}: {str(error).splitlines()[0].split('. ')[0]}") from error
+    count = torch.cuda.device_count()
+    index = int(os.environ.get("LOCAL_RANK", "0")) % max(count, 1) if wanted.index is None else wanted.index
+    if index >= count:
+        raise ConfigError(f"device {device!r}: there {_gpus(count)} that PyTorch {torch.__version__} can use")
+    return torch.device("cuda", index)
+
+
+def _gpus(count: int) -> str:
+    if not count:
+        return "is no GPU"
+    return "is one GPU (cuda:0)" if count == 1 else f"are {count} GPUs (cuda:0 to cuda:{count - 1})"
 
 
 def import_diffusers() -> Any:

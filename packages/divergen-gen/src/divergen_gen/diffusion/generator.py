@@ -16,7 +16,7 @@ from .reader import PromptReader
 from .runner import DiffusionRunner
 from .stream import Drawn, Task
 from .text import Truncation
-from .weights import fingerprint_file, identify
+from .weights import fingerprint_file, identify_model
 
 __all__ = ["DiffusersGenerator", "revision"]
 
@@ -45,7 +45,7 @@ def revision(
         size=4,
     )
     size = "x".join(map(str, model.size)) if model.size else "own size"
-    weights = identify(model.model, model.hub_revision)
+    weights = identify_model(model)
     return f"diffusers-{VERSION}/{weights}/{size}/{model.dtype}/{stored}/{settings}"
 
 

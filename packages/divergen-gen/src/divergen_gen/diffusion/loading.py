@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
 from divergen_records import ConfigError, WeightsError
 
+from .classes import TEXT_PARTS, pipeline_class
 from .environment import import_diffusers
 from .model import Model
-from .weights import check_folder, model_folder
+from .sources import ModelFiles, find_model, without_checker
 
 __all__ = ["Half", "denoiser_name", "load_pipeline", "quiet", "reads_prompt_apart"]
 
 Half = Literal["text", "picture"]
-
-TEXT_PARTS = ("text_encoder", "tokenizer")
 
 
 @contextmanager
@@ -41,13 +39,14 @@ def quiet() -> Iterator[None]:
                 log.enable_progress_bar()
 
 
-def load_pipeline(model: Model, half: Half | None, *, first: bool = True) -> Any:
+def load_pipeline(model: Model, half: Half | None, *, first: bool = True, pictures: bool = False) -> Any:
     """Load a pipeline, or one half of it.
 
     Args:
         model: Which one.
         half: ``"text"`` for tokenizers and text encoders, ``"picture"`` for the rest, None for all.
         first: Whether it begins from text; False for a later stage of a cascade.
+        pictures: Whether it begins from pictures, too.
 
     Raises:
         WeightsError: The weights are missing, damaged or do not fit.
@@ -56,27 +55,33 @@ def load_pipeline(model: Model, half: Half | None, *, first: bool = True) -> Any
     diffusers = import_diffusers()
     import torch
 
-    folder = model_folder(model)
-    index = check_folder(folder, model.variant, allow_pickle=model.allow_pickle)
-    loader = _loader(diffusers, model, index["_class_name"], first=first)
-    settings = {
-        "dtype": getattr(torch, model.dtype),
-        "variant": model.variant,
-        "use_safetensors": None if model.allow_pickle else True,
-        "local_files_only": True,
-        **_left_out(index, model, half),
-    }
+    files = find_model(model)
+    name = str(files.index["_class_name"])
+    loader = pipeline_class(diffusers, model, files.index, first=first, pictures=pictures)
+    settings = {"dtype": getattr(torch, model.dtype), "local_files_only": True, **_left_out(files, model, half)}
     with quiet():
         try:
-            pipe = loader.from_pretrained(str(folder), **settings)
-        except (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise _translated(model, index["_class_name"], str(error).strip()) from error
+            pipe = _load(loader, files, model, settings)
+        except (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, ImportError) as error:
+            raise _translated(model, name, str(error).strip()) from error
     pipe.set_progress_bar_config(disable=True)
     if half != "text":
         _check_channels(pipe, model, first=first)
         if model.scheduler is not None:
             pipe.scheduler = _scheduler(diffusers, model, pipe.scheduler)
     return pipe
+
+
+def _load(loader: Any, files: ModelFiles, model: Model, settings: dict[str, Any]) -> Any:
+    if files.config is not None:
+        if not hasattr(loader, "from_single_file"):
+            raise ConfigError(
+                f"{model.model} is a single checkpoint, which {loader.__name__} does not load; name its text-to-image "
+                "class with pipeline=…, or take the model as a folder in the hub's layout"
+            )
+        return loader.from_single_file(str(files.path), config=str(files.config), **settings)
+    safe = None if model.allow_pickle else True
+    return loader.from_pretrained(str(files.path), variant=model.variant, use_safetensors=safe, **settings)
 
 
 def denoiser_name(pipe: Any) -> str:
@@ -92,34 +97,19 @@ def reads_prompt_apart(kind: type) -> bool:
     return hasattr(kind, "encode_prompt") and "prompt_embeds" in inspect.signature(kind.__call__).parameters
 
 
-def _loader(diffusers: Any, model: Model, name: str, *, first: bool) -> Any:
-    if model.pipeline is not None:
-        found = getattr(diffusers, model.pipeline, None)
-        if not (inspect.isclass(found) and issubclass(found, diffusers.DiffusionPipeline)):
-            raise ConfigError(f"pipeline {model.pipeline!r}: diffusers {diffusers.__version__} has no such pipeline")
-        return found
-    if not first:
-        return diffusers.DiffusionPipeline
-    own = getattr(diffusers, name, None)
-    arguments = inspect.signature(own.__call__).parameters if own is not None else {}
-    if "prompt" in arguments and not {"image", "video", "mask_image"} & set(arguments):
-        return own
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return diffusers.AutoPipelineForText2Image  # the text-to-image class of the same family
-
-
 def _translated(model: Model, name: str, message: str) -> Exception:
     if message.startswith("AutoPipeline can't find"):
         return ConfigError(
             f"{model.model} is a {name}, which diffusers does not know to make pictures from text; take a "
             "text-to-image model, or name its text-to-image class with pipeline=…"
         )
-    return WeightsError(f"{model.model} cannot be loaded: {message.splitlines()[0] if message else name}")
+    as_class = f" as a {model.pipeline}" if model.pipeline else ""
+    return WeightsError(f"{model.model} cannot be loaded{as_class}: {message.splitlines()[0] if message else name}")
 
 
-def _left_out(index: dict[str, Any], model: Model, half: Half | None) -> dict[str, bool | None]:
+def _left_out(files: ModelFiles, model: Model, half: Half | None) -> dict[str, bool | None]:
     """Parts that are not loaded, as diffusers wants them: name -> None."""
+    index = files.index
     parts = [name for name, value in index.items() if isinstance(value, list) and value[0] is not None]
     if half == "text":
         left = [name for name in parts if not name.startswith((*TEXT_PARTS, "scheduler", "image_noising_scheduler"))]
@@ -128,8 +118,10 @@ def _left_out(index: dict[str, Any], model: Model, half: Half | None) -> dict[st
     else:
         left = []
     given: dict[str, bool | None] = dict.fromkeys(left)
-    if "safety_checker" in index and (half == "text" or not model.safety_checker):
+    unchecked = half == "text" or not model.safety_checker or files.config is not None  # no checkpoint holds one
+    if "safety_checker" in index and unchecked:
         given["safety_checker"] = None
+        given |= dict.fromkeys(name for name in without_checker(model) if name in index)
         if "requires_safety_checker" in index:
             given["requires_safety_checker"] = False
     return given

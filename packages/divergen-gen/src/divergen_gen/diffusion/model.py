@@ -58,7 +58,10 @@ class Model(Config):
     """A diffusion model and how it samples. What is None is the model's own default.
 
     Attributes:
-        model: Hub id or folder in the hub's layout (``model_index.json`` and a folder for each part).
+        model: Hub id, folder in the hub's layout (``model_index.json`` and a folder for each part), or a single
+            ``.safetensors`` checkpoint.
+        config: Of a single checkpoint: the hub id or folder of a model of the same architecture, whose configuration
+            and tokenizers it takes; None finds the hub's by the weights.
         hub_revision: Branch, tag or commit of the hub; None for the main branch. The commit goes into the ids.
         variant: Variant of the weight files, for example ``"fp16"``.
         pipeline: Class of diffusers by name, where the text-to-image class that belongs to the model is not wanted.
@@ -80,6 +83,7 @@ class Model(Config):
     """
 
     model: str = Field(min_length=1)
+    config: Annotated[str | None, Field(min_length=1)] = None
     hub_revision: str | None = None
     variant: str | None = None
     pipeline: str | None = None

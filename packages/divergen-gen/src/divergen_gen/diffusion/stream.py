@@ -14,6 +14,8 @@ from divergen_records.cores import usable_cores
 from divergen_records.images import encode_image
 from numpy.typing import NDArray
 
+from ..alpha import split_alpha
+
 __all__ = ["Drawn", "PictureStream", "Task", "is_out_of_memory"]
 
 BLANK = 4
@@ -48,7 +50,7 @@ class Drawn:
     """A batch as it comes from the device.
 
     Attributes:
-        pixels: (N, H, W, 3) uint8 tensor on the CPU; written to until ``ready``.
+        pixels: (N, H, W, C) uint8 tensor on the CPU, RGB or RGBA; written to until ``ready``.
         finite: (N,) bool tensor: whether no value was NaN or infinite.
         flagged: Whether the safety checker objects, one for each picture.
         ready: Waits until the copy from the device is done.
@@ -156,7 +158,7 @@ class PictureStream:
 
     def _finish(self, drawn: Drawn, at: int, task: Task) -> InstanceRecord | str:
         drawn.ready()
-        pixels: NDArray[np.uint8] = drawn.pixels[at].numpy()
+        pixels, alpha = split_alpha(drawn.pixels[at].numpy())
         if fault := self._fault(drawn, at, pixels):
             return fault
         return task.record.model_copy(
@@ -165,6 +167,7 @@ class PictureStream:
                 "image_format": self.image_format,
                 "width": pixels.shape[1],
                 "height": pixels.shape[0],
+                "alpha": None if alpha is None else encode_image(alpha, "png"),
                 "seed": task.seed,
             }
         )

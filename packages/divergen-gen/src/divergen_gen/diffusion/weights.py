@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Container
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from divergen_records import WeightsError, require_extra, short_hash
-from divergen_records.hub import HubUnreached, ask_hub, cached_commit
+from divergen_records import WeightsError, short_hash
 
+from .hub import commit_of
 from .model import Model
 
-__all__ = ["check_folder", "fingerprint", "fingerprint_file", "hub_errors", "identify", "local_folder", "model_folder"]
+__all__ = [
+    "check_folder",
+    "check_pickle",
+    "fingerprint",
+    "fingerprint_file",
+    "identify",
+    "identify_model",
+    "local_folder",
+    "read_header",
+    "read_index",
+]
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
+CHECKER = ("safety_checker", "feature_extractor")
+"""Parts that look at pictures after they are made."""
+
 SAMPLE = 64
 """Bytes of each tensor that go into a fingerprint, from its beginning and its middle."""
 
@@ -30,7 +42,13 @@ def identify(model: str, hub_revision: str | None = None) -> str:
         WeightsError: There is no such model, or it cannot be asked for.
     """
     folder = local_folder(model)
-    return short_hash(fingerprint(folder), size=6) if folder else _commit(model, hub_revision)[:12]
+    return short_hash(fingerprint(folder), size=6) if folder else commit_of(model, hub_revision)[:12]
+
+
+def identify_model(model: Model) -> str:
+    """Text that identifies a model's weights, with the configuration that a single file takes from elsewhere."""
+    weights = identify(model.model, model.hub_revision)
+    return weights if model.config is None else short_hash(weights, identify(model.config), size=6)
 
 
 def local_folder(model: str) -> Path | None:
@@ -43,31 +61,16 @@ def local_folder(model: str) -> Path | None:
     return None
 
 
-def model_folder(model: Model) -> Path:
-    """The folder of the model's files, downloaded where it is a hub id, and checked.
-
-    Raises:
-        WeightsError: Weights are missing, cut off, behind a licence, or pickles.
-    """
-    folder = local_folder(model.model)
-    if folder is None:
-        from .environment import import_diffusers
-
-        with hub_errors(model.model):
-            folder = Path(
-                import_diffusers().DiffusionPipeline.download(
-                    model.model,
-                    revision=_commit(model.model, model.hub_revision),
-                    variant=model.variant,
-                    use_safetensors=None if model.allow_pickle else True,
-                )
-            )
-    check_folder(folder, model.variant, allow_pickle=model.allow_pickle)
-    return folder
-
-
-def check_folder(folder: Path, variant: str | None = None, *, allow_pickle: bool = False) -> dict[str, Any]:
+def check_folder(
+    folder: Path, variant: str | None = None, *, allow_pickle: bool = False, without: Container[str] = ()
+) -> dict[str, Any]:
     """Check a pipeline's folder before anything large is read.
+
+    Args:
+        folder: In the hub's layout.
+        variant: Of the weight files.
+        allow_pickle: Whether weights may be pickles.
+        without: Parts that are not used; nothing of them need be there.
 
     Returns:
         The content of its ``model_index.json``.
@@ -76,28 +79,48 @@ def check_folder(folder: Path, variant: str | None = None, *, allow_pickle: bool
         WeightsError: What is wrong with it.
     """
     index = read_index(folder)
-    for part, value in index.items():
-        if not (isinstance(value, list) and value[0]) or not (folder / part / "config.json").is_file():
-            continue
-        found = sorted((folder / part).iterdir())
-        files = [file for file in found if _is_variant(file, variant)]
-        files = files or [file for file in found if _is_variant(file, None)]  # a part may have no variant
-        safe = [file for file in files if file.suffix == ".safetensors"]
-        for file in safe:
-            read_header(file)
-        _check_shards(folder / part)
-        if safe or (allow_pickle and any(file.suffix in PICKLES for file in files)):
-            continue
-        pickles = [file.name for file in files if file.suffix in PICKLES]
-        if pickles:
-            raise WeightsError(
-                f"{folder / part} has its weights as a pickle ({pickles[0]}), which may run any program when it is "
-                "loaded; take a safetensors version, or set allow_pickle if the file is your own"
-            )
-        if (folder / part).is_dir() and _has_weights(value):
-            asked = f" of variant {variant!r}" if variant else ""
-            raise WeightsError(f"{folder / part} has no weights{asked}: no .safetensors file; download the model again")
+    for name, value in index.items():
+        part = folder / name
+        used = isinstance(value, list) and value[0] and name not in without
+        if used and name in CHECKER and not part.is_dir():
+            raise WeightsError(f"{folder} lacks the folder of its {name}; set safety_checker=false, or download it")
+        if used and (part / "config.json").is_file():
+            _check_part(part, value, variant, allow_pickle)
     return index
+
+
+def _check_part(part: Path, entry: list[str], variant: str | None, allow_pickle: bool) -> None:
+    found = sorted(file for file in part.iterdir() if file.suffix in (".safetensors", *PICKLES))
+    files = [file for file in found if _variant(file) == variant]
+    files = files or [file for file in found if _variant(file) is None]  # a part may have no variant
+    safe = [file for file in files if file.suffix == ".safetensors"]
+    for file in safe:
+        read_header(file)
+    _check_shards(part)
+    pickles = [file for file in files if file.suffix in PICKLES]
+    if not safe and pickles:
+        check_pickle(pickles[0], allow_pickle)
+    elif not safe and _has_weights(entry):
+        raise _no_weights(part, variant, sorted({str(_variant(file)) for file in found}))
+
+
+def _no_weights(part: Path, variant: str | None, there: list[str]) -> WeightsError:
+    asked = f" of variant {variant!r}" if variant else ""
+    if there:
+        return WeightsError(
+            f"{part} has weights of variant {', '.join(map(repr, there))} only, and none{asked or ' without'}; set "
+            f"variant={there[0]}"
+        )
+    return WeightsError(f"{part} has no weights{asked}: no .safetensors file; download the model again")
+
+
+def check_pickle(file: Path, allowed: bool) -> None:
+    """Refuse weights that may run any program; raises `WeightsError`."""
+    if not allowed:
+        raise WeightsError(
+            f"{file.parent} has its weights as a pickle ({file.name}), which may run any program when it is "
+            "loaded; take a safetensors version, or set allow_pickle if the file is your own"
+        )
 
 
 def read_index(folder: Path) -> dict[str, Any]:
@@ -107,8 +130,8 @@ def read_index(folder: Path) -> dict[str, Any]:
         index = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise WeightsError(
-            f"{folder} is no diffusers model: it has no model_index.json. A single checkpoint file has to be converted "
-            "first (StableDiffusionPipeline.from_single_file(…).save_pretrained(folder))"
+            f"{folder} is no diffusers model: it has no model_index.json. Of a single checkpoint, name the file itself "
+            "(model=FOLDER/NAME.safetensors)"
         ) from error
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path} cannot be read: {error}") from error
@@ -179,51 +202,10 @@ def _hash_file(file: Path, size: int, changed: int) -> str:
     return digest.hexdigest()
 
 
-@lru_cache(maxsize=256)
-def _commit(model: str, hub_revision: str | None) -> str:
-    """The commit that a revision of a hub repository stands for: asked of the hub; offline, or without it, cached."""
-    if hub_revision and len(hub_revision) == 40 and set(hub_revision) <= set("0123456789abcdef"):
-        return hub_revision
-    with require_extra("divergen-gen", "diffusers"):
-        import huggingface_hub  # noqa: F401
-    try:
-        return ask_hub(model, hub_revision).commit
-    except HubUnreached:
-        if (cached := cached_commit(model, hub_revision)) is None:
-            raise
-        return cached
-
-
-@contextmanager
-def hub_errors(model: str) -> Iterator[None]:
-    """Translate what the hub's client raises into `WeightsError`."""
-    with require_extra("divergen-gen", "diffusers"):
-        from huggingface_hub import errors
-    try:
-        yield
-    except errors.GatedRepoError as error:
-        raise WeightsError(
-            f"{model} is behind a licence: accept it at https://huggingface.co/{model} and log in with `hf auth login` "
-            "(or set HF_TOKEN)"
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise WeightsError(f"{model} has no such revision; check hub_revision") from error
-    except errors.RepositoryNotFoundError as error:
-        raise WeightsError(
-            f"{model} is neither a folder here nor a public model of the hub; check the spelling, or log in if it is "
-            "private"
-        ) from error
-    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError, ValueError) as error:
-        first = str(error).strip().split("\n")[0]
-        raise WeightsError(f"{model} could not be fetched from the hub: {first}") from error
-
-
-def _is_variant(file: Path, variant: str | None) -> bool:
-    """Whether a weight file belongs to the variant that is loaded: ``x.fp16-00001-of-2.safetensors`` to ``"fp16"``."""
-    if file.suffix not in (".safetensors", *PICKLES):
-        return False
+def _variant(file: Path) -> str | None:
+    """The variant that a weight file belongs to: ``x.fp16-00001-of-2.safetensors`` to ``"fp16"``, None for none."""
     middle = [part.split("-")[0] for part in file.name.split(".")[1:-1]]
-    return middle == ([variant] if variant else [])
+    return ".".join(middle) or None
 
 
 def _check_shards(part: Path) -> None:

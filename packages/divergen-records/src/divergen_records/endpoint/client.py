@@ -17,7 +17,7 @@ from ..errors import ConfigError, require_extra
 from .errors import Transient, Unreached
 from .secrets import Redactor, check_url
 
-__all__ = ["CHAT", "IMAGES", "Client", "Route", "StatusError"]
+__all__ = ["CHAT", "IMAGES", "Client", "Reply", "Route", "StatusError"]
 
 _LARGEST_CHAT = 2_000_000
 _LARGEST_PICTURES = 200_000_000
@@ -42,6 +42,19 @@ class Route:
 
 CHAT = Route("chat.completions.with_streaming_response.create", ("messages", "model"), _LARGEST_CHAT)
 IMAGES = Route("images.with_streaming_response.generate", ("prompt",), _LARGEST_PICTURES)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer.
+
+    Attributes:
+        text: Its content.
+        request_id: What the endpoint calls the request (``x-request-id``), where it says so.
+    """
+
+    text: str
+    request_id: str | None = None
 
 
 class StatusError(Exception):
@@ -106,8 +119,8 @@ class Client:
         """Close the connections."""
         await self._client.close()
 
-    async def send(self, route: Route, body: Mapping[str, Any]) -> str:
-        """The text of an answer.
+    async def send(self, route: Route, body: Mapping[str, Any]) -> Reply:
+        """The text of an answer, and the request's id.
 
         Raises:
             StatusError: If it has a status of refusal.
@@ -118,6 +131,7 @@ class Client:
         try:
             # In extra_body, as the client would walk through all of it with every request, which takes 3 to 5 ms.
             async with create(**dict.fromkeys(route.required, ""), extra_body=body) as response:
+                name = response.headers.get("x-request-id")
                 async for chunk in response.iter_bytes():
                     content += chunk
                     if len(content) > route.largest:
@@ -128,7 +142,7 @@ class Client:
             cause = error.__cause__ or error
             kind = Unreached if isinstance(cause, self._unreached) else Transient
             raise kind(f"no connection to {self.url}: {self.redact.line(cause) or type(cause).__name__}") from None
-        return self.redact(content.decode("utf-8", "replace"))
+        return Reply(self.redact(content.decode("utf-8", "replace")), name and self.redact.line(name))
 
     def _status(self, error: Any) -> StatusError:
         body = error.body if isinstance(error.body, dict) else None

@@ -12,7 +12,7 @@ from ..errors import require_extra
 from .account import Account, Usage
 from .attempt import Attempt, Note
 from .budget import Budget
-from .client import Client, StatusError
+from .client import Client, Reply, StatusError
 from .errors import EndpointError, LimitReached, Refused, Rejected, Transient, Unusable
 from .gate import Gate
 from .options import Option, Options
@@ -164,9 +164,9 @@ class Endpoint:
                 self._attempts += 1
                 try:
                     async with Attempt(self._budget, reservation, note, self._attempts) as attempt:
-                        text = await self._gate.wait(self._client.send(query.route, body))
+                        reply = await self._gate.wait(self._client.send(query.route, body))
                         self._options.answered(options, choice, refusals)
-                        return await self._read(query, text, read, attempt)
+                        return await self._read(query, reply, read, attempt)
                 except StatusError as error:
                     lower = self._after(error, query, reservation.limit, options, choice)
                     refusals |= {name: (error.status, error.said) for name in lower if lower[name] != choice[name]}
@@ -174,8 +174,9 @@ class Endpoint:
                 except TimeoutError:
                     raise Transient(f"no answer within {self.timeout:g} s") from None
 
-    async def _read(self, query: Query, text: str, read: Callable[[dict[str, Any]], T], attempt: Attempt) -> T:
+    async def _read(self, query: Query, reply: Reply, read: Callable[[dict[str, Any]], T], attempt: Attempt) -> T:
         """Count what an answer used, then make it out."""
+        text = reply.text
         try:
             payload = read_payload(text)
         except Transient:
@@ -184,6 +185,8 @@ class Endpoint:
             raise
         usage = usage_of(payload) or _estimated(query, text, payload)
         await attempt.settle(usage)
+        if reply.request_id:
+            payload.setdefault("request_id", reply.request_id)
         cut_off = is_cut_off(payload)
         wider = cut_off and self._limit.widen(query, attempt.reservation.limit, usage.received)
         try:

@@ -1,0 +1,118 @@
+"""A model's files on this machine, fetched where they have to be, and checked before anything large is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from divergen_records import WeightsError
+
+from .environment import import_diffusers
+from .hub import HubUnreached, cached_snapshot, commit_of, hub_errors
+from .model import Model
+from .weights import CHECKER, PICKLES, check_folder, check_pickle, local_folder, read_header, read_index
+
+__all__ = ["ModelFiles", "find_model", "without_checker"]
+
+_CONFIGURATION = ["*.json", "**/*.json", "*.txt", "**/*.txt", "**/*.model"]
+"""The files of a pipeline that are no weights."""
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Where a model lies.
+
+    Attributes:
+        path: A folder in the hub's layout, or a single checkpoint.
+        index: The ``model_index.json`` of the folder, or of the configuration.
+        config: Of a single checkpoint: the folder with its configuration.
+    """
+
+    path: Path
+    index: dict[str, Any]
+    config: Path | None = None
+
+
+def find_model(model: Model) -> ModelFiles:
+    """The files of a model, downloaded where it is a hub id, and checked.
+
+    Raises:
+        WeightsError: Weights are missing, cut off, behind a licence, or pickles; or a single checkpoint's
+            configuration is not to be had.
+    """
+    path = local_folder(model.model)
+    if path is not None and path.is_file():
+        return _single_file(model, path)
+    folder = path or _download(model)
+    index = check_folder(folder, model.variant, allow_pickle=model.allow_pickle, without=without_checker(model))
+    return ModelFiles(folder, index)
+
+
+def without_checker(model: Model) -> tuple[str, ...]:
+    """The parts that serve the safety checker alone, where it is not wanted."""
+    return () if model.safety_checker else CHECKER
+
+
+def _download(model: Model) -> Path:
+    commit = commit_of(model.model, model.hub_revision)
+    try:
+        with hub_errors(model.model):
+            return Path(
+                import_diffusers().DiffusionPipeline.download(
+                    model.model,
+                    revision=commit,
+                    variant=model.variant,
+                    use_safetensors=None if model.allow_pickle else True,
+                )
+            )
+    except HubUnreached as error:
+        return cached_snapshot(model.model, commit, error)
+
+
+def _single_file(model: Model, path: Path) -> ModelFiles:
+    if path.suffix == ".safetensors":
+        wanted = model.config or _known_architecture(path)
+    elif path.suffix in PICKLES and model.config is not None:
+        check_pickle(path, model.allow_pickle)
+        wanted = model.config
+    else:
+        check_pickle(path, model.allow_pickle and path.suffix in PICKLES)
+        raise WeightsError(f"{path} does not say what it is; name a model of its architecture with config=")
+    folder = _configuration(path, wanted)
+    return ModelFiles(path, read_index(folder), folder)
+
+
+def _known_architecture(path: Path) -> str:
+    """The hub id of the model that a checkpoint's tensors look like, by diffusers' own table."""
+    import torch
+
+    import_diffusers()
+    from diffusers.loaders.single_file_utils import fetch_diffusers_config
+
+    header = read_header(path)
+    shapes = {
+        name: torch.empty(entry["shape"], device="meta") for name, entry in header.items() if name != "__metadata__"
+    }
+    return str(fetch_diffusers_config(shapes)["pretrained_model_name_or_path"])
+
+
+def _configuration(path: Path, wanted: str) -> Path:
+    """The folder of a configuration: a local one, or the small files of a hub id."""
+    folder = local_folder(wanted)
+    if folder is not None:
+        return folder
+    import huggingface_hub
+
+    try:
+        commit = commit_of(wanted, None)
+        try:
+            with hub_errors(wanted):
+                return Path(huggingface_hub.snapshot_download(wanted, revision=commit, allow_patterns=_CONFIGURATION))
+        except HubUnreached as error:
+            return cached_snapshot(wanted, commit, error)
+    except WeightsError as error:
+        raise WeightsError(
+            f"{path} is a single checkpoint: configuration and tokenizers come from elsewhere, by its tensors from "
+            f"{wanted}. {error}. Or set config= to a folder or hub id of the same architecture"
+        ) from error

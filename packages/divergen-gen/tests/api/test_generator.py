@@ -1,0 +1,157 @@
+"""An image API on loopback: with alpha, without, refusing, slow, out of money."""
+
+import threading
+
+import pytest
+from click.testing import CliRunner
+from divergen_gen import OpenAIImagesConfig, generate, plan
+from divergen_gen.cli import main
+from divergen_gen.testing import answer_pictures, planned_record
+from divergen_records import ConfigError, InstanceTable, PromptRecord
+from divergen_records.endpoint import EndpointError
+from divergen_records.endpoint.testing import Loopback
+from divergen_records.images import read_image
+
+pytest.importorskip("openai")
+
+KEY = "sk-planted-0123456789"
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+
+def build(server, **changes):
+    return OpenAIImagesConfig(**{"model": "m", "base_url": server.url, "backoff": 0.0, **changes}).build()
+
+
+def make(generator, count=3, category="cup"):
+    return list(generator([planned_record(category, seed, generator) for seed in range(count)]))
+
+
+def test_generator__true_alpha_and_no_background_in_the_prompt():
+    with Loopback(answer_pictures) as server:
+        made = make(build(server, quality="low", size="1024x1024"))
+    assert [record.error for record in made] == [None] * 3
+    for record in made:
+        assert read_image(record.alpha)[..., 0].max() == 255
+        assert read_image(record.alpha)[0, 0, 0] == 0
+        assert record.model_extra["request_id"].startswith("req-")
+    assert {body["prompt"] for body in server.bodies} == {"a photo of a single cup"}
+    assert (server.bodies[0]["quality"], server.bodies[0]["size"]) == ("low", "1024x1024")
+    assert [record.seed for record in made] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_generator__a_model_without_alpha_is_said_once(caplog, refuses):
+    def respond(exchange):
+        if refuses and "background" in exchange.body:
+            exchange.send(400, {"error": {"message": "Unknown parameter: 'background'.", "param": "background"}})
+        else:
+            answer_pictures(exchange, transparent=False)
+
+    with Loopback(respond) as server:
+        generator = build(server)
+        made = [*make(generator), *make(generator)]
+    assert [record.alpha for record in made] == [None] * 6
+    assert caplog.text.count("gives no alpha") == 1
+    assert caplog.text.count("takes no seeds") == 1
+    assert all(body["prompt"].endswith("in a white background") for body in server.bodies[-5:])
+    assert "background" not in server.bodies[-1]
+
+
+def test_generator__a_refusal_is_that_rows_error_in_the_servers_words(caplog):
+    def respond(exchange):
+        if "gun" in exchange.body["prompt"]:
+            error = {"message": "Your request was rejected by the safety system.", "code": "moderation_blocked"}
+            exchange.send(400, {"error": error})
+        else:
+            answer_pictures(exchange)
+
+    with Loopback(respond) as server:
+        generator = build(server)
+        records = [planned_record(name, 1, generator) for name in ("cup", "gun", "car")]
+        errors = [record.error for record in generator(records)]
+    assert errors == [None, "Your request was rejected by the safety system.", None]
+    assert KEY not in caplog.text
+
+
+def test_generator__asks_again_after_429_and_a_slow_answer():
+    asked = []
+
+    def respond(exchange):
+        asked.append(exchange)
+        if len(asked) == 1:
+            exchange.send(429, {"error": {"message": "slow down"}}, retry_after_ms="10")
+        elif len(asked) == 2:
+            threading.Event().wait(0.6)
+            answer_pictures(exchange)
+        else:
+            answer_pictures(exchange)
+
+    with Loopback(respond) as server:
+        made = make(build(server, timeout=0.3), count=2)
+    assert [record.error for record in made] == [None, None]
+    assert len(asked) == 4
+
+
+def test_generator__several_pictures_of_a_prompt_in_a_request():
+    with Loopback(answer_pictures) as server:
+        made = make(build(server, n=4), count=9)
+    assert [record.error for record in made] == [None] * 9
+    assert (
+        sorted(body.get("n", 1) for body in server.bodies) == [1, 1, 3, 4]
+        or sum(body.get("n", 1) for body in server.bodies) == 9
+    )
+
+
+def test_generator__money_is_never_passed():
+    with Loopback(answer_pictures) as server:
+        generator = build(server, price_picture=0.04, max_cost=0.1)
+        made = make(generator, count=5)
+    assert sum(record.error is None for record in made) == len(server.bodies) == 2
+    assert "cost limit of 0.1 is reached" in made[-1].error
+    assert generator.account.cost == pytest.approx(0.08)
+    with pytest.raises(ConfigError, match="needs prices"):
+        build(server, max_cost=1)
+
+
+def test_generator__what_is_paid_for_is_kept_when_the_endpoint_ends():
+    def respond(exchange):
+        if "zebra" in exchange.body["prompt"]:
+            exchange.send(401, {"error": {"message": f"bad key {KEY}"}})
+        else:
+            answer_pictures(exchange)
+
+    with Loopback(respond) as server:
+        generator = build(server)
+        made = generator([planned_record(name, 1, generator) for name in ("cup", "zebra")])
+        assert made[0].error is None
+        assert "refuses the key" in made[1].error
+        assert KEY not in made[1].error
+        with pytest.raises(EndpointError, match="refuses the key"):
+            make(generator)
+
+
+def test_generate__keeps_the_requests_id_and_continues(tmp_path):
+    prompts = [PromptRecord(text="a red cup, in a white background", category_id=1, category="cup", source="t")]
+    table = InstanceTable.create(tmp_path / "t.lance")
+    with Loopback(answer_pictures) as server:
+        for counts in (2, 3):
+            generator = build(server)
+            generate(table, plan(prompts, [generator], counts=counts), [generator], progress=False)
+    assert len(server.bodies) == 3
+    assert all(name.startswith("req-") for name in table.select(["request_id"])["request_id"].to_pylist())
+
+
+def test_command__one_line(tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    path.write_text(PromptRecord(text="a red cup", category_id=1, category="cup", source="t").model_dump_json())
+    with Loopback(answer_pictures) as server:
+        api = f"openai-images,model=m,base_url={server.url},price_picture=0.04,max_cost=1,extra_body={{style: vivid}}"
+        arguments = ["run", str(path), "--table", str(tmp_path / "t.lance"), "--per-category", "2", "-g", api]
+        result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "2 made, 0 failed" in result.output
+    assert server.bodies[0]["style"] == "vivid"

@@ -1,0 +1,159 @@
+"""The forms in which people have a model: the hub's cache, a variant, a single checkpoint, parts left out."""
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from divergen_gen import DiffusersGenerator
+from divergen_gen.diffusion.hub import commit_of
+from divergen_gen.diffusion.weights import identify
+from divergen_gen.testing import planned_record
+from divergen_records import ConfigError, WeightsError
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+SETTINGS = {"steps": 1, "size": 32, "dtype": "float32", "batch_size": 1, "device": "cpu"}
+
+
+@pytest.fixture
+def folder(model, tmp_path):
+    return Path(shutil.copytree(model("sd"), tmp_path / "sd"))
+
+
+@pytest.fixture
+def checkpoint(model, tmp_path):
+    spec = importlib.util.spec_from_file_location("single_file", Path(__file__).parent.parent / "single_file.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.single_file(Path(model("sd")), tmp_path / "mine.safetensors")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The hub's cache, with no network beyond it."""
+    import huggingface_hub
+    from divergen_gen.diffusion.hub import _transport_errors
+
+    network_error = next(kind for kind in _transport_errors()[0].__subclasses__() if kind.__name__ == "NetworkError")
+
+    def unreached(*_, **__):
+        raise network_error("[Errno -2] Name or service not known")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", unreached)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    commit_of.cache_clear()
+    return tmp_path / "cache"
+
+
+def put_into(cache, folder, name="me/tiny"):
+    place = cache / f"models--{name.replace('/', '--')}"
+    shutil.copytree(folder, place / "snapshots" / COMMIT)
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text(COMMIT)
+
+
+def picture(model, **changes):
+    generator = DiffusersGenerator(str(model), **{**SETTINGS, **changes})
+    (record,) = generator([planned_record("cup", 1, generator)])
+    assert record.error is None
+    return record.image
+
+
+@pytest.mark.parametrize("revision", [None, COMMIT])
+def test_generator__a_cached_model_works_without_network(model, cache, caplog, revision):
+    put_into(cache, model("sd"))
+    assert picture("me/tiny", hub_revision=revision) == picture(model("sd"))
+    assert ("the hub cannot be reached" in caplog.text) == (revision is None)
+
+
+@pytest.mark.parametrize("revision", [None, COMMIT])
+def test_generator__what_is_not_cached_is_a_sentence(cache, revision):
+    with pytest.raises(WeightsError, match=r"me/other is not in the cache .* the hub cannot be reached"):
+        picture("me/other", hub_revision=revision)
+
+
+def test_generator__a_variant_is_named(folder):
+    for file in folder.rglob("*.safetensors"):
+        file.rename(file.with_suffix(".fp16.safetensors"))
+    with pytest.raises(WeightsError, match=r"of variant 'fp16' only.*variant=fp16"):
+        picture(folder)
+    assert picture(folder, variant="fp16")
+
+
+@pytest.mark.parametrize("left", [(), ("config.json",)])
+def test_generator__without_the_checkers_files(folder, model, left):
+    index = folder / "model_index.json"
+    parts = json.loads(index.read_text())
+    parts["safety_checker"] = ["stable_diffusion", "StableDiffusionSafetyChecker"]
+    parts["feature_extractor"] = ["transformers", "CLIPImageProcessor"]
+    index.write_text(json.dumps({**parts, "requires_safety_checker": True}))
+    for name in left:
+        (folder / "safety_checker").mkdir()
+        (folder / "safety_checker" / name).write_text("{}")
+    assert picture(folder, safety_checker=False) == picture(model("sd"))
+    with pytest.raises(WeightsError, match="safety_checker"):
+        picture(folder)
+
+
+def test_single_file__gives_the_pictures_of_the_folder(model, checkpoint):
+    assert picture(checkpoint, config=str(model("sd"))) == picture(model("sd"))
+
+
+def test_single_file__revision_is_of_its_content_and_configuration(model, checkpoint, tmp_path):
+    other = shutil.copy(checkpoint, tmp_path / "renamed.safetensors")
+    first, again, plain = (
+        DiffusersGenerator(str(path), config=config).revision
+        for path, config in ((checkpoint, str(model("sd"))), (other, str(model("sd"))), (checkpoint, None))
+    )
+    assert first == again != plain
+    assert identify(str(checkpoint)) in plain
+
+
+def test_single_file__takes_the_configuration_from_the_cache(model, checkpoint, cache):
+    with pytest.raises(WeightsError, match=r"single checkpoint.*stable-diffusion-v1-5.*config="):
+        picture(checkpoint)
+    put_into(cache, model("sd"), "stable-diffusion-v1-5/stable-diffusion-v1-5")
+    assert picture(checkpoint) == picture(model("sd"))
+
+
+@pytest.mark.parametrize(("name", "message"), [("a.ckpt", "pickle"), ("a.safetensors", "cut off")])
+def test_single_file__damaged_or_a_pickle(tmp_path, name, message):
+    (tmp_path / name).write_bytes(b"not what it says" * 4)
+    with pytest.raises(WeightsError, match=message):
+        picture(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "message"),
+    [
+        ("StableDiffusionXLPipeline", "has no text_encoder_2, tokenizer_2"),
+        ("FluxPipeline", "transformer"),
+        ("DDPMPipeline", "its unet is a UNet2DConditionModel"),
+        ("StableDiffusionImg2ImgPipeline", "begins with a picture"),
+    ],
+)
+def test_generator__a_wrong_class_is_a_sentence(model, pipeline, message):
+    with pytest.raises(ConfigError, match=message):
+        picture(model("sd"), pipeline=pipeline)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_choose_device__a_gpu_that_is_not_there(monkeypatch, device):
+    from divergen_gen.diffusion.environment import choose_device
+
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(ConfigError, match="there is no GPU"):
+        choose_device(device)
+
+
+@pytest.mark.parametrize(("device", "index"), [("cuda", 1), ("auto", 1), ("cuda:0", 0)])
+def test_choose_device__has_a_number(monkeypatch, device, index):
+    from divergen_gen.diffusion.environment import choose_device
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert choose_device(device).index == index
