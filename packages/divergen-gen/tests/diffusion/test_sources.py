@@ -43,7 +43,6 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", unreached)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     commit_of.cache_clear()
     return tmp_path / "cache"
 
@@ -63,7 +62,8 @@ def picture(model, **changes):
 
 
 @pytest.mark.parametrize("revision", [None, COMMIT])
-def test_generator__a_cached_model_works_without_network(model, cache, caplog, revision):
+def test_generator__a_cached_model_works_without_network(model, cache, caplog, monkeypatch, revision):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     put_into(cache, model("sd"))
     assert picture("me/tiny", hub_revision=revision) == picture(model("sd"))
     assert ("the hub cannot be reached" in caplog.text) == (revision is None)
