@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from divergen_records import InstanceRecord
 from divergen_records.endpoint import (
@@ -25,9 +25,7 @@ from divergen_records.images import encode_image
 
 from ..columns import GenerationColumns
 from .answers import Answer, Picture, read_answer
-
-if TYPE_CHECKING:
-    from .config import OpenAIImagesConfig
+from .settings import ImageApi
 
 __all__ = ["ImageApiGenerator"]
 
@@ -54,7 +52,7 @@ class ImageApiGenerator:
 
     columns = GenerationColumns
 
-    def __init__(self, config: OpenAIImagesConfig) -> None:
+    def __init__(self, config: ImageApi) -> None:
         self.config, self.name, self.revision = config, config.name, config.revision
         self.account = Account(
             price_in=config.price_in,
