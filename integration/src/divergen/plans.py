@@ -53,7 +53,7 @@ def sketch_data(config: RunConfig) -> Dataset:
     from divergen_minilvis import sketch_categories
 
     found = sketch_categories(seed=config.seed, train_images=data.train_images, categories=data.categories)
-    return Dataset(Path("minilvis"), Path(), [], [], found)
+    return Dataset(Path("train.json"), Path(), [], [], found)
 
 
 def read_split(split: SplitConfig, on_problem: Any) -> Dataset:
