@@ -83,8 +83,7 @@ def _check_call(kind: Any, pictures: bool) -> None:
         raise ConfigError(f"pipeline {kind.__name__!r} takes no prompt; name a text-to-image pipeline")
     if "strength" in arguments and _PICTURES & set(arguments) and not pictures:
         raise ConfigError(
-            f"pipeline {kind.__name__!r} begins with a picture: say which by image=, for example "
-            "image={from: FOLDER, strength: 0.6}, or name a text-to-image pipeline"
+            f"pipeline {kind.__name__!r} begins with a picture, not a prompt alone; name a text-to-image pipeline"
         )
 
 
