@@ -233,3 +233,19 @@ def test_read_dataset__real(coco100):
     dataset = read_dataset(coco100 / "annotations.json", image_dir=coco100 / "images")
     assert (len(dataset.images), len(dataset.annotations), len(dataset.categories)) == (100, 738, 80)
     assert sorted(category.frequency for category in dataset.categories) == ["c"] + ["r"] * 79
+
+
+@pytest.mark.parametrize("change", [{"width": None}, {"height": 0}, {"width": 0, "height": 0.0}, {"width": -1}])
+def test_read_dataset__a_missing_size_is_the_pictures(content, write, change):
+    content["images"][0] |= change
+    path = write(content)
+    with pytest.raises(DatasetError, match=r"images\[0\].*\(repair: width .* its picture's size is taken"):
+        read_dataset(path)
+    dataset = read_dataset(path, on_problem="repair")
+    assert (dataset.images[0].width, dataset.images[0].height) == (10, 8)
+    assert len(dataset.annotations) == 3
+    assert len(dataset.repairs) == 1
+    (path.parent / "images" / content["images"][0]["file_name"]).unlink()
+    lost = read_dataset(path, on_problem="repair")
+    assert "images (id 1): the file gives no size, and its picture gives none" in "\n".join(lost.problems)
+    assert len(lost.images) == 1

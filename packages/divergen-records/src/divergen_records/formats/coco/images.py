@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import partial
-from pathlib import PureWindowsPath
+from pathlib import Path, PureWindowsPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from ...dataset import ImageInfo, check_file_name
-from ...errors import DatasetError
+from ...errors import DatasetError, ImageError
+from ..pictures import picture_size
 from ..places import tidy
 from ..problems import Mends, Problems
 from .items import decode_items, plain_ids
 from .values import MOST, Ids, integer, row_of, wrong_type
 
-__all__ = ["read_images", "url_name"]
+__all__ = ["read_images", "url_name", "with_sizes"]
 
 _ODD = re.compile(r"[?#%;]|//|/\.")
 _LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
@@ -46,6 +48,22 @@ def read_images(part: Any, problems: Problems, ids: Ids) -> dict[int, ImageInfo]
     return found
 
 
+def with_sizes(images: Mapping[int, ImageInfo], folder: Path, problems: Problems) -> dict[int, ImageInfo]:
+    """The images, those mended to be without a size with that of their picture; left out where it cannot be read."""
+    found: dict[int, ImageInfo] = {}
+    for key, image in images.items():
+        if image.width:
+            found[key] = image
+            continue
+        try:
+            width, height = picture_size(folder / image.file_name)
+        except ImageError as error:
+            problems.add(f"images (id {key})", f"the file gives no size, and its picture gives none: {error}")
+            continue
+        found[key] = msgspec.structs.replace(image, width=width, height=height)
+    return found
+
+
 def url_name(coco_url: str) -> str:
     """The file that a COCO address means: its last two parts, ``train2017/000000000009.jpg``."""
     scheme, _, rest = coco_url.partition("://")
@@ -64,6 +82,11 @@ def _is_sound(image: ImageInfo) -> bool:
 
 
 def _check(image: ImageInfo) -> None:
+    _check_size(image)
+    _check_name(image)
+
+
+def _check_size(image: ImageInfo) -> None:
     if abs(image.id) >= MOST:
         raise DatasetError(f"is {image.id:.3g}, beyond any id or size - at `$.id`")
     if image.width < 1 or image.height < 1:
@@ -72,6 +95,9 @@ def _check(image: ImageInfo) -> None:
         raise DatasetError(
             f"image {image.id} is {image.width} wide and {image.height} high; run-length codes count to 2**31 pixels"
         )
+
+
+def _check_name(image: ImageInfo) -> None:
     if image.file_name:
         check_file_name(image.file_name, f"image {image.id}")
         check_file_name(tidy(image.file_name), f"image {image.id}")
@@ -81,18 +107,30 @@ def _read(item: Any, ids: Ids, mends: Mends) -> ImageInfo:
     """One image, leniently: what nothing computes with may be of any type."""
     row = row_of(item)
     id_ = ids.name(row, mends)
+    width, height = _size(row, mends)
     image = ImageInfo(
         id=id_,
-        width=integer(row, "width", mends),
-        height=integer(row, "height", mends),
+        width=width,
+        height=height,
         file_name=_file_name(row, id_, mends),
         **{key: _list(row, key, mends) for key in _LISTS},
         extra={key: value for key, value in row.items() if key not in _KNOWN or (value is None and key in _LISTS)}
         or None,
         **{key: row[key] for key in ("coco_url", "license", "flickr_url", "date_captured") if key in row},
     )
-    _check(image)
+    if mends is None or image.width:
+        _check_size(image)
+    _check_name(image)
     return image
+
+
+def _size(row: dict[str, Any], mends: Mends) -> tuple[int, int]:
+    """Width and height, pixels; zeros where `with_sizes` is to take them from the picture."""
+    declared = [row.get(key) for key in ("width", "height")]
+    if mends is None or not any(value is None or (isinstance(value, int | float) and value < 1) for value in declared):
+        return integer(row, "width", mends), integer(row, "height", mends)
+    mends.append(f"width {declared[0]!r:.40} and height {declared[1]!r:.40}, its picture's size is taken")
+    return 0, 0
 
 
 def _file_name(row: dict[str, Any], id_: int, mends: Mends) -> str:

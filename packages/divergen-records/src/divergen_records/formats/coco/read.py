@@ -13,7 +13,7 @@ from ..protocol import OnProblem
 from .annotations import Reader
 from .categories import read_categories
 from .frame import read_frame
-from .images import read_images
+from .images import read_images, with_sizes
 from .values import Ids
 
 __all__ = ["read_dataset"]
@@ -58,6 +58,7 @@ def read_dataset(
     images = read_images(parts.pop("images"), problems, ids["image"])
     place = None if image_dir is None else Path(image_dir)
     folder, images = place_pictures(images, path, place, problems, needed=need_pictures)
+    images = with_sizes(images, folder, problems)
     reader = Reader(images, categories, ids, problems, boxes=boxes)
     with Progress(f"read {path.name}", unit="annotations") if progress else nullcontext() as bar:
         annotations = reader.read(parts.pop("annotations"), bar)
