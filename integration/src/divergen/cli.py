@@ -68,7 +68,7 @@ def _stoppable() -> Iterator[None]:
     help="What to do with real images and objects that have a problem: the setting data.on_problem.",
 )
 @click.option("--shard", metavar="I/N", help="Do part I of N of the table's work, for Slurm arrays; see below.")
-@click.option("--dry-run", is_flag=True, help="Check the configuration, say what would be made, and stop.")
+@click.option("--dry-run", is_flag=True, help="Say what would be made, check all that it needs, and stop.")
 def run(
     config: str,
     overrides: tuple[str, ...],
@@ -99,6 +99,7 @@ def run(
     """
     from divergen_records import Shard
 
+    from .check import check_run, refuse_problems
     from .fork import fork
     from .loading import load_config
     from .run import Run
@@ -109,6 +110,7 @@ def run(
     folder = Run(out or Path("runs") / loaded.name, loaded)
     if dry_run:
         echo(describe_plan(folder))
+        refuse_problems(check_run(folder))
         return
     if like is not None and not folder.folder.exists():
         steps = [step.name for step in fork(Run(like), folder.folder, loaded)]
