@@ -46,7 +46,7 @@ def test_main__fit_predict_evaluate(shapes_path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "message"), [("colour=red", "colour: Extra inputs"), ("iterations", "expected key=value")]
+    ("setting", "message"), [("colour=red", "colour: there is no such key"), ("iterations", "expected key=value")]
 )
 def test_fit__bad_setting(shapes_path: Path, tmp_path: Path, setting: str, message: str) -> None:
     status, output = run("fit", shapes_path, "--out", tmp_path / "run", setting)
