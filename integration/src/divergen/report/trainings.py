@@ -39,29 +39,30 @@ def training_section(run: Run) -> dict[str, Any]:
     }
 
 
-def _comparison(found: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
-    """A row for each training, and what the last gains over each of the others."""
-    columns = [(kind, metric) for kind in ("box", "mask") for metric in METRICS]
+def _comparison(found: Mapping[str, Any], titles: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A table for masks and one for boxes: a row for each training, and what the last gains over each of the others."""
+    return [_table(kind, found, titles) for kind in ("mask", "box")]
+
+
+def _table(kind: str, found: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
     rows = [
-        {"name": titles[name], "cells": [_cell(metrics[kind][metric]) for kind, metric in columns]}
+        {"name": titles[name], "cells": [_percent(metrics[kind][metric]) for metric in METRICS]}
         for name, metrics in found.items()
     ]
     *others, last = found
     for name in others if last == "generated" else ():
-        cells = [_change(found[name][kind][metric], found[last][kind][metric]) for kind, metric in columns]
+        cells = [_change(found[name][kind][metric], found[last][kind][metric]) for metric in METRICS]
         rows.append({"name": f"gain over {titles[name]}", "cells": cells})
-    return {"columns": [f"{kind} {metric}" for kind, metric in columns], "rows": rows}
+    return {"kind": kind, "columns": METRICS, "rows": rows}
 
 
-def _cell(value: float | None) -> dict[str, str]:
-    return {"text": "–" if value is None else f"{100 * value:.1f}", "mark": ""}
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
 
 
-def _change(before: float | None, after: float | None) -> dict[str, str]:
-    if before is None or after is None:
-        return {"text": "–", "mark": ""}
-    points = 100 * (after - before)
-    return {"text": f"{points:+.1f}", "mark": "up" if points > 0 else "down" if points < 0 else ""}
+def _change(before: float | None, after: float | None) -> str:
+    """Points; without a colour, since one seed has no interval that would say what the sign is worth."""
+    return "–" if before is None or after is None else f"{100 * (after - before):+.1f}"
 
 
 def _losses(run: Run) -> str | None:
