@@ -32,6 +32,8 @@ SHORTER = {
     'preset("quickstart")': 'preset("quickstart").model_copy(update={"iterations": 2, "warmup": 1, "batch_size": 2})',
     'make_minilvis("minilvis", seed=0)': 'make_minilvis("minilvis", train_images=10, val_images=10, categories=4)',
     "counts=100": "counts=2",
+    "maskrcnn_resnet50_fpn(num_classes=len(dataset.categories) + 1)": "maskrcnn_resnet50_fpn("
+    "num_classes=len(dataset.categories) + 1, weights=None, weights_backbone=None, min_size=64, max_size=96)",
 }
 """What takes long in the examples, and what stands for it here."""
 

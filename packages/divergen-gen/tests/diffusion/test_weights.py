@@ -102,7 +102,7 @@ def test_generator__no_such_folder(name):
 
 
 def test_generator__not_in_the_cache_and_offline():
-    with pytest.raises(WeightsError, match="is not in the hub's cache"):
+    with pytest.raises(WeightsError, match="is not in the cache of the hub"):
         DiffusersGenerator("nobody/no-such-model")
 
 
