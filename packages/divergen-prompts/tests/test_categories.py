@@ -105,3 +105,13 @@ def test_read_categories__imagenet_tells_the_two_cranes_apart() -> None:
 def test_read_categories__imagenet_without_timm_says_how_to_install() -> None:
     with pytest.raises(MissingExtra, match=r"divergen-prompts\[imagenet\]"):
         read_categories("imagenet")
+
+
+def test_read_categories__a_root_is_left_out_and_told(tmp_path, capsys):
+    path = tmp_path / "coco.json"
+    rows = [{"id": 0, "name": "fruits", "supercategory": "none"}, {"id": 1, "name": "fig", "supercategory": "fruits"}]
+    path.write_text(json.dumps({"categories": rows, "annotations": [{"category_id": 1}]}))
+    assert [category.name for category in read_categories(path)] == ["fig"]
+    assert "'fruits' only heads the others" in capsys.readouterr().err
+    path.write_text(json.dumps({"categories": rows, "annotations": [{"category_id": 0}, {"category_id": 1}]}))
+    assert [category.name for category in read_categories(path)] == ["fruits", "fig"]

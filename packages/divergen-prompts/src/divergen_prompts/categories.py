@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from divergen_records import Category, DatasetError
+from divergen_records.command import echo
 from divergen_records.files import read_text
+from divergen_records.roots import root_ids
 from divergen_records.yaml_files import parse_yaml
 from pydantic import ValidationError
 
@@ -109,12 +111,24 @@ def _read_yaml(path: Path, text: str) -> Iterable[Any]:
 
 def _listed(path: Path, content: Any) -> Iterable[Any]:
     if isinstance(content, Mapping) and "categories" in content:
-        content = content["categories"]
+        content = _without_roots(path, content["categories"], content.get("annotations"))
     elif isinstance(content, Mapping) and all(isinstance(value, str | None) for value in content.values()):
         return [{"name": str(name), "definition": definition} for name, definition in content.items()]
     if not isinstance(content, list):
         raise DatasetError(f"{path}: holds no list of categories, neither itself nor under the key 'categories'")
     return content
+
+
+def _without_roots(path: Path, categories: Any, annotations: Any) -> Any:
+    """The categories of a data set without one that only heads the others, which is said."""
+    if not isinstance(categories, list) or not isinstance(annotations, list):
+        return categories
+    rows = {row["id"]: row for row in categories if isinstance(row, Mapping) and isinstance(row.get("id"), int)}
+    used = {row.get("category_id") for row in annotations if isinstance(row, Mapping)}
+    roots = root_ids(rows, {id_ for id_ in used if isinstance(id_, int)})
+    for id_ in sorted(roots):
+        echo(f"{path}: category {rows[id_].get('name')!r} only heads the others; there are no prompts for it", err=True)
+    return [row for row in categories if not isinstance(row, Mapping) or row.get("id") not in roots]
 
 
 def _read_table(path: Path, text: str) -> Iterable[Any]:

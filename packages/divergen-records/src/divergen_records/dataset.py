@@ -13,6 +13,7 @@ import msgspec
 
 from .errors import DatasetError
 from .record import Category, Frequency
+from .roots import root_ids
 
 __all__ = ["Annotation", "Dataset", "ImageInfo", "frequency_of"]
 
@@ -209,23 +210,9 @@ class Dataset:
         They are no class of a detector, and nothing is generated for them.
         """
         used = {annotation.category_id for annotation in self.annotations}
-        above = {
-            row["supercategory"]
-            for id_, row in self.category_rows.items()
-            if id_ in used and isinstance(row.get("supercategory"), str)
-        }
-        return tuple(
-            category
-            for category in self.categories
-            if category.id not in used
-            and self.category_rows.get(category.id, {}).get("supercategory") in (None, "", "none", category.name)
-            and (category.name in above or (category.id == 0 and self._is_headed(category)))
-        )
-
-    def _is_headed(self, category: Category) -> bool:
-        """Whether this one alone has the supercategory ``none``."""
-        none = [id_ for id_, row in self.category_rows.items() if row.get("supercategory") == "none"]
-        return none == [category.id] and len(self.categories) > 1
+        rows = {c.id: {**self.category_rows.get(c.id, {}), "name": c.name} for c in self.categories}
+        roots = root_ids(rows, used)
+        return tuple(category for category in self.categories if category.id in roots)
 
     @cached_property
     def class_categories(self) -> tuple[Category, ...]:
