@@ -18,6 +18,13 @@ from .roots import root_ids
 __all__ = ["Annotation", "Dataset", "ImageInfo", "frequency_of"]
 
 
+class _Absent(tuple[int, ...]):
+    """The default of a list that a file does not have, to tell it from one that is empty."""
+
+
+_ABSENT: tuple[int, ...] = _Absent()
+
+
 class ImageInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A picture of a data set.
 
@@ -43,9 +50,16 @@ class ImageInfo(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaul
     license: Any = 0
     flickr_url: Any = ""
     date_captured: Any = ""
-    neg_category_ids: tuple[int, ...] = ()
-    not_exhaustive_category_ids: tuple[int, ...] = ()
+    neg_category_ids: tuple[int, ...] = _ABSENT
+    not_exhaustive_category_ids: tuple[int, ...] = _ABSENT
     extra: dict[str, Any] | None = msgspec.field(default=None, name="(other keys)")
+
+    @property
+    def has_lists(self) -> bool:
+        """Whether LVIS's lists were given, if only as empty ones."""
+        return not (
+            isinstance(self.neg_category_ids, _Absent) and isinstance(self.not_exhaustive_category_ids, _Absent)
+        )
 
 
 class Annotation(msgspec.Struct, gc=False, eq=False, forbid_unknown_fields=True):

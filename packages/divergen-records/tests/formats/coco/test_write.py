@@ -162,3 +162,16 @@ def test_write_folder__lvis_says_what_exhaustive_annotation_implies(content, wri
         image.pop("not_exhaustive_category_ids", None)
     path = write_folder(read_dataset(write(content)), tmp_path / "x.json", style="lvis")
     assert [image.neg_category_ids for image in read_dataset(path).images] == [(2,), ()]
+
+
+@pytest.mark.parametrize("lists", [{}, {"neg_category_ids": [], "not_exhaustive_category_ids": []}])
+def test_write_coco__keeps_empty_lists_and_makes_none(tmp_path, lists):
+    rows = {
+        "images": [{"id": 1, "width": 4, "height": 3, "file_name": "a.png", **lists}],
+        "annotations": [],
+        "categories": [{"id": 1, "name": "cup"}],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    dataset = read_dataset(tmp_path / "a.json")
+    written = json.loads(write_coco(tmp_path / "b.json", dataset.images, [], dataset.categories).read_text())
+    assert {key: written["images"][0][key] for key in written["images"][0] if "category_ids" in key} == lists

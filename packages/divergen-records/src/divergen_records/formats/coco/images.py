@@ -113,7 +113,7 @@ def _read(item: Any, ids: Ids, mends: Mends) -> ImageInfo:
         width=width,
         height=height,
         file_name=_file_name(row, id_, mends),
-        **{key: _list(row, key, mends) for key in _LISTS},
+        **{key: _list(row, key, mends) for key in _LISTS if row.get(key) is not None},
         extra={key: value for key, value in row.items() if key not in _KNOWN or (value is None and key in _LISTS)}
         or None,
         **{key: row[key] for key in ("coco_url", "license", "flickr_url", "date_captured") if key in row},

@@ -206,7 +206,7 @@ def _image_row(image: ImageInfo, style: str) -> dict[str, Any]:
         "date_captured": image.date_captured,
         "license": image.license,
     }
-    if style == "lvis" or image.neg_category_ids or image.not_exhaustive_category_ids:
+    if style == "lvis" or image.has_lists:
         row["neg_category_ids"] = image.neg_category_ids
         row["not_exhaustive_category_ids"] = image.not_exhaustive_category_ids
     return row
