@@ -149,6 +149,7 @@ def test_sweep__another_machines_file_only_when_it_is_old(tmp_path):
 
 def test_sweep__a_folder_that_cannot_be_read_is_left_to_the_write(tmp_path):
     sweep(tmp_path / "nowhere")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_new_name__is_removed_after_use(tmp_path):
@@ -159,6 +160,9 @@ def test_new_name__is_removed_after_use(tmp_path):
 
 def test_refuse_existing__none_is_not_asked_for(tmp_path):
     refuse_existing(None, tmp_path / "a", overwrite=False)
+    (tmp_path / "a").touch()
+    with pytest.raises(ExistsError):
+        refuse_existing(None, tmp_path / "a", overwrite=False)
 
 
 def test_read_text__drops_a_byte_order_mark(tmp_path):

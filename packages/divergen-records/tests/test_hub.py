@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
-from divergen_records.hub import download_size
+from divergen_records import WeightsError
+from divergen_records.hub import download_size, hub_errors
 from divergen_records.requirements import Finding, HubModel, look
 
 pytest.importorskip("huggingface_hub")
@@ -87,7 +89,7 @@ def test_look__problems(model: str, said: str) -> None:
 
 def test_look__from_the_cache_when_nobody_answers(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-    assert "cannot be asked for it" in found("org/open").text
+    assert "the hub cannot be reached" in found("org/open").text
     folder = hub / "models--org--open"
     (folder / "snapshots" / "abc" / "unet").mkdir(parents=True)
     (folder / "refs").mkdir()
@@ -100,3 +102,18 @@ def test_look__from_the_cache_when_nobody_answers(hub: Path, monkeypatch: pytest
 
 def test_download_size__of_transformers_weights() -> None:
     assert download_size({"config.json": 2, "model.safetensors": 50, "pytorch_model.bin": 60, "tf_model.h5": 9}) == 52
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        ("GatedRepoError", "behind a licence"),
+        ("RevisionNotFoundError", "no such revision"),
+        ("RepositoryNotFoundError", "neither here nor a public model"),
+    ],
+)
+def test_hub_errors__say_what_to_do(error, message):
+    errors = pytest.importorskip("huggingface_hub").errors
+    response = SimpleNamespace(status_code=401, headers={}, request=None, url="")
+    with pytest.raises(WeightsError, match=message), hub_errors("org/name"):
+        raise getattr(errors, error)("no", response=response)

@@ -33,9 +33,9 @@ def checkpoint(model, tmp_path):
 def cache(tmp_path, monkeypatch):
     """The hub's cache, with no network beyond it."""
     import huggingface_hub
-    from divergen_gen.diffusion.hub import _transport_errors
+    from divergen_records.hub import transport_errors
 
-    network_error = next(kind for kind in _transport_errors()[0].__subclasses__() if kind.__name__ == "NetworkError")
+    network_error = next(kind for kind in transport_errors()[0].__subclasses__() if kind.__name__ == "NetworkError")
 
     def unreached(*_, **__):
         raise network_error("[Errno -2] Name or service not known")

@@ -1,7 +1,6 @@
 import json
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from divergen_gen import DiffusersGenerator, Model
@@ -117,23 +116,6 @@ def test_generator__reads_the_cache_of_the_hub(model, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     assert identify("me/tiny") == commit[:12]
     assert find_model(Model(model="me/tiny")).path == cached / "snapshots" / commit
-
-
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        ("GatedRepoError", "behind a licence"),
-        ("RevisionNotFoundError", "hub_revision"),
-        ("RepositoryNotFoundError", "neither a folder"),
-    ],
-)
-def test_hub_errors__say_what_to_do(error, message):
-    from divergen_gen.diffusion.hub import hub_errors
-    from huggingface_hub import errors
-
-    response = SimpleNamespace(status_code=401, headers={}, request=None, url="")
-    with pytest.raises(WeightsError, match=message), hub_errors("org/name"):
-        raise getattr(errors, error)("no", response=response)
 
 
 def test_generator__refuses_what_is_not_text_to_image(model, folder):

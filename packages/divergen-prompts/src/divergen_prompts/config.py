@@ -6,6 +6,7 @@ An installed package adds a source by the entry point ``divergen.prompts``, whic
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -29,7 +30,7 @@ __all__ = [
 _WHITE = "in a white background"
 
 
-class PromptSourceConfig(Config):
+class PromptSourceConfig(Config, ABC):
     """What all sources have.
 
     Attributes:
@@ -77,9 +78,9 @@ class PromptSourceConfig(Config):
         """Settings that decide how many prompts there are or are used, not which."""
         return {"share", "count"}
 
+    @abstractmethod
     def build(self) -> PromptSource:
         """Make the source."""
-        raise NotImplementedError
 
 
 class TemplatePrompts(PromptSourceConfig):

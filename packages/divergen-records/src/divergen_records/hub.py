@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 from .errors import WeightsError
@@ -15,12 +18,20 @@ __all__ = [
     "HubAnswer",
     "HubUnreached",
     "ask_hub",
+    "cache_folder",
     "cached_commit",
     "cached_folder",
     "download_size",
+    "hub_errors",
     "is_weights",
     "local_model",
+    "transport_errors",
 ]
+
+_OFFLINE = "HF_HUB_OFFLINE is set"
+
+_NO_ANSWER = (429, 500, 502, 503, 504)
+"""Statuses by which the hub says that it does not answer now."""
 
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".onnx")
 
@@ -61,16 +72,16 @@ def local_model(model: str) -> Path | None:
 def cached_folder(model: str, revision: str | None = None) -> Path | None:
     """The folder of the cache that holds a revision, weights included; None where it was never downloaded."""
     commit = cached_commit(model, revision)
-    folder = _cache(model) / "snapshots" / (commit or "none")
+    folder = cache_folder(model) / "snapshots" / (commit or "none")
     whole = commit and any(is_weights(file.name) and file.exists() for file in folder.rglob("*"))
     return folder if whole else None
 
 
 def cached_commit(model: str, revision: str | None = None) -> str | None:
     """The commit that a revision stood for when it was last downloaded; None where it never was."""
-    if revision and (_cache(model) / "snapshots" / revision).is_dir():
+    if revision and (cache_folder(model) / "snapshots" / revision).is_dir():
         return revision
-    noted = _cache(model) / "refs" / (revision or "main")
+    noted = cache_folder(model) / "refs" / (revision or "main")
     return noted.read_text(encoding="utf-8").strip() if noted.is_file() else None
 
 
@@ -86,34 +97,71 @@ def ask_hub(model: str, revision: str | None = None, *, timeout: float = 5) -> H
         HubUnreached: If it cannot be asked now.
         WeightsError: If there is no such model or revision, or its licence was not accepted.
     """
-    from huggingface_hub import HfApi, constants, errors
+    from huggingface_hub import HfApi, constants
 
-    if constants.is_offline_mode():
-        raise HubUnreached(f"{model} is not in the hub's cache ({constants.HF_HUB_CACHE}), and HF_HUB_OFFLINE is set")
     api = HfApi()
     try:
-        found = api.model_info(model, revision=revision, timeout=timeout, files_metadata=True)
-        if found.gated:
-            api.auth_check(model)
+        with hub_errors(model):
+            if constants.is_offline_mode():
+                raise HubUnreached(_OFFLINE)
+            found = api.model_info(model, revision=revision, timeout=timeout, files_metadata=True)
+            if found.gated:
+                api.auth_check(model)
+    except HubUnreached as error:
+        raise HubUnreached(
+            f"{model} is not in the hub's cache ({constants.HF_HUB_CACHE}), and {error}; go online for the download, "
+            "or give a folder that has it"
+        ) from error
+    sizes = {file.rfilename: file.size or 0 for file in found.siblings or ()}
+    return HubAnswer(str(found.sha), bool(found.gated), sizes)
+
+
+@contextmanager
+def hub_errors(model: str) -> Iterator[None]:
+    """Translate what the hub's client raises into `WeightsError`, and `HubUnreached` where there was no answer."""
+    from huggingface_hub import errors
+
+    no_answer: tuple[type[Exception], ...] = (
+        errors.LocalEntryNotFoundError,
+        *transport_errors(),
+        ConnectionError,
+        TimeoutError,
+    )
+    try:
+        yield
+    except WeightsError:
+        raise
     except errors.GatedRepoError as error:
         raise WeightsError(
             f"{model} is behind a licence: accept it at https://huggingface.co/{model}, and log in with "
             "`hf auth login` (or set HF_TOKEN)"
         ) from error
     except errors.RevisionNotFoundError as error:
-        raise WeightsError(f"{model} has no revision {revision!r}; name another, or none") from error
+        raise WeightsError(f"{model} has no such revision; name another, or none") from error
     except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
         raise WeightsError(
             f"{model} is neither here nor a public model of the hub; check the spelling, or log in if it is private"
         ) from error
-    except Exception as error:  # its HTTP library changes with its version: connection errors have no class in common
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise HubUnreached(
-            f"{model} is not in the hub's cache ({constants.HF_HUB_CACHE}), and {constants.ENDPOINT} cannot be asked "
-            f"for it ({reason}); go online for the download, or give a folder that has it"
-        ) from error
-    sizes = {file.rfilename: file.size or 0 for file in found.siblings or ()}
-    return HubAnswer(str(found.sha), bool(found.gated), sizes)
+    except errors.OfflineModeIsEnabled as error:
+        raise HubUnreached(_OFFLINE) from error
+    except no_answer as error:
+        raise HubUnreached(f"the hub cannot be reached ({_first_line(error)})") from error
+    except (errors.HfHubHTTPError, OSError, ValueError) as error:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status in _NO_ANSWER:
+            raise HubUnreached(f"the hub does not answer (status {status})") from error
+        if isinstance(error.__cause__, no_answer):  # a library's own words around it
+            raise HubUnreached(f"the hub cannot be reached ({_first_line(error.__cause__)})") from error
+        raise WeightsError(f"{model} could not be fetched from the hub: {_first_line(error)}") from error
+
+
+def transport_errors() -> tuple[type[Exception], ...]:
+    """What the HTTP library raises where nothing comes back; which one it is depends on the hub client's version."""
+    return tuple(import_module(name).TransportError for name in ("httpx2", "httpx") if find_spec(name))
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def is_weights(name: str) -> bool:
@@ -156,7 +204,8 @@ def _variant(name: str) -> str | None:
     return middle[0].split("-")[0] if middle else None
 
 
-def _cache(model: str) -> Path:
+def cache_folder(model: str) -> Path:
+    """Where the hub's cache keeps a model, which need not be there."""
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE) / f"models--{model.replace('/', '--')}"

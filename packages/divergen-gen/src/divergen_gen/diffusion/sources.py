@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from divergen_records import WeightsError
+from divergen_records.hub import HubUnreached, hub_errors
 
 from .environment import import_diffusers
-from .hub import HubUnreached, cached_snapshot, commit_of, hub_errors
+from .hub import cached_snapshot, commit_of
 from .model import Model
 from .weights import CHECKER, PICKLES, check_folder, check_pickle, local_folder, read_header, read_index
 
