@@ -165,7 +165,7 @@ def check(config: str, overrides: tuple[str, ...], out: Path | None) -> None:
 def quickstart(
     overrides: tuple[str, ...], out: Path, seed: int, redo: str | None, until: str | None, retry: bool
 ) -> None:
-    """See all of it work in ten to fifteen minutes on two CPU cores.
+    """See all of it work in about ten minutes on two CPU cores.
 
     Makes MiniLVIS (a long-tailed dataset of rendered scenes), generates instances for its categories, masks, filters
     and pastes them, trains a Mask R-CNN without and with them, and prints LVIS AP of both. No GPU, no download.
