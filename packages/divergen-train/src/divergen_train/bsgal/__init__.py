@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from .estimator import ContributionEstimator
     from .judge import Judge, Seen
     from .references import References
-    from .step import SelectiveStep, StepResult
     from .threshold import AcceptanceThreshold, Rate
 
 __all__ = [
@@ -35,8 +34,6 @@ __all__ = [
     "Rate",
     "References",
     "Seen",
-    "SelectiveStep",
-    "StepResult",
     "ThresholdConfig",
     "sigmoid_activations",
     "softmax_activations",
@@ -59,8 +56,6 @@ _MODULES = {
     "Rate": ".threshold",
     "References": ".references",
     "Seen": ".judge",
-    "SelectiveStep": ".step",
-    "StepResult": ".step",
     "ThresholdConfig": ".config",
     "sigmoid_activations": "..detectors.activations",
     "softmax_activations": "..detectors.activations",

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .cache import Cache
 from .errors import LossNotPerSample
 from .frozen import Replay, at_rest
-from .parameters import ParameterSubset, norm
+from .parameters import TrainedParameters, norm
 
 __all__ = ["LossFunction", "difference", "forward_mode", "sample_losses"]
 
@@ -40,7 +40,7 @@ def sample_losses(model: nn.Module, loss_fn: LossFunction, batch: Any) -> Tensor
 
 
 def difference(
-    model: nn.Module, loss_fn: LossFunction, batch: Any, subset: ParameterSubset, kept: Cache, *, factor: float = 1.0
+    model: nn.Module, loss_fn: LossFunction, batch: Any, weights: TrainedParameters, kept: Cache, *, factor: float = 1.0
 ) -> tuple[Tensor, Tensor]:
     """Each loss and its derivative along the kept direction by central differences, both (N,).
 
@@ -51,32 +51,32 @@ def difference(
         model: The model.
         loss_fn: See `LossFunction`.
         batch: What to judge.
-        subset: The weights that move.
+        weights: The weights that move.
         kept: The direction.
         factor: On eps.
     """
-    parameters = subset.values()
-    along = kept.norms()[1]
+    parameters = weights.values()
+    along = kept.norm()
     precision = max(torch.finfo(parameter.dtype).eps for parameter in parameters)
     eps = factor * 0.2 * precision ** (1 / 3) * norm(parameters) / along if along else 0.0
     replay = Replay(model)
     ends = []
     for step in (eps, -eps):
-        with torch.no_grad(), at_rest(model), replay(), subset.moved(kept.directions(), step):
+        with torch.no_grad(), at_rest(model), replay(), weights.moved(kept.directions(), step):
             ends.append(sample_losses(model, loss_fn, batch).double())
     derivative = (ends[0] - ends[1]) / (2 * eps) if eps else torch.zeros_like(ends[0])
     return ((ends[0] + ends[1]) / 2).float(), derivative.float()
 
 
 def forward_mode(
-    model: nn.Module, loss_fn: LossFunction, batch: Any, subset: ParameterSubset, kept: Cache
+    model: nn.Module, loss_fn: LossFunction, batch: Any, weights: TrainedParameters, kept: Cache
 ) -> tuple[Tensor, Tensor]:
     """Each loss and its derivative along the kept direction by forward-mode differentiation, both (N,).
 
     Raises:
         NotImplementedError: If an operator of the network has no forward mode (RuntimeError for some).
     """
-    named = subset.named()
+    named = weights.named()
     primals = {f"model.{name}": value.detach() for name, value in named.items()}
     tangents = {
         name: direction.to(value.dtype)

@@ -10,17 +10,16 @@ from divergen_records.errors import ConfigError
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .cache import Cache, FullCache, SketchCache
+from .cache import Cache
 from .derivative import LossFunction, difference, forward_mode, sample_losses
 from .distributed import from_all_ranks, world_size
 from .errors import ModelChanged, NothingObserved
 from .frozen import Replay, at_rest
-from .lookahead import undone
-from .parameters import ParameterSubset, dot, last_layer, norm
+from .parameters import TrainedParameters, dot, norm
 
 __all__ = ["ContributionEstimator", "Derivative", "Mode", "Normalize"]
 
-Mode = Literal["directional", "gradient", "last-layer", "lookahead", "random-projection"]
+Mode = Literal["directional", "gradient"]
 """How contributions are found; see `ContributionEstimator`."""
 
 Derivative = Literal["auto", "jvp", "differences"]
@@ -42,11 +41,7 @@ class ContributionEstimator:
 
     Modes:
         ``directional``: for each sample by itself, the derivative of its loss along v. Keeps one copy of the weights.
-        ``last-layer``: the same on ``parameters`` alone, the last layer's by default.
-        ``random-projection``: the same along a sketch of v of ``sketch_size`` floats.
         ``gradient``: the published form, one backward pass; every sample gets its batch's contribution.
-        ``lookahead``: the published fallback, no v: takes a step of ``optimizer``, looks at the loss of the last real
-            batch, and undoes the step to the bit. The loss' drop itself, one for the batch.
 
     Args:
         model: Any network; one wrapped by DistributedDataParallel is looked into.
@@ -55,19 +50,15 @@ class ContributionEstimator:
         momentum: Share of the old v that is kept at each observation.
         normalize: ``"direction"`` divides by the norm of v; ``"loss"`` by each sample's own loss too, so that a bad
             sample does not stand out by its large gradient alone; ``"cosine"`` by the norms of v and of the batch's
-            gradient (mode ``gradient`` only: a single sample's gradient is what the other modes never make).
+            gradient (mode ``gradient`` only: a single sample's gradient is what the other mode never makes).
         derivative: ``"jvp"`` (forward mode), ``"differences"`` (two forward passes), or ``"auto"``: forward mode
             unless an operator lacks it.
-        parameters: Shell patterns of the parameters to look at; all trained ones by default.
-        sketch_size: For ``random-projection``; a thousandth of the weights by default, at least 1,024.
-        seed: Of the sketch.
-        optimizer: For ``lookahead``.
         max_drift: Relative change of the weights since the last observation that is taken for another model.
 
     Attributes:
         skipped_real: Real gradients left out because they were not finite.
-        skipped: Generated samples without a contribution (NaN) because loss or derivative was not finite; in the modes
-            that judge batches one such sample takes its whole batch with it.
+        skipped: Generated samples without a contribution (NaN) because loss or derivative was not finite; in mode
+            ``gradient`` one such sample takes its whole batch with it.
         error: Of the differences against the backward pass, checked at the first estimate: |mean - true| / mean |.|;
             None where not checked.
     """
@@ -81,27 +72,14 @@ class ContributionEstimator:
         momentum: float = 0.1,
         normalize: Normalize = "none",
         derivative: Derivative = "auto",
-        parameters: Sequence[str] | None = None,
-        sketch_size: int | None = None,
-        seed: int = 0,
-        optimizer: torch.optim.Optimizer | None = None,
         max_drift: float = 0.5,
     ) -> None:
-        _check_choices(mode, normalize, derivative, momentum, optimizer)
+        _check_choices(mode, normalize, derivative, momentum)
         self.model: nn.Module = model.module if isinstance(model, DistributedDataParallel) else model
         self.loss_fn, self.mode, self.normalize, self.derivative = loss_fn, mode, normalize, derivative
-        if mode == "last-layer" and parameters is None:
-            parameters = last_layer(self.model)
-        self.parameters = ParameterSubset(self.model, parameters)
-        self._cache: Cache
-        if mode == "random-projection":
-            self._cache = SketchCache(self.parameters.shapes, momentum, size=sketch_size, seed=seed)
-        else:
-            self._cache = FullCache(self.parameters.shapes, momentum)
-        if mode == "lookahead" and optimizer is not None:
-            self.parameters.check_optimizer(optimizer)
-        self._optimizer, self._max_drift = optimizer, max_drift
-        self._real: Any = None
+        self.parameters = TrainedParameters(self.model)
+        self._cache = Cache(self.parameters.shapes, momentum)
+        self._max_drift = max_drift
         self._probe: Tensor | None = None
         self._factor = 1.0
         self.error: float | None = None
@@ -109,14 +87,9 @@ class ContributionEstimator:
         self.skipped = 0
 
     @property
-    def kept_floats(self) -> int:
-        """Floats kept between estimates."""
-        return self._cache.numel()
-
-    @property
     def ready(self) -> bool:
         """Real data was observed."""
-        return self._real is not None if self.mode == "lookahead" else not self._cache.empty
+        return not self._cache.empty
 
     def observe(self, *batches: Any) -> None:
         """Take in real samples by forward and backward passes of their own; ``.grad`` is left alone.
@@ -124,14 +97,22 @@ class ContributionEstimator:
         Args:
             batches: Several make one observation, in which every sample counts the same, over all processes too.
         """
-        if self.mode == "lookahead":
-            self._real = batches[-1] if batches else self._real
-            return
         count, summed = self._summed_gradients(batches)
         everyone = sum(from_all_ranks(count)[0])
         if everyone:  # Nothing is no direction.
             share = world_size() / everyone
             self._update([None if total is None else total.mul_(share) for total in summed], average=True)
+
+    def observe_gradients(self) -> None:
+        """Take in the gradients in ``.grad``, which the training step on real data has just made, at no cost.
+
+        Raises:
+            NothingObserved: If there are none.
+        """
+        gradients = [parameter.grad for parameter in self.parameters.values()]
+        if all(gradient is None for gradient in gradients) and world_size() == 1:
+            raise NothingObserved("there is no gradient in .grad; observe_gradients() belongs after loss.backward()")
+        self._update(gradients, average=True)
 
     def judge(self, *batches: Any) -> float:
         """One contribution for all samples of several batches, that of their mean loss: mode ``gradient``."""
@@ -140,23 +121,6 @@ class ContributionEstimator:
         self._check_drift()
         count, summed = self._summed_gradients(batches)
         return float(self._product([None if total is None else total / count for total in summed]))
-
-    def observe_gradients(self, *, averaged: bool = False, scale: float = 1.0) -> None:
-        """Take in the gradients in ``.grad``, which the training step on real data has just made, at no cost.
-
-        Args:
-            averaged: They are the mean over the ranks already, as DistributedDataParallel leaves them.
-            scale: Factor on them, where the loss was scaled by its inverse.
-
-        Raises:
-            NothingObserved: If there are none.
-        """
-        if self.mode == "lookahead":
-            raise ConfigError("mode='lookahead' compares losses: give the real batch to observe()")
-        gradients = [parameter.grad for parameter in self.parameters.values()]
-        if all(gradient is None for gradient in gradients) and world_size() == 1:
-            raise NothingObserved("there is no gradient in .grad; observe_gradients() belongs after loss.backward()")
-        self._update([None if g is None else g * scale if scale != 1 else g for g in gradients], average=not averaged)
 
     def estimate(self, batch: Any) -> Tensor:
         """Contribution of each sample of a generated batch, (N,) float32; NaN where there is none.
@@ -174,9 +138,7 @@ class ContributionEstimator:
                 f"no real data was observed{skipped}; call observe(real_batch) before estimate(generated)"
             )
         self._check_drift()
-        if self.mode == "lookahead":
-            values = self._lookahead(batch)
-        elif self.mode == "gradient":
+        if self.mode == "gradient":
             values = self._first_order(batch)
         else:
             losses, values = self._directional(batch)
@@ -184,17 +146,6 @@ class ContributionEstimator:
         finite = values.isfinite()
         self.skipped += int((~finite).sum())
         return torch.where(finite, values, torch.nan)
-
-    def judge_gradients(self, count: int) -> Tensor:
-        """Contribution, (count,) float32, of the batch whose gradient is in ``.grad``: mode ``gradient`` at no cost."""
-        if not self.ready or self.mode != "gradient":
-            raise NothingObserved("judge_gradients needs mode='gradient' and an observed real batch")
-        self._check_drift()
-        if self.normalize == "loss":
-            raise ConfigError("normalize='loss' needs the losses: call estimate(batch)")
-        value = self._product([parameter.grad for parameter in self.parameters.values()])
-        self.skipped += 0 if bool(value.isfinite()) else count
-        return value.expand(count).clone()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything for an exact resume; plain tensors and numbers (``torch.load(weights_only=True)``)."""
@@ -210,7 +161,7 @@ class ContributionEstimator:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state_dict` was taken; ``lookahead`` must observe once more.
+        """Go on where `state_dict` was taken.
 
         Raises:
             ConfigError: If the state is of another mode.
@@ -263,7 +214,7 @@ class ContributionEstimator:
     def _product(self, gradients: Sequence[Tensor | None]) -> Tensor:
         value = dot(self._cache.directions(), gradients)
         if self.normalize in ("direction", "cosine"):
-            value = value / max(self._cache.norms()[0], 1e-30)
+            value = value / max(self._cache.norm(), 1e-30)
         if self.normalize == "cosine":
             value = value / max(norm(gradients), 1e-30)
         return value.float()
@@ -276,7 +227,7 @@ class ContributionEstimator:
     def _normalized(self, values: Tensor, losses: Tensor) -> Tensor:
         if self.normalize == "none":
             return values
-        values = values / max(self._cache.norms()[0], 1e-30)
+        values = values / max(self._cache.norm(), 1e-30)
         return values / losses.abs().clamp(min=1e-12) if self.normalize == "loss" else values
 
     def _directional(self, batch: Any) -> tuple[Tensor, Tensor]:
@@ -309,23 +260,6 @@ class ContributionEstimator:
         self._factor = min(errors, key=errors.__getitem__)
         self.error = errors[self._factor]
 
-    def _lookahead(self, batch: Any) -> Tensor:
-        assert self._optimizer is not None
-        replay = Replay(self.model)
-        with undone(self.model, self._optimizer), at_rest(self.model):
-            before = self._real_loss(replay)
-            with torch.enable_grad(), replay():
-                losses = sample_losses(self.model, self.loss_fn, batch)
-                if len(losses):
-                    losses.mean().backward()  # type: ignore[no-untyped-call]
-                    self._optimizer.step()
-            after = self._real_loss(replay)
-        return (before - after).float().expand(len(losses))
-
-    def _real_loss(self, replay: Replay) -> Tensor:
-        with torch.no_grad(), replay():
-            return sample_losses(self.model, self.loss_fn, self._real).double().mean()
-
     def _check_drift(self) -> None:
         if self._probe is None:
             return
@@ -337,9 +271,7 @@ class ContributionEstimator:
             )
 
 
-def _check_choices(
-    mode: str, normalize: str, derivative: str, momentum: float, optimizer: torch.optim.Optimizer | None
-) -> None:
+def _check_choices(mode: str, normalize: str, derivative: str, momentum: float) -> None:
     for name, value, allowed in (
         ("mode", mode, Mode),
         ("normalize", normalize, Normalize),
@@ -351,8 +283,6 @@ def _check_choices(
         raise ConfigError(f"momentum={momentum}: the share of the old direction that is kept, at least 0 and below 1")
     if normalize == "cosine" and mode != "gradient":
         raise ConfigError(f"normalize='cosine' needs mode='gradient', not {mode!r}; normalize='direction' fits all")
-    if mode == "lookahead" and (optimizer is None or normalize != "none"):
-        raise ConfigError("mode='lookahead' needs the optimizer that takes the step, and normalize='none'")
 
 
 def _on_all_ranks(flag: bool, device: torch.device) -> bool:

@@ -1,10 +1,9 @@
-"""The weights that an estimate looks at: a model's trainable parameters, or a chosen subset of them."""
+"""The weights that an estimate looks at: a model's trainable parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 
 import torch
 from divergen_records.errors import ConfigError
@@ -12,32 +11,26 @@ from torch import Tensor, nn
 
 from .errors import ModelChanged
 
-__all__ = ["ParameterSubset", "dot", "last_layer", "norm"]
+__all__ = ["TrainedParameters", "dot", "norm"]
 
 _PROBE = 64
 
 
-class ParameterSubset:
+class TrainedParameters:
     """Trainable parameters of a model, in the model's order.
 
     Args:
         model: The model.
-        patterns: Shell patterns of parameter names, for example ``("head.*",)``; all trainable ones where left out.
 
     Raises:
-        ConfigError: If there is no trainable parameter, or a pattern matches none.
+        ConfigError: If there is none.
     """
 
-    def __init__(self, model: nn.Module, patterns: Sequence[str] | None = None) -> None:
-        self._model, self._patterns = model, None if patterns is None else tuple(patterns)
-        trainable = dict(self._trainable())
-        if not trainable:
-            raise ConfigError("the model has no parameter that is trained (requires_grad)")
-        for pattern in self._patterns or ():
-            if not any(fnmatchcase(name, pattern) for name in trainable):
-                shown = ", ".join(list(trainable)[-4:])
-                raise ConfigError(f"parameters={pattern!r}: no trained parameter has such a name; the last are {shown}")
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
         self.shapes = self._shapes()
+        if not self.shapes:
+            raise ConfigError("the model has no parameter that is trained (requires_grad)")
 
     def named(self) -> dict[str, nn.Parameter]:
         """Name -> parameter.
@@ -52,7 +45,7 @@ class ParameterSubset:
                 f"the trained parameters are not those of the beginning: {', '.join(differing[:4])}"
                 f"{' …' if len(differing) > 4 else ''}. Make a new estimator after freezing, thawing or changing layers"
             )
-        return dict(self._selected())
+        return dict(self._trainable())
 
     def values(self) -> list[nn.Parameter]:
         """The parameters."""
@@ -65,12 +58,6 @@ class ParameterSubset:
             flat = parameter.detach().reshape(-1)
             parts.append(flat[:: max(1, flat.numel() // _PROBE)][:_PROBE].float())
         return torch.cat(parts)
-
-    def check_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
-        """Refuse an optimiser that steps none of these parameters; raises `ConfigError`."""
-        stepped = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-        if not any(id(parameter) in stepped for parameter in self.values()):
-            raise ConfigError("the optimizer holds none of the estimator's parameters: it is of another model")
 
     @contextmanager
     def moved(self, directions: Iterable[Tensor], step: float) -> Iterator[None]:
@@ -93,24 +80,8 @@ class ParameterSubset:
     def _trainable(self) -> Iterator[tuple[str, nn.Parameter]]:
         return ((name, value) for name, value in self._model.named_parameters() if value.requires_grad)
 
-    def _selected(self) -> Iterator[tuple[str, nn.Parameter]]:
-        for name, value in self._trainable():
-            if self._patterns is None or any(fnmatchcase(name, pattern) for pattern in self._patterns):
-                yield name, value
-
     def _shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: tuple(value.shape) for name, value in self._selected()}
-
-
-def last_layer(model: nn.Module) -> tuple[str, ...]:
-    """Names of the trained parameters of the last module that has any of its own."""
-    names: tuple[str, ...] = ()
-    for prefix, module in model.named_modules():
-        own = [name for name, value in module.named_parameters(recurse=False) if value.requires_grad]
-        names = tuple(f"{prefix}.{name}" if prefix else name for name in own) or names
-    if not names:
-        raise ConfigError("the model has no parameter that is trained (requires_grad)")
-    return names
+        return {name: tuple(value.shape) for name, value in self._trainable()}
 
 
 def dot(first: Iterable[Tensor], second: Iterable[Tensor | None]) -> Tensor:
