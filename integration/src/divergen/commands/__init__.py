@@ -1,0 +1,1 @@
+"""The subcommands of `divergen`, by what they are for; each module is light to import."""

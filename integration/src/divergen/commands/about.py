@@ -1,0 +1,66 @@
+"""Commands that need no run: what ships with the package, what is here, and its dataset."""
+
+from __future__ import annotations
+
+import click
+from divergen_records.command import echo
+
+__all__ = ["configs", "doctor", "minilvis"]
+
+
+@click.command()
+@click.argument("name", required=False)
+def configs(name: str | None) -> None:
+    """List the configs and the ablations that come with the package, or print one, to be changed.
+
+    \b
+    Examples:
+      divergen configs
+      divergen configs divergen-lvis > mine.yaml
+    """
+    from ..loading import shipped, shipped_text
+
+    if name is not None:
+        echo(shipped_text(name), nl=False)
+        return
+    rows = [
+        (f"divergen {command} {found}", said)
+        for command, folder in (("run", "configs"), ("ablate", "ablations"))
+        for found, said in shipped(folder).items()
+    ]
+    width = max(len(call) for call, _ in rows)
+    for call, said in rows:
+        echo(f"{call:<{width}}  {said}")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> None:
+    """Print what is here: versions, devices, extras, models, disk, the hub. Paste it into an issue.
+
+    \b
+    Example:
+      divergen doctor
+    """
+    import json
+
+    from ..doctor import diagnosis
+
+    found = diagnosis()
+    if as_json:
+        echo(json.dumps(found, indent=1))
+        return
+    width = max(len(name) for section in found.values() for name in section)
+    for title, section in found.items():
+        echo(f"{title}")
+        for name, what in section.items():
+            echo(f"  {name:<{width}}  {what}")
+
+
+@click.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def minilvis(arguments: tuple[str, ...]) -> None:
+    """Make MiniLVIS, a long-tailed dataset of rendered scenes in LVIS format (`divergen minilvis --help`)."""
+    from divergen_minilvis.cli import make as command
+
+    command.main(list(arguments), prog_name="divergen minilvis", standalone_mode=False)

@@ -1,0 +1,97 @@
+"""Commands that ask what helps: ablations, and growth from what a training found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from divergen_records.command import echo
+from divergen_records.losses import losses_options
+
+from .options import stoppable
+
+__all__ = ["ablate", "grow"]
+
+
+@click.command()
+@click.argument("ablation")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of all runs. [default: ablations/NAME]")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(1), help="So many seeds, from 0 on.")
+@click.option("--shard", metavar="I/N", help="Do every N-th run from the I-th on, for Slurm arrays.")
+@click.option("--dry-run", is_flag=True, help="Check all configurations, name the runs, and stop.")
+def ablate(
+    ablation: str, overrides: tuple[str, ...], out: Path | None, seeds: int, shard: str | None, dry_run: bool
+) -> None:
+    """Ask whether a finding of the papers holds here: runs that differ in one thing, over several seeds.
+
+    ABLATION is the name of a shipped one (`divergen configs` lists them) or a YAML file with `question`, `base` and
+    `arms`. Every arm is compared with the same detector on the real images alone, seed by seed. Stop it whenever you
+    like: the same line continues.
+
+    \b
+    Examples:
+      divergen ablate models
+      divergen ablate selection --seeds 5 train.iterations=600
+      divergen ablate my.yaml --shard $SLURM_ARRAY_TASK_ID/10
+    """
+    from divergen_records import Shard
+    from rich.console import Console
+
+    from ..ablation import configs, load_ablation, run_ablation
+    from ..outcomes import print_outcomes
+
+    loaded = load_ablation(ablation)
+    if dry_run:
+        for arm, seed in configs(loaded, overrides, range(seeds)):
+            echo(f"{arm}, seed {seed}")
+        return
+    folder = out or Path("ablations") / Path(ablation).stem
+    with stoppable():
+        found = run_ablation(
+            loaded,
+            folder,
+            seeds=range(seeds),
+            overrides=overrides,
+            shard=Shard.parse(shard) if shard else None,
+        )
+    print_outcomes(found, Console())
+    echo(f"\n{folder / 'ablation.png'}\n{folder / 'ablation.json'}")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--budget", required=True, type=click.IntRange(1), help="Pictures to make.")
+@click.option("--rounds", default=1, show_default=True, type=click.IntRange(1), help="Learn anew so many times.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the rounds' runs. [default: RUN-grown]")
+@click.option("--dry-run", is_flag=True, help="Print what would be made next and why, and stop.")
+@losses_options
+def grow(run: Path, budget: int, rounds: int, out: Path | None, dry_run: bool) -> None:
+    """Make more of what helped RUN's training, train again, and compare.
+
+    More pictures go to categories that generated data still improves, by generators whose instances the training drew
+    most (train.bsgal={kind: belief}). RUN is not changed: each round is a run of its own, which begins with all that
+    the one before has. The same line continues.
+
+    \b
+    Examples:
+      divergen grow RUN --budget 500 --dry-run
+      divergen grow RUN --budget 500 --rounds 3
+    """
+    from rich.console import Console
+
+    from ..growth import grow as grow_run
+    from ..growth import plan_growth, print_growth
+    from ..run import Run
+    from ..runner import finish_run
+    from ..training import print_comparison
+
+    if dry_run:
+        print_growth(plan_growth(Run(run), budget), Console())
+        return
+    with stoppable():
+        found = grow_run(Run(run), out or run.with_name(f"{run.name}-grown"), budget, rounds)
+    for grown in found:
+        echo(grown.folder)
+        print_comparison(grown)
+    finish_run(found[-1])  # the last holds what all before it have

@@ -1,0 +1,74 @@
+"""Commands that read a run and write what a person or another tool wants of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from divergen_records.command import echo
+from divergen_records.data_options import format_option
+from divergen_records.losses import Losses, finish, finishing, losses_options
+
+__all__ = ["export", "report", "status"]
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(run: Path, as_json: bool) -> None:
+    """Print how far a run is: done, pending and failed per stage; the funnel per frequency group.
+
+    \b
+    Example:
+      divergen status divergen-quickstart
+    """
+    from rich.console import Console
+
+    from ..run import Run
+    from ..status import print_status, run_status
+
+    found = run_status(Run(run))
+    if as_json:
+        echo(found.to_json())
+    else:
+        print_status(found, Console())
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def report(run: Path) -> None:
+    """Write RUN/report.html: one file with the funnel, galleries, similarities, pasted images and AP.
+
+    \b
+    Example:
+      divergen report divergen-quickstart
+    """
+    from ..report import write_report
+    from ..run import Run
+
+    echo(write_report(Run(run)))
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@format_option("--format", "kind", required=True, help="What to write.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A new folder.")
+@click.option("--where", default="kept", show_default=True, help="SQL filter over the table's columns.")
+@losses_options
+@click.option("--overwrite", is_flag=True, help="Replace what this command wrote before.")
+def export(run: Path, kind: str, out: Path, where: str, overwrite: bool) -> None:
+    """Write the generated instances of a run as a dataset of pictures and masks.
+
+    \b
+    Examples:
+      divergen export RUN --format coco --out kept
+      divergen export RUN --format png --out apples --where "kept AND category = 'apple'"
+    """
+    from ..export import export_run
+    from ..run import Run
+
+    losses = Losses()
+    with finishing(losses, unit="instances", out=out):
+        done = export_run(Run(run), out, kind=kind, where=where, overwrite=overwrite, losses=losses)
+    echo(f"{done.path}: {done.written:,} instances")
+    finish(losses, came=done.written + len(losses), went=done.written, unit="instances", out=out)
