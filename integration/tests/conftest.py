@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from divergen import Run, load_config, run_pipeline
@@ -14,6 +17,23 @@ ROOT = Path(__file__).resolve().parents[2]
 def root() -> Path:
     """The checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def builders() -> Callable[[str], ModuleType]:
+    """The module of a package's tests that builds its tiny models, by its path in ``packages``."""
+
+    def load(path: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(
+            path.replace("/", "_").replace("-", "_"), ROOT / "packages" / path
+        )
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope="session")

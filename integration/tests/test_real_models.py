@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -14,26 +14,16 @@ for needed in ("diffusers", "open_clip", "segment_anything", "transformers"):
     pytest.importorskip(needed)
 
 
-def builders(path: Path) -> ModuleType:
-    """The module of a package's tests that builds its tiny models."""
-    spec = importlib.util.spec_from_file_location(f"{path.parts[-3]}_{path.stem}".replace("-", "_"), path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory, root: Path) -> dict[str, Path]:
+def models(tmp_path_factory: pytest.TempPathFactory, builders: Callable[[str], ModuleType]) -> dict[str, Path]:
     """Stable Diffusion, SAM and CLIP, tiny, with weights that never learned."""
     import open_clip
     import torch
     from safetensors.torch import save_file
 
     folder = tmp_path_factory.mktemp("models")
-    builders(root / "packages" / "divergen-gen" / "tests" / "tiny.py").stable_diffusion(folder / "sd")
-    sam = builders(root / "packages" / "divergen-annotate" / "tests" / "models.py")
+    builders("divergen-gen/tests/tiny.py").stable_diffusion(folder / "sd")
+    sam = builders("divergen-annotate/tests/models.py")
     weights = sam.fix_weights(sam.save_original_sam(folder / "sam_vit.pth"), seed=4)  # these see objects everywhere
     torch.save(weights.state_dict(), folder / "sam_vit.pth")
     clip = {

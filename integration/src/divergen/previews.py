@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from divergen_gen import Generator, Plan
     from divergen_paste import Chain, Paster
 
-__all__ = ["generated_preview", "pasted_preview", "real_preview", "spread"]
+__all__ = ["generated_preview", "pasted_preview", "real_preview", "spread", "stored_preview"]
 
 T = TypeVar("T")
 
@@ -48,6 +48,15 @@ def generated_preview(run: Run, plan: Plan, generators: Sequence[Generator]) -> 
         images += [read_image(image) for image in islice(filter(None, made), wanted)]
     if images:
         _save(run, "generated.jpg", images)
+
+
+def stored_preview(run: Run) -> None:
+    """Pictures that were made for the run, where each costs money and none was made only to be looked at."""
+    ids = run.table.select(["id"], where="image IS NOT NULL")["id"].to_pylist()
+    chosen = spread(ids, _COLUMNS * _ROWS)
+    if chosen:
+        pictures = run.table.take(chosen, ["image"])["image"].to_pylist()
+        _save(run, "generated.jpg", [read_image(picture) for picture in pictures])
 
 
 def pasted_preview(run: Run, dataset: Dataset, paster: Paster | Chain) -> None:

@@ -87,15 +87,23 @@ def _forget_prompts(pipeline: Pipeline) -> None:
 
 def _gen(pipeline: Pipeline) -> None:
     from divergen_gen import generate
+    from divergen_gen.protocol import PaidGenerator
+
+    from .previews import generated_preview, stored_preview
 
     plan, run = pipeline.plan, pipeline.run
     _note_plan(pipeline)
+    preview = run.previews / "generated.jpg"
+    paid = [generator for generator in pipeline.generators if isinstance(generator, PaidGenerator)]
     with pipeline.shared():
-        if len(plan) and not (run.previews / "generated.jpg").exists():
-            from .previews import generated_preview
-
-            generated_preview(run, plan, pipeline.generators)
+        if len(plan) and not preview.exists():
+            generated_preview(run, plan, [generator for generator in pipeline.generators if generator not in paid])
     generate(run.table, plan, pipeline.generators, shard=pipeline.shard, progress=not pipeline.quiet)
+    for generator in paid:
+        echo(f"      {generator.name}: {generator.note() or 'no cost known'}", err=True)
+    with pipeline.shared():
+        if len(plan) and not preview.exists():
+            stored_preview(run)
 
 
 def _note_plan(pipeline: Pipeline) -> None:

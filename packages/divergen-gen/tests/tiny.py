@@ -142,6 +142,12 @@ def stable_diffusion(folder: Path, **changes: Any) -> Path:
     return folder
 
 
+def layered_diffusion(folder: Path) -> Path:
+    """A pipeline whose pictures have a fourth channel, as a transparent decoder's have."""
+    _seed(5)
+    return stable_diffusion(folder, vae=autoencoder(out_channels=4))
+
+
 def stable_diffusion_xl(folder: Path) -> Path:
     from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 
@@ -280,7 +286,14 @@ def _seed(number: int) -> None:
     torch.manual_seed(number)
 
 
-MODELS = {"sd": stable_diffusion, "sdxl": stable_diffusion_xl, "sd3": stable_diffusion_3, "flux": flux, "if": deepfloyd}
+MODELS = {
+    "sd": stable_diffusion,
+    "layered": layered_diffusion,
+    "sdxl": stable_diffusion_xl,
+    "sd3": stable_diffusion_3,
+    "flux": flux,
+    "if": deepfloyd,
+}
 
 if __name__ == "__main__":
     print(MODELS[sys.argv[1]](Path(sys.argv[2])))

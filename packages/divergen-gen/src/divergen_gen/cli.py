@@ -117,16 +117,21 @@ def run(table: Path, shard: str | None, batch_size: int, **options: Any) -> None
     from divergen_records import InstanceTable, Shard
 
     from .command import build, make_plan
-    from .execution import generate, shard_from_environment, truncations_file
+    from .execution import account_file, generate, shard_from_environment, truncations_file
+    from .protocol import PaidGenerator
 
     planned, configs = make_plan(**options)
     part = Shard.parse(shard) if shard else shard_from_environment()
     instances = InstanceTable.create(table, exist_ok=True)
-    for report in generate(instances, planned, build(configs), shard=part, batch_size=batch_size):
+    models = build(configs)
+    reports = generate(instances, planned, models, shard=part, batch_size=batch_size)
+    for model, report in zip(models, reports, strict=True):
         echo(
             f"{report.name}: {report.done} made, {report.failed} failed, {report.skipped} were there, "
             f"{report.seconds:.1f} s"
         )
+        if isinstance(model, PaidGenerator) and model.note():
+            echo(f"  {model.note()} ({account_file(instances)})")
     if truncations_file(instances).exists():
         echo(f"  some prompts are longer than a model reads: {truncations_file(instances)}")
     finish_rows(instances, "width IS NULL")

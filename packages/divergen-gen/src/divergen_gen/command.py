@@ -92,13 +92,18 @@ def estimate_table(
     parts = [estimate(planned, config, rate=given.get(config.name), picture_bytes=size) for config in configs]
     lines = [
         f"{each.generator}: {each.pictures:,} pictures at {each.rate:.1f}/s: {_readable_time(each.seconds)}, "
-        f"{_readable_size(each.bytes)}"
-        for each in parts
+        f"{_readable_size(each.bytes)}{_readable_cost(config, each.pictures)}"
+        for config, each in zip(configs, parts, strict=True)
     ]
     seconds, disk = sum(each.seconds for each in parts), sum(each.bytes for each in parts)
     hours = f"{seconds / 3600:,.2f} device-hours"
     spread = f" ({_readable_time(seconds / devices)} on {devices} devices)" if devices > 1 else ""
     return "\n".join([*lines, f"all: {hours}{spread}, {_readable_size(disk)}"])
+
+
+def _readable_cost(config: Any, pictures: int) -> str:
+    price = getattr(config, "price_picture", 0)
+    return f", cost {pictures * price:,.2f}" if price else ""
 
 
 def _rates(rates: Sequence[str], names: Sequence[str]) -> dict[str, float]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from divergen_records import InstanceRecord
+from divergen_records import ConfigError, InstanceRecord
 
 from .planning import Plan
+from .protocol import PaidGenerator
 
 __all__ = ["Estimate", "estimate"]
 
@@ -44,6 +45,9 @@ def estimate(
         rate: Pictures per second, where it is known from elsewhere; None measures it.
         picture_bytes: Size of a stored picture, where it is known; None measures it.
         sample: Pictures to make.
+
+    Raises:
+        ConfigError: Something would have to be measured by pictures that cost money.
     """
     part = plan.only(generator=config.name)
     pictures = len(part)
@@ -53,6 +57,10 @@ def estimate(
     if not probe:
         return Estimate(config.name, pictures, rate or 0.0, 0.0, 0)
     generator = config.build()
+    if isinstance(generator, PaidGenerator):
+        raise ConfigError(
+            f"pictures of {config.name!r} cost money, so none is made to measure it: give --rate and --picture-kb"
+        )
     generator(probe[:1])  # what is loaded or compiled once does not count
     start = time.perf_counter()
     made = generator(probe)

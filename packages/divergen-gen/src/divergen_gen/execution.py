@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from divergen_records import Columns, ConfigError, InstanceRecord, Progress, Shard, append
 
 from .planning import Plan
-from .protocol import Generator, StreamingGenerator
+from .protocol import Generator, PaidGenerator, StreamingGenerator
 
 if TYPE_CHECKING:
     from divergen_records import InstanceTable, StageReport
     from divergen_records.results import RowWriter
 
-__all__ = ["generate", "shard_from_environment", "truncations_file"]
+__all__ = ["account_file", "generate", "shard_from_environment", "truncations_file"]
 
 COMMIT_ROWS = 512
 """Pictures of a commit, and so of a fragment; a commit is made after half a minute at the latest."""
@@ -63,6 +63,8 @@ def generate(
     for generator in generators:
         part = plan.only(generator=generator.name)
         table.ensure_columns(getattr(generator, "columns", Columns))
+        if isinstance(generator, PaidGenerator):
+            generator.keep_account(account_file(table))
         if isinstance(generator, StreamingGenerator):
             reports.append(_stream(table, generator, part, shard or Shard(), progress))
             continue
@@ -85,6 +87,11 @@ def shard_from_environment() -> Shard:
 def truncations_file(table: InstanceTable) -> Path:
     """JSON Lines beside the table: generator, prompt, encoder, tokens and the limit beyond which nothing is read."""
     return table.path.with_name(f"{table.path.name}.truncated.jsonl")
+
+
+def account_file(table: InstanceTable) -> Path:
+    """JSON Lines beside the table: what its pictures cost and may still cost (`divergen_records.endpoint.Ledger`)."""
+    return table.path.with_name(f"{table.path.name}.spent.jsonl")
 
 
 def _stream(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from divergen_records import InstanceRecord
 
-__all__ = ["Generator", "Identity", "StreamingGenerator"]
+__all__ = ["Generator", "Identity", "PaidGenerator", "StreamingGenerator"]
 
 
 class Identity(Protocol):
@@ -56,3 +57,14 @@ class StreamingGenerator(Generator, Protocol):
 
     def note(self) -> str:
         """State of the work in a few words, for the progress line."""
+
+
+@runtime_checkable
+class PaidGenerator(Generator, Protocol):
+    """A generator whose pictures cost money: none is made only to be looked at."""
+
+    def keep_account(self, path: Path) -> None:
+        """Count what is spent in a file that all processes of a run share, and that later ones go on with."""
+
+    def note(self) -> str:
+        """What was spent, in a few words."""

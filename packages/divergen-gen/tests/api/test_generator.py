@@ -1,5 +1,7 @@
 """An image API on loopback: with alpha, without, refusing, slow, out of money."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -106,6 +108,37 @@ def test_generator__several_pictures_of_a_prompt_in_a_request():
     )
 
 
+@pytest.mark.parametrize("how", ["a named refusal", "a plain 400", "one picture instead"])
+def test_generator__an_endpoint_that_gives_one_picture_at_a_time(caplog, how):
+    def respond(exchange):
+        if exchange.body.get("n", 1) == 1:
+            answer_pictures(exchange)
+        elif how == "one picture instead":
+            exchange.body["n"] = 1
+            answer_pictures(exchange)
+        elif how == "a named refusal":
+            exchange.send(400, {"error": {"message": "You must provide n=1 for this model.", "param": "n"}})
+        else:
+            exchange.send(400, {"error": {"message": "Invalid request."}})
+
+    with Loopback(respond) as server:
+        generator = build(server, n=4, concurrency=1)
+        made = [*make(generator, count=6), *make(generator, count=6)]
+    assert [record.error for record in made] == [None] * 12
+    assert len({id(record.image) for record in made}) == 12
+    assert len(server.bodies) <= 15
+    assert all("n" not in body for body in server.bodies[-6:])
+    assert len([record for record in caplog.records if "n=" in record.message or "refuses n" in record.message]) <= 2
+    assert caplog.text.count("refuses n ") <= 1 and caplog.text.count("one is asked for at a time") == 1
+
+
+def test_generator__what_is_left_of_the_money_buys_single_pictures():
+    with Loopback(answer_pictures) as server:
+        made = make(build(server, n=4, price_picture=0.1, max_cost=0.3), count=4)
+    assert sum(record.error is None for record in made) == 3
+    assert sum(body.get("n", 1) for body in server.bodies) == 3
+
+
 def test_generator__money_is_never_passed():
     with Loopback(answer_pictures) as server:
         generator = build(server, price_picture=0.04, max_cost=0.1)
@@ -143,6 +176,46 @@ def test_generate__keeps_the_requests_id_and_continues(tmp_path):
             generate(table, plan(prompts, [generator], counts=counts), [generator], progress=False)
     assert len(server.bodies) == 3
     assert all(name.startswith("req-") for name in table.select(["request_id"])["request_id"].to_pylist())
+
+
+def planned_file(tmp_path, count=1):
+    path = tmp_path / "prompts.jsonl"
+    rows = [PromptRecord(text=f"a red cup {i}", category_id=1, category="cup", source="t") for i in range(count)]
+    path.write_text("\n".join(row.model_dump_json() for row in rows))
+    return path
+
+
+def test_command__the_limit_holds_over_shards_and_resumes(tmp_path):
+    """Two shards at once, then one that goes on with more: the server never gives more than the money buys."""
+
+    def respond(exchange):
+        threading.Event().wait(0.05)
+        answer_pictures(exchange)
+
+    with Loopback(respond) as server:
+        api = f"openai-images,model=m,base_url={server.url},price_picture=0.1,max_cost=0.6"
+        line = ["run", str(planned_file(tmp_path, 30)), "--table", str(tmp_path / "t.lance"), "-g", api]
+        line += ["--allow-losses", "--per-category"]
+        command = [sys.executable, "-c", "from divergen_gen.cli import main; main()", *line, "20", "--shard"]
+        shards = [subprocess.Popen([*command, f"{i}/2"]) for i in (0, 1)]
+        assert [shard.wait() for shard in shards] == [0, 0]
+        assert len(server.bodies) == 6
+        again = CliRunner().invoke(main, [*line, "30"])
+    assert again.exit_code == 0, again.output
+    assert len(server.bodies) == 6
+    assert "cost 0.6 of 0.6 in all" in again.output and "t.lance.spent.jsonl" in again.output
+    assert InstanceTable.open(tmp_path / "t.lance").count("image IS NOT NULL") == 6
+
+
+def test_command__an_estimate_buys_no_picture(tmp_path):
+    arguments = ["plan", str(planned_file(tmp_path)), "--per-category", "20", "--dry-run"]
+    with Loopback(answer_pictures) as server:
+        arguments += ["-g", f"openai-images,model=m,base_url={server.url},price_picture=0.04"]
+        refused = CliRunner().invoke(main, arguments)
+        given = CliRunner().invoke(main, [*arguments, "--rate", "1", "--picture-kb", "90"])
+    assert refused.exit_code == 2 and "give --rate and --picture-kb" in refused.output
+    assert given.exit_code == 0 and "cost 0.80" in given.output
+    assert server.bodies == []
 
 
 def test_command__one_line(tmp_path):

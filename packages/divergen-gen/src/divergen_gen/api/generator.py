@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from divergen_records import InstanceRecord
@@ -14,10 +15,13 @@ from divergen_records.endpoint import (
     Account,
     Endpoint,
     EndpointError,
+    Ledger,
     LimitReached,
+    Memory,
     Option,
     Query,
     Refused,
+    SharedAccount,
     Transient,
     read_key,
 )
@@ -46,21 +50,20 @@ class ImageApiGenerator:
         config: What is asked of whom.
 
     Attributes:
-        account: What was spent.
+        account: What was spent: by this generator, or with `keep_account` by all that share a file.
         transparent: Whether pictures are asked for with alpha, still.
+        together: Pictures of one prompt in a request; 1 where the endpoint gives no more.
     """
 
     columns = GenerationColumns
 
     def __init__(self, config: ImageApi) -> None:
         self.config, self.name, self.revision = config, config.name, config.revision
-        self.account = Account(
-            price_in=config.price_in,
-            price_out=config.price_out,
-            price_picture=config.price_picture,
-            max_cost=config.max_cost,
-        )
+        self._prices = {name: getattr(config, name) for name in ("price_in", "price_out", "price_picture", "max_cost")}
+        self.account = Account(**self._prices)
         self.transparent = config.background == "transparent"
+        self.together = config.n
+        self._memory = Memory()
         self._probed = not self.transparent
         self._told = False
         self._down: EndpointError | None = None
@@ -82,10 +85,15 @@ class ImageApiGenerator:
         done = asyncio.run(self._run(records))
         return [done[record.id] for record in records]
 
+    def keep_account(self, path: Path) -> None:
+        """Count what is spent in a file, together with all processes and earlier runs that do; the limit is theirs."""
+        self.account = SharedAccount(**self._prices, ledger=Ledger(path, self.name))
+
     def note(self) -> str:
-        """What was spent so far."""
+        """What was spent so far; nothing where nothing has a price."""
         account = self.account
-        return f"{account.pictures} pictures, cost {account.cost:.4g}" if account.cost else ""
+        limit = "" if account.max_cost is None else f" of {account.max_cost:g}"
+        return f"{account.pictures} pictures received, cost {account.cost:.4g}{limit} in all" if account.cost else ""
 
     async def _run(self, records: Sequence[InstanceRecord]) -> dict[str, InstanceRecord]:
         config = self.config
@@ -98,8 +106,9 @@ class ImageApiGenerator:
             concurrency=config.concurrency,
             account=self.account,
             extra=config.extra_body,
+            memory=self._memory,
         )
-        requests = list(_requests(records, config.n))
+        requests = list(_requests(records, self.together))
         done: dict[str, InstanceRecord] = {}
         async with endpoint:
             while requests and not self._probed:  # one picture says whether there is alpha
@@ -127,26 +136,47 @@ class ImageApiGenerator:
 
     async def _ask(self, endpoint: Endpoint, records: Sequence[InstanceRecord]) -> dict[str, InstanceRecord]:
         """The records of one prompt, completed or with the row error that the endpoint's words make."""
+        if len(records) > self.together:
+            return await self._singly(endpoint, records)
         try:
             answer = await endpoint.ask(self._query(records[0].prompt, len(records)), read_answer)
-        except (LimitReached, Refused) as error:
+        except LimitReached as error:
+            if len(records) > 1:  # fewer may still be affordable
+                return await self._singly(endpoint, records)
+            return {records[0].id: records[0].failed("gen", str(error))}
+        except Refused as error:
             return {record.id: record.failed("gen", str(error)) for record in records}
         except Transient as error:
             return {record.id: record.failed("gen", f"no usable answer: {error}") for record in records}
         self._probe(answer)
-        missing = records[len(answer.pictures) :]
-        short = f"the endpoint gave {len(answer.pictures)} pictures where {len(records)} were asked for; set n=1"
         made = zip(records, answer.pictures, strict=False)
-        return {
-            **{record.id: self._complete(record, picture, answer.request_id) for record, picture in made},
-            **{record.id: record.failed("gen", short) for record in missing},
-        }
+        done = {record.id: self._complete(record, picture, answer.request_id) for record, picture in made}
+        if missing := records[len(done) :]:
+            self._part(len(done), len(records))
+            done |= await self._singly(endpoint, missing)
+        return done
+
+    async def _singly(self, endpoint: Endpoint, records: Sequence[InstanceRecord]) -> dict[str, InstanceRecord]:
+        """As `_ask`, a request for each picture."""
+        parts = [await self._ask(endpoint, [record]) for record in records]
+        return {key: record for part in parts for key, record in part.items()}
+
+    def _part(self, given: int, asked: int) -> None:
+        """Ask for one picture at a time from now on; said once."""
+        if self.together > 1:
+            self.together = 1
+            _LOG.warning(
+                "%s: the endpoint gave %d pictures where n=%d asked for more: one is asked for at a time from now on",
+                self.name,
+                given,
+                asked,
+            )
 
     def _query(self, prompt: str, count: int) -> Query:
         config = self.config
         if self.transparent:
             prompt = _without(prompt, config.clause)
-        options = [Option("n", ({"n": count},))] if count > 1 else []
+        options = [Option("n", ({"n": count}, {}))] if count > 1 else []
         asked = {"quality": config.quality, "size": config.size}
         options += [Option(name, ({name: value},)) for name, value in asked.items() if value is not None]
         alpha: dict[str, Any] = {"background": "transparent", "output_format": "png"}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from divergen_records import Config, short_hash
+from divergen_records.requirements import Requirement, extra_modules
 from pydantic import Field
 
 __all__ = ["ImageApi"]
@@ -61,6 +62,13 @@ class ImageApi(Config):
     extra_body: Mapping[str, Any] = Field(default_factory=dict)
     image_format: Literal["jpeg", "png", "webp"] = "jpeg"
     image_quality: int = Field(default=95, ge=1, le=100)
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        from divergen_records.endpoint.reach import EndpointAnswers
+
+        yield from extra_modules("divergen-gen", "api", "openai", "tenacity")
+        yield EndpointAnswers(self.model, self.base_url, self.key_variable)
 
     @property
     def revision(self) -> str:

@@ -13,6 +13,8 @@ from .chat import Completion, read_completion
 from .client import CHAT, IMAGES, Route
 from .endpoint import Endpoint
 from .errors import EndpointError, LimitReached, Refused, Rejected, Transient, Unreached, Unusable
+from .ledger import Ledger, SharedAccount
+from .memory import Memory
 from .options import Option
 from .query import Query
 from .secrets import NO_KEY, Redactor, read_key
@@ -25,7 +27,9 @@ __all__ = [
     "Completion",
     "Endpoint",
     "EndpointError",
+    "Ledger",
     "LimitReached",
+    "Memory",
     "Note",
     "Option",
     "Query",
@@ -33,6 +37,7 @@ __all__ = [
     "Refused",
     "Rejected",
     "Route",
+    "SharedAccount",
     "Transient",
     "Unreached",
     "Unusable",

@@ -8,6 +8,9 @@ from ..errors import ConfigError
 
 __all__ = ["Account", "Usage"]
 
+_ROUNDING = 1e-9
+"""Three times 0.1 is within a limit of 0.3."""
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -72,7 +75,7 @@ class Account:
     def reserve(self, sent: int, received: int, pictures: int = 0) -> float | None:
         """Set aside what a request may cost; None if it does not fit the limit."""
         most = self.price(sent, received, pictures)
-        if self.max_cost is not None and self.cost + self.reserved + most > self.max_cost:
+        if self.max_cost is not None and self.cost + self.reserved + most > self.max_cost * (1 + _ROUNDING):
             return None
         self.reserved += most
         return most

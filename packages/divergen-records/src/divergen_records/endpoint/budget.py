@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .account import Account, Usage
 from .errors import LimitReached
+from .memory import Seen
 
 __all__ = ["Budget", "Reservation"]
 
@@ -35,15 +36,13 @@ class Budget:
 
     Args:
         account: What is spent, and the limit.
+        seen: What the endpoint's earlier answers showed.
     """
 
-    def __init__(self, account: Account) -> None:
-        self.account = account
+    def __init__(self, account: Account, seen: Seen) -> None:
+        self.account, self._seen = account, seen
         self._changed = asyncio.Condition()
         self._in_flight = 0
-        self._known = False
-        self._ratio = 1.0
-        self._longest = 0
 
     async def reserve(self, sent: int, limit: int, least: int, pictures: int = 0) -> Reservation:
         """Wait until the request fits beside those in flight.
@@ -66,13 +65,13 @@ class Budget:
             return found
 
     def _try(self, sent: int, limit: int, least: int, pictures: int) -> Reservation | None:
-        account, expected = self.account, int(sent * self._ratio)
+        account, expected = self.account, int(sent * self._seen.ratio)
         if account.max_cost is None:
             return Reservation(limit, account.reserve(expected, limit, pictures) or 0.0, sent)
-        if self._in_flight and not self._known:
+        if self._in_flight and not self._seen.any:
             return None
-        amount = account.reserve(expected, max(limit, self._longest), pictures)
-        if amount is None and not self._in_flight and account.price_out and not self._longest:
+        amount = account.reserve(expected, max(limit, self._seen.longest), pictures)
+        if amount is None and not self._in_flight and account.price_out and not self._seen.longest:
             limit = min(limit, account.affordable(expected))
             amount = account.reserve(expected, limit, pictures) if limit >= least else None
         return None if amount is None else Reservation(limit, amount, sent)
@@ -85,10 +84,10 @@ class Budget:
         """An answer has come; returns its cost. Zero usage is one that costs nothing, and is no answer."""
         cost = 0.0
         if usage != Usage():
-            self._known = True
-            self._ratio = max(self._ratio, usage.sent / max(1, reservation.sent))
+            seen = self._seen
+            seen.any, seen.ratio = True, max(seen.ratio, usage.sent / max(1, reservation.sent))
             if usage.received > reservation.limit:
-                self._longest = max(self._longest, usage.received)
+                seen.longest = max(seen.longest, usage.received)
             cost = self.account.spend(usage.sent, usage.received, usage.pictures)
         await self._end(reservation)
         return cost

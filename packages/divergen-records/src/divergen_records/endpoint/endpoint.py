@@ -15,6 +15,7 @@ from .budget import Budget
 from .client import Client, Reply, StatusError
 from .errors import EndpointError, LimitReached, Refused, Rejected, Transient, Unusable
 from .gate import Gate
+from .memory import Memory
 from .options import Option, Options
 from .payload import is_cut_off, is_page, read_payload, usage_of
 from .query import AnswerLimit, Query
@@ -49,6 +50,7 @@ class Endpoint:
         account: Prices, limit and what is spent.
         extra: Further parameters of every request, as the endpoint wants them; they win over all others.
         say: Told once of each thing that the endpoint refuses.
+        memory: What earlier connections learned of it, and what this one adds.
 
     Raises:
         MissingExtra: If the extra ``[endpoint]`` is not installed.
@@ -67,14 +69,17 @@ class Endpoint:
         account: Account | None = None,
         extra: Mapping[str, Any] | None = None,
         say: Callable[[str], None] = _LOG.warning,
+        memory: Memory | None = None,
     ) -> None:
         self._client = Client(base_url, key, timeout)
         self.url, self.timeout, self.retries, self.backoff = self._client.url, timeout, retries, backoff
         self._extra = dict(extra or {})
         self._told = say
-        self._gate = Gate(concurrency, timeout, self._say)
-        self._options = Options(self._say)
-        self._budget = Budget(account or Account())
+        self._memory = memory or Memory()
+        self._gate = Gate(concurrency, timeout, self._say, self._memory.at_once)
+        self._options = self._memory.options
+        self._options.say = self._say
+        self._budget = Budget(account or Account(), self._memory.seen)
         self._limit = AnswerLimit(self._extra, self._say)
         self._attempts = 0
         self._fruitless = 0
@@ -86,6 +91,7 @@ class Endpoint:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._memory.at_once = self._gate.limit
         await self._client.close()
 
     def _say(self, text: str) -> None:

@@ -24,10 +24,11 @@ class Gate:
         most: Requests at once where the endpoint keeps up.
         timeout: Seconds without any answer after which a request is given up.
         say: Told once when fewer are let through.
+        limit: Requests at once to begin with, where the endpoint was seen to queue before.
     """
 
-    def __init__(self, most: int, timeout: float, say: Callable[[str], None]) -> None:
-        self.most = self.limit = most
+    def __init__(self, most: int, timeout: float, say: Callable[[str], None], limit: int | None = None) -> None:
+        self.most, self.limit = most, min(limit or most, most)
         self.timeout = timeout
         self._say = say
         self._busy = 0
@@ -35,7 +36,7 @@ class Gate:
         self._last_answer = 0.0
         self._fastest = float("inf")
         self._in_time = 0
-        self._told = False
+        self._told = self.limit < most
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:

@@ -45,12 +45,12 @@ class Options:
     A refusal that names the parameter is believed at once. Another (a plain 400, a 500) is believed when the request
     was answered without it, a 500 only the second time, and never where that form was answered before.
 
-    Args:
+    Attributes:
         say: Told once of each refusal that is believed.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, say: Callable[[str], None] = lambda _: None) -> None:
+        self.say = say
         self._settled: dict[str, int] = {}
         self._answered: set[tuple[str, int]] = set()
         self._doubts: Counter[tuple[str, int]] = Counter()
@@ -113,4 +113,4 @@ class Options:
         self._settled[option.name] = form
         instead = json.dumps(option.forms[form])[:80] if option.forms[form] else ""
         without = f"with {instead} instead" if instead else "without it"
-        self._say(f"refuses {option.name} (status {status}: {text}): asked {without} from now on")
+        self.say(f"refuses {option.name} (status {status}: {text}): asked {without} from now on")

@@ -1,0 +1,117 @@
+"""An account that several processes share and that outlives them: every reservation is in a file before it is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .account import Account
+
+__all__ = ["Ledger", "SharedAccount"]
+
+
+class Ledger:
+    """JSON Lines of what was set aside and what was spent; they only grow.
+
+    A line that a kill tore counts for nothing: a reservation is whole before its request is sent, and a cost is
+    written in one line with the end of its reservation. So what is killed in flight stays reserved for good.
+
+    Args:
+        path: The file; made with the first line.
+        purpose: Whose lines count; others may have theirs in the same file.
+    """
+
+    def __init__(self, path: Path, purpose: str) -> None:
+        self.path, self.purpose = path, purpose
+        self._read = 0
+        self._cost = self._reserved = 0.0
+
+    @contextmanager
+    def held(self) -> Iterator[tuple[float, float]]:
+        """Cost and reservations of all processes, which stay as they are until the block ends."""
+        from filelock import FileLock
+
+        with FileLock(self.path.with_name(f".{self.path.name}.lock")):
+            yield self._totals()
+
+    def write(self, **amounts: float) -> None:
+        """Append a line, on a line of its own also where a kill tore the last one."""
+        line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "for": self.purpose, **amounts}
+        with self.path.open("ab+") as file:
+            torn = file.tell() and not self._ends_a_line(file.tell())
+            file.write(b"\n" * bool(torn) + json.dumps(line, ensure_ascii=False).encode() + b"\n")
+
+    def _ends_a_line(self, size: int) -> bool:
+        with self.path.open("rb") as file:
+            file.seek(size - 1)
+            return file.read(1) == b"\n"
+
+    def _totals(self) -> tuple[float, float]:
+        if not self.path.exists():
+            return 0.0, 0.0
+        with self.path.open("rb") as file:
+            file.seek(self._read)
+            whole = file.read().rpartition(b"\n")[0]
+        for line in whole.splitlines():
+            self._count(line)
+        self._read += len(whole) + bool(whole)
+        return self._cost, self._reserved
+
+    def _count(self, line: bytes) -> None:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            return
+        if entry.get("for") == self.purpose:
+            self._cost += entry.get("cost", 0.0)
+            self._reserved += entry.get("reserved", 0.0)
+
+
+@dataclass
+class SharedAccount(Account):
+    """An account of all processes that write to a ledger, and of the earlier ones: its limit holds over all of them.
+
+    ``cost`` and ``reserved`` are everybody's, as of the last reservation; the counts are this process's.
+
+    Attributes:
+        ledger: The file.
+    """
+
+    ledger: Ledger = field(kw_only=True)
+    _ended: float = field(default=0.0, init=False, repr=False)
+    """Cost of a request whose reservation ends in a moment."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        with self.ledger.held() as (self.cost, self.reserved):
+            pass
+
+    def reserve(self, sent: int, received: int, pictures: int = 0) -> float | None:
+        """Set aside what a request may cost, beside what all others did; None if it does not fit the limit."""
+        with self.ledger.held() as (self.cost, self.reserved):
+            amount = super().reserve(sent, received, pictures)
+            if amount:
+                self.ledger.write(reserved=amount)
+        return amount
+
+    def release(self, reserved: float) -> None:
+        """A request has ended: what it cost, and its reservation, in one line."""
+        super().release(reserved)
+        cost, self._ended = self._ended, 0.0
+        if cost or reserved:
+            with self.ledger.held():
+                self.ledger.write(cost=cost, reserved=-reserved)
+
+    def spend(self, sent: int, received: int, pictures: int = 0) -> float:
+        """Count an answered request; returns its cost."""
+        self._ended += (cost := super().spend(sent, received, pictures))
+        return cost
+
+    def lose(self, reserved: float) -> float:
+        """Count a request whose answer never came; returns what is counted."""
+        self._ended += super().lose(reserved)
+        return reserved
