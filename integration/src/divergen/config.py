@@ -10,7 +10,7 @@ from divergen_annotate.config import AnnotatorConfig, GrabCutConfig, RepairConfi
 from divergen_filter.config import CropConfig, EfficientNetLite0Config, EmbedderConfig, RulesConfig, ScoreConfig
 from divergen_gen.config import GeneratorConfig
 from divergen_gen.counts import CountsConfig
-from divergen_minilvis.config import ProceduralConfig
+from divergen_minilvis.config import ProceduralConfig, check_box
 from divergen_paste.config import PasteConfig
 from divergen_prompts.config import GrammarPrompts, PromptsConfig, PromptSourceConfig
 from divergen_records import Config, DatasetError
@@ -72,17 +72,23 @@ class MiniLvisData(Config):
     """MiniLVIS, made on the spot by the renderer: long-tailed, LVIS format, needs no download.
 
     Attributes:
-        train_images: Scenes to train on. With the default number, categories are rare, common and frequent as in LVIS.
+        box: What its objects look like: ``classic``, ``modes``, or a YAML file like theirs. The run's procedural
+            generators draw for the same one, unless they name another.
+        train_images: Scenes to train on; the box's where left out, as the next three. With the box's number,
+            categories are rare, common and frequent as in LVIS.
         val_images: Scenes to evaluate on.
         size: Longer side of a scene, pixels.
         categories: Names that the renderer knows, or how many of them to choose by the seed.
     """
 
     kind: Literal["minilvis"] = "minilvis"
-    train_images: int = Field(default=380, ge=10)
-    val_images: int = Field(default=120, ge=10)
-    size: int = Field(default=256, ge=64)
-    categories: Annotated[int, Field(ge=1)] | tuple[str, ...] = 40
+    box: str = "classic"
+    train_images: int | None = Field(default=None, ge=10)
+    val_images: int | None = Field(default=None, ge=10)
+    size: int | None = Field(default=None, ge=64)
+    categories: Annotated[int, Field(ge=1)] | tuple[str, ...] | None = None
+
+    _known_box = field_validator("box")(check_box)
 
 
 def _folder(value: Any) -> Any:
@@ -275,6 +281,19 @@ class RunConfig(Config):
     def prompt_sources(self) -> tuple[PromptSourceConfig, ...]:
         """Where prompts come from, as a list."""
         return self.prompts if isinstance(self.prompts, tuple) else (self.prompts,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_box(cls, values: Any) -> Any:
+        """The renderer's generators draw for the box of MiniLVIS, unless they name one."""
+        box = values.get("data", {}).get("box") if isinstance(values.get("data"), dict) else None
+        if box is None:
+            return values
+        drawn = [
+            {**one, "box": box} if isinstance(one, dict) and one.get("kind") == "procedural" and "box" not in one else one
+            for one in values.get("generators", [{"kind": "procedural"}])
+        ]
+        return {**values, "generators": drawn}
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -129,6 +129,7 @@ def _minilvis(run: Run, config: MiniLvisData) -> Splits:
     if not out.exists():
         make_minilvis(
             out,
+            box=config.box,
             seed=run.config.seed,
             train_images=config.train_images,
             val_images=config.val_images,

@@ -52,7 +52,9 @@ def sketch_data(config: RunConfig) -> Dataset:
         return read_split(data.train, data.on_problem)
     from divergen_minilvis import sketch_categories
 
-    found = sketch_categories(seed=config.seed, train_images=data.train_images, categories=data.categories)
+    found = sketch_categories(
+        box=data.box, seed=config.seed, train_images=data.train_images, categories=data.categories
+    )
     return Dataset(Path("train.json"), Path(), [], [], found)
 
 

@@ -20,23 +20,29 @@ def main() -> None:
 
 @main.command()
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
-@click.option("--train-images", type=click.IntRange(10), default=380, show_default=True, help="Scenes to train on.")
-@click.option("--val-images", type=click.IntRange(10), default=140, show_default=True, help="Scenes to evaluate on.")
-@click.option("--size", type=click.IntRange(64), default=256, show_default=True, help="Longer side, pixels.")
-@click.option("--categories", default="40", show_default=True, help="How many, or names separated by commas.")
+@click.option(
+    "--box", default="classic", show_default=True, help="What things look like: classic, modes, or a YAML file."
+)
+@click.option("--train-images", type=click.IntRange(10), show_default="the box's", help="Scenes to train on.")
+@click.option("--val-images", type=click.IntRange(10), show_default="the box's", help="Scenes to evaluate on.")
+@click.option("--size", type=click.IntRange(64), show_default="the box's", help="Longer side, pixels.")
+@click.option("--categories", show_default="the box's", help="How many, or names separated by commas.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides every scene.")
 @click.option("--workers", type=click.IntRange(1), default=usable_cores, show_default="all cores", help="Processes.")
 @click.option("--overwrite", is_flag=True, help="Replace a MiniLVIS that is there.")
-def make(out: Path, categories: str, **options: Any) -> None:
+def make(out: Path, categories: str | None, **options: Any) -> None:
     """Make MiniLVIS: a long-tailed instance segmentation dataset in LVIS v1 format, drawn, with exact masks.
 
     \b
     Example:
       divergen-minilvis make --out minilvis
+      divergen-minilvis make --out modes --box modes
     """
     from .scenes import make_minilvis
 
-    chosen: int | list[str] = int(categories) if categories.isdecimal() else categories.split(",")
+    chosen: int | list[str] | None = None
+    if categories is not None:
+        chosen = int(categories) if categories.isdecimal() else categories.split(",")
     made = make_minilvis(out, categories=chosen, **options)
     echo(f"{made.train}\n{made.val}")
 

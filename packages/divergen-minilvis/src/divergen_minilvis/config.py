@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from divergen_records import Config
+from divergen_records import Config, ConfigError
 from pydantic import Field, field_validator
 
 if TYPE_CHECKING:
     from .generator import ProceduralGenerator
 
-__all__ = ["ProceduralConfig"]
+__all__ = ["ProceduralConfig", "check_box"]
+
+
+def check_box(name: str) -> str:
+    """The name of a box, for a setting of a config.
+
+    Raises:
+        ValueError: There is none of that name, or its file is wrong.
+    """
+    from .boxes import read_box
+
+    try:
+        read_box(name)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return name
 
 
 class ProceduralConfig(Config):
@@ -26,6 +41,8 @@ class ProceduralConfig(Config):
         workers: Processes; pictures do not depend on it. More than one needs an importable ``__main__``.
         spoilt: Make every picture harmful, to study what finds that out: the object of another category, half of an
             object, or one made of noise.
+        box: Where MiniLVIS has another box than ``classic``, that one: which of the ways to look this style knows, and
+            how it fails.
     """
 
     kind: Literal["procedural"] = "procedural"
@@ -36,6 +53,7 @@ class ProceduralConfig(Config):
     quality: int = Field(default=95, ge=1, le=100)
     workers: int = Field(default=1, ge=1)
     spoilt: Literal["astray", "torn", "noise"] | None = None
+    box: str = "classic"
 
     @field_validator("style")
     @classmethod
@@ -45,6 +63,8 @@ class ProceduralConfig(Config):
         if style not in STYLES:
             raise ValueError(f"{style!r} is not a style of the procedural renderer; there are {', '.join(STYLES)}")
         return style
+
+    _known_box = field_validator("box")(check_box)
 
     @property
     def revision(self) -> str:
@@ -57,6 +77,7 @@ class ProceduralConfig(Config):
             image_format=self.image_format,
             quality=self.quality,
             spoilt=self.spoilt,
+            box=self.box,
         )
 
     def build(self) -> ProceduralGenerator:
@@ -71,4 +92,5 @@ class ProceduralConfig(Config):
             quality=self.quality,
             workers=self.workers,
             spoilt=self.spoilt,
+            box=self.box,
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from divergen_records import ConfigError, InstanceRecord
+from divergen_records import ConfigError, InstanceRecord, short_hash
 from divergen_records.images import encode_image
 
 from . import renderer
+from .boxes import Box, generated_member, read_box
 from .workers import Workers
 
 __all__ = ["ProceduralGenerator", "revision"]
@@ -21,10 +22,20 @@ VERSION = 1
 """Grows whenever the renderer draws a different picture for the same record."""
 
 
-def revision(*, style: str, size: int, image_format: ImageFormat, quality: int, spoilt: str | None = None) -> str:
+def revision(
+    *,
+    style: str,
+    size: int,
+    image_format: ImageFormat,
+    quality: int,
+    spoilt: str | None = None,
+    box: str = "classic",
+) -> str:
     """Version and settings of the renderer as a text that changes whenever its pictures would."""
     stored = image_format if image_format == "png" else f"{image_format}-{quality}"
-    return f"procedural-{VERSION}/{style}/{size}px/{stored}" + (f"/{spoilt}" if spoilt else "")
+    given = read_box(box)
+    drawn = "" if given.world is None else f"/{given.name}-{short_hash(given.model_dump_json())}"
+    return f"procedural-{VERSION}/{style}/{size}px/{stored}" + (f"/{spoilt}" if spoilt else "") + drawn
 
 
 class ProceduralGenerator:
@@ -40,6 +51,7 @@ class ProceduralGenerator:
         quality: Of JPEG and WebP, 1 to 100.
         workers: Processes; pictures do not depend on it. More than one needs an importable ``__main__``.
         spoilt: One of `divergen_minilvis.renderer.SPOILT`: every picture is harmful in this way.
+        box: One of `divergen_minilvis.boxes.BOXES`, or a YAML file like theirs: what this style knows, and how it fails.
 
     Raises:
         ConfigError: The style, or the way to spoil, is unknown.
@@ -55,14 +67,16 @@ class ProceduralGenerator:
         quality: int = 95,
         workers: int = 1,
         spoilt: str | None = None,
+        box: str = "classic",
     ) -> None:
         if style not in renderer.STYLES:
             raise ConfigError(f"style {style!r}: the procedural renderer has {', '.join(renderer.STYLES)}")
         if spoilt not in (None, *renderer.SPOILT):
             raise ConfigError(f"spoilt {spoilt!r}: the procedural renderer has {', '.join(renderer.SPOILT)}")
         self.name = name
-        self.revision = revision(style=style, size=size, image_format=image_format, quality=quality, spoilt=spoilt)
-        self._pool = Workers(_Drawing(style, size, image_format, quality, spoilt), workers)
+        settings: dict[str, Any] = {"style": style, "size": size, "image_format": image_format, "quality": quality}
+        self.revision = revision(**settings, spoilt=spoilt, box=box)
+        self._pool = Workers(_Drawing(**settings, spoilt=spoilt, box=read_box(box)), workers)
 
     def __call__(self, records: Sequence[InstanceRecord]) -> Sequence[InstanceRecord]:
         """Complete planned records, in order."""
@@ -88,6 +102,7 @@ class _Drawing:
     image_format: ImageFormat
     quality: int
     spoilt: str | None
+    box: Box
 
     def __call__(self, record: InstanceRecord) -> InstanceRecord:
         program = renderer.known(record.category)
@@ -98,7 +113,13 @@ class _Drawing:
                 "use another generator for it, or leave it out",
             )
         image, alpha = renderer.render_picture(
-            program, record.prompt, seed=record.seed, size=self.size, style=self.style, spoilt=self.spoilt
+            program,
+            record.prompt,
+            seed=record.seed,
+            size=self.size,
+            style=self.style,
+            spoilt=self.spoilt,
+            member=generated_member(self.box, self.style, program, record.prompt, record.seed),
         )
         return record.model_copy(
             update={

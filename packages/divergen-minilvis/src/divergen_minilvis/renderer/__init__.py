@@ -7,14 +7,17 @@ if TYPE_CHECKING:
     from .attributes import Attributes, parse_attributes
     from .builder import ShapeProgram
     from .catalogue import CATEGORIES, category_names, known
-    from .looks import SPOILT, STYLES
+    from .looks import FAULTS, SPOILT, STYLES
+    from .member import Member
     from .render import Picture, Rendering, render_object, render_picture
 
 __all__ = [
     "CATEGORIES",
+    "FAULTS",
     "SPOILT",
     "STYLES",
     "Attributes",
+    "Member",
     "Picture",
     "Rendering",
     "ShapeProgram",
@@ -27,9 +30,11 @@ __all__ = [
 
 _HOME = {
     "CATEGORIES": "catalogue",
+    "FAULTS": "looks",
     "SPOILT": "looks",
     "STYLES": "looks",
     "Attributes": "attributes",
+    "Member": "member",
     "Picture": "render",
     "Rendering": "render",
     "ShapeProgram": "builder",

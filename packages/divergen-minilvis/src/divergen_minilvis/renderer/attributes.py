@@ -27,6 +27,7 @@ class Attributes:
         shape: Any of "tall", "short", "wide", "slim", "round".
         condition: Any of "worn", "dirty", "rusty", "new", "glossy", "matte", "wet", "transparent".
         background: A name of `colours.COLOURS`.
+        light: "sun", "overcast", "lamp", "dusk" or "flash"; only where a box has such a light (`divergen_minilvis.boxes`).
     """
 
     colours: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class Attributes:
     shape: tuple[str, ...] = ()
     condition: tuple[str, ...] = ()
     background: str = ""
+    light: str = ""
 
 
 MATERIAL_WORDS = {
@@ -135,6 +137,13 @@ CONDITION_WORDS = {
     "wet": "wet|dewy|water droplets|soaked",
     "transparent": "clear|transparent|translucent|see-through",
 }
+LIGHT_WORDS = {
+    "sun": "brightly lit|bright light|bright lighting|harsh light|hard light|sunlit|sunlight|in the sun|sunny",
+    "overcast": "softly lit|soft light|soft lighting|diffuse light|diffused light|overcast|cloudy day|in the shade",
+    "lamp": "warm light|warm lighting|lamplight|lamp light|candlelight|candlelit|golden hour|sunset",
+    "dusk": "dimly lit|dim light|dusk|twilight|at night|backlit|in the dark|low light|low-light",
+    "flash": "flash|camera flash|flashlight",
+}
 
 
 def _pattern(words: Iterable[str]) -> re.Pattern[str]:
@@ -191,6 +200,7 @@ TABLES = {
     "shape": _table(SHAPE_WORDS),
     "condition": _table(CONDITION_WORDS),
 }
+LIGHTS = _table(LIGHT_WORDS)
 BACKGROUND = re.compile(
     r"(?:,\s*)?\b(?:in|on|against|with|over|isolated on)?\s*(?:an?|the)?\s*(?:(?:plain|pure|clean|solid|simple|"
     r"seamless|studio|bright|soft|light)[\s,]+)*(?P<colour>[a-z-]+(?: [a-z-]+)?)?\s+(?:studio )?back(?:ground|drop)\b"
@@ -218,6 +228,7 @@ def parse_attributes(prompt: str, category: str = "") -> Attributes:
     """
     text = prompt.lower().replace("’", "'")
     background, text = _take_background(text)
+    lights = [LIGHTS[1][match.group()] for match in LIGHTS[0].finditer(text)]
     text = re.sub(r"-colou?red\b", "", TEMPLATE.sub("", text))
     text = _without_definition(_without_name(text, category))
     found = {}
@@ -230,7 +241,7 @@ def parse_attributes(prompt: str, category: str = "") -> Attributes:
         if name in ("style", "view", "pose"):
             text = pattern.sub(" ", text)
     colours = tuple(dict.fromkeys(COLOUR_MEANING[match.group()] for match in COLOUR_PATTERN.finditer(text)))
-    return Attributes(colours=colours, background=background, **found)  # type: ignore[arg-type]
+    return Attributes(colours=colours, background=background, light=lights[0] if lights else "", **found)  # type: ignore[arg-type]
 
 
 def _take_background(text: str) -> tuple[str, str]:

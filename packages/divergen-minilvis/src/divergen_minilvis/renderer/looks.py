@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-__all__ = ["LOOKS", "SPOILT", "STYLES", "Look", "Shot", "draw_shot"]
+__all__ = ["FAULTS", "FLAWS", "LOOKS", "SPOILT", "STYLES", "Look", "Shot", "draw_shot"]
 
 Range = tuple[float, float]
 
@@ -41,7 +41,7 @@ class Look:
         gradient: Strength of the background's gradient and vignetting.
         fill: The object's longer side as a part of the picture's.
         spread: How far off the centre the object may be, as a part of the free space.
-        flaw: Probability that the picture is a failure, as those of diffusion models are: see `render.FLAWS`.
+        flaw: Probability that the picture is a failure, as those of diffusion models are: see `FLAWS`.
     """
 
     elevation: Range
@@ -109,6 +109,11 @@ STYLES = tuple(LOOKS)
 
 SPOILT = ("astray", "torn", "noise")
 """How all pictures fail where that is asked for: another category's object, half of one, or one made of noise."""
+
+FLAWS = ("cropped", "faint", "astray")
+"""How a picture fails: the object leaves the frame, hardly differs from the background, or is another category's."""
+FAULTS = (*FLAWS, "torn", "noise")
+"""How a picture of a `member.Member` may fail: as above, or half of the object is missing, or it is made of noise."""
 
 
 @dataclass(frozen=True, slots=True)

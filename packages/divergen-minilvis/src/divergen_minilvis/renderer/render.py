@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -14,7 +14,8 @@ from .attributes import Attributes, parse_attributes
 from .backdrop import cast_shadow, draw_backdrop
 from .builder import Builder, ShapeProgram
 from .catalogue import CATEGORIES, known
-from .looks import SPOILT, STYLES, Shot, draw_shot
+from .looks import FLAWS, SPOILT, STYLES, Shot, draw_shot
+from .member import Member
 from .paint import Palette
 from .raster import View, rasterise
 from .shade import Canvas, shade
@@ -23,8 +24,6 @@ from .solids import FloatArray, rotation
 __all__ = ["Picture", "Rendering", "render_object", "render_picture"]
 
 SUPERSAMPLE = 1.5
-FLAWS = ("cropped", "faint", "astray")
-"""How a picture fails: the object leaves the frame, hardly differs from the background, or is another category's."""
 STRETCH = {
     "tall": (1, 1.3, 1),
     "short": (1, 0.75, 1),
@@ -71,7 +70,9 @@ class Picture(NamedTuple):
     alpha: NDArray[np.uint8]
 
 
-def render_object(category: str, attributes: Attributes, *, seed: int, size: int, style: str) -> Rendering:
+def render_object(
+    category: str, attributes: Attributes, *, seed: int, size: int, style: str, member: Member | None = None
+) -> Rendering:
     """Render one random member of a category.
 
     Args:
@@ -80,6 +81,7 @@ def render_object(category: str, attributes: Attributes, *, seed: int, size: int
         seed: Draws everything; the same seed gives the same pixels.
         size: The object's longer side in pixels.
         style: One of `STYLES`.
+        member: The part of the category's appearance to draw from; all of it where left out. It does not fail here.
 
     Raises:
         RowError: If the renderer does not know the category.
@@ -88,21 +90,31 @@ def render_object(category: str, attributes: Attributes, *, seed: int, size: int
     program = _program(category)
     rng = np.random.Generator(np.random.PCG64(seed))
     shot = draw_shot(_checked(style), attributes.style, rng)
-    return _render(program, attributes, shot, rng, size)
+    if member is not None:
+        attributes, shot = member.filled(attributes), member.lit(shot, rng)
+    return _render(program, attributes, shot, rng, size, member)
 
 
 def render_picture(
-    category: str, prompt: str, *, seed: int, size: int, style: str, spoilt: str | None = None
+    category: str,
+    prompt: str,
+    *,
+    seed: int,
+    size: int,
+    style: str,
+    spoilt: str | None = None,
+    member: Member | None = None,
 ) -> Picture:
     """Render the picture that a prompt asks for.
 
     Args:
         category: A name that `known` maps to a program.
         prompt: Plain English; see `parse_attributes`.
-        seed: Draws everything, also whether the picture fails (see `FLAWS`); the same seed gives the same pixels.
+        seed: Draws everything, also whether the picture fails (see `looks.FLAWS`); the same seed gives the same pixels.
         size: Side of the picture in pixels.
         style: One of `STYLES`.
         spoilt: One of `SPOILT`: harmful on purpose, for studies of what finds that out.
+        member: What is drawn where the prompt leaves it open, and how the picture fails.
 
     Returns:
         The picture and the object's alpha.
@@ -116,10 +128,15 @@ def render_picture(
     rng = np.random.Generator(np.random.PCG64(seed))
     shot = draw_shot(_checked(style), attributes.style, rng)
     shot = replace(shot, fill=_fill(shot.fill, attributes))
-    program, shot = _fail(program, shot, rng)
+    if member is None:
+        program, shot = _fail(program, shot, rng)
+    else:
+        attributes, shot = member.filled(attributes), member.lit(shot, rng)
+        program, shot = _failed(program, shot, member.fault, int(rng.integers(len(CATEGORIES))))
+        spoilt = spoilt or (member.fault if member.fault in ("torn", "noise") else None)
     if spoilt == "astray":
         program = _other(program, rng)
-    rendering = _render(program, attributes, shot, rng, max(round(shot.fill * size), 8))
+    rendering = _render(program, attributes, shot, rng, max(round(shot.fill * size), 8), member)
     if spoilt is not None:
         rendering = _spoil(rendering, spoilt, rng)
     framed = _frame(rendering, size, shot, rng)
@@ -149,12 +166,18 @@ def _checked(style: str) -> str:
 
 
 def _render(
-    program: ShapeProgram, attributes: Attributes, shot: Shot, rng: np.random.Generator, extent: int
+    program: ShapeProgram,
+    attributes: Attributes,
+    shot: Shot,
+    rng: np.random.Generator,
+    extent: int,
+    member: Member | None,
 ) -> Rendering:
     """Build, rasterise, shade and bring to the final resolution."""
-    builder = Builder(np.random.Generator(np.random.PCG64(rng.integers(1 << 63))))
+    shape = np.random.Generator(np.random.PCG64(rng.integers(1 << 63)))
+    builder = Builder(shape) if member is None else member.builder(shape)
     program.build(builder)
-    view = _view(program, attributes, rng)
+    view = _view(program, attributes, rng, np.ones(3) if member is None else member.proportions())
     palette = Palette(program, attributes, jitter=shot.jitter, rng=rng)
     fragments = rasterise([part.surface for part in builder.parts], view, extent * SUPERSAMPLE)
     paints = list(dict.fromkeys(part.paint for part in builder.parts))
@@ -174,7 +197,9 @@ def _reduce(canvas: Canvas) -> Rendering:
     return Rendering(rgb, np.clip(alpha, 0, 1), clear)
 
 
-def _view(program: ShapeProgram, attributes: Attributes, rng: np.random.Generator) -> View:
+def _view(
+    program: ShapeProgram, attributes: Attributes, rng: np.random.Generator, proportions: NDArray[Any]
+) -> View:
     """Draw the camera from the program's habits, overruled by the prompt's view and pose."""
     yaw, pitch, roll = (rng.uniform(*span) for span in (program.yaw, program.pitch, program.roll))
     wobble = rng.uniform(-12, 12)
@@ -190,7 +215,7 @@ def _view(program: ShapeProgram, attributes: Attributes, rng: np.random.Generato
     turns = {"upside down": 180.0, "lying": 90.0, "tilted": 28.0, "rotated": 65.0}
     if attributes.pose in turns:
         roll = float(rng.choice([-1, 1])) * turns[attributes.pose] + wobble
-    stretch = np.prod([STRETCH[word] for word in attributes.shape], axis=0) * np.ones(3)
+    stretch = np.prod([STRETCH[word] for word in attributes.shape], axis=0) * proportions
     matrix = np.asarray(rotation((0, 0, roll)) @ rotation((pitch, 0, 0)) @ rotation((0, yaw, 0)), np.float32)
     perspective = rng.uniform(0.05, 0.25)
     x, y, z = stretch.tolist()
@@ -200,13 +225,17 @@ def _view(program: ShapeProgram, attributes: Attributes, rng: np.random.Generato
 def _fail(program: ShapeProgram, shot: Shot, rng: np.random.Generator) -> tuple[ShapeProgram, Shot]:
     """Return what is drawn instead, on the rare occasion that the picture fails."""
     fails, flaw, stray = rng.random() < shot.flaw, str(rng.choice(FLAWS)), int(rng.integers(len(CATEGORIES)))
-    if not fails:
-        return program, shot
-    if flaw == "cropped":
+    return _failed(program, shot, flaw, stray) if fails else (program, shot)
+
+
+def _failed(program: ShapeProgram, shot: Shot, fault: str, stray: int) -> tuple[ShapeProgram, Shot]:
+    if fault == "cropped":
         return program, replace(shot, fill=1.3, spread=1.0)
-    if flaw == "faint":
+    if fault == "faint":
         return program, replace(shot, pastel=0.75, shadow=0.1, backdrop=0.97)
-    return tuple(CATEGORIES.values())[stray], shot
+    if fault == "astray":
+        return tuple(CATEGORIES.values())[stray], shot
+    return program, shot
 
 
 def _other(program: ShapeProgram, rng: np.random.Generator) -> ShapeProgram:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from divergen_records import Category, ConfigError, Progress, derive_seed
@@ -18,6 +18,7 @@ from divergen_records.images import encode_image
 from divergen_records.masks import encode_rle, mask_to_bbox
 
 from .. import renderer
+from ..boxes import Box, read_box
 from ..workers import Workers
 from .scene import draw_scene
 from .tail import assign_categories, zipf_counts
@@ -25,12 +26,7 @@ from .vocabulary import describe
 
 __all__ = ["MiniLVIS", "make_minilvis", "sketch_categories"]
 
-HEAD_SHARE = {"train": 0.6, "val": 0.27}
-"""Share of the images that show the most frequent category. The validation set's tail is flatter, so that the average
-precision of a rare category rests on more than one object."""
-
-TAIL = {"train": 1, "val": 5}
-"""Images of the rarest category."""
+SPLITS: tuple[Literal["train", "val"], ...] = ("train", "val")
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ class MiniLVIS:
 
 @dataclass(frozen=True)
 class _Job:
-    split: str
+    split: Literal["train", "val"]
     index: int
     categories: tuple[str, ...]
     seed: int
@@ -73,11 +69,12 @@ class _Drawn:
 def make_minilvis(
     out: Path | str,
     *,
+    box: str = "classic",
     seed: int = 0,
-    train_images: int = 380,
-    val_images: int = 140,
-    size: int = 256,
-    categories: int | Sequence[str] = 40,
+    train_images: int | None = None,
+    val_images: int | None = None,
+    size: int | None = None,
+    categories: int | Sequence[str] | None = None,
     negatives: int = 8,
     workers: int = 1,
     overwrite: bool = False,
@@ -93,8 +90,9 @@ def make_minilvis(
     Args:
         out: The folder; it appears when it is complete: ``train.json``, ``val.json`` and the pictures in ``train/`` and
             ``val/``.
+        box: What the objects look like: one of `divergen_minilvis.boxes.BOXES`, or a YAML file like theirs.
         seed: Everything depends on it and the other arguments only, but not on ``workers``.
-        train_images: Pictures to train on.
+        train_images: Pictures to train on; the box's where left out, as the next three.
         val_images: Pictures to evaluate on.
         size: Longer side, pixels.
         categories: Names that the renderer knows, or how many of them to choose by the seed.
@@ -105,30 +103,39 @@ def make_minilvis(
 
     Raises:
         ExistsError: The folder is there and not empty.
-        ConfigError: Too few images, or a category that the renderer does not know.
+        ConfigError: Too few images, or a box or category that is not known.
     """
-    out = Path(out)
+    out, chosen = Path(out), read_box(box)
+    train_images = chosen.train.images if train_images is None else train_images
+    val_images = chosen.val.images if val_images is None else val_images
+    size = chosen.size if size is None else size
     if min(train_images, val_images) < 10 or size < 64:
         raise ConfigError(
             f"MiniLVIS needs at least 10 images in each set and 64 pixels, not {train_images}, {val_images} and {size}"
         )
-    names = _choose(categories, seed)
-    jobs = [*_jobs("train", train_images, names, seed), *_jobs("val", val_images, names, seed)]
+    names = _choose(chosen.categories if categories is None else categories, seed)
+    jobs = [*_jobs("train", train_images, names, seed, chosen), *_jobs("val", val_images, names, seed, chosen)]
     with new_folder(out, overwrite=overwrite) as folder:
-        drawn = _draw_all(jobs, folder, names, size, workers, progress)
+        drawn = _draw_all(jobs, folder, names, partial(_draw, size=size, box=chosen), workers, progress)
         _write_splits(folder, drawn, names, seed, negatives)
     return MiniLVIS(out, out / "train.json", out / "val.json")
 
 
 def sketch_categories(
-    *, seed: int = 0, train_images: int = 380, categories: int | Sequence[str] = 40
+    *,
+    box: str = "classic",
+    seed: int = 0,
+    train_images: int | None = None,
+    categories: int | Sequence[str] | None = None,
 ) -> list[Category]:
     """The categories that `make_minilvis` would make, without drawing anything.
 
     Their counts are of objects that are put into the training images; the few that end up hidden are among them.
     """
-    names = _choose(categories, seed)
-    put = Counter(name for job in _jobs("train", train_images, names, seed) for name in job.categories)
+    chosen = read_box(box)
+    images = chosen.train.images if train_images is None else train_images
+    names = _choose(chosen.categories if categories is None else categories, seed)
+    put = Counter(name for job in _jobs("train", images, names, seed, chosen) for name in job.categories)
     return [
         describe(name, place + 1).model_copy(
             update={"frequency": frequency_of(put[name]), "image_count": put[name], "instance_count": put[name]}
@@ -157,17 +164,19 @@ def _choose(categories: int | Sequence[str], seed: int) -> list[str]:
     return [names[i] for i in rng.permutation(len(names))]
 
 
-def _jobs(split: str, images: int, names: Sequence[str], seed: int) -> Iterable[_Job]:
-    head = max(1, round(HEAD_SHARE[split] * images))
-    counts = zipf_counts(len(names), head=head, tail=min(head, TAIL[split]))
+def _jobs(
+    split: Literal["train", "val"], images: int, names: Sequence[str], seed: int, box: Box
+) -> Iterable[_Job]:
+    head = max(1, round(box.split(split).head * images))
+    counts = zipf_counts(len(names), head=head, tail=min(head, box.split(split).tail))
     rng = np.random.default_rng(derive_seed(seed, "minilvis", split, "categories"))
     for index, chosen in enumerate(assign_categories(counts, images, rng)):
         scene = derive_seed(seed, "minilvis", split, index)
         yield _Job(split, index, tuple(names[i] for i in chosen), scene)
 
 
-def _draw(job: _Job, size: int, distractors: tuple[str, ...]) -> _Drawn:
-    scene = draw_scene(job.categories, seed=job.seed, size=size, distractors=distractors)
+def _draw(job: _Job, size: int, box: Box, distractors: tuple[str, ...]) -> _Drawn:
+    scene = draw_scene(job.categories, seed=job.seed, size=size, box=box, distractors=distractors)
     quality = int(np.random.default_rng(derive_seed(job.seed, "jpeg")).integers(60, 96))
     height, width = scene.image.shape[:2]
     objects = tuple(
@@ -178,12 +187,17 @@ def _draw(job: _Job, size: int, distractors: tuple[str, ...]) -> _Drawn:
 
 
 def _draw_all(
-    jobs: Sequence[_Job], folder: Path, names: Sequence[str], size: int, workers: int, progress: bool
+    jobs: Sequence[_Job],
+    folder: Path,
+    names: Sequence[str],
+    draw: Callable[..., _Drawn],
+    workers: int,
+    progress: bool,
 ) -> list[_Drawn]:
     distractors = tuple(sorted(set(renderer.category_names()) - set(names)))
-    for split in HEAD_SHARE:
+    for split in SPLITS:
         (folder / split).mkdir()
-    pool = Workers(partial(_draw, size=size, distractors=distractors), workers)
+    pool = Workers(partial(draw, distractors=distractors), workers)
     drawn = []
     try:
         with Progress("MiniLVIS", len(jobs), unit="scenes") if progress else nullcontext() as bar:
@@ -198,7 +212,7 @@ def _draw_all(
 
 
 def _write_splits(folder: Path, drawn: Sequence[_Drawn], names: Sequence[str], seed: int, negatives: int) -> None:
-    splits = {split: [scene for scene in drawn if scene.job.split == split] for split in HEAD_SHARE}
+    splits = {split: [scene for scene in drawn if scene.job.split == split] for split in SPLITS}
     images = Counter(name for scene in splits["train"] for name in {entry[0] for entry in scene.objects})
     instances = Counter(entry[0] for scene in splits["train"] for entry in scene.objects)
     categories = [

@@ -8,9 +8,11 @@ from itertools import repeat
 
 import cv2
 import numpy as np
+from divergen_records import derive_seed
 from numpy.typing import NDArray
 
 from .. import renderer
+from ..boxes import Box, real_light, real_member
 from .background import Place, draw_place
 from .camera import photograph
 from .clutter import Cutout, draw_clutter
@@ -54,7 +56,7 @@ class _Thing:
 
 
 def draw_scene(
-    categories: Sequence[str], *, seed: int, size: int, distractors: Sequence[str] = (), most: int = 9
+    categories: Sequence[str], *, seed: int, size: int, box: Box, distractors: Sequence[str] = (), most: int = 9
 ) -> Scene:
     """Draw a scene in which each of the categories is seen at least once.
 
@@ -62,19 +64,21 @@ def draw_scene(
         categories: Names that the procedural renderer knows.
         seed: The scene depends on nothing else but the arguments.
         size: Longer side, pixels.
+        box: The ways to look of its objects, and its light.
         distractors: Categories that may appear without being annotated; the dataset must not list them.
         most: Objects of the categories in the picture, unless ``categories`` are more.
     """
     rng = np.random.default_rng(seed)
     height, width = _shape(rng, size)
-    place = draw_place(rng, height, width)
+    looks = _Looks(box, seed)
+    place = looks.lit(draw_place(rng, height, width))
     wanted = _copies(rng, categories, most)
     names: list[str | None] = [*wanted, *[None] * int(rng.integers(0, 4))]
     cutouts: list[Cutout] = []
     for attempt in range(ATTEMPTS):
         spots = arrange(rng, len(names), height, width, place.horizon, squeeze=attempt / ATTEMPTS)
         if not cutouts:
-            cutouts = [_draw(rng, name, spot, distractors) for name, spot in zip(names, spots, strict=True)]
+            cutouts = [_draw(rng, name, spot, distractors, looks) for name, spot in zip(names, spots, strict=True)]
         things = [_Thing(*each) for each in zip(names, map(_put, repeat(rng), cutouts, spots), spots, strict=True)]
         things.sort(key=lambda thing: thing.spot.depth)
         owner, full = _ownership(things, height, width)
@@ -105,7 +109,36 @@ def _copies(rng: np.random.Generator, categories: Sequence[str], most: int) -> l
     return names
 
 
-def _draw(rng: np.random.Generator, name: str | None, spot: Spot, distractors: Sequence[str]) -> Cutout:
+class _Looks:
+    """How the things of a scene look: one light, and one way to look for a category, as of things that stand together.
+
+    The random numbers are its own, so that a box without ways to look draws the same scene as it always did.
+    """
+
+    def __init__(self, box: Box, seed: int) -> None:
+        self._box, self._rng = box, np.random.default_rng(derive_seed(seed, "looks"))
+        self._light = real_light(box, self._rng)
+        self._members: dict[str, renderer.Member | None] = {}
+
+    def lit(self, place: Place) -> Place:
+        """The place in the scene's light."""
+        if self._box.world is None:
+            return place
+        light = self._box.world.lights[self._light]
+        gain, warmth = self._rng.uniform(*light.gain), self._rng.uniform(*light.warmth)
+        tint = gain * np.array([1 + warmth, 1, 1 - warmth], np.float32)
+        return Place(limit(place.image * tint), place.horizon)
+
+    def of(self, category: str) -> renderer.Member | None:
+        """The way to look of a category's things."""
+        if category not in self._members:
+            self._members[category] = real_member(self._box, category, self._light, self._rng)
+        return self._members[category]
+
+
+def _draw(
+    rng: np.random.Generator, name: str | None, spot: Spot, distractors: Sequence[str], looks: _Looks
+) -> Cutout:
     size = max(12, round(spot.extent))
     if name is None and (not distractors or rng.random() < 0.6):
         return draw_clutter(rng, size)
@@ -113,7 +146,7 @@ def _draw(rng: np.random.Generator, name: str | None, spot: Spot, distractors: S
     view = "top" if not spot.standing and rng.random() < 0.5 else ""
     attributes = renderer.Attributes(view=view)
     rendering = renderer.render_object(
-        shown, attributes, seed=int(rng.integers(2**62)), size=max(24, size), style="real"
+        shown, attributes, seed=int(rng.integers(2**62)), size=max(24, size), style="real", member=looks.of(shown)
     )
     return Cutout(rendering.rgb, rendering.alpha, rendering.clear)
 
