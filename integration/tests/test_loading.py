@@ -22,6 +22,18 @@ def test_load_config__path(tmp_path: Path) -> None:
     assert load_config(str(path)).data.val_images == 30
 
 
+def test_load_config__the_renderer_draws_for_the_box_of_the_data() -> None:
+    config = load_config("quickstart", ["data.box=modes", "generators.2.box=classic"])
+    assert [generator.box for generator in config.drawing_generators] == ["modes", "modes", "classic"]
+    assert "modes" in config.drawing_generators[0].revision
+    assert "modes" not in config.drawing_generators[2].revision
+
+
+def test_load_config__unknown_box() -> None:
+    with pytest.raises(ConfigError, match=r"data.*box.*'attic': neither a YAML file nor one of classic, modes"):
+        load_config("quickstart", ["data.box=attic"])
+
+
 def test_load_config__folder_of_images_and_annotations(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "annotations.json").write_text("{}")

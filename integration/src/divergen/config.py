@@ -282,18 +282,16 @@ class RunConfig(Config):
         """Where prompts come from, as a list."""
         return self.prompts if isinstance(self.prompts, tuple) else (self.prompts,)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _one_box(cls, values: Any) -> Any:
-        """The renderer's generators draw for the box of MiniLVIS, unless they name one."""
-        box = values.get("data", {}).get("box") if isinstance(values.get("data"), dict) else None
-        if box is None:
-            return values
-        drawn = [
-            {**one, "box": box} if isinstance(one, dict) and one.get("kind") == "procedural" and "box" not in one else one
-            for one in values.get("generators", [{"kind": "procedural"}])
-        ]
-        return {**values, "generators": drawn}
+    @property
+    def drawing_generators(self) -> tuple[GeneratorConfig, ...]:
+        """The generators; the procedural ones draw for the box of the data, unless they name one."""
+        data = self.data
+        if not isinstance(data, MiniLvisData):
+            return self.generators
+        return tuple(
+            one.model_copy(update={"box": data.box}) if isinstance(one, ProceduralConfig) and one.box is None else one
+            for one in self.generators
+        )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

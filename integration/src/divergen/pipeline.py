@@ -71,7 +71,7 @@ class Pipeline:
     @cached_property
     def generators(self) -> list[Generator]:
         """The text-to-image models; built lazily by each, weights load with the first picture."""
-        return [config.build() for config in self.config.generators]
+        return [config.build() for config in self.config.drawing_generators]
 
     @cached_property
     def plan(self) -> Plan:

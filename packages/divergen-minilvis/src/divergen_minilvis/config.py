@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["ProceduralConfig", "check_box"]
 
 
-def check_box(name: str) -> str:
-    """The name of a box, for a setting of a config.
+def check_box(name: str | None) -> str | None:
+    """The name of a box, for a setting of a config; None stays.
 
     Raises:
         ValueError: There is none of that name, or its file is wrong.
@@ -22,7 +22,7 @@ def check_box(name: str) -> str:
     from .boxes import read_box
 
     try:
-        read_box(name)
+        read_box(name or "classic")
     except ConfigError as error:
         raise ValueError(str(error)) from error
     return name
@@ -41,8 +41,8 @@ class ProceduralConfig(Config):
         workers: Processes; pictures do not depend on it. More than one needs an importable ``__main__``.
         spoilt: Make every picture harmful, to study what finds that out: the object of another category, half of an
             object, or one made of noise.
-        box: Where MiniLVIS has another box than ``classic``, that one: which of the ways to look this style knows, and
-            how it fails.
+        box: Which of the ways to look this style knows, and how it fails: a box of MiniLVIS. In a run, that of its data
+            where left out; else ``classic``, where a style knows all.
     """
 
     kind: Literal["procedural"] = "procedural"
@@ -53,7 +53,7 @@ class ProceduralConfig(Config):
     quality: int = Field(default=95, ge=1, le=100)
     workers: int = Field(default=1, ge=1)
     spoilt: Literal["astray", "torn", "noise"] | None = None
-    box: str = "classic"
+    box: str | None = None
 
     @field_validator("style")
     @classmethod
@@ -77,7 +77,7 @@ class ProceduralConfig(Config):
             image_format=self.image_format,
             quality=self.quality,
             spoilt=self.spoilt,
-            box=self.box,
+            box=self.box or "classic",
         )
 
     def build(self) -> ProceduralGenerator:
@@ -92,5 +92,5 @@ class ProceduralConfig(Config):
             quality=self.quality,
             workers=self.workers,
             spoilt=self.spoilt,
-            box=self.box,
+            box=self.box or "classic",
         )

@@ -51,7 +51,7 @@ class ProceduralGenerator:
         quality: Of JPEG and WebP, 1 to 100.
         workers: Processes; pictures do not depend on it. More than one needs an importable ``__main__``.
         spoilt: One of `divergen_minilvis.renderer.SPOILT`: every picture is harmful in this way.
-        box: One of `divergen_minilvis.boxes.BOXES`, or a YAML file like theirs: what this style knows, and how it fails.
+        box: One of `divergen_minilvis.boxes.BOXES`, or a YAML file: what this style knows, and how it fails.
 
     Raises:
         ConfigError: The style, or the way to spoil, is unknown.

@@ -2,7 +2,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from divergen_minilvis import make_minilvis
+from divergen_minilvis import make_minilvis, sketch_categories
+from divergen_minilvis.boxes import read_box
+from divergen_minilvis.scenes.dataset import _choose, _jobs
 from divergen_records import ConfigError, ExistsError
 from divergen_records.coco import load_sample, read_dataset
 from divergen_records.folders import MARK
@@ -10,6 +12,9 @@ from divergen_records.images import read_image
 from divergen_records.masks import decode_rle
 
 SMALL = {"train_images": 12, "val_images": 10, "size": 64, "categories": 6, "progress": False}
+COUNTS = [27, 21]
+MEANS = [168.0, 141.8, 173.6]
+"""Of the classic box: annotations in the two sets, and mean grey of the first training images."""
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +104,33 @@ def test_make_minilvis__refuses(tmp_path, settings, message):
     with pytest.raises(ConfigError, match=message):
         make_minilvis(tmp_path / "out", **{**SMALL, **settings})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_make_minilvis__the_classic_box_is_the_default_and_as_it_was(made, tmp_path):
+    again = make_minilvis(tmp_path / "out", box="classic", seed=3, **SMALL)
+    assert files(again.root) == files(made.root)
+    train = read_dataset(made.train)
+    # From before there were boxes; pictures within what another build of OpenCV may round.
+    assert [len(train.annotations), len(read_dataset(made.val).annotations)] == COUNTS
+    means = [read_image(train.image_path(image)).mean() for image in train.images[:3]]
+    assert means == pytest.approx(MEANS, abs=0.5)
+
+
+def test_make_minilvis__another_box_is_deterministic_and_shows_the_same_categories(made, tmp_path):
+    one, two = (
+        make_minilvis(tmp_path / str(workers), box="modes", seed=3, workers=workers, **SMALL) for workers in (1, 2)
+    )
+    assert files(one.root) == files(two.root)
+    ours, theirs = (read_dataset(each.train) for each in (one, made))
+    assert [c.name for c in ours.categories] == [c.name for c in theirs.categories]
+    assert (one.root / "train/000001.jpg").read_bytes() != (made.root / "train/000001.jpg").read_bytes()
+
+
+def test_jobs__rare_categories_of_the_box_modes_are_in_enough_validation_images():
+    box = read_box("modes")
+    names = _choose(box.categories, 0)
+    shown = Counter(name for job in _jobs("val", box.val.images, names, 0, box) for name in job.categories)
+    assert min(shown.values()) >= 15
+    frequencies = Counter(category.frequency for category in sketch_categories(box="modes"))
+    assert frequencies["r"] >= 15
+    assert min(frequencies[each] for each in "cf") >= 3

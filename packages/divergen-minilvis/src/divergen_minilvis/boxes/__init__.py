@@ -1,4 +1,4 @@
-"""Boxes: what MiniLVIS shows and what its generators draw, each declared in one file with the reason for each number."""
+"""Boxes: what MiniLVIS shows and what its generators draw, each in one file with the reason for each number."""
 
 from .box import BOXES, Box, Habit, read_box
 from .world import generated_member, real_light, real_member

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -144,7 +145,7 @@ class Box(Config):
     size: int = Field(ge=64)
     categories: int = Field(ge=2)
     world: World | None = None
-    generators: dict[str, Habit] = {}
+    generators: Mapping[str, Habit] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _numbers_exist(self) -> Box:

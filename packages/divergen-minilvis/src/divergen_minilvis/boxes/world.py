@@ -1,4 +1,4 @@
-"""How a real object looks, and what a generator makes of it: members of a box's families, in its finishes and lights."""
+"""How a real object looks, and how a generated one: members of a box's families, in its finishes and lights."""
 
 from __future__ import annotations
 

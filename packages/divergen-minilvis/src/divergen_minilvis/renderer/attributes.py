@@ -27,7 +27,7 @@ class Attributes:
         shape: Any of "tall", "short", "wide", "slim", "round".
         condition: Any of "worn", "dirty", "rusty", "new", "glossy", "matte", "wet", "transparent".
         background: A name of `colours.COLOURS`.
-        light: "sun", "overcast", "lamp", "dusk" or "flash"; only where a box has such a light (`divergen_minilvis.boxes`).
+        light: "sun", "overcast", "lamp", "dusk" or "flash"; honoured where a box has it (`divergen_minilvis.boxes`).
     """
 
     colours: tuple[str, ...] = ()

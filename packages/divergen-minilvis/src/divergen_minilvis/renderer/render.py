@@ -197,9 +197,7 @@ def _reduce(canvas: Canvas) -> Rendering:
     return Rendering(rgb, np.clip(alpha, 0, 1), clear)
 
 
-def _view(
-    program: ShapeProgram, attributes: Attributes, rng: np.random.Generator, proportions: NDArray[Any]
-) -> View:
+def _view(program: ShapeProgram, attributes: Attributes, rng: np.random.Generator, proportions: NDArray[Any]) -> View:
     """Draw the camera from the program's habits, overruled by the prompt's view and pose."""
     yaw, pitch, roll = (rng.uniform(*span) for span in (program.yaw, program.pitch, program.roll))
     wobble = rng.uniform(-12, 12)

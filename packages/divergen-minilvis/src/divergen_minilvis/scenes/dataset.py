@@ -164,9 +164,7 @@ def _choose(categories: int | Sequence[str], seed: int) -> list[str]:
     return [names[i] for i in rng.permutation(len(names))]
 
 
-def _jobs(
-    split: Literal["train", "val"], images: int, names: Sequence[str], seed: int, box: Box
-) -> Iterable[_Job]:
+def _jobs(split: Literal["train", "val"], images: int, names: Sequence[str], seed: int, box: Box) -> Iterable[_Job]:
     head = max(1, round(box.split(split).head * images))
     counts = zipf_counts(len(names), head=head, tail=min(head, box.split(split).tail))
     rng = np.random.default_rng(derive_seed(seed, "minilvis", split, "categories"))

@@ -12,7 +12,7 @@ from divergen_records import derive_seed
 from numpy.typing import NDArray
 
 from .. import renderer
-from ..boxes import Box, real_light, real_member
+from ..boxes import Box, read_box, real_light, real_member
 from .background import Place, draw_place
 from .camera import photograph
 from .clutter import Cutout, draw_clutter
@@ -56,7 +56,13 @@ class _Thing:
 
 
 def draw_scene(
-    categories: Sequence[str], *, seed: int, size: int, box: Box, distractors: Sequence[str] = (), most: int = 9
+    categories: Sequence[str],
+    *,
+    seed: int,
+    size: int,
+    box: Box | None = None,
+    distractors: Sequence[str] = (),
+    most: int = 9,
 ) -> Scene:
     """Draw a scene in which each of the categories is seen at least once.
 
@@ -64,13 +70,13 @@ def draw_scene(
         categories: Names that the procedural renderer knows.
         seed: The scene depends on nothing else but the arguments.
         size: Longer side, pixels.
-        box: The ways to look of its objects, and its light.
+        box: The ways to look of its objects, and its light; ``classic`` where left out.
         distractors: Categories that may appear without being annotated; the dataset must not list them.
         most: Objects of the categories in the picture, unless ``categories`` are more.
     """
     rng = np.random.default_rng(seed)
     height, width = _shape(rng, size)
-    looks = _Looks(box, seed)
+    looks = _Looks(box or read_box("classic"), seed)
     place = looks.lit(draw_place(rng, height, width))
     wanted = _copies(rng, categories, most)
     names: list[str | None] = [*wanted, *[None] * int(rng.integers(0, 4))]
@@ -136,9 +142,7 @@ class _Looks:
         return self._members[category]
 
 
-def _draw(
-    rng: np.random.Generator, name: str | None, spot: Spot, distractors: Sequence[str], looks: _Looks
-) -> Cutout:
+def _draw(rng: np.random.Generator, name: str | None, spot: Spot, distractors: Sequence[str], looks: _Looks) -> Cutout:
     size = max(12, round(spot.extent))
     if name is None and (not distractors or rng.random() < 0.6):
         return draw_clutter(rng, size)
