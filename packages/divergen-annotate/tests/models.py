@@ -216,3 +216,54 @@ def save_clip(folder):
     config = t.CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)
     images = t.CLIPImageProcessor(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64})
     return _save(folder, t.CLIPModel(config), t.CLIPProcessor(images, tokenizer))
+
+
+def save_owlv2(folder):
+    """OWLv2 as transformers saves it."""
+    import transformers as t
+
+    tokenizer = clip_tokenizer(folder)
+    tokenizer.model_max_length = 16
+    text, vision = _clip_sizes(tokenizer)
+    config = t.Owlv2Config(
+        text_config={**text, "max_position_embeddings": 16}, vision_config=vision, projection_dim=text["hidden_size"]
+    )
+    images = t.Owlv2ImageProcessor(size={"height": 64, "width": 64})
+    return _save(folder, t.Owlv2ForObjectDetection(config), t.Owlv2Processor(images, tokenizer))
+
+
+def save_grounding_dino(folder):
+    """Grounding DINO as transformers saves it, with a tokenizer of BERT's class whose words are letters."""
+    import string
+
+    import transformers as t
+
+    letters = [*string.ascii_lowercase, *(f"##{letter}" for letter in string.ascii_lowercase)]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?", *letters]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    tokenizer = t.BertTokenizer(str(folder / "vocab.txt"), model_max_length=64)
+    swin = {
+        "model_type": "swin",
+        "embed_dim": 8,
+        "depths": [1, 1, 1, 1],
+        "num_heads": [1, 1, 2, 2],
+        "window_size": 4,
+        "image_size": 64,
+        "out_features": ["stage2", "stage3", "stage4"],
+    }
+    bert = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = t.GroundingDinoConfig(
+        backbone_config=swin,
+        text_config={"model_type": "bert", "vocab_size": len(words), **bert},
+        d_model=32,
+        num_queries=12,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        max_text_len=64,
+    )
+    images = t.GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96})
+    return _save(folder, t.GroundingDinoForObjectDetection(config), t.GroundingDinoProcessor(images, tokenizer))

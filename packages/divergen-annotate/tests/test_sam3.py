@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from divergen_annotate import Annotator, Sam3
+from divergen_annotate import Annotator, Finder, Sam3
 from divergen_annotate.config import Sam3Config, build_annotator
 from divergen_records import MaskError, WeightsError
 from models import save_sam3
@@ -37,9 +37,20 @@ def test_sam3__equals_the_processor_picture_by_picture(folder, mixed):
         assert prediction.note == "[best of 6 instances]"
 
 
+def test_sam3__finds_all_instances_of_each_name(folder, mixed):
+    annotator, texts = Sam3(str(folder), threshold=0.0, device="cpu"), ["red cup", "dog", "a longer name of a thing"]
+    assert isinstance(annotator, Finder)
+    for found, text in zip(annotator.find(mixed[0], texts), texts, strict=True):
+        expected = reference(folder, mixed[0], text)
+        order = expected["scores"].argsort(descending=True)
+        assert [one.score for one in found] == pytest.approx(expected["scores"][order].tolist(), abs=1e-3)
+        for one, at in zip(found, order, strict=True):
+            assert np.mean(one.mask != (expected["masks"][at].numpy() > 0)) < 5e-3
+
+
 def test_sam3__nothing_found_says_what_was_looked_for(folder, mixed):
     result = Sam3(str(folder), threshold=0.999, device="cpu")(mixed[:1], texts=["cup"])[0]
-    assert isinstance(result, MaskError) and "sam3 found no 'cup' with a score of at least 0.999" in str(result)
+    assert isinstance(result, MaskError) and "sam3 looked for 'cup' and found nothing" in str(result)
 
 
 def test_sam3__no_such_model_or_another_one(tmp_path):

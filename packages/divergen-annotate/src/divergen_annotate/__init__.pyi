@@ -2,7 +2,9 @@ from .annotator import Annotator, Prediction
 from .bestof import BestOf
 from .cleanup import repair
 from .clipseg import ClipSeg
+from .finding import Finder
 from .grabcut import GrabCut
+from .grounded_sam import GroundedSam
 from .matting import snap_to_edges, soft_alpha
 from .predictor import Predictor
 from .saliency import Saliency
@@ -18,7 +20,9 @@ __all__ = [
     "BestOf",
     "ClipSeg",
     "ColourKey",
+    "Finder",
     "GrabCut",
+    "GroundedSam",
     "Prediction",
     "Predictor",
     "Saliency",

@@ -103,7 +103,7 @@ def _as_array(picture: Any) -> Image:
     if not isinstance(picture, PillowImage.Image):
         return read_image(picture)
     if picture.mode == "RGB":
-        return np.asarray(ImageOps.exif_transpose(picture))
+        return np.array(ImageOps.exif_transpose(picture))  # a copy: torch wants it writable
     buffer = BytesIO()
     picture.save(buffer, "TIFF")  # holds every mode, so that all kinds of picture are converted in one place
     return read_image(buffer.getvalue())

@@ -4,53 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from divergen_records import ConfigError, Shard, short_hash
-from divergen_records.backends import backend_kinds
 from divergen_records.command import Group, echo
 from divergen_records.data_options import on_problem_option
 from divergen_records.files import refuse_existing, write_bytes
 from divergen_records.formats import OnProblem
 from divergen_records.losses import Losses, finish, finish_rows, finishing, losses_options
 
-from .config import AnnotatorConfig
+from .choosing import annotator_options, build_all, build_one, build_repair
 
-if TYPE_CHECKING:
-    from .annotator import Annotator
-    from .stage import Repair
-
-_DEFAULT = "grabcut"
 _PATH = click.Path(path_type=Path)
-
-
-def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that say which annotator, with which settings."""
-    for option in (
-        click.option("--no-repair", is_flag=True, help="Leave the masks as the annotator makes them."),
-        click.option(
-            "--set",
-            "settings",
-            multiple=True,
-            metavar="[NAME.]KEY=VALUE",
-            help="A setting, for example size=160; with a name only of that annotator, for example grabcut.size=160, "
-            "or of the repair, for example repair.keep_share=1.",
-        ),
-        click.option(
-            "--checkpoint", help="Weights of sam-background, clipseg, sam3 or saliency: a file, a folder or a hub id."
-        ),
-        click.option(
-            "--annotator",
-            "names",
-            multiple=True,
-            metavar="NAME[,KEY=VALUE…]",
-            help=f"{', '.join(backend_kinds(AnnotatorConfig))}; {_DEFAULT} where none is named. With settings of its "
-            "own, for example saliency,model=u2net.onnx.",
-        ),
-    ):
-        function = option(function)
-    return function
 
 
 @click.group(cls=Group)
@@ -60,7 +26,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("folder", type=_PATH)
-@_settings
+@annotator_options
 @click.option("--out", type=_PATH, required=True, help="COCO file to write.")
 @click.option("--png-masks", type=_PATH, help="Folder for the masks as PNG.")
 @click.option("--preview", type=_PATH, help="HTML page of pictures with outlines to write.")
@@ -89,7 +55,7 @@ def images(
     """
     from .folder import annotate_folder
 
-    annotator, repair = _build(_one(names), names or (_DEFAULT,), settings, checkpoint), _repair(settings, no_repair)
+    annotator, repair = build_one(names, settings, checkpoint), build_repair(settings, no_repair)
     resume = short_hash(str(folder.resolve()), *names, *settings, checkpoint, no_repair)
     losses = Losses()
     with finishing(losses, out=out):
@@ -102,8 +68,71 @@ def images(
 
 
 @main.command()
+@click.argument("folder", type=_PATH)
+@click.option(
+    "--categories",
+    required=True,
+    metavar="NAMES|FILE",
+    help="What to look for: names separated by commas, a text file with a name a line, or a data set (.json).",
+)
+@annotator_options
+@click.option("--out", type=_PATH, required=True, help="COCO file to write; every object has its score.")
+@click.option("--preview", type=_PATH, help="HTML page of photos with outlines to write.")
+@click.option(
+    "--doubles",
+    default=0.8,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Masks with a larger IoU are of one object, under one name or under two: the higher score stays.",
+)
+@click.option(
+    "--max-pixels", default=89_478_485, show_default=True, type=click.IntRange(1), help="Refuse larger photos."
+)
+@click.option("--overwrite", is_flag=True, help="Replace what this command wrote before.")
+@losses_options
+def photos(
+    folder: Path,
+    categories: str,
+    names: tuple[str, ...],
+    settings: tuple[str, ...],
+    checkpoint: str | None,
+    no_repair: bool,
+    out: Path,
+    doubles: float,
+    **options: Any,
+) -> None:
+    """Find all objects of some categories in the photos in FOLDER, as a first annotation for people to correct.
+
+    Takes an annotator that finds objects by name: sam3 or grounded-sam. Goes on where it was interrupted.
+
+    Example: divergen-annotate photos DIR --categories cup,dog --annotator sam3 --out coco.json --preview page.html
+    """
+    from .photos import annotate_photos
+    from .wanted import build_finder, wanted_categories
+
+    wanted = wanted_categories(categories)
+    finder, repair = build_finder(names, settings, checkpoint), build_repair(settings, no_repair)
+    asked = [(one.id, one.name) for one in wanted]
+    resume = short_hash(str(folder.resolve()), asked, *names, *settings, checkpoint, no_repair, doubles)
+    losses = Losses()
+    with finishing(losses, unit="photos", out=out):
+        report = annotate_photos(
+            folder, finder, wanted, out, repair=repair, doubles=doubles, resume=resume, losses=losses, **options
+        )
+    for name, count in report.found.items():
+        echo(f"  {name}: {count}")
+    echo(f"{out}: {report.found.total()} objects in {report.done} photos ({report.blank} without one)")
+    echo(
+        "Next: correct it by hand, low scores first: in CVAT (a task of these photos; Upload annotations, COCO 1.0) or"
+    )
+    echo("another tool that reads COCO. Then, with what the tool exports:")
+    echo(f"  divergen run coco100 --out RUN data.train.annotations={out} data.train.images={folder}")
+    finish(losses, came=report.done + len(losses), went=report.done, unit="photos", out=out)
+
+
+@main.command()
 @click.argument("table", type=_PATH)
-@_settings
+@annotator_options
 @click.option("--shard", default="0/1", show_default=True, help="Do part i of n of the rows.")
 @click.option("--retry-errors", is_flag=True, help="Try rows again that failed here before.")
 @losses_options
@@ -124,8 +153,8 @@ def table(
 
     from .stage import AnnotateStage
 
-    annotator = _build(_one(names), names or (_DEFAULT,), settings, checkpoint)
-    stage = AnnotateStage(annotator, repair=_repair(settings, no_repair))
+    annotator = build_one(names, settings, checkpoint)
+    stage = AnnotateStage(annotator, repair=build_repair(settings, no_repair))
     opened = InstanceTable.open(table)
     if retry_errors:
         opened.retry_errors(stage.name)
@@ -136,7 +165,7 @@ def table(
 
 @main.command()
 @click.argument("source", type=_PATH)
-@_settings
+@annotator_options
 @click.option("--images", type=_PATH, help="The folder of images of a COCO or LVIS file.")
 @click.option("--limit", default=500, show_default=True, type=click.IntRange(1), help="Pictures to look at, at most.")
 @on_problem_option
@@ -161,7 +190,7 @@ def evaluate(
     from .evaluate import HEAD, evaluate_repairs
     from .truth import read_examples
 
-    annotators, mended = _build_all(names, settings, checkpoint), _repair(settings, no_repair)
+    annotators, mended = build_all(names, settings, checkpoint), build_repair(settings, no_repair)
     repairs = [None] if no_repair else [None, mended]
     echo(HEAD)
     losses = Losses()
@@ -176,7 +205,7 @@ def evaluate(
 
 @main.command()
 @click.argument("source", type=_PATH)
-@_settings
+@annotator_options
 @click.option("--out", type=_PATH, required=True, help="Picture to write: .png or .jpg.")
 @click.option("--images", type=_PATH, help="The folder of images of a COCO or LVIS file.")
 @click.option("--limit", default=12, show_default=True, type=click.IntRange(1), help="Rows of the sheet.")
@@ -212,68 +241,11 @@ def compare(
     losses = Losses()
     batches = list(read_examples(source, images=images, limit=limit, on_problem=on_problem, left_out=losses.note))
     shown = sum(map(len, batches))
-    sheet = draw(batches, _build_all(names, settings, checkpoint), repair=_repair(settings, no_repair))
+    sheet = draw(batches, build_all(names, settings, checkpoint), repair=build_repair(settings, no_repair))
     write_bytes(out, encode_image(sheet, "png" if out.suffix == ".png" else "jpeg"), overwrite=overwrite)
     echo(f"{out}: {sheet.shape[1]} x {sheet.shape[0]} pixels")
     finish(losses, came=shown + len(losses), went=shown, out=out)
 
 
-def _build(spec: str, specs: tuple[str, ...], settings: tuple[str, ...], checkpoint: str | None) -> Annotator:
-    """An annotator with the settings that its own words and ``--set`` have for it."""
-    from divergen_records.settings import split_pairs
-
-    from .config import build_annotator
-
-    name, *own = split_pairs(spec)
-    names = tuple(other.partition(",")[0] for other in specs)
-    meant = [
-        rest for setting in settings if not setting.startswith(_REPAIR) for rest in _meant_for(name, names, setting)
-    ]
-    if checkpoint is not None and name in _WEIGHTS:
-        meant.append(f"{_WEIGHTS[name]}={checkpoint}")
-    return build_annotator(name, [*meant, *own])
-
-
-def _meant_for(name: str, names: tuple[str, ...], setting: str) -> list[str]:
-    """The setting without its prefix, or nothing where the prefix is another of the annotators that are asked for."""
-    target, dot, rest = setting.partition(".")
-    if not dot or target not in names:
-        return [setting]
-    return [rest] if target == name else []
-
-
-_REPAIR = "repair."
-
-
-def _repair(settings: tuple[str, ...], no_repair: bool) -> Repair | None:
-    """The repair with the settings that are meant for it; None where none is wished."""
-    from divergen_records.settings import apply_settings
-
-    from .config import RepairConfig
-
-    pairs = [setting.removeprefix(_REPAIR) for setting in settings if setting.startswith(_REPAIR)]
-    if no_repair and pairs:
-        raise ConfigError("--no-repair leaves masks as they are; leave out --set repair.…")
-    config: RepairConfig = apply_settings(RepairConfig, {}, pairs, where="repair")
-    return None if no_repair else config.build()
-
-
 def _say_nothing(reason: str) -> None:
     """For the second time that the same pictures are read."""
-
-
-_WEIGHTS = {"sam-background": "checkpoint", "clipseg": "model", "sam3": "model", "saliency": "weights"}
-"""Which setting of an annotator ``--checkpoint`` is."""
-
-
-def _build_all(names: tuple[str, ...], settings: tuple[str, ...], checkpoint: str | None) -> list[Annotator]:
-    names = names or (_DEFAULT,)
-    return [_build(name, names, settings, checkpoint) for name in names]
-
-
-def _one(names: tuple[str, ...]) -> str:
-    if not names:
-        return _DEFAULT
-    if len(names) != 1:
-        raise click.UsageError("give one --annotator here; to compare several, see divergen-annotate compare")
-    return names[0]

@@ -111,9 +111,9 @@ def annotate_folder(
         with ExitStack() as stack:
             outputs = _Outputs(stack, out, annotator, numbers, (png_masks, preview, report), overwrite)
             for path in paths:
-                annotation = journal.get(work.name(path))
-                if annotation is not None:
-                    outputs.add(done, work.name(path), path, annotation)
+                noted = journal.get(work.name(path))
+                if noted is not None:
+                    outputs.add(done, work.name(path), path, noted[1][0])
             for name, reason in lost:
                 outputs.failed(name, reason)
     return done
@@ -156,7 +156,8 @@ class _Work:
             if isinstance(result, DivergenError):
                 self.losses.add(self.name(path), str(result))
             else:
-                self.journal.add(self.name(path), stamp_of(path), result)
+                height, width = result.mask.shape
+                self.journal.add(self.name(path), stamp_of(path), (height, width), [result])
 
     def _label(self, path: Path) -> str:
         assert self.names is not None
@@ -194,7 +195,9 @@ class _Outputs:
         if self._pngs is not None:
             self._pngs.write(name, annotation)
         if self._page is not None:
-            self._page.add(name, lambda: read_image(path, max_pixels=sys.maxsize), annotation)
+            self._page.add(
+                name, lambda: read_image(path, max_pixels=sys.maxsize), [annotation.mask], _measures(annotation)
+            )
         if self._lines is not None:
             self._lines.add(
                 file_name=name,
@@ -274,3 +277,12 @@ class _PngMasks:
         self._taken.add(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encode_image(annotation.mask.astype("uint8") * 255, "png"))
+
+
+def _measures(annotation: Annotation) -> str:
+    parts = [f"area {annotation.area_fraction:.0%}", f"score {annotation.score:.2f}"]
+    if annotation.components > 1:
+        parts.append(f"{annotation.components} components")
+    if annotation.border_contact > 0:
+        parts.append(f"touches {annotation.border_contact:.0%} of the border")
+    return ", ".join(parts)

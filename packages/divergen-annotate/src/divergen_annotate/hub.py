@@ -41,7 +41,7 @@ def load_pretrained(model: str, class_name: str) -> Any:
         raise WeightsError(
             f"{model}: transformers {transformers.__version__} has no {class_name}; pip install --upgrade transformers"
         )
-    if not issubclass(loader, transformers.PreTrainedModel):
+    if not (issubclass(loader, transformers.PreTrainedModel) or hasattr(loader, "_model_mapping")):  # AutoModelFor…
         with _readable(model), require_extra("divergen-annotate", "transformers"):
             return loader.from_pretrained(model)
     with _readable(model), _quiet():

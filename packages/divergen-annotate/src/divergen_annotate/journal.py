@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -15,18 +15,25 @@ from .stage import Annotation
 __all__ = ["Journal", "stamp_of"]
 
 
-class _Noted(msgspec.Struct, omit_defaults=True):
+class _Mask(msgspec.Struct, omit_defaults=True):
     """An annotation as JSON."""
 
-    name: str
-    stamp: tuple[int, int]
-    size: tuple[int, int]
     counts: str
     score: float
     components: int
     border_contact: float
     note: str = ""
     by: str = ""
+    text: str = ""
+
+
+class _Noted(msgspec.Struct):
+    """A picture as JSON: its size and its masks."""
+
+    name: str
+    stamp: tuple[int, int]
+    size: tuple[int, int]
+    masks: list[_Mask]
 
 
 class _Key(msgspec.Struct):
@@ -41,7 +48,7 @@ def stamp_of(path: Path) -> tuple[int, int]:
 
 
 class Journal:
-    """Annotations by the picture's name, of which only the names are in memory.
+    """Pictures' annotations by name, of which only the names are in memory.
 
     Args:
         file: Open for reading and appending; a line that a kill cut off is dropped.
@@ -72,33 +79,38 @@ class Journal:
         """Whether this picture, unchanged since, has an annotation."""
         return name in self._places and self._places[name][1] == stamp
 
-    def add(self, name: str, stamp: tuple[int, int], annotation: Annotation) -> None:
-        """Note an annotation; `flush` brings it to the file."""
-        height, width = annotation.mask.shape
-        noted = _Noted(
-            name,
-            stamp,
-            (height, width),
-            encode_rle(annotation.mask)["counts"],
-            annotation.score,
-            annotation.components,
-            annotation.border_contact,
-            annotation.note,
-            annotation.by,
-        )
+    def add(self, name: str, stamp: tuple[int, int], size: tuple[int, int], annotations: Sequence[Annotation]) -> None:
+        """Note a picture of a size (height, width) and its annotations; `flush` brings it to the file."""
+        masks = [
+            _Mask(
+                encode_rle(one.mask)["counts"],
+                one.score,
+                one.components,
+                one.border_contact,
+                one.note,
+                one.by,
+                one.text,
+            )
+            for one in annotations
+        ]
         self._file.seek(0, 2)
         self._places[name] = self._file.tell(), stamp
-        self._file.write(msgspec.json.encode(noted) + b"\n")
+        self._file.write(msgspec.json.encode(_Noted(name, stamp, size, masks)) + b"\n")
 
     def flush(self) -> None:
         """Bring what was added to the file."""
         self._file.flush()
 
-    def get(self, name: str) -> Annotation | None:
-        """The annotation of a picture, None where it has none."""
+    def get(self, name: str) -> tuple[tuple[int, int], list[Annotation]] | None:
+        """Size (height, width) and annotations of a picture, None where it is not in it."""
         if name not in self._places:
             return None
         self._file.seek(self._places[name][0])
         noted = msgspec.json.decode(self._file.readline(), type=_Noted)
-        mask = decode_counts(noted.counts, *noted.size)
-        return Annotation(mask, noted.score, noted.components, noted.border_contact, noted.note, noted.by)
+        return noted.size, [_read(mask, noted.size) for mask in noted.masks]
+
+
+def _read(noted: _Mask, size: tuple[int, int]) -> Annotation:
+    mask = decode_counts(noted.counts, *size)
+    measures = noted.score, noted.components, noted.border_contact
+    return Annotation(mask, *measures, note=noted.note, by=noted.by, text=noted.text)

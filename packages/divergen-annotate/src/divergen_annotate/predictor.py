@@ -12,13 +12,26 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from .batching import is_out_of_memory
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from .annotator import Image
 
-__all__ = ["Decoded", "Encoded", "Frame", "Precision", "Predictor", "Prepared", "pick_device", "scale_points"]
+__all__ = [
+    "BoxPredictor",
+    "Decoded",
+    "Encoded",
+    "Frame",
+    "Precision",
+    "Predictor",
+    "Prepared",
+    "pick_device",
+    "scale_points",
+    "upscale_mask",
+]
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 """Of the encoder; ``"auto"`` is bfloat16 on a GPU that has it, float16 on another GPU, float32 on a CPU."""
@@ -119,6 +132,32 @@ class Predictor(Protocol):
 
     def upscale(self, logits: Tensor, frame: Frame) -> Tensor:
         """Logits (M, h, w) of one picture at its own size, (M, H, W), as the model's reference does it."""
+
+
+@runtime_checkable
+class BoxPredictor(Predictor, Protocol):
+    """A promptable segmenter that takes boxes, too."""
+
+    def decode_boxes(self, encoded: Encoded, boxes: NDArray[np.float32]) -> Decoded:
+        """The mask of what is in each of B boxes of one picture; its frame stands for each of them.
+
+        Args:
+            encoded: One picture.
+            boxes: (B, 4) float32 XYXY, in pixels of the picture as it was given to `prepare`.
+
+        Returns:
+            One candidate each: logits (B, 1, h, w) and guesses of the IoU (B, 1).
+        """
+
+
+def upscale_mask(predictor: Predictor, logits: Tensor, frame: Frame) -> NDArray[np.bool_]:
+    """The mask (H, W) bool of one candidate (1, h, w); on the CPU where the device has no room for it."""
+    try:
+        return np.asarray((predictor.upscale(logits, frame)[0] > 0).cpu().numpy())
+    except RuntimeError as error:
+        if not is_out_of_memory(error) or logits.device.type == "cpu":
+            raise
+    return np.asarray((predictor.upscale(logits.cpu(), frame)[0] > 0).numpy())
 
 
 def scale_points(points: NDArray[np.float32], frames: Sequence[Frame]) -> Tensor:

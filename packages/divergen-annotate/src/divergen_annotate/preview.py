@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,9 +15,8 @@ from divergen_records.pages import data_uri, page_end, page_start, template
 from divergen_records.text import shown
 
 from .annotator import Image, Mask
-from .stage import Annotation
 
-__all__ = ["PreviewWriter", "draw_outline"]
+__all__ = ["PreviewWriter", "draw_outline", "draw_outlines"]
 
 _STYLE = """
 body{font:14px system-ui,sans-serif;margin:2em;color:#222;background:#fff}
@@ -28,6 +27,9 @@ figcaption{color:#555;overflow-wrap:anywhere}
 
 _FIGURE = """<figure><img src="{{ picture }}" alt=""><figcaption>{{ name }}<br>{{ measures }}</figcaption></figure>
 """
+
+
+_COLOURS = [(230, 0, 120), (0, 120, 230), (240, 130, 0), (0, 150, 70), (130, 60, 200)]
 
 
 class PreviewWriter:
@@ -50,16 +52,15 @@ class PreviewWriter:
         self._file.write(f"{page_start('Masks', _STYLE)}<h1>Masks</h1><main>\n")
         return self
 
-    def add(self, name: str, read: Callable[[], Image], annotation: Annotation) -> None:
-        """Show one more picture, as long as there is room; else it is not even read."""
+    def add(self, name: str, read: Callable[[], Image], masks: Sequence[Mask], text: str) -> None:
+        """Show one more picture with its masks and a text, as long as there is room; else it is not even read."""
         self.total += 1
         if self.shown >= self.limit:
             return
         self.shown += 1
-        image = read()
-        outlined = encode_image(draw_outline(image, annotation.mask, side=self.side), quality=85)
+        outlined = encode_image(draw_outlines(read(), masks, side=self.side), quality=85)
         picture = data_uri(outlined, "jpeg")
-        self._file.write(template(_FIGURE).render(picture=picture, name=shown(name), measures=_measures(annotation)))
+        self._file.write(template(_FIGURE).render(picture=picture, name=shown(name), measures=text))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -69,22 +70,21 @@ class PreviewWriter:
         self._making.__exit__(kind, error, trace)
 
 
-def _measures(annotation: Annotation) -> str:
-    parts = [f"area {annotation.area_fraction:.0%}", f"score {annotation.score:.2f}"]
-    if annotation.components > 1:
-        parts.append(f"{annotation.components} components")
-    if annotation.border_contact > 0:
-        parts.append(f"touches {annotation.border_contact:.0%} of the border")
-    return ", ".join(parts)
-
-
 def draw_outline(image: Image, mask: Mask, *, side: int = 320) -> Image:
     """The picture (H, W, 3) uint8 RGB, scaled to a longest side, with the mask's outline and a paler rest."""
-    height, width = mask.shape
+    return draw_outlines(image, [mask], side=side)
+
+
+def draw_outlines(image: Image, masks: Sequence[Mask], *, side: int = 320) -> Image:
+    """Like `draw_outline`, with the outlines of several masks in different colours; without a mask all is pale."""
+    height, width = image.shape[:2]
     scale = min(1.0, side / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     shown = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    inside = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_AREA)
-    result = np.where(inside[..., None] > 0, shown, (shown // 2 + 127).astype(np.uint8))
-    outlines, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    return np.asarray(cv2.drawContours(np.ascontiguousarray(result), outlines, -1, (230, 0, 120), 1), dtype=np.uint8)
+    insides = [cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_AREA) for mask in masks]
+    objects = np.any([inside > 0 for inside in insides], axis=0) if insides else np.zeros(shown.shape[:2], bool)
+    result = np.ascontiguousarray(np.where(objects[..., None], shown, (shown // 2 + 127).astype(np.uint8)))
+    for number, inside in enumerate(insides):
+        outlines, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(result, outlines, -1, _COLOURS[number % len(_COLOURS)], 1)
+    return result

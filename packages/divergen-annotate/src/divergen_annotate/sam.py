@@ -17,9 +17,9 @@ from divergen_records import require_extra
 from divergen_records.cores import usable_cores
 
 from .annotator import Picture, Prediction, Result, as_arrays
-from .batching import Batcher, ahead, is_out_of_memory
+from .batching import Batcher, ahead
 from .points import PointLayout, background_points
-from .predictor import Decoded, Frame, Precision, Predictor, Prepared
+from .predictor import BoxPredictor, Decoded, Frame, Precision, Predictor, Prepared, upscale_mask
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,7 +89,7 @@ class SamBackground:
     def _finish(self, decoded: Decoded, number: int, scores: CandidateScores) -> Prediction:
         taken = scores.pick(self.choice)
         logits = decoded.logits[number, taken : taken + 1]
-        background = _upscale(self.predictor, logits, decoded.frames[number])
+        background = upscale_mask(self.predictor, logits, decoded.frames[number])
         return Prediction(~background, scores.combined(taken), scores.describe(taken))
 
 
@@ -146,16 +146,6 @@ def _floats(values: Tensor) -> tuple[float, ...]:
     return tuple(float(value) for value in values.tolist())
 
 
-def _upscale(predictor: Predictor, logits: Tensor, frame: Frame) -> Any:
-    """The mask (H, W) bool of one candidate (1, h, w); on the CPU where the device has no room for it."""
-    try:
-        return (predictor.upscale(logits, frame)[0] > 0).cpu().numpy()
-    except RuntimeError as error:
-        if not is_out_of_memory(error) or logits.device.type == "cpu":
-            raise
-    return (predictor.upscale(logits.cpu(), frame)[0] > 0).numpy()
-
-
 def load_predictor(
     checkpoint: str | Path,
     *,
@@ -163,8 +153,8 @@ def load_predictor(
     device: str | None = None,
     precision: Precision = "auto",
     compile: bool = False,  # noqa: A002
-) -> Predictor:
-    """SAM from a checkpoint, ready for `SamBackground`.
+) -> BoxPredictor:
+    """SAM from a checkpoint, ready for `SamBackground` and `GroundedSam`.
 
     Args:
         checkpoint: A file ``sam_vit_*.pth`` as SAM's authors publish it (needs the extra ``sam``); or a hub id or a

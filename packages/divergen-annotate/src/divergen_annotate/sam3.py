@@ -1,4 +1,4 @@
-"""SAM 3: all instances of what a text names, of which the best is the row's mask.
+"""SAM 3: all instances of what a text names; of a row's picture the best is its mask.
 
 Carion et al., "SAM 3: Segment Anything with Concepts", 2025.
 """
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from divergen_records import MaskError
 
-from .annotator import Image, Picture, Prediction, Result, as_arrays
+from .annotator import Image, Mask, Picture, Prediction, Result, as_arrays
 from .batching import Batcher
+from .finding import best_of_found
 from .hub import load_pretrained
 from .predictor import Precision, pick_device
 
@@ -68,28 +68,54 @@ class Sam3:
         prompts = [self.text.replace("{}", name) for name in texts or ["object"] * len(arrays)]
         return list(self._batcher.run(zip(arrays, prompts, strict=True), self._predict))
 
-    def _predict(self, batch: Sequence[tuple[Image, str]]) -> list[Result]:
+    def find(self, image: Image, names: Sequence[str]) -> list[list[Prediction]]:
+        """All instances of each name, the highest score first; the picture is encoded once. See `Finder`."""
         import torch
 
+        prompts = [self.text.replace("{}", name) for name in names]
+        tokens = self.processor(text=prompts, return_tensors="pt").to(self.device)
+        pixels = self.processor(images=[image], return_tensors="pt", input_data_format="channels_last")["pixel_values"]
+        with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            vision = self.model.get_vision_features(pixels.to(self.device))
+        found = []
+        for at in range(len(names)):
+            asked = {key: tokens[key][at : at + 1] for key in ("input_ids", "attention_mask")}
+            found.append(self._instances(self._ask(vision_embeds=vision, **asked), 0, image))
+        return found
+
+    def _predict(self, batch: Sequence[tuple[Image, str]]) -> list[Result]:
         inputs = self.processor(
             images=[image for image, _ in batch],
             text=[text for _, text in batch],
             return_tensors="pt",
             input_data_format="channels_last",
         ).to(self.device)
-        with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            outputs = self.model(**inputs)
-        sizes = [image.shape[:2] for image, _ in batch]
-        found = self.processor.post_process_instance_segmentation(
-            outputs, threshold=self.threshold, mask_threshold=0.5, target_sizes=sizes
-        )
-        return [self._best(instances, text) for instances, (_, text) in zip(found, batch, strict=True)]
+        outputs = self._ask(**inputs)
+        return [
+            best_of_found(self._instances(outputs, number, image), f"sam3 looked for {text!r} and")
+            for number, (image, text) in enumerate(batch)
+        ]
 
-    def _best(self, instances: Any, text: str) -> Result:
-        scores = instances["scores"].float().cpu().numpy()
-        if not scores.size:
-            return MaskError(f"sam3 found no {text!r} with a score of at least {self.threshold}")
-        best = int(scores.argmax())
-        mask = np.asarray(instances["masks"][best].cpu().numpy() > 0)
-        note = f"[best of {scores.size} instances]" if scores.size > 1 else ""
-        return Prediction(mask, float(min(1.0, scores[best])), note)
+    def _ask(self, **inputs: Any) -> Any:
+        import torch
+
+        with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            return self.model(**inputs)
+
+    def _instances(self, outputs: Any, number: int, image: Image) -> list[Prediction]:
+        """As ``post_process_instance_segmentation`` of the model's processor, one mask at a time: they are large."""
+        scores = outputs.pred_logits[number].float().sigmoid() * outputs.presence_logits[number].float().sigmoid()
+        order = scores.argsort(descending=True, stable=True)
+        order = order[scores[order] > self.threshold].tolist()
+        return [
+            Prediction(_upscale(outputs.pred_masks[number, at], image), float(scores[at].clamp(max=1))) for at in order
+        ]
+
+
+def _upscale(logits: Any, image: Image) -> Mask:
+    """One mask (h, w) of logits at the size of its picture."""
+    from torch.nn import functional as F
+
+    shown = logits.float().sigmoid()[None, None]
+    scaled = F.interpolate(shown, size=image.shape[:2], mode="bilinear", align_corners=False)
+    return np.asarray((scaled[0, 0] > 0.5).cpu().numpy())

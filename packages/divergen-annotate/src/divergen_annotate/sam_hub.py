@@ -84,12 +84,23 @@ class HubSamPredictor:
 
         coordinates = scale_points(points, encoded.frames)[:, None].to(self.device)
         labels = torch.ones(coordinates.shape[:3], dtype=torch.int, device=self.device)
+        out = self._ask(encoded, input_points=coordinates, input_labels=labels, multimask_output=True)
+        return Decoded(out.pred_masks[:, 0], out.iou_scores[:, 0], encoded.frames, by_scope=not self._is_hq)
+
+    def decode_boxes(self, encoded: Encoded, boxes: NDArray[np.float32]) -> Decoded:
+        """The one mask of ``multimask_output=False`` for each box."""
+        corners = scale_points(boxes.reshape(1, -1, 2), encoded.frames).reshape(1, -1, 4).to(self.device)
+        out = self._ask(encoded, input_boxes=corners, multimask_output=False)
+        return Decoded(out.pred_masks[0], out.iou_scores[0], encoded.frames * len(boxes))
+
+    def _ask(self, encoded: Encoded, **prompts: Any) -> Any:
+        import torch
+
         features: dict[str, Any] = {"image_embeddings": encoded.features}
         if self._is_hq:
             features = dict(zip(("image_embeddings", "intermediate_embeddings"), encoded.features, strict=True))
         with torch.inference_mode():
-            out = self.model(input_points=coordinates, input_labels=labels, multimask_output=True, **features)
-        return Decoded(out.pred_masks[:, 0], out.iou_scores[:, 0], encoded.frames, by_scope=not self._is_hq)
+            return self.model(**prompts, **features)
 
     def upscale(self, logits: Tensor, frame: Frame) -> Tensor:
         """As ``post_process_masks`` of the model's processor."""

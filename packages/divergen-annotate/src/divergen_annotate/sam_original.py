@@ -105,6 +105,22 @@ class SamPredictorBatch:
             logits, iou = _decode(self.model.mask_decoder, encoded.features, self._position(), sparse, dense)
         return Decoded(logits[:, 1:], iou[:, 1:], encoded.frames)
 
+    def decode_boxes(self, encoded: Encoded, boxes: NDArray[np.float32]) -> Decoded:
+        """The one mask of ``multimask_output=False`` for each box, as ``SamPredictor.predict_torch`` gives it."""
+        import torch
+
+        with torch.inference_mode():
+            corners = scale_points(boxes.reshape(1, -1, 2), encoded.frames).reshape(-1, 4).to(self.device)
+            sparse, dense = self.model.prompt_encoder(points=None, boxes=corners, masks=None)
+            logits, iou = self.model.mask_decoder(
+                image_embeddings=encoded.features,
+                image_pe=self._position(),
+                sparse_prompt_embeddings=sparse,
+                dense_prompt_embeddings=dense,
+                multimask_output=False,
+            )
+        return Decoded(logits, iou, encoded.frames * len(boxes))
+
     def upscale(self, logits: Tensor, frame: Frame) -> Tensor:
         """As ``Sam.postprocess_masks``."""
         result: Tensor = self.model.postprocess_masks(

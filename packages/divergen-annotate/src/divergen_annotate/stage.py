@@ -35,6 +35,7 @@ class Annotation:
         border_contact: Share of the picture's border pixels that the mask touches, 0 to 1.
         note: How the mask came about, where the annotator had a choice.
         by: Who made the mask, where it was not the annotator that was asked for.
+        text: What was looked for, where there were several kinds.
     """
 
     mask: Mask
@@ -43,6 +44,7 @@ class Annotation:
     border_contact: float
     note: str = ""
     by: str = ""
+    text: str = ""
 
     @property
     def area_fraction(self) -> float:
