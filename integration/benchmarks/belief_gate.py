@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 import numpy as np
-from divergen.ablation import configs, load_ablation
+from divergen.evidence.ablation import configs, load_ablation
 from divergen.pipeline import Pipeline
 from divergen.run import Run
 from divergen.runner import run_pipeline

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from divergen.config import RunConfig
+from divergen.evidence.outcomes import Outcome
+from divergen.evidence.plot import ablation_plot
 from divergen.loading import load_config
-from divergen.outcomes import Outcome
-from divergen.report.figures import ablation_plot
 from divergen.run import Run
 from divergen.status import run_status
 from divergen_records import ConfigError, DatasetError

@@ -48,7 +48,7 @@ def fork(source: Run, folder: str | Path, config: RunConfig, *, adding: bool = F
         adding: It only adds pictures to the other's.
 
     Returns:
-        The steps taken over; none, and no folder, where there is no picture to share.
+        The steps taken over; none, and no folder, where there is nothing to share.
 
     Raises:
         ConfigError: If the folder exists.
@@ -58,20 +58,23 @@ def fork(source: Run, folder: str | Path, config: RunConfig, *, adding: bool = F
     if folder.exists():
         raise ConfigError(f"{folder} exists; a run begins with another's work only in a new folder")
     shared = shared_steps(source, config, adding=adding)
-    if "gen" not in [step.name for step in shared]:
+    if not shared:
         return ()
+    pictures = "gen" in [step.name for step in shared]
     with new_folder(folder, listed=False) as unfinished:
         with source.lock(Shard()):
-            shutil.copytree(source.folder, unfinished, ignore=_left_out(source), dirs_exist_ok=True)
+            shutil.copytree(source.folder, unfinished, ignore=_left_out(source, pictures), dirs_exist_ok=True)
         run = Run(unfinished, config)
         _forget(run, [step for step in STEPS if step not in shared])
         run.save_config()
     return shared
 
 
-def _left_out(source: Run) -> Callable[[str, list[str]], set[str]]:
+def _left_out(source: Run, pictures: bool) -> Callable[[str, list[str]], set[str]]:
     """Say which entries of a folder are not copied: those of the run's own folder that belong to it alone."""
-    own = {"train", source.report.name}
+    own = {"train", source.report.name, source.cost.name}
+    if not pictures:
+        own |= {source.table_path.name, source.pool.name, source.previews.name, "plan.json"}
 
     def ignore(folder: str, entries: list[str]) -> set[str]:
         if Path(folder) != source.folder:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .config import RunConfig
-from .fork import fork
+from .fork import fork, shared_steps
 from .run import Run
 from .runner import run_pipeline
 from .training import metrics_of
@@ -151,8 +151,9 @@ def grow(run: Run, out: Path, budget: int, rounds: int = 1) -> list[Run]:
 def _begin(source: Run, folder: Path, plan: Growth) -> None:
     """A run that has what another has, and plans more; what saw no generated instance is not trained again."""
     config = grown_config(source.config, plan)
-    if not fork(source, folder, config, adding=True):
+    if "gen" not in [step.name for step in shared_steps(source, config, adding=True)]:
         raise ConfigError(f"{source.folder}: there is no picture to go on from; run it to its end first")
+    fork(source, folder, config, adding=True)
     run = Run(folder, config)
     with source.lock(Shard()):
         for name in ("real", "control"):

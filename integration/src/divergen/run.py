@@ -103,6 +103,16 @@ class Run:
         """The report."""
         return self.folder / "report.html"
 
+    @property
+    def cost(self) -> Path:
+        """Seconds that an ablation spent on the run."""
+        return self.folder / "cost.json"
+
+    @property
+    def table_path(self) -> Path:
+        """The instance table's folder."""
+        return self.folder / "instances.lance"
+
     def training(self, name: str) -> Path:
         """The folder of one training, ``"real"``, ``"control"`` or ``"generated"``."""
         return self.folder / "train" / name
@@ -110,11 +120,11 @@ class Run:
     @cached_property
     def table(self) -> InstanceTable:
         """The instance table, made where it is missing."""
-        return InstanceTable.create(self.folder / "instances.lance", exist_ok=True)
+        return InstanceTable.create(self.table_path, exist_ok=True)
 
     def has_table(self) -> bool:
         """Whether generation has begun."""
-        return (self.folder / "instances.lance").exists()
+        return self.table_path.exists()
 
     @contextmanager
     def lock(self, shard: Shard) -> Iterator[None]:

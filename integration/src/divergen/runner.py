@@ -22,7 +22,7 @@ from .run import Run
 from .steps import STEPS, RunStep
 from .training import print_comparison
 
-__all__ = ["describe_plan", "finish_run", "run_pipeline"]
+__all__ = ["describe_plan", "finish_run", "is_done", "run_pipeline"]
 
 _SHARED = ("data", "extra", "prompts")
 """Steps that the first of several shards does for all."""
@@ -74,6 +74,14 @@ def run_pipeline(
                     return
                 _do(pipeline, step, number, executor)
     _finish(run, steps)
+
+
+def is_done(run: Run, until: str) -> bool:
+    """Whether every step up to this one was ended, with the settings that the run has now."""
+    for step in STEPS[: _position(until) + 1]:
+        if not _is_done(run, step) or (run.note(step.name) or {}).get("settings") != _settings(run, step):
+            return False
+    return True
 
 
 def finish_run(run: Run) -> None:

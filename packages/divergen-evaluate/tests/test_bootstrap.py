@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from divergen_evaluate.average_precision import average_precision
-from divergen_evaluate.bootstrap import METRICS, compare_results, evaluate_with_intervals, resampled_precision
+from divergen_evaluate.bootstrap import (
+    METRICS,
+    compare_results,
+    evaluate_with_intervals,
+    resampled_precision,
+    resampled_scores,
+)
 from divergen_evaluate.cli import main
 from divergen_evaluate.evaluate import evaluate_coco, evaluate_lvis
 from divergen_evaluate.selection import COCO_RULES, LVIS_RULES, match_results
@@ -128,6 +134,20 @@ def test_compare_results__luck_and_gain(case: Any) -> None:
                                     str(path), "--resamples", "50"])  # fmt: skip
     assert run.exit_code == 0, run.output
     assert "better" in run.output
+
+
+def test_resampled_scores__kept_apart_they_pair_as_compared_together(case: Any) -> None:
+    dataset, results, _ = case
+    worse = results[::2]
+    kept = [resampled_scores(rows, dataset, resamples=60, seed=4) for rows in (worse, results)]
+    (together,) = (
+        row
+        for row in compare_results(worse, results, dataset, resamples=60, seed=4).differences
+        if (row.kind, row.metric) == ("mask", "APr")
+    )
+    low, high = np.quantile(kept[1]["mask APr"] - kept[0]["mask APr"], [0.025, 0.975])
+    gain = together.second - together.first
+    assert (together.low, together.high) == pytest.approx((2 * gain - high, 2 * gain - low), abs=1e-6)
 
 
 def test_compare_results__too_few_resamples(case: Any) -> None:

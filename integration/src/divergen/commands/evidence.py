@@ -17,46 +17,84 @@ __all__ = ["ablate", "grow"]
 @click.argument("ablation")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of all runs. [default: ablations/NAME]")
-@click.option("--seeds", default=3, show_default=True, type=click.IntRange(1), help="So many seeds, from 0 on.")
+@click.option(
+    "--seeds",
+    default="3",
+    show_default=True,
+    metavar="N|auto",
+    help="So many seeds, from 0 on; auto asks the first two.",
+)
+@click.option(
+    "--resolution",
+    default=0.5,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Difference in mask AP, points, that auto's seeds are to tell apart.",
+)
+@click.option("--most", default=30, show_default=True, type=click.IntRange(2), help="Seeds of auto at most.")
 @click.option("--shard", metavar="I/N", help="Do every N-th run from the I-th on, for Slurm arrays.")
 @click.option("--dry-run", is_flag=True, help="Check all configurations, name the runs, and stop.")
 def ablate(
-    ablation: str, overrides: tuple[str, ...], out: Path | None, seeds: int, shard: str | None, dry_run: bool
+    ablation: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    seeds: str,
+    resolution: float,
+    most: int,
+    shard: str | None,
+    dry_run: bool,
 ) -> None:
     """Ask whether a finding of the papers holds here: runs that differ in one thing, over several seeds.
 
     ABLATION is the name of a shipped one (`divergen configs` lists them) or a YAML file with `question`, `base` and
-    `arms`. Every arm is compared with the same detector on the real images alone, seed by seed. Stop it whenever you
-    like: the same line continues.
+    `arms`. Every arm is compared with each other one, with the same detector on the real images alone, and with
+    copy-paste, seed by seed; what is not told apart is said to be that. What arms have in common is made once, also
+    across ablations whose folders lie side by side. Stop it whenever you like: the same line continues.
 
     \b
     Examples:
       divergen ablate models
+      divergen ablate models --seeds 2           a pilot: how many seeds does a difference take?
+      divergen ablate models --seeds auto --resolution 0.5
       divergen ablate selection --seeds 5 train.iterations=600
       divergen ablate my.yaml --shard $SLURM_ARRAY_TASK_ID/10
     """
     from divergen_records import Shard
     from rich.console import Console
 
-    from ..ablation import configs, load_ablation, run_ablation
-    from ..outcomes import print_outcomes
+    from ..evidence.ablation import configs, load_ablation, run_ablation, run_until_told_apart
+    from ..evidence.comparison import print_comparisons
+    from ..evidence.outcomes import print_outcomes
 
-    loaded = load_ablation(ablation)
+    loaded, count = load_ablation(ablation), _seeds(seeds, shard)
     if dry_run:
-        for arm, seed in configs(loaded, overrides, range(seeds)):
+        for arm, seed in configs(loaded, overrides, range(count or 2)):
             echo(f"{arm}, seed {seed}")
         return
-    folder = out or Path("ablations") / Path(ablation).stem
+    folder, points = out or Path("ablations") / Path(ablation).stem, resolution / 100
     with stoppable():
-        found = run_ablation(
-            loaded,
-            folder,
-            seeds=range(seeds),
-            overrides=overrides,
-            shard=Shard.parse(shard) if shard else None,
-        )
-    print_outcomes(found, Console())
+        if count is None:
+            found = run_until_told_apart(loaded, folder, resolution=points, most=most, overrides=overrides)
+        else:
+            part = Shard.parse(shard) if shard else None
+            found = run_ablation(loaded, folder, seeds=range(count), overrides=overrides, shard=part, resolution=points)
+    print_outcomes(found.outcomes, Console())
+    print_comparisons(found.comparisons, Console())
+    echo(f"\n{found.plan or 'one seed says nothing of how sure this is: give --seeds 2, or auto'}")
     echo(f"\n{folder / 'ablation.png'}\n{folder / 'ablation.json'}")
+
+
+def _seeds(text: str, shard: str | None) -> int | None:
+    """How many; None for ``auto``."""
+    if text == "auto":
+        if shard:
+            raise click.UsageError(
+                "--seeds auto looks at all runs, so it takes no --shard; a pilot, --seeds 2, says how many"
+            )
+        return None
+    if not text.isdigit() or not int(text):
+        raise click.BadParameter(f"{text!r} is neither a number from 1 on nor auto", param_hint="--seeds")
+    return int(text)
 
 
 @click.command()

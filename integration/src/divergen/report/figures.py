@@ -14,13 +14,10 @@ from ..feedback import group_feedback
 if TYPE_CHECKING:
     from divergen_records import InstanceTable
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from ..feedback import GroupFeedback
-    from ..outcomes import Outcome
 
 __all__ = [
-    "ablation_plot",
     "acceptance_per_category",
     "choice_per_group",
     "kept_per_category",
@@ -125,34 +122,6 @@ def loss_curves(logs: dict[str, Sequence[dict[str, Any]]], smooth: int = 10) -> 
         axes.set_xlabel("iteration")
         axes.set_ylabel("loss")
     return done[0]
-
-
-def ablation_plot(question: str, outcomes: Sequence[Outcome]) -> bytes:
-    """AP and APr of each arm as PNG: a dot per seed, a bar at the mean."""
-    from matplotlib import rc_context
-
-    data = io.BytesIO()
-    with rc_context(_PLAIN):
-        figure = _draw_ablation(question, [outcome for outcome in outcomes if any(outcome.values.values())])
-        figure.savefig(data, format="png", metadata={"Software": None})
-    return data.getvalue()
-
-
-def _draw_ablation(question: str, shown: Sequence[Outcome]) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 1.4 + 0.42 * len(shown)), layout="constrained", dpi=120)
-    figure.suptitle(question, fontsize=11)
-    for axes, metric in zip(figure.subplots(1, 2, sharey=True), ("mask AP", "mask APr"), strict=True):
-        for place, outcome in enumerate(shown):
-            values = [100 * value for value in outcome.values[metric].values()]
-            axes.barh(place, np.mean(values) if values else 0, color="#dfe4ec", height=0.62)
-            axes.plot(values, [place] * len(values), "o", color="#f26430" if place else GREY, markersize=5, alpha=0.8)
-        axes.set_yticks(range(len(shown)), [outcome.arm for outcome in shown])
-        axes.invert_yaxis() if metric == "mask AP" else None
-        axes.set_xlabel(f"LVIS {metric}, %")
-        axes.spines[["top", "right"]].set_visible(False)
-    return figure
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-from .bootstrap import compare_results, evaluate_with_intervals
+from .bootstrap import compare_results, evaluate_with_intervals, resampled_scores
 from .draw import draw_predictions
 from .evaluate import evaluate_coco, evaluate_lvis, read_results
 from .metrics import Metrics
@@ -13,4 +13,5 @@ __all__ = [
     "evaluate_with_intervals",
     "export_results",
     "read_results",
+    "resampled_scores",
 ]

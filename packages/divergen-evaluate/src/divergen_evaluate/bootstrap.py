@@ -23,7 +23,7 @@ from .matching import THRESHOLDS, Matches
 from .metrics import Comparison, Difference, Intervals, Metrics
 from .selection import COCO_RULES, LVIS_RULES, Matched, Rules, match_results
 
-__all__ = ["METRICS", "compare_results", "evaluate_with_intervals", "resampled_precision"]
+__all__ = ["METRICS", "compare_results", "evaluate_with_intervals", "resampled_precision", "resampled_scores"]
 
 METRICS = ("AP", "AP50", "AP75", "APr", "APc", "APf")
 """What intervals are given for."""
@@ -114,6 +114,39 @@ def compare_results(
         resamples=resamples,
         differences=tuple(_differences(scores, before, after, level)),
     )
+
+
+def resampled_scores(
+    results: Results,
+    dataset: Dataset,
+    *,
+    style: Literal["lvis", "coco"] = "lvis",
+    federated: bool | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Floats]:
+    """The scores of results on resampled data sets, to be kept and compared with those of other results later.
+
+    Resample number i draws the same images for all results of equally many images, so that two lists of them are paired.
+
+    Args:
+        results: COCO results.
+        dataset: Ground truth.
+        style: Whose rules.
+        federated: As in `evaluate_lvis`.
+        resamples: Resampled data sets.
+        seed: Decides the resamples.
+
+    Returns:
+        By kind and metric, for example ``"mask APr"``: (resamples,) float32, 0 to 1, NaN where a resample has none of it.
+
+    Raises:
+        DatasetError: As `evaluate_lvis`.
+        ConfigError: If there are too few resamples.
+    """
+    judged = match_results(results, dataset, _rules(style, federated, dataset))
+    (found,) = _resample([judged], dataset, resamples, seed)
+    return {f"{kind} {name}": values for kind, metrics in found.items() for name, values in metrics.items()}
 
 
 def _differences(

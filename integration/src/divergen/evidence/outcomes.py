@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["CONTROL", "METRICS", "REAL", "Outcome", "mean_and_interval", "outcome_of", "print_outcomes"]
+from .statistics import mean_and_interval
+
+__all__ = ["CONTROL", "METRICS", "REAL", "BySeed", "Outcome", "outcome_of", "print_outcomes"]
 
 REAL = "real only"
 """The arm that every ablation has: the same detector without generated instances."""
@@ -70,16 +70,6 @@ def _differences(
         name: {seed: value - base[name][seed] for seed, value in by_seed.items() if seed in base[name]}
         for name, by_seed in values.items()
     }
-
-
-def mean_and_interval(values: Sequence[float]) -> tuple[float, float | None]:
-    """Mean, and half the width of its 95 % interval over seeds (Student's t); None for fewer than two."""
-    if len(values) < 2:
-        return fmean(values), None
-    from scipy.stats import t  # takes a second to load
-
-    quantile = float(t.ppf(0.975, len(values) - 1))
-    return fmean(values), quantile * stdev(values) / math.sqrt(len(values))
 
 
 def print_outcomes(found: Sequence[Outcome], console: Console) -> None:

@@ -1,0 +1,46 @@
+"""What the arms of an ablation reached, as a picture."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..report.figures import GREY
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from .outcomes import Outcome
+
+__all__ = ["ablation_plot"]
+
+
+def ablation_plot(question: str, outcomes: Sequence[Outcome]) -> bytes:
+    """AP and APr of each arm as PNG: a dot per seed, a bar at the mean."""
+    from matplotlib import rc_context
+
+    data = io.BytesIO()
+    with rc_context({"text.parse_math": False}):  # a name with two $ is no formula
+        figure = _draw(question, [outcome for outcome in outcomes if any(outcome.values.values())])
+        figure.savefig(data, format="png", metadata={"Software": None})
+    return data.getvalue()
+
+
+def _draw(question: str, shown: Sequence[Outcome]) -> Figure:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 1.4 + 0.42 * len(shown)), layout="constrained", dpi=120)
+    figure.suptitle(question, fontsize=11)
+    for axes, metric in zip(figure.subplots(1, 2, sharey=True), ("mask AP", "mask APr"), strict=True):
+        for place, outcome in enumerate(shown):
+            values = [100 * value for value in outcome.values[metric].values()]
+            axes.barh(place, np.mean(values) if values else 0, color="#dfe4ec", height=0.62)
+            axes.plot(values, [place] * len(values), "o", color="#f26430" if place else GREY, markersize=5, alpha=0.8)
+        axes.set_yticks(range(len(shown)), [outcome.arm for outcome in shown])
+        axes.invert_yaxis() if metric == "mask AP" else None
+        axes.set_xlabel(f"LVIS {metric}, %")
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
