@@ -127,7 +127,7 @@ def resampled_scores(
 ) -> dict[str, Floats]:
     """The scores of results on resampled data sets, to be kept and compared with those of other results later.
 
-    Resample number i draws the same images for all results of equally many images, so that two lists of them are paired.
+    Resample number i draws the same images for all results of equally many images, so that two lists are paired.
 
     Args:
         results: COCO results.
@@ -138,7 +138,7 @@ def resampled_scores(
         seed: Decides the resamples.
 
     Returns:
-        By kind and metric, for example ``"mask APr"``: (resamples,) float32, 0 to 1, NaN where a resample has none of it.
+        By kind and metric, for example ``"mask APr"``: (resamples,) float32, 0 to 1, NaN where there is none of it.
 
     Raises:
         DatasetError: As `evaluate_lvis`.
