@@ -1,4 +1,4 @@
-"""`nox` runs lint, types, each package's tests with only that package installed, then the integration's tests.
+"""`nox` runs lint, types, each package's tests with only that package installed, the integration's tests, the docs.
 
 `nox -s bench` runs the benchmarks.
 """
@@ -10,7 +10,7 @@ import nox
 nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "tests", "integration"]
+nox.options.sessions = ["lint", "types", "tests", "integration", "docs"]
 
 PACKAGES = sorted(path.name for path in Path("packages").iterdir() if (path / "pyproject.toml").exists())
 RECORDS = "./packages/divergen-records"
@@ -90,3 +90,11 @@ def bench(session: nox.Session) -> None:
         session.log(f"{script}")
         session.run("python", str(script))
     session.run("divergen-paste", "bench")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The site, into site/: every link leads somewhere, and the tutorials run."""
+    site = ["mkdocs>=1.6", "mkdocs-material>=9.5", "mkdocs-jupyter>=0.25", "mkdocstrings[python]>=0.27"]
+    install(session, *SOURCES, *site, "ipywidgets>=8", "transformers>=4.56")
+    session.run("mkdocs", "build", "--strict", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
