@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from .pipeline import Pipeline
 
-__all__ = ["METRICS", "metrics_of", "print_comparison", "read_metrics", "train_all", "training_titles"]
+__all__ = ["METRICS", "metrics_of", "print_comparison", "read_metrics", "train_all", "train_real", "training_titles"]
 
 _PASTED = {"real": "copy-paste", "generated": "generated", "both": "copy-paste + generated"}
 
@@ -34,6 +35,14 @@ def train_all(pipeline: Pipeline) -> None:
     for task in _tasks(pipeline):
         if not (task.out / "metrics.json").exists():
             _train(pipeline, task)
+
+
+def train_real(pipeline: Pipeline, out: Path) -> Path:
+    """Train on the real images alone in a folder of one's own, where that is not done; the folder."""
+    task = replace(_task(pipeline, "real", pipeline.splits.train), out=out)
+    if not (out / "metrics.json").exists():
+        _train(pipeline, task)
+    return out
 
 
 def _tasks(pipeline: Pipeline) -> Iterator[TrainTask]:

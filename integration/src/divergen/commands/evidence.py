@@ -1,4 +1,4 @@
-"""Commands that ask what helps: ablations, and growth from what a training found."""
+"""Commands that ask what helps: ablations, growth from what a training found, and whether the data can tell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from divergen_records.losses import losses_options
 
 from .options import stoppable
 
-__all__ = ["ablate", "grow"]
+__all__ = ["ablate", "grow", "premises"]
 
 
 @click.command()
@@ -133,3 +133,37 @@ def grow(run: Path, budget: int, rounds: int, out: Path | None, dry_run: bool) -
         echo(grown.folder)
         print_comparison(grown)
     finish_run(found[-1])  # the last holds what all before it have
+
+
+@click.command()
+@click.argument("config", default="quickstart")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/NAME]")
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice(["looks", "detector", "pictures"]),
+    help="Leave out embeddings, the training on real images, or pictures by the generators; may be given again.",
+)
+def premises(config: str, overrides: tuple[str, ...], out: Path | None, without: tuple[str, ...]) -> None:
+    """Look whether what the papers take for granted holds in the data of CONFIG, before asking whether it helps.
+
+    Rare categories whose training images show few of their looks, a detector that knows those by heart, validation
+    objects enough to tell, and generators that differ. Prints each premise with its threshold and reason; ends with
+    status 1 where one fails. What is made stays in the folder, and the same line continues.
+
+    \b
+    Examples:
+      divergen premises quickstart data.box=modes
+      divergen premises coco100 data=FOLDER --without pictures
+    """
+    from ..loading import load_config
+    from ..premises import measure_premises
+    from ..run import Run
+
+    loaded = load_config(config, overrides)
+    with stoppable():
+        report = measure_premises(Run(out or Path("runs") / loaded.name, loaded), without=without)
+    echo(report.table())
+    if report.failing:
+        raise click.exceptions.Exit(1)

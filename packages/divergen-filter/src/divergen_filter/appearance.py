@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from divergen_records import DatasetError
 from numpy.typing import NDArray
 
 from .embedder import Embeddings
@@ -13,9 +12,7 @@ from .embedder import Embeddings
 __all__ = ["look_alike_cosine", "recall", "set_distance"]
 
 
-def look_alike_cosine(
-    categories: Iterable[tuple[Embeddings, NDArray[np.int64]]], *, share: float = 0.9
-) -> float:
+def look_alike_cosine(categories: Iterable[tuple[Embeddings, NDArray[np.int64]]], *, share: float = 0.9) -> float:
     """From which cosine on two objects look alike: so near have most objects another one of their category.
 
     The balls of the precision and recall family (Kynkäänniemi et al., NeurIPS 2019) have a radius of their own for each
@@ -25,8 +22,8 @@ def look_alike_cosine(
         categories: Of each category that is shown well, the embeddings (N, D) and the images (N,) of its objects.
         share: Of all these objects, so many have another in another image that is so near.
 
-    Raises:
-        DatasetError: No category is shown in two images.
+    Returns:
+        The cosine; NaN where no category is shown in two images.
     """
     nearest = [
         np.where(images[:, None] == images[None], -np.inf, vectors @ vectors.T).max(axis=1)
@@ -34,13 +31,13 @@ def look_alike_cosine(
         if len(set(images.tolist())) > 1
     ]
     if not nearest:
-        raise DatasetError("no category is shown in enough images to tell when two objects look alike")
+        return float("nan")
     return float(np.quantile(np.concatenate(nearest), 1 - share))
 
 
 def recall(real: Embeddings, shown: Embeddings, cosine: float) -> float:
-    """Share of real objects (N, D) that have one of those shown (M, D) within the cosine; NaN where N is 0."""
-    if not len(real):
+    """Share of real objects (N, D) with one of those shown (M, D) within the cosine; NaN where it is, or N is 0."""
+    if not len(real) or np.isnan(cosine):
         return float("nan")
     return float(((real @ shown.T).max(axis=1, initial=-1) >= cosine).mean())
 

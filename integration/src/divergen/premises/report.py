@@ -1,0 +1,82 @@
+"""A premise: what was measured, what it must be, why, and whether it is."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from typing import Literal, get_args
+
+from divergen_records import Config
+
+__all__ = ["Premise", "PremiseReport", "at_least", "at_most", "unmeasured"]
+
+Verdict = Literal["holds", "fails", "not measured"]
+
+
+class Premise(Config):
+    """One premise of the papers, looked up in the data.
+
+    Attributes:
+        name: What is asked of the data.
+        measured: The number, for people; or why there is none.
+        needed: The threshold, for people.
+        verdict: Whether it holds.
+        reason: Where the threshold comes from.
+        value: The number that is compared with the threshold, where there is one.
+    """
+
+    name: str
+    measured: str
+    needed: str
+    verdict: Verdict
+    reason: str
+    value: float | None = None
+
+
+class PremiseReport(Config):
+    """All premises.
+
+    Attributes:
+        data: What was looked at.
+        premises: In the order of the papers' argument.
+    """
+
+    data: str
+    premises: tuple[Premise, ...]
+
+    @property
+    def failing(self) -> tuple[Premise, ...]:
+        """Those that do not hold."""
+        return tuple(premise for premise in self.premises if premise.verdict == "fails")
+
+    def table(self) -> str:
+        """The verdict on each premise, what was measured, the threshold and its reason, as text."""
+        lines = [f"premises of {self.data}"]
+        for premise in self.premises:
+            needed = f"; needed: {premise.needed}" if premise.needed else ""
+            lines += ["", f"{premise.verdict:<12}  {premise.name}", f"{'':<12}  {premise.measured}{needed}"]
+            lines += textwrap.wrap(premise.reason, 104, initial_indent=" " * 14, subsequent_indent=" " * 14)
+        counts = Counter(premise.verdict for premise in self.premises)
+        return "\n".join([*lines, "", ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict))])
+
+
+def at_least(name: str, value: float, threshold: float, text: str, reason: str, *, unit: str = "") -> Premise:
+    """A premise whose number must not be below the threshold."""
+    return _compared(name, value, value >= threshold, text, f"at least {threshold:g}{unit}", reason)
+
+
+def at_most(name: str, value: float, threshold: float, text: str, reason: str, *, unit: str = "") -> Premise:
+    """A premise whose number must not be above the threshold."""
+    return _compared(name, value, value <= threshold, text, f"at most {threshold:g}{unit}", reason)
+
+
+def unmeasured(name: str, why: str, reason: str) -> Premise:
+    """A premise of which nothing is known."""
+    return Premise(name=name, measured=why, needed="", verdict="not measured", reason=reason)
+
+
+def _compared(name: str, value: float, holds: bool, text: str, needed: str, reason: str) -> Premise:
+    if value != value:  # NaN: too little to measure
+        return unmeasured(name, "too few objects", reason)
+    verdict: Verdict = "holds" if holds else "fails"
+    return Premise(name=name, measured=text, needed=needed, verdict=verdict, reason=reason, value=value)
