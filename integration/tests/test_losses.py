@@ -27,6 +27,7 @@ CANNOT = {
     "divergen configs": "lists what is installed",
     "divergen doctor": "says what is missing",
     "divergen minilvis": "is divergen-minilvis make",
+    "divergen premises": "measures, and says how many pictures it could not look at",
     "divergen report": "draws what is there",
     "divergen status": "counts failed rows itself",
     "divergen-annotate columns": "lists what is declared",

@@ -60,7 +60,16 @@ def doctor(as_json: bool) -> None:
 @click.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def minilvis(arguments: tuple[str, ...]) -> None:
-    """Make MiniLVIS, a long-tailed dataset of rendered scenes in LVIS format (`divergen minilvis --help`)."""
+    """Make MiniLVIS, a long-tailed dataset of rendered scenes in LVIS format (`divergen minilvis --help`).
+
+    With --premises: `divergen premises quickstart`, which says whether a box can tell if generating helps.
+    """
+    if "--premises" in arguments:
+        from .evidence import premises
+
+        rest = [argument for argument in arguments if argument != "--premises"]
+        premises.main(["quickstart", *rest], prog_name="divergen minilvis --premises", standalone_mode=False)
+        return
     from divergen_minilvis.cli import make as command
 
     command.main(list(arguments), prog_name="divergen minilvis", standalone_mode=False)

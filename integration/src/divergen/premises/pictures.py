@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from divergen_records import derive_seed
+from divergen_records.command import echo
 
 from ..config import LvisData, RunConfig, SplitConfig
 from ..data import Splits
@@ -107,6 +108,9 @@ def picture_premises(looks: Looks, many: Run, one: Run) -> list[Premise]:
 
 
 def _embeddings(run: Run) -> Found:
+    missing, drawn = run.table.count("embedder IS NULL"), run.table.count()
+    if missing:
+        echo(f"note: {missing} of {drawn} pictures have no mask or failed, and are not looked at", err=True)
     rows = run.table.select(["category_id", "generator", "embedding"], "embedder IS NOT NULL")
     vectors = np.stack([np.asarray(row, np.float32) for row in rows["embedding"].to_pylist()])
     owners = list(zip(rows["category_id"].to_pylist(), rows["generator"].to_pylist(), strict=True))
