@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 from divergen_records.command import echo
+from divergen_records.losses import finish, losses_options, row_losses
 
 from .options import run_options, stoppable
 
-__all__ = ["check", "quickstart", "run"]
+__all__ = ["check", "demo", "quickstart", "run"]
 
 
 @click.command()
@@ -139,3 +140,37 @@ def quickstart(
     with stoppable():
         run_pipeline(made, redo=redo, until=until, retry=retry)
     finish_run(made)
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True)
+@click.option(
+    "-g",
+    "--generator",
+    "generators",
+    multiple=True,
+    metavar="KIND[,KEY=VALUE…]",
+    help="What draws, as for divergen-gen; once per generator.  [default: the embedded renderer, in two styles]",
+)
+@click.option("--per-category", default=4, show_default=True, type=click.IntRange(1), help="Pictures for each word.")
+@click.option("--seed", default=0, show_default=True, help="Decides prompts and pictures.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("divergen-demo"), show_default=True, help="Folder to write."
+)
+@losses_options
+def demo(words: tuple[str, ...], generators: tuple[str, ...], per_category: int, seed: int, out: Path) -> None:
+    """Your own words as pictures with masks, without a data set: a first look, in seconds.
+
+    \b
+    Examples:
+      divergen demo umbrella "wine glass" bicycle
+      divergen demo person "coffee mug" --generator diffusers,model=stable-diffusion-v1-5/stable-diffusion-v1-5
+    """
+    from ..demo import DEMO_GENERATORS, make_demo
+
+    with stoppable():
+        made = make_demo(words, out, generators=generators or DEMO_GENERATORS, per_category=per_category, seed=seed)
+    echo(f"{made.pictures} pictures, {made.masks} masks; look: {made.sheet}")
+    losses = row_losses(made.table)
+    losses.extend(made.unknown)
+    finish(losses, came=made.pictures + len(made.unknown), went=made.masks, out=out)
