@@ -29,6 +29,7 @@ CANNOT = {
     "divergen minilvis": "is divergen-minilvis make",
     "divergen premises": "measures, and says how many pictures it could not look at",
     "divergen report": "draws what is there",
+    "divergen results": "says of each finding whether it was run",
     "divergen status": "counts failed rows itself",
     "divergen-annotate columns": "lists what is declared",
     "divergen-evaluate compare": "refuses results that are malformed",

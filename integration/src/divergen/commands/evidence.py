@@ -10,7 +10,7 @@ from divergen_records.losses import losses_options
 
 from .options import stoppable
 
-__all__ = ["ablate", "grow", "premises"]
+__all__ = ["ablate", "grow", "premises", "results"]
 
 
 @click.command()
@@ -95,6 +95,33 @@ def _seeds(text: str, shard: str | None) -> int | None:
     if not text.isdigit() or not int(text):
         raise click.BadParameter(f"{text!r} is neither a number from 1 on nor auto", param_hint="--seeds")
     return int(text)
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="A Markdown file. [default: print it]")
+@click.option("--overwrite", is_flag=True, help="Replace the file.")
+def results(folders: tuple[Path, ...], out: Path | None, overwrite: bool) -> None:
+    """Make the page of results: each finding of the papers, and what ablations that were run say of it.
+
+    FOLDERS are those of ablations, or hold them. Whatever comes out stands there: shown, not shown, not told apart, or
+    not run, with intervals, seeds, the line that goes on, what it cost, and what settles it on LVIS.
+
+    \b
+    Example:
+      divergen results ablations --out results.md
+    """
+    from divergen_records.files import write_text
+
+    from ..evidence.results import read_ablations, results_page, shipped_findings
+
+    line = " ".join(["divergen results", *(folder.name for folder in folders), *(["--out", out.name] if out else [])])
+    page = results_page(read_ablations(folders), shipped_findings(), line)
+    if out is None:
+        echo(page, nl=False)
+        return
+    write_text(out, page, overwrite=overwrite)
+    echo(out)
 
 
 @click.command()

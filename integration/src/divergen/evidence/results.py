@@ -1,0 +1,221 @@
+"""The page of results: each finding of the papers, and what ablations that were run say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from divergen_records import Config, ConfigError
+from divergen_records.files import read_json
+from divergen_records.yaml_files import dump_yaml, parse_yaml
+from pydantic import TypeAdapter
+
+from .comparison import NOT_TOLD_APART
+
+__all__ = ["Finding", "Saved", "read_ablations", "results_page", "shipped_findings"]
+
+METRICS = ("mask AP", "mask APr")
+"""What a finding is judged by, and what is shown beside it."""
+
+
+class Finding(Config):
+    """Something that a paper says, and where it is asked.
+
+    Attributes:
+        finding: Its name.
+        paper: Where it is said.
+        claim: What is said.
+        ablation: Which ablation asks it here.
+        better: The arm that should be better.
+        than: The arm that it is compared with.
+        missing: Why no ablation asks it.
+        lvis: What an ablation by which LVIS itself is asked says differently: its arms, or its base.
+    """
+
+    finding: str
+    paper: str
+    claim: str
+    ablation: str | None = None
+    better: str = ""
+    than: str = ""
+    missing: str = ""
+    lvis: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What an ablation left in its folder.
+
+    Attributes:
+        folder: The folder.
+        content: Of its ``ablation.json``.
+    """
+
+    folder: Path
+    content: Mapping[str, Any]
+
+    def pair(self, finding: Finding, metric: str) -> Mapping[str, Any] | None:
+        """The comparison that a finding asks for; None where the two arms have no seed in common."""
+        wanted = (finding.than, finding.better, metric)
+        rows = (row for row in self.content["comparisons"] if (row["first"], row["second"], row["metric"]) == wanted)
+        return next(rows, None)
+
+    @property
+    def command(self) -> str:
+        """The line that goes on with it."""
+        content = self.content
+        seeds = max((len(arm["values"].get("mask AP", {})) for arm in content["arms"]), default=0)
+        words = [content["name"], "--seeds", str(seeds), "--out", self.folder.name, *content["overrides"]]
+        return " ".join(["divergen ablate", *(f"'{word}'" if set(word) & set(" {[") else word for word in words)])
+
+
+def shipped_findings() -> list[Finding]:
+    """The papers' findings, in the order of the page."""
+    text = resources.files(__package__).joinpath("findings.yaml").read_text(encoding="utf-8")
+    return TypeAdapter(list[Finding]).validate_python(parse_yaml(text, "findings.yaml"))
+
+
+def read_ablations(folders: Sequence[Path]) -> list[Saved]:
+    """The ablations in folders, or one level below.
+
+    Raises:
+        ConfigError: If a folder holds none, or two of the same name are given.
+    """
+    found: dict[str, Saved] = {}
+    for folder in folders:
+        paths = sorted([*folder.glob("ablation.json"), *folder.glob("*/ablation.json")])
+        if not paths:
+            raise ConfigError(f"{folder}: holds no ablation.json; `divergen ablate NAME --out FOLDER` writes it")
+        for path in paths:
+            saved = Saved(path.parent, _read(path))
+            name = saved.content["name"]
+            if name in found:
+                raise ConfigError(f"{found[name].folder} and {path.parent} both hold the ablation {name!r}; give one")
+            found[name] = saved
+    return list(found.values())
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    content: Mapping[str, Any] = read_json(path, "run the ablation again; it is made from its runs")
+    if not {"name", "comparisons", "arms", "overrides"} <= set(content):
+        raise ConfigError(f"{path}: written by an older release; run the ablation again, which makes it from its runs")
+    return content
+
+
+def results_page(ablations: Sequence[Saved], findings: Sequence[Finding], command: str) -> str:
+    """The page as Markdown, of ablations that were run and nothing else.
+
+    Args:
+        ablations: What was run.
+        findings: What the page is about.
+        command: The line that makes the page.
+    """
+    by_name = {saved.content["name"]: saved for saved in ablations}
+    asked = {finding.ablation for finding in findings}
+    return "\n".join(
+        [
+            *_head(command),
+            *(_row(finding, by_name.get(finding.ablation or "")) for finding in findings),
+            "",
+            *_details(ablations),
+            *(line for saved in ablations if saved.content["name"] not in asked for line in _further(saved)),
+            *_lvis(findings),
+        ]
+    )
+
+
+def _head(command: str) -> Iterator[str]:
+    yield from (
+        "# Results",
+        "",
+        f"Made by `{command}` from the files of ablations that were run; nothing on this page is written by hand.",
+        "",
+        "**Shown**: the arm is better, and both 95 % intervals, over paired seeds (±, Student's t) and over validation",
+        "images (in brackets, bootstrap), leave out 0. **Not shown**: it is worse, as clearly. **Not told apart**: an",
+        "interval holds 0; no difference was seen, which is not to say that there is none. **Not run**: fewer than two",
+        "seeds of both arms. Points of AP. The box is MiniLVIS: what shows here need not show on LVIS, or the reverse.",
+        "",
+        "| finding | what is said | here | mask AP | mask APr | seeds |",
+        "|---|---|---|---|---|---|",
+    )
+
+
+def status(pair: Mapping[str, Any] | None) -> str:
+    """What a comparison says of a finding."""
+    if pair is None or len(pair["seeds"]) < 2:
+        return "not run"
+    return {"better": "**shown**", "worse": "**not shown**: worse", NOT_TOLD_APART: NOT_TOLD_APART}[pair["verdict"]]
+
+
+def _row(finding: Finding, saved: Saved | None) -> str:
+    pairs = [saved.pair(finding, metric) if saved else None for metric in METRICS]
+    said = status(pairs[0]) + (f" ({finding.missing})" if finding.missing else "")
+    compared = f"<br>{finding.better} over {finding.than} (`{finding.ablation}`)" if finding.ablation else ""
+    seeds = len(pairs[0]["seeds"]) if pairs[0] else 0
+    cells = [f"{finding.finding}<br>{finding.paper}", f"{finding.claim}{compared}", said, *map(_figure, pairs)]
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} | {seeds or '–'} |"
+
+
+def _figure(pair: Mapping[str, Any] | None) -> str:
+    if pair is None:
+        return "–"
+    text = f"{100 * pair['difference']:+.1f}"
+    if pair["paired"] is not None:
+        text += f" ± {100 * pair['paired']:.1f}"
+    if pair["images"] is not None:
+        text += f" [{100 * pair['images'][0]:+.1f}, {100 * pair['images'][1]:+.1f}]"
+    return text
+
+
+def _details(ablations: Sequence[Saved]) -> Iterator[str]:
+    for saved in ablations:
+        yield from (f"## {saved.content['question']}", "", "```", f"$ {saved.command}", "```", "")
+        yield from ("| arm | mask AP | mask APr | box AP | seeds |", "|---|---|---|---|---|")
+        for arm in saved.content["arms"]:
+            values = arm["values"]
+            means = [_mean(values.get(metric, {})) for metric in (*METRICS, "box AP")]
+            yield f"| {arm['arm']} | {' | '.join(means)} | {len(values.get('mask AP', {})) or '–'} |"
+        yield from ("", _told(saved.content), "")
+
+
+def _mean(values: Mapping[str, float]) -> str:
+    return f"{100 * sum(values.values()) / len(values):.1f}" if values else "–"
+
+
+def _told(content: Mapping[str, Any]) -> str:
+    cost, plan = content["cost"], content["plan"]
+    took = f"It took {cost['cpu'] / 3600:.1f} CPU hours ({cost['wall'] / 3600:.1f} by the clock)."
+    if plan is None:
+        return f"{took} One seed says nothing of how sure this is."
+    return (
+        f"{took} {plan['seeds']} seeds tell {100 * plan['smallest']:.1f} points of mask AP apart; "
+        f"{100 * plan['resolution']:g} points take {plan['needed']}, by what differences vary here "
+        f"({100 * plan['spread']:.2f} points, {plan['freedom']} degrees of freedom)."
+    )
+
+
+def _further(saved: Saved) -> Iterator[str]:
+    """Of an ablation that no finding asks for: its arms against the first."""
+    yield from (f"### {saved.content['question']} All pairs", "")
+    for row in saved.content["comparisons"]:
+        if row["metric"] == METRICS[0]:
+            yield f"- {row['second']} over {row['first']}: {_figure(row)}, {row['verdict']}"
+    yield ""
+
+
+def _lvis(findings: Sequence[Finding]) -> Iterator[str]:
+    yield from (
+        "## What settles it on LVIS",
+        "",
+        "A laboratory with 8 GPUs saves what stands below a finding as a YAML file and runs, one run on each GPU at a",
+        "time, `divergen ablate FILE data=LVIS --seeds 2 --shard $SLURM_ARRAY_TASK_ID/8`. Without `--shard` the line",
+        "then says how many seeds half a point takes, and what they cost. Not run here: there was no GPU.",
+        "",
+    )
+    for finding in findings:
+        if finding.lvis:
+            content = {"question": finding.claim, "base": "divergen-lvis", **finding.lvis}
+            yield from (f"{finding.finding}:", "", "```yaml", dump_yaml(content).rstrip(), "```", "")

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from divergen.cli import main
+from divergen.config import RunConfig
+from divergen.evidence.ablation import Ablation, load_ablation
+from divergen.evidence.outcomes import CONTROL
+from divergen.evidence.results import read_ablations, results_page, shipped_findings
+from divergen.loading import load_config
+from divergen_records import ConfigError
+from divergen_records.settings import apply_settings
+
+
+def saved(folder: Path, name: str, pairs: list[tuple[str, str, float, float, int]], **changes: Any) -> Path:
+    """An ablation's file as it is written, of (second, first, points, half width, seeds)."""
+    rows = [
+        {
+            "first": first,
+            "second": second,
+            "metric": metric,
+            "seeds": list(range(seeds)),
+            "difference": points / 100,
+            "paired": half / 100 if seeds > 1 else None,
+            "unpaired": half / 100 if seeds > 1 else None,
+            "images": [(points - half) / 100, (points + half) / 100],
+            "verdict": "not told apart" if abs(points) <= half or seeds < 2 else "better" if points > 0 else "worse",
+        }
+        for second, first, points, half, seeds in pairs
+        for metric in ("mask AP", "mask APr")
+    ]
+    arms = sorted({name for pair in pairs for name in pair[:2]})
+    content = {
+        "name": name,
+        "question": f"What of {name}?",
+        "base": "quickstart",
+        "overrides": ["train={preset: quickstart, iterations: 9}", "data.box=modes"],
+        "arms": [{"arm": arm, "values": {"mask AP": {"0": 0.1, "1": 0.2}}} for arm in arms],
+        "comparisons": rows,
+        "plan": {"resolution": 0.005, "spread": 0.01, "freedom": 3, "seeds": 2, "smallest": 0.031, "needed": 34,
+                 "hours": 0.2},
+        "cost": {"wall": 7200, "cpu": 3600},
+        **changes,
+    }  # fmt: skip
+    (folder / name).mkdir(parents=True)
+    (folder / name / "ablation.json").write_text(json.dumps(content))
+    return folder / name
+
+
+def test_shipped_findings__arms_are_those_of_the_shipped_ablations() -> None:
+    for finding in shipped_findings():
+        assert bool(finding.ablation) != bool(finding.missing), finding.finding
+        if finding.ablation:
+            arms = {*load_ablation(finding.ablation).arms, CONTROL}
+            assert {finding.better, finding.than} <= arms, finding.finding
+
+
+def test_shipped_findings__what_settles_them_on_lvis_is_an_ablation(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "annotations.json").write_text("{}")
+    for finding in shipped_findings():
+        if finding.lvis:
+            ablation = Ablation.model_validate({"question": finding.claim, "base": "divergen-lvis", **finding.lvis})
+            base = load_config(ablation.base, [f"data={tmp_path}"]).model_dump(mode="json")
+            for changes in ablation.arms.values():
+                apply_settings(RunConfig, base, [f"{k}={json.dumps(v)}" for k, v in changes.items()], where="arm")
+
+
+def test_results__each_finding_as_it_came_out(tmp_path: Path) -> None:
+    saved(tmp_path, "models", [("three models", "one model", 1.2, 0.4, 8)])
+    saved(tmp_path, "prompts", [("32 prompts", "1 prompt (template)", -1.0, 0.4, 8)])
+    saved(tmp_path, "scale", [("100 %", "10 %", 0.3, 0.4, 3)])
+    saved(tmp_path, "copy-paste", [("generated", "copy-paste", 3.0, 0.1, 1)])
+    saved(tmp_path, "mine", [("b", "a", 0.1, 0.4, 3)])
+    out = tmp_path / "results.md"
+    run = CliRunner().invoke(main, ["results", str(tmp_path), "--out", str(out)])
+    assert run.exit_code == 0, run.output
+    page = out.read_text()
+    rows = {line.split("<br>")[0].strip("| "): line for line in page.splitlines() if line.startswith("| ")}
+    assert "| **shown** | +1.2 ± 0.4 [+0.8, +1.6] |" in rows["Model diversity"]
+    assert "| **not shown**: worse |" in rows["Prompt diversity"]
+    assert "| not told apart |" in rows["Scale"]
+    assert "| not run |" in rows["The control"], "one seed shows nothing"
+    assert "| not run |" in rows["Category diversity"]
+    assert "not run (the CLIP score needs" in rows["Inter-similarity against CLIP score"]
+    assert "$ divergen ablate models --seeds 2 --out models 'train={preset: quickstart, iterations: 9}' data" in page
+    assert "1.0 CPU hours" in page
+    assert "b over a: +0.1 ± 0.4 [-0.3, +0.5], not told apart" in page, "one of the user's own"
+    assert str(tmp_path) not in page
+    again = CliRunner().invoke(main, ["results", str(tmp_path), "--out", str(out)])
+    assert again.exit_code == 2
+    assert "is there already" in again.output
+
+
+def test_results_page__every_pair_that_is_not_run_says_so() -> None:
+    page = results_page([], shipped_findings(), "divergen results .")
+    assert len(re.findall(r"\| not run", page)) == len(shipped_findings())
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("{", "damaged|not JSON|ablation.json"), ('{"question": "q", "arms": []}', "written by an older release")],
+)
+def test_read_ablations__what_cannot_be_read(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "ablation.json").write_text(content)
+    with pytest.raises(Exception, match=said):
+        read_ablations([tmp_path])
+
+
+def test_read_ablations__nothing_there_or_twice(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"holds no ablation\.json"):
+        read_ablations([tmp_path])
+    folders = [saved(tmp_path / place, "models", []) for place in ("a", "b")]
+    with pytest.raises(ConfigError, match="both hold the ablation 'models'"):
+        read_ablations(folders)
