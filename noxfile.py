@@ -76,7 +76,12 @@ def lowest(session: nox.Session, package: str) -> None:
 
 @nox.session
 def integration(session: nox.Session) -> None:
-    backends = ["divergen-annotate[sam]", "divergen-filter[open-clip]", "divergen-gen[diffusers]"]
+    backends = [
+        "divergen-annotate[sam]",
+        "divergen-filter[open-clip]",
+        "divergen-gen[diffusers]",
+        "divergen[ultralytics]",
+    ]
     tools = [*TOOLS, "import-linter>=2.0", "build>=1.2", "setuptools>=77", "ray>=2.40; python_version<'3.14'"]
     install(session, *SOURCES, *backends, *tools)
     session.run("lint-imports")

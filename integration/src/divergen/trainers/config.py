@@ -14,6 +14,7 @@ from divergen_train.training.recipe import recipe
 from pydantic import BeforeValidator, Field, model_validator
 
 from .places import PLACES, fill_in
+from .ultralytics.config import UltralyticsTrainConfig
 
 if TYPE_CHECKING:
     from .protocol import Trainer
@@ -43,7 +44,7 @@ class DivergenTrainConfig(TrainConfig):
 
 
 class CommandTrainConfig(Config):
-    """Any program: a script of yours, MMDetection, YOLOX, Ultralytics. It gets data sets with pasted images on disk.
+    """Any program: a script of yours, MMDetection, YOLOX. It gets data sets with pasted images on disk.
 
     Attributes:
         kind: ``"command"``.
@@ -126,7 +127,7 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-TrainerConfig: Any = backend_union("divergen.trainers", DivergenTrainConfig, CommandTrainConfig)
+TrainerConfig: Any = backend_union("divergen.trainers", DivergenTrainConfig, CommandTrainConfig, UltralyticsTrainConfig)
 """Any trainer's config, told apart by ``kind``; packages add theirs by the entry point ``divergen.trainers``."""
 
 TrainSection: Any = Annotated[TrainerConfig | None, BeforeValidator(_resolved), Shorthand("preset", "recipe")]

@@ -17,7 +17,7 @@ from ..masks import mask_to_polygons, segmentation_to_mask
 from .coco.read import read_dataset
 from .outputs import copy_pictures, counting
 
-__all__ = ["VAL", "label_name", "write_yolo"]
+__all__ = ["VAL", "label_name", "write_yolo", "yolo_outline"]
 
 VAL = "val"
 """The folder of a data set that holds its validation set, in the same form."""
@@ -128,12 +128,21 @@ def _lines(dataset: Dataset, info: ImageInfo, classes: dict[int, int]) -> list[s
         if annotation.iscrowd:
             continue
         mask = segmentation_to_mask(annotation.segmentation, info.height, info.width)
-        parts = [np.reshape(part, (-1, 2)) for part in mask_to_polygons(mask)]
-        if parts:
-            points = _join(parts) / (info.width, info.height)
+        outline = yolo_outline(mask)
+        if len(outline):
+            points = outline / (info.width, info.height)
             numbers = " ".join(f"{value:.6f}".rstrip("0").rstrip(".") for value in points.clip(0, 1).ravel())
             lines.append(f"{classes[annotation.category_id]} {numbers}\n")
     return lines
+
+
+def yolo_outline(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """An object as YOLO has it: one closed polygon around all parts of a mask (H, W), (N, 2) in pixels, x first.
+
+    Empty where the mask is.
+    """
+    parts = [np.reshape(part, (-1, 2)) for part in mask_to_polygons(mask)]
+    return _join(parts) if parts else np.zeros((0, 2))
 
 
 def _join(parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:

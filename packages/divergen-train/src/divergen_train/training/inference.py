@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from divergen_records import Category, Progress
 from divergen_records.coco import Dataset, ImageInfo
+from divergen_records.detections import detection_row
 from divergen_records.errors import ConfigError
 from divergen_records.images import read_image
-from divergen_records.masks import encode_rle
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -135,14 +135,8 @@ def _results(
     boxes = found["boxes"].float().cpu().numpy() * scale
     masks = found["masks"].float().cpu().numpy()
     for box, mask, label, score in zip(boxes, masks, found["labels"].tolist(), found["scores"].tolist(), strict=True):
-        x0, y0, x1, y1 = (round(float(edge), 2) for edge in box)
-        yield {
-            "image_id": image.id,
-            "category_id": categories[label - 1].id,
-            "bbox": [x0, y0, round(x1 - x0, 2), round(y1 - y0, 2)],
-            "score": round(score, 6),
-            "segmentation": encode_rle(paste_mask(mask, box, image.height, image.width)),
-        }
+        whole = paste_mask(mask, box, image.height, image.width)
+        yield detection_row(image.id, categories[label - 1].id, box, score, whole)
 
 
 def paste_mask(
