@@ -68,7 +68,8 @@ def minilvis(arguments: tuple[str, ...]) -> None:
         from .evidence import premises
 
         rest = [argument for argument in arguments if argument != "--premises"]
-        premises.main(["quickstart", *rest], prog_name="divergen minilvis --premises", standalone_mode=False)
+        with premises.make_context("divergen minilvis --premises", ["quickstart", *rest]) as context:
+            premises.invoke(context)
         return
     from divergen_minilvis.cli import make as command
 
