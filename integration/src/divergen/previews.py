@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from divergen_records.coco import Dataset, load_sample
-from divergen_records.command import echo
+from divergen_records.command import note
 from divergen_records.files import write_bytes
 from divergen_records.images import encode_image, read_image
 
@@ -68,4 +68,4 @@ def pasted_preview(run: Run, dataset: Dataset, paster: Paster | Chain) -> None:
 def _save(run: Run, name: str, images: Sequence[Image]) -> None:
     path = run.previews / name
     write_bytes(path, encode_image(sheet(images, _COLUMNS, _SIDE), "jpeg", quality=90), overwrite=True)
-    echo(f"      look: {path}", err=True)
+    note(f"      look: {path}")

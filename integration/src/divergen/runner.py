@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from divergen_records import ConfigError, Shard
-from divergen_records.command import echo
+from divergen_records.command import echo, next_step, note
 from divergen_records.losses import Losses, finish, row_losses
 
 from .check import check_run, refuse_problems
@@ -95,6 +95,10 @@ def finish_run(run: Run) -> None:
     came = went + len(losses)
     for step in STEPS:
         losses.extend((name, reason) for name, reason in (run.note(step.name) or {}).get("lost", ()))
+    if run.report.exists():
+        next_step("divergen", "export", run.folder, "--format", "coco", "--out", "kept")
+    else:
+        next_step("divergen", "status", run.folder)
     finish(losses, came=came, went=went, unit="generated pictures", out=run.folder / "run")
 
 
@@ -168,14 +172,14 @@ def _undo(pipeline: Pipeline, step: RunStep) -> None:
 
 
 def _do(pipeline: Pipeline, step: RunStep, number: int, executor: Executor) -> None:
-    echo(f"[{number}/{len(STEPS)}] {step.name}: {step.what}", err=True)
+    note(f"[{number}/{len(STEPS)}] {step.name}: {step.what}")
     start, before = time.monotonic(), pipeline.run.note(step.name) or {"seconds": 0.0}
-    note = {"number": number, "settings": _settings(pipeline.run, step), "seconds": before["seconds"]}
-    pipeline.run.write_note(step.name, note)
+    state = {"number": number, "settings": _settings(pipeline.run, step), "seconds": before["seconds"]}
+    pipeline.run.write_note(step.name, state)
     pipeline.losses = Losses(map(tuple, before.get("lost", ())))
     executor.do(step, pipeline)
     seconds = before["seconds"] + time.monotonic() - start
-    pipeline.run.write_note(step.name, {**note, "seconds": seconds, "lost": list(pipeline.losses)})
+    pipeline.run.write_note(step.name, {**state, "seconds": seconds, "lost": list(pipeline.losses)})
 
 
 def _finish(run: Run, steps: Sequence[RunStep]) -> None:

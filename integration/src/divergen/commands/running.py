@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from divergen_records.command import echo
+from divergen_records.command import echo, next_step, note
 from divergen_records.losses import finish, losses_options, row_losses
 
 from .options import run_options, stoppable
@@ -75,7 +75,7 @@ def run(
         return
     if like is not None and not folder.folder.exists():
         steps = [step.name for step in fork(Run(like), folder.folder, loaded)]
-        echo(f"as in {like}: {', '.join(steps) or 'nothing; its settings are others'}", err=True)
+        note(f"as in {like}: {', '.join(steps) or 'nothing; its settings are others'}")
     with stoppable():
         run_pipeline(folder, shard=Shard.parse(shard) if shard else Shard(), redo=redo, until=until, retry=retry)
     finish_run(folder)
@@ -111,6 +111,7 @@ def check(config: str, overrides: tuple[str, ...], out: Path | None) -> None:
     echo(f"{len(problems)} problem{'' if len(problems) == 1 else 's'}" if problems else "nothing stands in the way")
     if problems:
         raise click.exceptions.Exit(1)
+    next_step("divergen", "run", config, *overrides, *([] if out is None else ["--out", out]))
 
 
 @click.command()
@@ -173,4 +174,5 @@ def demo(words: tuple[str, ...], generators: tuple[str, ...], per_category: int,
     echo(f"{made.pictures} pictures, {made.masks} masks; look: {made.sheet}")
     losses = row_losses(made.table)
     losses.extend(made.unknown)
+    next_step("divergen", "run", "coco100", "--out", "RUN", "data=FOLDER")
     finish(losses, came=made.pictures + len(made.unknown), went=made.masks, out=out)

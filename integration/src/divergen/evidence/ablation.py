@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from divergen_records import Config, ConfigError, Shard
-from divergen_records.command import echo
+from divergen_records.command import echo, note
 from divergen_records.files import read_json, write_bytes, write_text
 from pydantic import Field, ValidationError
 
@@ -149,7 +149,7 @@ def run_ablation(
     shard = shard or Shard()
     for number, run in enumerate(runs):
         if number % shard.count == shard.index and not _is_complete(run):
-            echo(f"\n=== run {number + 1} of {len(runs)}: {run.config.name}, seed {run.config.seed}", err=True)
+            note(f"\n=== run {number + 1} of {len(runs)}: {run.config.name}, seed {run.config.seed}")
             same = [other for other in runs if other.config.seed == run.config.seed and other.folder != run.folder]
             _do(run, [*same, *neighbours(out, run.config.seed)])
             _save(findings(ablation, out, seeds, resolution), ablation, out, overrides)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from divergen_records import ConfigError, RunLocked
-from divergen_records.command import echo
+from divergen_records.command import note
 from divergen_records.folders import new_folder
 
 from ..config import RunConfig
@@ -54,7 +54,7 @@ def _take_steps(run: Run, others: Sequence[Run]) -> None:
     with suppress(RunLocked):
         steps = fork(source, run.folder, run.config)
         if steps:
-            echo(f"as in {source.folder}: {', '.join(step.name for step in steps)}", err=True)
+            note(f"as in {source.folder}: {', '.join(step.name for step in steps)}")
 
 
 def _wanted(config: RunConfig) -> Iterator[str]:
@@ -71,7 +71,7 @@ def _take_training(run: Run, name: str, others: Sequence[Run]) -> None:
         if name in shared_trainings(other, run.config):
             with new_folder(run.training(name), listed=False) as unfinished:
                 shutil.copytree(other.training(name), unfinished, dirs_exist_ok=True)
-            echo(f"as in {other.folder}: train {name}", err=True)
+            note(f"as in {other.folder}: train {name}")
             return
 
 

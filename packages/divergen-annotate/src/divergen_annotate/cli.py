@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 from divergen_records import ConfigError, Shard, short_hash
-from divergen_records.command import Group, echo
+from divergen_records.command import Group, echo, next_step
 from divergen_records.data_options import on_problem_option
 from divergen_records.files import refuse_existing, write_bytes
 from divergen_records.formats import OnProblem
@@ -64,6 +64,7 @@ def images(
         )
     own = f" ({report.own_alpha} by their own transparency)" if report.own_alpha else ""
     echo(f"{out}: {report.done} pictures annotated{own}, {len(losses)} lost")
+    next_step("divergen-filter", "images", folder, "--real", "TRAIN.json", "--masks", out, "--out", "decided")
     finish(losses, came=report.done + len(losses), went=report.done, out=out)
 
 
@@ -160,6 +161,7 @@ def table(
         opened.retry_errors(stage.name)
     report = fill(opened, stage, shard=Shard.parse(shard))
     echo(f"{report.done} annotated, {report.failed} failed, {report.skipped} without a picture")
+    next_step("divergen-filter", "embed-real", "TRAIN.json", "--out", "references.npz")
     finish_rows(opened, f"error_stage = '{stage.name}'")
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 from divergen_records import Shard
 from divergen_records.backends import backend_kinds
-from divergen_records.command import Group, echo
+from divergen_records.command import Group, echo, next_step
 from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.files import refuse_existing
 from divergen_records.formats import OnProblem
@@ -114,6 +114,7 @@ def embed_real(
             echo(f"left out: {times} x {reason}", err=True)
         else:
             losses.extend([reason] * times)
+    next_step("divergen-filter", "score", "TABLE.lance", "--references", out)
     finish(losses, came=count + len(losses), went=count, unit="instances", out=out)
 
 
@@ -155,6 +156,7 @@ def score(
         shard=Shard.parse(shard),
     ):
         echo(line)
+    next_step("divergen-filter", "decide", table, "--references", references)
     finish_rows(opened, "area_fraction IS NOT NULL")
 
 
@@ -180,6 +182,7 @@ def decide(table: Path, references: Path | None, rules: Path | None) -> None:
     for column, count in report.lacking.items():
         writer = "an annotator" if column in MASK_SCORES else "divergen-filter score"
         echo(f"not ready: {count} without {column}; {writer} writes it", err=True)
+    next_step("divergen-paste", "pool", table, "--out", "pool")
 
 
 @main.command()
@@ -313,4 +316,5 @@ def images(
     ):
         echo(line)
     rows = InstanceTable.open(out / "instances.lance").count("error IS NULL")
+    next_step("divergen-paste", "pool", out / "instances.lance", "--out", "pool")
     finish(losses, came=rows + len(losses), went=rows, out=out)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from divergen_records.command import Group, echo
+from divergen_records.command import Group, echo, next_step
 from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.formats import OnProblem
 from divergen_records.losses import Losses, finish, finish_rows, losses_options
@@ -134,6 +134,7 @@ def run(table: Path, shard: str | None, batch_size: int, **options: Any) -> None
             echo(f"  {model.note()} ({account_file(instances)})")
     if truncations_file(instances).exists():
         echo(f"  some prompts are longer than a model reads: {truncations_file(instances)}")
+    next_step("divergen-annotate", "table", table)
     finish_rows(instances, "width IS NULL")
 
 

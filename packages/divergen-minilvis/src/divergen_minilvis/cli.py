@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from divergen_records.command import Group, echo
+from divergen_records.command import Group, echo, next_step
 from divergen_records.cores import usable_cores
 
 __all__ = ["main", "make"]
@@ -45,6 +45,7 @@ def make(out: Path, categories: str | None, **options: Any) -> None:
         chosen = int(categories) if categories.isdecimal() else categories.split(",")
     made = make_minilvis(out, categories=chosen, **options)
     echo(f"{made.train}\n{made.val}")
+    next_step("divergen", "run", "coco100", "--out", "RUN", f"data={out}")
 
 
 @main.command()

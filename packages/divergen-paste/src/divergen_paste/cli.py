@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from divergen_records.command import Group, echo
+from divergen_records.command import Group, echo, next_step
 from divergen_records.data_options import finish_reading, format_option, on_problem_option, open_dataset
 from divergen_records.files import refuse_existing, write_bytes
 from divergen_records.losses import Losses, finish, finishing, losses_options
@@ -97,6 +97,7 @@ def pool(source: Path, out: Path, **options: Any) -> None:
     echo(repr(made))
     for reason, count in made.manifest.left_out.items():
         echo(f"left out: {count:,} x {reason}")
+    next_step("divergen-paste", "bake", "TRAIN.json", out, "--out", "augmented")
     finish(losses, came=len(made) + len(losses), went=len(made), unit="instances", out=out)
 
 
@@ -248,6 +249,7 @@ def bake(
     echo(str(written))
     if "yolo" in formats and val is None:
         echo(NO_VAL, err=True)
+    next_step("divergen-train", "fit", written, "--out", "trained", "--val", val or "VAL.json")
     went = len(dataset.images) + len(dataset.problems) - len(losses)
     finish(losses, came=went + len(losses), went=went, unit="pictures", out=out)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from divergen_records.command import Group, echo
+from divergen_records.command import Group, echo, next_step
 
 if TYPE_CHECKING:
     from divergen_records.endpoint import Account
@@ -70,6 +70,7 @@ def template(categories: str, templates: tuple[str, ...], synonyms: bool, out: P
 
     prompts = template_prompts(read_categories(categories), template=templates, synonyms=synonyms)
     echo(f"{write_prompts(out, prompts, overwrite=overwrite)} prompts in {out}")
+    _next(out)
 
 
 @main.command()
@@ -104,6 +105,7 @@ def grammar(
         attributes=attributes or None,
     )
     echo(f"{write_prompts(out, prompts, overwrite=overwrite)} prompts in {out}")
+    _next(out)
 
 
 @main.command()
@@ -261,6 +263,7 @@ def llm(context: click.Context, /, categories: str, out: Path, **options: Any) -
         echo(_used(account))
         raise
     echo(f"{report.accepted} new prompts, {report.total} in {out}; {_used(account)}")
+    _next(out)
     for name, reason in report.shortfalls.items():
         echo(f"{name}: {reason}", err=True)
     context.exit(1 if report.shortfalls else 0)
@@ -326,3 +329,7 @@ def expand(
     echo(f"{taken} of {len(choices)} candidates in {out}{f', reasons in {report}' if report else ''}")
     for choice in choices[:: max(1, len(choices) // 8)]:
         echo(f"  {choice.candidate.label}: {'taken' if choice.taken else 'refused'}, {choice.reason}")
+
+
+def _next(prompts: Path) -> None:
+    next_step("divergen-gen", "run", prompts, "--table", "instances.lance", "-g", "diffusers,model=HUB_ID_OR_FOLDER")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from pydantic import BaseModel
 
-from .command import Group, echo
+from .command import Group, echo, next_step
 from .data_options import FormatName, finish_reading, format_option, on_problem_option, open_dataset
 from .errors import require_extra
 from .formats import OnProblem, WritesData, find_format, writers
@@ -108,6 +108,7 @@ def convert(
     data = _writable(data, writer) if writer.needs_masks else data
     written = writer.write(data, out, overwrite=overwrite, progress=True)
     echo(f"{written}: {len(data.images)} images, {len(data.annotations)} annotations")
+    next_step("divergen", "run", "coco100", "--out", "RUN", f"data={out}")
     finish_reading(data, out)
 
 

@@ -1,8 +1,9 @@
-"""What the commands share: errors as one clear sentence, not a trace; text that does nothing to a terminal."""
+"""What the commands share: errors as one clear sentence, not a trace; text that does nothing to a terminal; quiet."""
 
 from __future__ import annotations
 
 import io
+import shlex
 import sys
 from typing import Any
 
@@ -12,7 +13,9 @@ from .errors import DivergenError
 from .system_errors import explain
 from .text import shown
 
-__all__ = ["Group", "echo"]
+__all__ = ["Group", "echo", "next_step", "note", "quiet"]
+
+_QUIET = "divergen.quiet"
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
@@ -20,11 +23,40 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     click.echo(shown(text), err=err, nl=nl)
 
 
+def quiet() -> bool:
+    """Whether the running command was asked for results, losses and errors alone (``--quiet``)."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(_QUIET))
+
+
+def note(text: str) -> None:
+    """Say how it goes, on standard error; nothing with ``--quiet``."""
+    if not quiet():
+        echo(text, err=True)
+
+
+def next_step(*words: object) -> None:
+    """Say which command usually follows, filled in with what was just written; a command's last word.
+
+    Args:
+        words: The command and its arguments, for example ``"divergen-paste", "pool", table, "--out", "pool"``. What a
+            user must fill in is in capitals.
+    """
+    note(f"next: {shlex.join(map(str, words))}")
+
+
 class Group(click.Group):
     """A click group that prints what a user can act on as a sentence, and ends with status 2.
 
-    That is a `DivergenError`, or an error of the operating system (`divergen_records.system_errors`).
+    That is a `DivergenError`, or an error of the operating system (`divergen_records.system_errors`). Each of its
+    commands has ``--quiet``.
     """
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Register a command."""
+        if not isinstance(cmd, click.Group) and cmd.add_help_option:
+            cmd.params.append(_quiet_option())
+        super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -39,6 +71,16 @@ class Group(click.Group):
             if sentence is None:
                 raise
             raise _Refusal(shown(sentence), DivergenError.exit_code) from error
+
+
+def _quiet_option() -> click.Option:
+    return click.Option(
+        ["--quiet"],
+        is_flag=True,
+        expose_value=False,
+        help="Print results, losses and errors; no progress, no next step.",
+        callback=lambda context, _, value: context.meta.update({_QUIET: value}),
+    )
 
 
 class _Refusal(click.ClickException):

@@ -7,6 +7,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from .command import quiet
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
@@ -14,7 +16,7 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """Counts done work and shows it on standard error: rate, share, time left.
+    """Counts done work and shows it on standard error: rate, share, time left; nothing under ``--quiet``.
 
     Args:
         description: What is being done, for example ``"annotate"``.
@@ -29,10 +31,11 @@ class Progress:
         self.note = ""
         self._start = self._last = time.monotonic()
         self._bar: RichProgress | None = None
+        self._quiet = quiet()
 
     def __enter__(self) -> Self:
         self._start = self._last = time.monotonic()
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not self._quiet:
             self._bar = _make_bar()
             self._task = self._bar.add_task(self.description, total=self.total, rate="", note="")
             self._bar.start()
@@ -45,7 +48,7 @@ class Progress:
         now = time.monotonic()
         if self._bar is not None:
             self._bar.update(self._task, advance=advance, rate=self._rate(now), note=self.note)
-        elif now - self._last >= self.every:
+        elif now - self._last >= self.every and not self._quiet:
             self._last = now
             self._print(now)
 
@@ -70,7 +73,7 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-        elif self.done:
+        elif self.done and not self._quiet:
             self._print(time.monotonic())
 
 

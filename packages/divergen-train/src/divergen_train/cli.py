@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from divergen_evaluate.cli import evaluate, export_results
 from divergen_evaluate.files import frequency_notice
-from divergen_records.command import Group, echo
+from divergen_records.command import Group, echo, next_step
 from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.files import refuse_existing, write_text
 from divergen_records.formats import OnProblem
@@ -89,6 +89,7 @@ def fit(
         echo(f"{result.checkpoint}: {result.iterations} iterations, {result.seconds:.0f} s, loss {result.loss:.3f}")
         if result.metrics is not None:
             echo(result.metrics.table())
+        next_step("divergen-train", "predict", result.checkpoint, val or "VAL.json", "--out", "results.json")
 
 
 @main.command()
@@ -125,6 +126,7 @@ def predict(
     results = detect(checkpoint, data, image_size=image_size, detections=detections, batch_size=batch_size)
     write_text(out, json.dumps(results), overwrite=overwrite)
     echo(f"{out}: {len(results)} detections")
+    next_step("divergen-evaluate", "ap", out, "--gt", dataset, "--intervals")
 
 
 for command in (analyse, bsgal_study, recipes, truncate):
