@@ -18,6 +18,7 @@ from .backbone import BackboneFPN
 from .class_activations import IgnoringRPN, class_activations
 from .classifiers import SoftmaxClassifier, classifier
 from .config import TorchvisionConfig
+from .pooling import GatheredRoIAlign
 from .protocol import PADDING, ClassRows, Target
 from .roi_heads import AgnosticRoIHeads, BoxPredictor, mask_head
 
@@ -143,7 +144,7 @@ def _roi_heads(config: TorchvisionConfig, num_classes: int, image_counts: Sequen
     channels = config.fpn_channels
     levels = [str(index) for index in range(len(config.anchor_sizes))]
     return AgnosticRoIHeads(
-        MultiScaleRoIAlign(levels, output_size=7, sampling_ratio=config.roi_samples),
+        _pooling(config, levels, 7),
         TwoMLPHead(channels * 7 * 7, config.box_features),
         BoxPredictor(config.box_features, num_classes, config.hidden_categories),
         fg_iou_thresh=config.roi_iou,
@@ -154,8 +155,15 @@ def _roi_heads(config: TorchvisionConfig, num_classes: int, image_counts: Sequen
         score_thresh=config.score_threshold,
         nms_thresh=config.nms_threshold,
         detections_per_img=config.detections,
-        mask_roi_pool=MultiScaleRoIAlign(levels, config.mask_size // 2, sampling_ratio=config.roi_samples),
+        mask_roi_pool=_pooling(config, levels, config.mask_size // 2),
         mask_head=mask_head(channels, config.mask_channels, config.mask_convs),
         mask_predictor=nn.Identity(),
         classifier=classifier(config, num_classes, image_counts),
     )
+
+
+def _pooling(config: TorchvisionConfig, levels: Sequence[str], size: int) -> nn.Module:
+    if config.pooling == "gathered":
+        return GatheredRoIAlign(levels, size)
+    pooling: nn.Module = MultiScaleRoIAlign(levels, output_size=size, sampling_ratio=config.roi_samples)
+    return pooling
