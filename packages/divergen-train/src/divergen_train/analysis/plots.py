@@ -11,13 +11,15 @@ import numpy as np
 from divergen_records.errors import require_extra
 from divergen_records.files import writing
 
+from .curve import CurveReport
 from .energy import EnergyReport
 from .gap import GROUPS, GapReport
 from .maps import EmbeddingMap
 
-__all__ = ["draw_energies", "draw_gaps", "draw_map"]
+__all__ = ["draw_curves", "draw_energies", "draw_gaps", "draw_map"]
 
 _COLOURS = ("#33658a", "#e09f3e", "#2f9e77", "#b23a48", "#7a5195", "#5c6b73")
+_GROUP_NAMES = ("all", "rare", "common", "frequent")
 
 
 def draw_energies(report: EnergyReport, path: Path) -> None:
@@ -60,11 +62,26 @@ def draw_gaps(report: GapReport, path: Path) -> None:
                     top = 100 * (mean + 3 * (std or 0))
                     axis.annotate("*", (place, top), ha="center", va="bottom", fontsize=13)
         axis.axhline(0, color="0.4", linewidth=0.8)
-        axis.set_xticks(range(len(GROUPS)), ["all", "rare", "common", "frequent"])
+        axis.set_xticks(range(len(GROUPS)), _GROUP_NAMES)
         axis.set_ylabel(f"train–val gap, {report.kind} AP points")
         axis.margins(y=0.12)
         axis.legend(frameon=False, fontsize=9)
         _finish(axis)
+
+
+def draw_curves(report: CurveReport, path: Path) -> None:
+    """A panel for each training, a line for each frequency."""
+    with _figure(path, 1.2 + 4.2 * len(report.curves), 3.6) as figure:
+        panels = figure.subplots(1, len(report.curves), sharey=True, squeeze=False)[0]
+        for axis, curve in zip(panels, report.curves, strict=True):
+            for index, (group, label) in enumerate(zip(GROUPS, _GROUP_NAMES, strict=True)):
+                values = [np.nan if value is None else 100 * value for value in curve.values[group]]
+                axis.plot(curve.iterations, values, "o-", color=_COLOURS[index], label=label, markersize=3)
+            axis.set_title(curve.name, fontsize=10)
+            axis.set_xlabel("iteration")
+            _finish(axis)
+        panels[0].set_ylabel(f"{report.kind} AP on validation images, %")
+        panels[0].legend(frameon=False, fontsize=9)
 
 
 def draw_map(report: EmbeddingMap, path: Path) -> None:

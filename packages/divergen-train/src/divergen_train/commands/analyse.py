@@ -1,4 +1,4 @@
-"""The commands ``divergen-train analyse energy | gap | map``."""
+"""The commands ``divergen-train analyse curve | energy | gap | map``."""
 
 from __future__ import annotations
 
@@ -24,10 +24,32 @@ def analyse() -> None:
     """Explain a gain as the paper does (DiverGen, section 3.1): figures as PNG and SVG, numbers as JSON.
 
     \b
+    divergen-train analyse curve real=run/log.jsonl --out curve
     divergen-train analyse energy run/checkpoint.pt train=train.json generated=baked.json --out energy
     divergen-train analyse gap real=train.json,val.json --out gap
     divergen-train analyse map real=train.json generated=baked.json --out map
     """
+
+
+@analyse.command()
+@click.argument("logs", nargs=-1, required=True, metavar="NAME=LOG...")
+@click.option("--out", type=_STEM, required=True, help="OUT.json, OUT.png and OUT.svg are written.")
+@click.option("--kind", type=click.Choice(["box", "mask"]), default="mask", show_default=True, help="Whose AP.")
+@click.option("--overwrite", is_flag=True, help="Replace the files if they exist.")
+def curve(logs: tuple[str, ...], out: Path, kind: Literal["box", "mask"], overwrite: bool) -> None:
+    """AP over a training, per frequency: has it converged? From log.jsonl of `fit --val` with eval_every.
+
+    \b
+    divergen-train fit train.json --val val.json --out run --preset quickstart iterations=2000 eval_every=100
+    divergen-train analyse curve quickstart=run/log.jsonl --out curve
+    """
+    pairs = _pairs(logs)
+    _refuse(out, overwrite)
+    from ..analysis.curve import learning_curves
+    from ..analysis.plots import draw_curves
+    from ..training.log import read_log
+
+    _write(learning_curves({name: read_log(path) for name, path in pairs}, kind), draw_curves, out)
 
 
 @analyse.command()
