@@ -88,7 +88,7 @@ def test_run_pipeline__redo_gen_is_refused(finished: Run) -> None:
 
 
 def test_run_pipeline__unknown_step(finished: Run) -> None:
-    with pytest.raises(ConfigError, match="'annotat' is not a step; the steps are data, extra, prompts, gen"):
+    with pytest.raises(ConfigError, match="'annotat' is not a step; the steps are data, extra, prompts, personal, gen"):
         run_pipeline(Run(finished.folder, finished.config), until="annotat")
 
 

@@ -17,6 +17,7 @@ from divergen_records.requirements import Finding, Requirement, look, requiremen
 
 from .config import LvisData, RunConfig
 from .data import select_categories
+from .personal import drawn_as_it_is, is_trained, unlearnable
 from .plans import picture_bytes, planned_pictures, read_split, sketch_data, sketch_extra
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def check_run(run: Run, steps: Collection[str] | None = None) -> list[Entry]:
         entries += _rules(run)
     if wanted("prompts") and categories:
         entries += _sources(config, categories)
+    if wanted("personal") and train is not None:
+        entries += _personal(run, train, categories)
     needs = _needs(config, [section for section, step in _SECTIONS.items() if wanted(step)])
     entries += needs
     if wanted("gen") and categories and config.pastes != "real":
@@ -207,6 +210,17 @@ def _sources(config: RunConfig, categories: list[Category]) -> Iterator[Entry]:
     lacking = [category.name for category in categories if category.name not in covered]
     if lacking:
         yield Entry("prompts", Finding(_uncovered(lacking, categories), problem=True))
+
+
+def _personal(run: Run, train: Dataset, categories: list[Category]) -> Iterator[Entry]:
+    """What generators with weights of single categories will train, and categories that they can learn nothing of."""
+    chosen = [category for category in categories if category.id in {one.id for one in train.categories}]
+    without = unlearnable(train, chosen) if train.annotations else {}
+    for number, config in enumerate(run.config.generators):
+        if is_trained(config) and categories:
+            text = f"weights of {len(chosen) - len(without):,} categories take {config.personal.steps:,} steps each"
+            text += f"; {drawn_as_it_is(without)}" if without else ""
+            yield Entry(f"generators.{number}.personal", Finding(text))
 
 
 def _uncovered(lacking: list[str], categories: Collection[Category]) -> str:

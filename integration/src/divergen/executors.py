@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +16,7 @@ from divergen_records.cores import usable_cores
 from .config import ExecutorConfig, LocalConfig
 from .pipeline import Pipeline
 from .run import Run
-from .status import run_status
+from .status import MARKERS, run_status
 from .steps import STEPS, RunStep
 
 __all__ = ["Executor", "LocalExecutor", "RayExecutor", "build_executor"]
@@ -106,7 +108,7 @@ class RayExecutor:
             step.before(pipeline)
         _ = pipeline.run.table  # made here, once
         self._start(pipeline.run)
-        with _TableProgress(pipeline.run, step.name) as look:
+        with _TableProgress(pipeline.run, step.name) if step.name in MARKERS else nullcontext(_nothing) as look:
             try:
                 self._share(step.name, look)
             except self._ray.exceptions.RayTaskError as error:
@@ -131,7 +133,7 @@ class RayExecutor:
         actor = self._ray.remote(num_cpus=self._cpus, num_gpus=self._gpus, max_restarts=-1, max_task_retries=3)(Worker)
         self._actors = [actor.remote(run.folder.resolve()) for _ in range(self._workers)]
 
-    def _share(self, step: str, look: _TableProgress) -> None:
+    def _share(self, step: str, look: Callable[[], None]) -> None:
         count = self._workers * self._parts
         pool = self._ray.util.ActorPool(self._actors)
         for part in range(count):
@@ -149,6 +151,10 @@ class RayExecutor:
         for actor in self._actors:
             self._ray.kill(actor)
         self._actors = []
+
+
+def _nothing() -> None:
+    """What is seen of a step that writes no rows."""
 
 
 class _TableProgress:

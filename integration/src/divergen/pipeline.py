@@ -16,6 +16,7 @@ from .config import BakeConfig, RunConfig
 from .data import Splits, extend, load_splits, select_categories
 from .draws import PoolDraws
 from .extras import extra_categories
+from .personal import located_generators
 from .prompting import portions
 from .run import Run
 from .trainers.protocol import Trainer
@@ -71,11 +72,15 @@ class Pipeline:
     @cached_property
     def generators(self) -> list[Generator]:
         """The text-to-image models; built lazily by each, weights load with the first picture."""
-        return [config.build() for config in self.config.drawing_generators]
+        return [config.build() for config in located_generators(self.run)]
 
     @cached_property
     def plan(self) -> Plan:
         """Every picture that the run wants, by id."""
+        return self.plan_with(self.generators)
+
+    def plan_with(self, generators: Sequence[Any]) -> Plan:
+        """Every picture that the run wants of these generators, of which only name and revision are looked at."""
         from divergen_gen import Plan, plan
 
         if self.config.pastes == "real":
@@ -83,7 +88,7 @@ class Pipeline:
         prompts, own = portions(self.run, self.categories)
         return plan(
             prompts,
-            self.generators,
+            generators,
             portions=own,
             seed=self.config.seed,
             categories=self.categories,

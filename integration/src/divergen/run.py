@@ -69,6 +69,11 @@ class Run:
         return self.folder / "extra_categories.csv"
 
     @property
+    def personal(self) -> Path:
+        """Weights of single categories that the run trained, a folder for each generator."""
+        return self.folder / "personal"
+
+    @property
     def references(self) -> Path:
         """Embeddings of the real crops."""
         return self.folder / "references.npz"

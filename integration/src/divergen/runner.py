@@ -53,8 +53,11 @@ def run_pipeline(
     shard = shard or Shard()
     if shard.count > 1 and run.config.executor.kind != "local":
         raise ConfigError(f"executor {run.config.executor.kind!r} shares the work by itself; leave --shard out")
-    if redo == "gen":
-        raise ConfigError("pictures are never thrown away; to make others, change the seed or use another --out")
+    if redo and STEPS[_position(redo)].undo is None:
+        raise ConfigError(
+            "pictures are never thrown away, nor the weights that made them; to make others, change the seed or use "
+            "another --out"
+        )
     redone = STEPS[_position(redo) :] if redo else ()
     steps = STEPS[: _position(until) + 1] if until else STEPS
     run.prepare()
@@ -179,7 +182,8 @@ def _do(pipeline: Pipeline, step: RunStep, number: int, executor: Executor) -> N
     pipeline.losses = Losses(map(tuple, before.get("lost", ())))
     executor.do(step, pipeline)
     seconds = before["seconds"] + time.monotonic() - start
-    pipeline.run.write_note(step.name, {**state, "seconds": seconds, "lost": list(pipeline.losses)})
+    lost = list(dict.fromkeys(pipeline.losses))  # a step that goes on may tell the same again
+    pipeline.run.write_note(step.name, {**state, "seconds": seconds, "lost": lost})
 
 
 def _finish(run: Run, steps: Sequence[RunStep]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from divergen_records.files import read_json
 from rich.console import Console
 from rich.table import Table
 
+from .personal import PersonalStatus, personal_status
 from .prompting import PromptsStatus, prompts_status
 
 if TYPE_CHECKING:
@@ -65,19 +66,22 @@ class Status:
         frequencies: r, c, f (or "?" for categories without a group) and "all".
         errors: (stage, reason) -> rows, the most frequent first.
         prompts: Sources of prompts, in order.
+        personal: Generators whose weights of single categories the run trains, in order.
     """
 
     stages: tuple[StageStatus, ...]
     frequencies: tuple[FrequencyStatus, ...]
     errors: Mapping[tuple[str, str], int]
     prompts: tuple[PromptsStatus, ...] = ()
+    personal: tuple[PersonalStatus, ...] = ()
 
     def to_json(self) -> str:
         """As JSON."""
         errors = [{"stage": stage, "reason": reason, "rows": rows} for (stage, reason), rows in self.errors.items()]
         values = {"stages": [asdict(s) for s in self.stages], "frequencies": [asdict(f) for f in self.frequencies]}
         prompts = [asdict(source) for source in self.prompts]
-        return json.dumps({"prompts": prompts, **values, "errors": errors}, indent=1)
+        personal = [asdict(generator) for generator in self.personal]
+        return json.dumps({"prompts": prompts, "personal": personal, **values, "errors": errors}, indent=1)
 
 
 def run_status(run: Run) -> Status:
@@ -93,6 +97,7 @@ def run_status(run: Run) -> Status:
         _frequencies(groups, planned),
         dict(errors.most_common()),
         prompts_status(run),
+        personal_status(run),
     )
 
 
@@ -148,28 +153,42 @@ def _frequencies(groups: list[dict[str, Any]], planned: Mapping[str, int]) -> tu
 
 def print_status(status: Status, console: Console) -> None:
     """As tables for people."""
-    stages = Table("stage", "done", "pending", "failed", title="Stages", title_justify="left")
-    for stage in status.stages:
-        stages.add_row(stage.stage, f"{stage.done:,}", f"{stage.pending:,}", f"{stage.failed:,}")
-    funnel = Table("frequency", "planned", "generated", "masked", "kept", title="Instances", title_justify="left")
-    for group in status.frequencies:
-        counts = (group.planned, group.generated, group.masked, group.kept)
-        funnel.add_row(group.frequency, *(f"{count:,}" for count in counts))
+    for table in _tables(status):
+        for column in table.columns[1:]:
+            column.justify = "right"
+        console.print(table)
+    notes = [f"{source.source}, {name}: {why}" for source in status.prompts for name, why in source.shortfalls.items()]
+    notes += [f"{one.generator}, {name}: {why}" for one in status.personal for name, why in one.without.items()]
+    for note in notes[:10]:
+        console.print(note, highlight=False, markup=False)
+    if len(notes) > 10:
+        console.print(f"... and {len(notes) - 10} more categories that lack something (--json lists all)")
+    for (failed, reason), rows in list(status.errors.items())[:10]:
+        console.print(f"{rows:,} rows failed in {failed}: {reason}", highlight=False, markup=False)
+    if len(status.errors) > 10:
+        console.print(f"... and {len(status.errors) - 10} more reasons (--json lists all)")
+
+
+def _tables(status: Status) -> Iterator[Table]:
+    """Sources of prompts and personal weights where there are some, stages, and the funnel."""
     sources = Table("source", "categories", "prompts", "wanted", "short", "cost", title="Prompts", title_justify="left")
     for source in status.prompts:
         wanted = "" if source.wanted is None else f"{source.wanted:,}"
         short, cost = str(len(source.shortfalls) or ""), f"{source.cost:.4g}" if source.cost else ""
         sources.add_row(source.source, f"{source.categories:,}", f"{source.prompts:,}", wanted, short, cost)
-    for table in ([sources] if status.prompts else []) + [stages, funnel]:
-        for column in table.columns[1:]:
-            column.justify = "right"
-        console.print(table)
-    short_of = [(source.source, *item) for source in status.prompts for item in source.shortfalls.items()]
-    for source_name, category, reason in short_of[:10]:
-        console.print(f"{source_name}, {category}: {reason}", highlight=False, markup=False)
-    if len(short_of) > 10:
-        console.print(f"... and {len(short_of) - 10} more categories with fewer prompts than wanted (--json lists all)")
-    for (failed, reason), rows in list(status.errors.items())[:10]:
-        console.print(f"{rows:,} rows failed in {failed}: {reason}", highlight=False, markup=False)
-    if len(status.errors) > 10:
-        console.print(f"... and {len(status.errors) - 10} more reasons (--json lists all)")
+    if status.prompts:
+        yield sources
+    personal = Table("generator", "trained", "wanted", "without", title="Personal weights", title_justify="left")
+    for one in status.personal:
+        personal.add_row(one.generator, f"{one.trained:,}", f"{one.wanted:,}", str(len(one.without) or ""))
+    if status.personal:
+        yield personal
+    stages = Table("stage", "done", "pending", "failed", title="Stages", title_justify="left")
+    for stage in status.stages:
+        stages.add_row(stage.stage, f"{stage.done:,}", f"{stage.pending:,}", f"{stage.failed:,}")
+    yield stages
+    funnel = Table("frequency", "planned", "generated", "masked", "kept", title="Instances", title_justify="left")
+    for group in status.frequencies:
+        counts = (group.planned, group.generated, group.masked, group.kept)
+        funnel.add_row(group.frequency, *(f"{count:,}" for count in counts))
+    yield funnel

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,21 @@ from divergen_records.files import write_text
 from .config import BakeConfig
 from .data import select_categories
 from .extras import choose_extra_categories
+from .personal import plan_personal, train_personal, trained_generators, untrained
 from .pipeline import Pipeline
-from .prompting import make_prompts
+from .plans import StandIn
+from .prompting import make_prompts, prompts_status
+from .undoing import (
+    clear,
+    forget_baked,
+    forget_data,
+    forget_extra,
+    forget_pool,
+    forget_prompts,
+    forget_report,
+    forget_scores,
+    forget_training,
+)
 
 if TYPE_CHECKING:
     from divergen_paste import InstancePool
@@ -60,29 +72,32 @@ def _data(pipeline: Pipeline) -> None:
         real_preview(pipeline.run, splits.train)
 
 
-def _forget_data(pipeline: Pipeline) -> None:
-    shutil.rmtree(pipeline.run.data, ignore_errors=True)
-
-
 def _extra(pipeline: Pipeline) -> None:
     with pipeline.shared():
         choose_extra_categories(pipeline.run, pipeline.splits.train)
     _ = pipeline.categories
 
 
-def _forget_extra(pipeline: Pipeline) -> None:
-    for path in (pipeline.run.extra_categories, pipeline.run.extra_reasons):
-        path.unlink(missing_ok=True)
-
-
 def _prompts(pipeline: Pipeline) -> None:
     with pipeline.shared():
         if not pipeline.run.prompts.exists():
             make_prompts(pipeline.run, pipeline.categories)
+    for source in prompts_status(pipeline.run):
+        pipeline.losses.extend((name, f"{source.source}: {why}") for name, why in source.shortfalls.items())
 
 
-def _forget_prompts(pipeline: Pipeline) -> None:
-    pipeline.run.prompts.unlink(missing_ok=True)  # the sources' own files stay: some were paid for
+def _plan_personal(pipeline: Pipeline) -> None:
+    if trained_generators(pipeline.run):
+        generators = [StandIn(config.name) for config in pipeline.config.generators]
+        plan = pipeline.plan_with(generators)  # the real ones are built when the weights are there
+        plan_personal(pipeline.run, pipeline.splits.train, pipeline.categories, plan, pipeline.losses)
+
+
+def _personal(pipeline: Pipeline) -> None:
+    with pipeline.shared():
+        _plan_personal(pipeline)
+    if trained_generators(pipeline.run):
+        train_personal(pipeline.run, pipeline.splits.train, progress=not pipeline.quiet)
 
 
 def _gen(pipeline: Pipeline) -> None:
@@ -108,6 +123,7 @@ def _gen(pipeline: Pipeline) -> None:
 
 def _note_plan(pipeline: Pipeline) -> None:
     plan = pipeline.plan
+    pipeline.losses.extend(untrained(pipeline.run))
     frequencies = {frequency or "?": count for frequency, count in plan.per_frequency().items()}
     note = {"frequencies": frequencies, "generators": plan.per_generator()}
     write_text(pipeline.run.folder / "plan.json", json.dumps(note, indent=1), overwrite=True)
@@ -212,52 +228,6 @@ def _report(pipeline: Pipeline) -> None:
     write_report(pipeline.run)
 
 
-def _clear(package: str, stage: str) -> Callable[[Pipeline], None]:
-    """Undo a stage: its columns become NULL again, for failed rows too."""
-
-    def undo(pipeline: Pipeline) -> None:
-        if pipeline.run.has_table():
-            found = getattr(import_module(package), stage)
-            pipeline.run.table.retry_errors(found.name)
-            pipeline.run.table.clear(found.writes)
-
-    return undo
-
-
-def _forget_scores(pipeline: Pipeline) -> None:
-    """Undo the scores, also those that only the rules asked for, and those of other packages."""
-    from divergen_filter.columns import SimilarityColumns
-    from divergen_filter.scoring import OPTIONAL_SCORES
-
-    _clear("divergen_filter", "ScoreStage")(pipeline)
-    if pipeline.run.has_table():
-        own = [name for name in SimilarityColumns.model_fields if name not in ("embedder", "embedding")]
-        pipeline.run.table.clear(dict.fromkeys([*own, *OPTIONAL_SCORES, *pipeline.run.forget_scores()]))
-
-
-def _forget_pool(pipeline: Pipeline) -> None:
-    for pool in (pipeline.run.pool, pipeline.run.real_pool):
-        shutil.rmtree(pool, ignore_errors=True)
-
-
-def _forget_baked(pipeline: Pipeline) -> None:
-    for folder in (pipeline.run.baked, pipeline.run.baked_control):
-        shutil.rmtree(folder, ignore_errors=True)
-    (pipeline.run.previews / "pasted.jpg").unlink(missing_ok=True)
-
-
-def _forget_report(pipeline: Pipeline) -> None:
-    pipeline.run.report.unlink(missing_ok=True)
-
-
-def _forget_training(pipeline: Pipeline) -> None:
-    from .feedback import forget_feedback
-
-    if pipeline.run.has_table():
-        forget_feedback(pipeline.run.table)
-    shutil.rmtree(pipeline.run.folder / "train", ignore_errors=True)
-
-
 def _train(pipeline: Pipeline) -> None:
     from .training import train_all
 
@@ -265,21 +235,30 @@ def _train(pipeline: Pipeline) -> None:
 
 
 STEPS = (
-    RunStep("data", "the real data", _data, _forget_data, ("data", "seed")),
-    RunStep("extra", "categories beside the data set's", _extra, _forget_extra, ("data", "extra_categories")),
+    RunStep("data", "the real data", _data, forget_data, ("data", "seed")),
+    RunStep("extra", "categories beside the data set's", _extra, forget_extra, ("data", "extra_categories")),
     RunStep(
         "prompts",
         "prompts for each category",
         _prompts,
-        _forget_prompts,
+        forget_prompts,
         ("prompts", "categories", "extra_categories", "seed"),
+    ),
+    RunStep(
+        "personal",
+        "weights of single categories, learned from real objects",
+        _personal,
+        None,
+        ("data", "seed"),
+        sharded=True,
+        before=_plan_personal,
     ),
     RunStep("gen", "a picture for each planned prompt", _gen, None, sharded=True, before=_note_plan),
     RunStep(
         "annotate",
         "a mask for each picture",
         _annotate,
-        _clear("divergen_annotate", "AnnotateStage"),
+        clear("divergen_annotate", "AnnotateStage"),
         ("annotator", "repair"),
         sharded=True,
     ),
@@ -287,7 +266,7 @@ STEPS = (
         "embed",
         "embeddings, real and generated",
         _embed,
-        _clear("divergen_filter", "EmbedStage"),
+        clear("divergen_filter", "EmbedStage"),
         ("embedder", "data", "crops", "real_crops"),
         sharded=True,
     ),
@@ -295,22 +274,22 @@ STEPS = (
         "score",
         "similarity to the real crops",
         _score,
-        _forget_scores,
+        forget_scores,
         ("embedder", "data", "crops", "real_crops"),
         sharded=True,
     ),
-    RunStep("decide", "what is kept", _decide, _clear("divergen_filter", "DecideStage"), ("rules",), cheap=True),
-    RunStep("pool", "instances, ready to paste", _pool, _forget_pool, ("pastes", "where"), cheap=True),
+    RunStep("decide", "what is kept", _decide, clear("divergen_filter", "DecideStage"), ("rules",), cheap=True),
+    RunStep("pool", "instances, ready to paste", _pool, forget_pool, ("pastes", "where"), cheap=True),
     RunStep(
-        "bake", "generated instances in real photos", _bake, _forget_baked, ("pastes", "where", "paste", "bake", "seed")
+        "bake", "generated instances in real photos", _bake, forget_baked, ("pastes", "where", "paste", "bake", "seed")
     ),
     RunStep(
         "train",
         "a detector without, and one with them",
         _train,
-        _forget_training,
+        forget_training,
         ("train", "pastes", "where", "paste", "bake", "from_baseline", "seed"),
     ),
-    RunStep("report", "one page to look at", _report, _forget_report, cheap=True),
+    RunStep("report", "one page to look at", _report, forget_report, cheap=True),
 )
 """Every step, in order."""

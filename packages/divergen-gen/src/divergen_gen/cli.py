@@ -210,10 +210,12 @@ def personalize(
     """
     from divergen_records import require_extra
 
+    from .diffusion.model import LEARNING_RATES
+
     with require_extra("divergen-gen", "diffusers"):
         from .personalize.run import personalize as train
         from .personalize.training import Training
-    training = Training(method, steps, batch_size, lr or (0.03 if method == "perfusion" else 1e-4))
+    training = Training(method, steps, batch_size, lr or LEARNING_RATES[method])
     for one in train(open_dataset(dataset, images, on_problem=on_problem), training=training, **options):
         if one.error:
             echo(f"{one.category}: {one.error}")

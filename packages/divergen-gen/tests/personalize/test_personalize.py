@@ -13,14 +13,17 @@ from divergen_records.masks import encode_rle
 
 pytest.importorskip("diffusers", exc_type=ImportError)
 import torch
-from divergen_gen import DiffusersGenerator
+from divergen_gen import DiffusersConfig, DiffusersGenerator
 from divergen_gen.diffusion.adapters import open_personal
 from divergen_gen.diffusion.model import Model
 from divergen_gen.diffusion.perfusion import Edit, EditedValue, LockedKey, cross_attentions, edit_attention
 from divergen_gen.diffusion.weights import fingerprint_file
+from divergen_gen.personalize import run
 from divergen_gen.personalize.crops import read_crops
+from divergen_gen.personalize.files import personal_file
 from divergen_gen.personalize.run import personalize
 from divergen_gen.personalize.training import Trainer, Training
+from filelock import FileLock
 from safetensors.torch import load_file
 
 pytestmark = [
@@ -211,16 +214,65 @@ def size_for_sd15(label_tokens):
     return 4 * (sum(layer.to_v.out_features for layer in layers.values()) + (2 + label_tokens) * 768)
 
 
-def test_personalize__goes_on_where_it_was(model, dataset, trained):
-    out, _ = trained
-    before = (out / "cup.safetensors").stat().st_mtime_ns
-    training = Training("perfusion", steps=2)
-    names = ["cup", "car", "teapot"]
-    cup, car, teapot = personalize(dataset, model, out, categories=names, training=training, size=32, progress=False)
+def test_personalize__goes_on_where_it_was(model, dataset, tmp_path):
+    def train(*names, steps=2):
+        training = Training("perfusion", steps=steps)
+        return personalize(dataset, model, tmp_path, categories=names, training=training, size=32, progress=False)
+
+    train("cup")
+    before = (tmp_path / "cup.safetensors").stat().st_mtime_ns
+    cup, car, teapot = train("cup", "car", "teapot")
     assert (cup.crops, car.crops) == (0, 3)
     assert "no object of at least 32 pixels" in teapot.error
-    assert (out / "cup.safetensors").stat().st_mtime_ns == before
-    (out / "car.safetensors").unlink()
+    assert (tmp_path / "cup.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(ConfigError, match=r"2 steps of 4 crops.* wanted is .* 3 steps of 4 crops.* Delete it"):
+        train("cup", steps=3)
+
+
+def test_personalize__leaves_what_another_process_trains_to_it(model, dataset, tmp_path, monkeypatch):
+    """The other ends while this one trains the rest; this one then has nothing to wait for."""
+    other = FileLock(tmp_path / ".cup.safetensors.lock")
+    other.acquire()
+    trained = []
+
+    def train_one(job, category, path):
+        trained.append(category.name)
+        path.write_bytes(b"")
+        if category.name == "car":
+            other.release()
+        return category.name
+
+    monkeypatch.setattr(run, "_train_one", train_one)
+    assert run.personalize(dataset, model, tmp_path, categories=["cup", "car"], progress=False) == ["cup", "car"]
+    assert trained == ["car", "cup"]
+
+
+def test_personalize__a_label_that_no_prompt_holds_is_that_categorys_error(model, dataset, tmp_path):
+    named = [one.model_copy(update={"name": f"{one.name} {'x' * 15}"}) for one in dataset.categories]
+    long = dataset.replace(categories=named)
+    (cup,) = personalize(long, model, tmp_path, categories=[named[0].name], size=32, progress=False)
+    assert "is not found in any prompt of 16 tokens" in cup.error
+
+
+def test_personal_file__no_two_categories_share_one(tmp_path):
+    names = ["bow_(weapon)", "a b", "a_b", "a/b", ".a", "a"]
+    assert len({personal_file(tmp_path, name) for name in names}) == len(names)
+    assert personal_file(tmp_path, names[0]).name == "bow_(weapon).safetensors"
+
+
+def test_personal_training__is_told_from_files_and_needs_a_folder(model, dataset, tmp_path):
+    config = DiffusersConfig(model=model, personal={"method": "perfusion", "steps": 2, "crops": "train"}, size=32)
+    assert DiffusersConfig(model=model, personal={"cup": "cup.safetensors"}).personal == {
+        "cup": Path("cup.safetensors")
+    }
+    with pytest.raises(ConfigError, match="takes real data"):
+        config.build()
+    placed = config.model_copy(update={"personal": config.personal.model_copy(update={"folder": tmp_path / "p"})})
+    assert placed.build().revision == config.revision  # before anything is trained
+    (one,) = run.personalize_for(placed, dataset, ["cup"], progress=False)
+    assert one.path == tmp_path / "p" / "cup.safetensors"
+    assert list(open_personal(placed.personal)) == ["cup"]
+    assert placed.build().revision == config.revision != DiffusersConfig(model=model, size=32).revision
 
 
 def test_personalize__same_seed_same_file(model, dataset, tmp_path):

@@ -265,6 +265,18 @@ class Dataset:
         """The annotations of an image, in the file's order; empty where it has none."""
         return self._by_image.get(image_id, [])
 
+    def objects_of(self, category_id: int) -> list[Annotation]:
+        """The objects of a category, in the file's order, without those that stand for a crowd."""
+        return self._by_category.get(category_id, [])
+
+    @cached_property
+    def _by_category(self) -> dict[int, list[Annotation]]:
+        found: dict[int, list[Annotation]] = {}
+        for annotation in self.annotations:
+            if not annotation.iscrowd:
+                found.setdefault(annotation.category_id, []).append(annotation)
+        return found
+
     @cached_property
     def _by_image(self) -> dict[int, list[Annotation]]:
         found: dict[int, list[Annotation]] = {}

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from divergen_records import ConfigError, WeightsError, require_extra
 
 from .loading import Half, denoiser_name, quiet
-from .model import Lora
+from .model import Lora, PersonalTraining
 from .weights import fingerprint_file, identify, local_folder, read_header
 
 __all__ = ["CategoryLora", "CategoryWeights", "fuse_loras", "identify_lora", "load_inversions", "open_personal"]
@@ -61,36 +61,48 @@ class CategoryLora:
         return embeddings
 
 
-def open_personal(personal: Mapping[str, Path] | Path | None) -> dict[str, CategoryWeights]:
+def open_personal(personal: PersonalTraining | Mapping[str, Path] | Path | None) -> dict[str, CategoryWeights]:
     """The weights of each category, by category name.
 
     Args:
-        personal: Category name -> safetensors file, or a folder of ``divergen-gen personalize``.
+        personal: Category name -> safetensors file, a folder of ``divergen-gen personalize``, or how those in a folder
+            were trained.
 
     Raises:
         WeightsError: A file is missing or damaged.
+        ConfigError: They are to be trained, and nobody said where they are.
     """
     return {name: _open(path) for name, path in personal_files(personal).items()}
 
 
-def personal_files(personal: Mapping[str, Path] | Path | None) -> dict[str, Path]:
+def personal_files(personal: PersonalTraining | Mapping[str, Path] | Path | None) -> dict[str, Path]:
     """Category name -> file; the files of a folder say their category themselves."""
     if personal is None:
         return {}
     if isinstance(personal, Mapping):
         return {name: Path(path) for name, path in personal.items()}
-    found = {}
-    for file in sorted(Path(personal).glob("*.safetensors")):
-        category = read_header(file).get("__metadata__", {}).get("divergen_category")
-        if category is not None:
-            found[category] = file
+    if isinstance(personal, PersonalTraining):
+        if personal.folder is None:
+            raise ConfigError(
+                "personal: to train weights takes real data, which `divergen run` has; or train them with "
+                "`divergen-gen personalize` and give personal=FOLDER"
+            )
+        return _files_in(personal.folder)  # none where no category has an object to learn from
+    found = _files_in(Path(personal))
     if not found:
         raise WeightsError(f"{personal} has no weights of `divergen-gen personalize` (*.safetensors)")
     return found
 
 
-def identify_personal(personal: Mapping[str, Path] | Path | None) -> tuple[tuple[str, str], ...]:
-    """What identifies the weights of each category."""
+def _files_in(folder: Path) -> dict[str, Path]:
+    named = ((read_header(file).get("__metadata__", {}), file) for file in sorted(folder.glob("*.safetensors")))
+    return {about["divergen_category"]: file for about, file in named if "divergen_category" in about}
+
+
+def identify_personal(personal: PersonalTraining | Mapping[str, Path] | Path | None) -> tuple[object, ...]:
+    """What identifies the weights: of those that a run trains, how; so that a category more costs only its pictures."""
+    if isinstance(personal, PersonalTraining):
+        return personal.identity()
     return tuple((name, fingerprint_file(path)) for name, path in sorted(personal_files(personal).items()))
 
 

@@ -10,7 +10,8 @@ from divergen_records import Config
 from divergen_records.requirements import HubModel, InputFile, Requirement
 from pydantic import BeforeValidator, Field
 
-from .model import Lora, Model
+from .model import Lora, Model, PersonalFiles, PersonalTraining
+from .needs import TeachableModel
 
 if TYPE_CHECKING:
     from .cascade import IFCascade
@@ -36,8 +37,8 @@ class DiffusersConfig(Model):
         negative_prompt: What guidance leads away from.
         lora: LoRA weights for the whole run.
         textual_inversion: Word as it stands in prompts -> safetensors file.
-        personal: Weights of single categories: category -> safetensors file, or a folder of
-            ``divergen-gen personalize``.
+        personal: Weights of single categories: category -> safetensors file, a folder of ``divergen-gen personalize``,
+            or how a run trains them first: ``{method: perfusion, steps: 400, crops: train}``.
         device: ``"auto"`` is this process's GPU, or the CPU.
         batch_size: Pictures at a time; None finds what fits.
         retries: How often a blank, broken or refused picture is made again, with another seed.
@@ -51,7 +52,7 @@ class DiffusersConfig(Model):
     negative_prompt: str | None = None
     lora: Annotated[tuple[Lora, ...], BeforeValidator(_loras)] = ()
     textual_inversion: Mapping[str, Path] = Field(default_factory=dict)
-    personal: Mapping[str, Path] | Path | None = None
+    personal: PersonalFiles | None = None
     device: str = "auto"
     batch_size: int | None = Field(default=None, ge=1)
     retries: int = Field(default=3, ge=0, le=20)
@@ -67,6 +68,8 @@ class DiffusersConfig(Model):
             yield InputFile(path) if path.suffix == ".safetensors" else HubModel(lora.path)
         personal = self.personal if isinstance(self.personal, Mapping) else {}
         yield from map(InputFile, (*self.textual_inversion.values(), *personal.values()))
+        if isinstance(self.personal, PersonalTraining):
+            yield TeachableModel(self.model, self.hub_revision)
         if isinstance(self.personal, Path):
             yield HubModel(str(self.personal.absolute()))
 

@@ -10,7 +10,7 @@ from divergen_records import InstanceRecord, short_hash
 
 from .adapters import CategoryWeights, identify_lora, identify_personal, open_personal
 from .clock import DeviceClock
-from .model import Lora, Model
+from .model import Lora, Model, PersonalTraining
 from .picture_half import PictureHalf, to_drawn
 from .reader import PromptReader
 from .runner import DiffusionRunner
@@ -30,7 +30,7 @@ def revision(
     negative_prompt: str | None,
     lora: Sequence[Lora],
     textual_inversion: Mapping[str, Path],
-    personal: Mapping[str, Path] | Path | None,
+    personal: PersonalTraining | Mapping[str, Path] | Path | None,
     image_format: str,
     quality: int,
 ) -> str:
@@ -62,8 +62,8 @@ class DiffusersGenerator:
         negative_prompt: What guidance leads away from.
         lora: LoRA weights for the whole run.
         textual_inversion: Word as it stands in prompts -> safetensors file.
-        personal: Weights of single categories (LoRA or Perfusion): category -> file, or a folder of
-            ``divergen-gen personalize``.
+        personal: Weights of single categories (LoRA or Perfusion): category -> file, a folder of
+            ``divergen-gen personalize``, or how those in its folder were trained.
         device: ``"auto"`` is this process's GPU, or the CPU.
         batch_size: Pictures at a time; None finds what fits.
         retries: How often a blank, broken or refused picture is made again, with another seed.
@@ -84,7 +84,7 @@ class DiffusersGenerator:
         negative_prompt: str | None = None,
         lora: Sequence[Lora] = (),
         textual_inversion: Mapping[str, Path] | None = None,
-        personal: Mapping[str, Path] | Path | None = None,
+        personal: PersonalTraining | Mapping[str, Path] | Path | None = None,
         device: str = "auto",
         batch_size: int | None = None,
         retries: int = 3,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from divergen_records import Config
 from divergen_records.requirements import HubModel, Requirement, extra_modules
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-__all__ = ["Lora", "Model", "Scheduler", "Size"]
+__all__ = ["LEARNING_RATES", "Lora", "Model", "PersonalFiles", "PersonalTraining", "Scheduler", "Size"]
 
 
 class Scheduler(Config):
@@ -36,6 +37,56 @@ class Lora(Config):
     path: str = Field(min_length=1)
     weight_name: str | None = None
     scale: float = 1.0
+
+
+LEARNING_RATES = {"perfusion": 0.03, "lora": 1e-4}
+"""Of the methods of personal weights."""
+
+
+class PersonalTraining(Config):
+    """Weights of single categories that a run trains before it makes pictures with them.
+
+    Attributes:
+        method: ``"perfusion"``, or LoRA as the plain alternative.
+        steps: Optimizer steps for each category.
+        batch_size: Crops at a time.
+        lr: Learning rate; the method's own where None.
+        crops: Where they are from: the objects of the run's training set. There is no other choice.
+        limit: Crops of a category at most, the largest.
+        folder: Where the files are, for runs on the same data to share; the run's own folder where None.
+    """
+
+    method: Literal["perfusion", "lora"]
+    steps: int = Field(default=400, ge=1)
+    batch_size: int = Field(default=4, ge=1)
+    lr: float | None = Field(default=None, gt=0)
+    crops: Literal["train"] = "train"
+    limit: int = Field(default=64, ge=1)
+    folder: Annotated[Path, AfterValidator(Path.absolute)] | None = None
+
+    def identity(self) -> tuple[object, ...]:
+        """What the weights depend on beside model, data and seed."""
+        return (self.method, self.steps, self.batch_size, self.lr, self.crops, self.limit)
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        return extra_modules("divergen-gen", "personalize", "peft") if self.method == "lora" else []
+
+
+def _personal(value: Any) -> str | None:
+    """Which of the ways to name personal weights this is."""
+    if isinstance(value, (PersonalTraining, Mapping)):
+        return "training" if isinstance(value, PersonalTraining) or "method" in value else "files"
+    return "folder" if isinstance(value, (str, Path)) else None
+
+
+PersonalFiles = Annotated[
+    Annotated[PersonalTraining, Tag("training")]
+    | Annotated[Mapping[str, Path], Tag("files")]
+    | Annotated[Path, Tag("folder")],
+    Discriminator(_personal),
+]
+"""Category -> safetensors file, a folder of them, or how to train them."""
 
 
 def _pair(value: Any) -> Any:

@@ -179,11 +179,11 @@ class Perfusion:
         except (OSError, KeyError, ValueError) as error:
             raise WeightsError(f"{path} has no Perfusion weights: {error}") from error
 
-    def save(self, path: Path) -> None:
-        """Write a safetensors file, whole or not at all."""
+    def save(self, path: Path, training: str = "") -> None:
+        """Write a safetensors file, whole or not at all; ``training`` says how they were trained."""
         tensors = {"words": self.words, "concept": self.concept, "dual": self.dual}
         tensors |= {f"value.{name}": tensor for name, tensor in self.targets.items()}
-        write_weights(path, tensors, category=self.category, label=self.label, method=self.method)
+        write_weights(path, tensors, category=self.category, label=self.label, method=self.method, training=training)
 
     def attach(self, pipe: Any, half: Half) -> None:
         """Edit the attention of the picture half; the text half stays as it is between calls of `encode`."""
@@ -216,10 +216,13 @@ class Perfusion:
         return {name: torch.cat([tensor, tensor], dim=-1) for name, tensor in embeddings.items()}
 
 
-def write_weights(path: Path, tensors: dict[str, Tensor], *, category: str, label: str, method: str) -> None:
-    """Write trained weights of a category with what they are for, whole or not at all."""
+def write_weights(
+    path: Path, tensors: dict[str, Tensor], *, category: str, label: str, method: str, training: str
+) -> None:
+    """Write trained weights of a category with what they are for and how they were made, whole or not at all."""
     from safetensors.torch import save
 
     about = {"divergen_category": category, "divergen_label": label, "divergen_method": method, "format": "pt"}
+    about["divergen_training"] = training
     plain = {name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}
     write_bytes(path, save(plain, about), overwrite=True)

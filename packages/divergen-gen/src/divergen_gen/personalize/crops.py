@@ -13,7 +13,7 @@ from divergen_records.images import read_image
 from divergen_records.masks import segmentation_to_mask
 from numpy.typing import NDArray
 
-__all__ = ["Crops", "read_crops", "select_categories"]
+__all__ = ["Crops", "check_objects", "read_crops", "select_categories"]
 
 MARGIN = 0.2
 """Surroundings on each side of the box, as a share of its longer side."""
@@ -47,6 +47,13 @@ def select_categories(dataset: Dataset, names: Sequence[str]) -> list[Category]:
     return [known[name] for name in names] or [one for one in dataset.categories if one.id in present]
 
 
+def check_objects(dataset: Dataset, category: Category) -> None:
+    """Whether a category has an object that shows enough to learn from; raises `ConfigError` where it has none."""
+    sides = (max(dataset.measure(one)[0][2:]) for one in dataset.objects_of(category.id))
+    if not any(side >= SMALLEST for side in sides):
+        raise ConfigError(f"category {category.name!r} has no object of at least {SMALLEST} pixels to learn from")
+
+
 def read_crops(dataset: Dataset, category: Category, *, size: int, limit: int) -> Crops:
     """The largest objects of a category, each with some of its surroundings, as squares.
 
@@ -59,12 +66,11 @@ def read_crops(dataset: Dataset, category: Category, *, size: int, limit: int) -
     Raises:
         ConfigError: The category has no object that is large enough.
     """
-    found = [a for a in dataset.annotations if a.category_id == category.id and not a.iscrowd]
+    check_objects(dataset, category)
+    found = dataset.objects_of(category.id)
     measured = {a.id: dataset.measure(a) for a in found}
     found = [a for a in found if max(measured[a.id][0][2:]) >= SMALLEST]
     found = sorted(found, key=lambda a: (-measured[a.id][1], a.id))[:limit]
-    if not found:
-        raise ConfigError(f"category {category.name!r} has no object of at least {SMALLEST} pixels to learn from")
     images, masks = [], []
     for annotation in found:
         info = dataset.image(annotation.image_id)

@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from divergen_records import ConfigError, require_extra
+from divergen_records import ConfigError, RowError, require_extra
 from torch import Tensor
 
 from ..diffusion.loading import load_pipeline, quiet
 from ..diffusion.model import Model
+from ..diffusion.needs import TEACHABLE
 from ..diffusion.perfusion import (
     BETA_TRAIN,
     TAU_TRAIN,
@@ -74,11 +75,11 @@ class LoraWeights:
     label: str
     tensors: dict[str, Tensor]
 
-    def save(self, path: Any) -> None:
-        """Write a safetensors file, whole or not at all."""
+    def save(self, path: Any, training: str = "") -> None:
+        """Write a safetensors file, whole or not at all; ``training`` says how they were trained."""
         from ..diffusion.perfusion import write_weights
 
-        write_weights(path, self.tensors, category=self.category, label=self.label, method="lora")
+        write_weights(path, self.tensors, category=self.category, label=self.label, method="lora", training=training)
 
 
 class Trainer:
@@ -97,7 +98,7 @@ class Trainer:
     def __init__(self, model: Model, device: Any, training: Training, corpus: Sequence[str]) -> None:
         self.device, self.training = device, training
         pipe = load_pipeline(model, None)
-        if type(pipe).__name__ != "StableDiffusionPipeline":
+        if type(pipe).__name__ != TEACHABLE:
             raise ConfigError(f"{model.model} is a {type(pipe).__name__}; personalize works with Stable Diffusion 1.x")
         self.pipe = pipe
         for module in (pipe.unet, pipe.vae, pipe.text_encoder):
@@ -162,10 +163,7 @@ class Trainer:
         embeddings = self.pipe.text_encoder.get_input_embeddings().weight
         ids = self.pipe.tokenizer(label, add_special_tokens=False)["input_ids"]
         words = embeddings[ids].detach().clone().float().requires_grad_()
-        prompts = [template.format(label) for template in TEMPLATES]
-        positions = [
-            word_positions(self.pipe.tokenizer, label, row)[0] + len(ids) - 1 for row in self._ids(prompts).tolist()
-        ]
+        prompts, positions = self._prompts(label, len(ids))
         with torch.no_grad():
             plain = self.encode(prompts)
         rows = torch.arange(len(prompts))
@@ -202,6 +200,20 @@ class Trainer:
             restore()
         trained = {name: tensor.detach() for name, tensor in targets.items()}
         yield loss.item(), Perfusion(category, label, words.detach(), edit.concept, edit.dual, trained)
+
+    def _prompts(self, label: str, tokens: int) -> tuple[list[str], list[int]]:
+        """The prompts in which the tokenizer finds the label, and where its last token stands.
+
+        Raises:
+            RowError: It finds it in none.
+        """
+        prompts = [template.format(label) for template in TEMPLATES]
+        found = [word_positions(self.pipe.tokenizer, label, row) for row in self._ids(prompts).tolist()]
+        pairs = [(prompt, at[0] + tokens - 1) for prompt, at in zip(prompts, found, strict=True) if at]
+        if not pairs:
+            limit = self.pipe.tokenizer.model_max_length
+            raise RowError(f"{label!r} is not found in any prompt of {limit} tokens, so nothing can be tied to it")
+        return [prompt for prompt, _ in pairs], [at for _, at in pairs]
 
     def _lora(self, category: str, label: str, crops: Crops, source: torch.Generator) -> Iterator[tuple[float, Any]]:
         with require_extra("divergen-gen", "personalize"):
