@@ -113,7 +113,7 @@ def _saliency(folder: Path) -> Path:
     folder.mkdir()
     module = _module("divergen-annotate/tests/test_saliency.py")
     for name in ("u2net", "selfreformer", "ufo"):
-        module.save_onnx(folder / f"{name}.onnx")
+        module.save_onnx(folder / f"{name}.onnx", size=(320, 320) if name == "u2net" else (24, 32))
         (folder / f"{name}.json").write_text(json.dumps(module.CARD))
     return folder
 

@@ -30,7 +30,7 @@ def shared_steps(source: Run, config: RunConfig, *, adding: bool = False) -> tup
     """
     shared: list[RunStep] = []
     for step in STEPS:
-        keys = (*step.settings, *(_PICTURES if step.name == "gen" and not adding else ()))
+        keys = (*step.settings, *(_PICTURES if step.name in ("personal", "gen") and not adding else ()))
         alike = all(_value(source.config, key) == _value(config, key) for key in keys)
         if step.name == "train" or source.note(step.name) is None or not alike:
             break
