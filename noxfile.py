@@ -82,7 +82,14 @@ def integration(session: nox.Session) -> None:
         "divergen-gen[diffusers]",
         "divergen[ultralytics]",
     ]
-    tools = [*TOOLS, "import-linter>=2.0", "build>=1.2", "setuptools>=77", "ray>=2.40; python_version<'3.14'"]
+    tools = [
+        *TOOLS,
+        "uv>=0.5",
+        "import-linter>=2.0",
+        "build>=1.2",
+        "setuptools>=77",
+        "ray>=2.40; python_version<'3.14'",
+    ]
     install(session, *SOURCES, *backends, *tools)
     session.run("lint-imports")
     session.run("pytest", "integration/tests", *session.posargs)
