@@ -8,9 +8,10 @@ import onnx
 import pytest
 import torch
 from divergen_annotate import Saliency
+from divergen_annotate.confidence import measure_map
 from divergen_annotate.config import SaliencyConfig
 from divergen_annotate.model_card import ModelCard, known_cards
-from divergen_records import ConfigError, WeightsError
+from divergen_records import ConfigError, MaskError, WeightsError
 from onnx import TensorProto, helper
 from PIL import Image
 
@@ -176,6 +177,50 @@ def test_saliency__known_networks_by_name(tmp_path):
         SaliencyConfig(model="u2net", weights=str(tmp_path / "mine.onnx")).build()
     with pytest.raises(ConfigError, match="neither a file nor a network that is known; there are u2net"):
         SaliencyConfig(model="u3net", weights=str(tmp_path / "mine.onnx")).build()
+
+
+def test_saliency__what_is_unverified_of_a_card_is_told_where_it_fails(tmp_path, mixed):
+    """`bria-rmbg` is the name that rembg gives to RMBG 2.0, not to 1.4; here its file gives logits."""
+    assert known_cards()["bria-rmbg"] == known_cards()["rmbg-2.0"] != known_cards()["rmbg-1.4"]
+    save_onnx(tmp_path / "bria-rmbg.onnx", size=(1024, 1024))
+    with pytest.raises(ConfigError, match=r"set activation: sigmoid .*an export of your own may give logits"):
+        Saliency(*logits_of(tmp_path / "bria-rmbg.onnx"))(mixed[:1])
+
+
+def logits_of(path):
+    """The network's second output in place of the first."""
+    annotator = Saliency.from_file(path, device="cpu")
+    return (lambda inputs: annotator.network(inputs)[::-1]), annotator.card
+
+
+def test_saliency__a_calibrated_card_gives_the_expected_iou(tmp_path, mixed):
+    save_onnx(tmp_path / "net.onnx")
+    calibration = {"weights": [1, 2, -3, 0.5, -1, 0.25, 2], "bias": -1.5}
+    plain = Saliency.from_file(tmp_path / "net.onnx", card_file(tmp_path, "plain"), device="cpu")
+    calibrated = card_file(tmp_path, "calibrated", calibration=calibration)
+    fitted = Saliency.from_file(tmp_path / "net.onnx", calibrated, device="cpu")
+    for one, other, image in zip(plain(mixed), fitted(mixed), mixed, strict=True):
+        assert np.array_equal(one.mask, other.mask)
+        measures = measure_map(image, one.mask, one.score)
+        logit = measures @ np.array(calibration["weights"]) + calibration["bias"]
+        assert other.score == pytest.approx(1 / (1 + np.exp(-logit)))
+        assert measures[0] == one.score and (measures >= 0).all() and (measures <= 1).all()
+    with pytest.raises(ConfigError, match="expected 7 weights, for sure, largest"):
+        ModelCard.read(card_file(tmp_path, "short", calibration={"weights": [1], "bias": 0}))
+
+
+def card_file(folder, name, **more):
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({**CARD, **more}))
+    return path
+
+
+def test_saliency__a_stretched_map_without_an_object_is_refused(mixed):
+    card = ModelCard(size=(24, 32), stretch=True)
+    noise = np.random.default_rng(0).uniform(0, 0.1, (1, 1, 24, 32)).astype(np.float32)
+    result = Saliency(lambda inputs: [noise], card, name="u2net", batch_size=1)(mixed[:1])[0]
+    assert isinstance(result, MaskError) and "nothing stands out: saliency:u2net's map" in str(result)
+    assert Saliency(lambda inputs: [noise * 9], card, batch_size=1)(mixed[:1])[0].mask.any()
 
 
 def test_model_card__mean_and_std_in_either_unit():

@@ -7,7 +7,8 @@ from divergen_annotate import Annotator, Predictor, SamBackground, load_predicto
 from divergen_annotate.config import SamBackgroundConfig, build_annotator
 from divergen_annotate.predictor import Decoded, Encoded, Frame, Prepared
 from divergen_annotate.sam import score_candidates
-from divergen_records import ConfigError, RowError
+from divergen_annotate.testing import plain_picture
+from divergen_records import ConfigError, MaskError, RowError
 from PIL import Image
 from pydantic import ValidationError
 
@@ -94,6 +95,16 @@ def test_sam_background__out_of_memory_does_not_end_the_run(candidates):
     results = SamBackground(predictor, batch_size=8)(pictures)
     assert [isinstance(result, RowError) for result in results] == [number == 4 for number in range(9)]
     assert predictor.batches[:3] == [8, 4, 2]
+
+
+def test_sam_background__refuses_a_busy_picture_if_it_is_told_to(candidates):
+    predictor = Candidates(*candidates)
+    busy = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    images = [busy, plain_picture(1, height=64, width=64)[0], busy]
+    assert not any(isinstance(one, MaskError) for one in SamBackground(predictor)(images))
+    first, second, third = SamBackground(predictor, plain=0.5)(images)
+    assert "no plain background" in str(first) and isinstance(third, MaskError)
+    assert np.array_equal(second.mask, SamBackground(predictor)(images[1:2])[0].mask)
 
 
 def test_sam_background__pictures_in_any_form(original, tmp_path, mixed):

@@ -13,7 +13,9 @@ from divergen_records import Config, ConfigError
 from divergen_records.settings import validate_settings
 from divergen_records.yaml_files import read_yaml
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from .confidence import MAP_MEASURES, Calibration
 
 __all__ = ["ModelCard", "card_beside", "known_cards"]
 
@@ -32,8 +34,11 @@ class ModelCard(Config):
         activation: ``"sigmoid"`` where the network gives logits.
         stretch: Stretch each map to 0 to 1, as U2Net's own script does; not for pictures that may show no object.
         threshold: A pixel belongs to the object from this value on.
+        calibration: Turns `divergen_annotate.confidence.MAP_MEASURES` into the IoU to expect; printed by
+            ``benchmarks/calibrate.py --onnx``. Without it the score is what the map itself promises.
         aliases: Other names that files of this network have.
         source: Where the authors say so.
+        unverified: What could not be held against the authors' own files, or differs from them.
     """
 
     size: tuple[int, int] = (320, 320)
@@ -44,8 +49,10 @@ class ModelCard(Config):
     activation: Literal["none", "sigmoid"] = "none"
     stretch: bool = False
     threshold: float = Field(default=0.5, gt=0, lt=1)
+    calibration: Calibration | None = None
     aliases: tuple[str, ...] = ()
     source: str = ""
+    unverified: str = ""
 
     @model_validator(mode="after")
     def _units_agree(self) -> ModelCard:
@@ -55,6 +62,13 @@ class ModelCard(Config):
         if (means and not spread) or (spread and not means and max(self.mean) > 0):
             raise ValueError(f"mean {self.mean} and std {self.std} are in different units: both of 0..1 or of 0..255")
         return self
+
+    @field_validator("calibration")
+    @classmethod
+    def _is_of_maps(cls, calibration: Calibration | None) -> Calibration | None:
+        if calibration is not None and len(calibration.weights) != len(MAP_MEASURES):
+            raise ValueError(f"expected {len(MAP_MEASURES)} weights, for {', '.join(MAP_MEASURES)}")
+        return calibration
 
     def normalise(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Pixels (H, W, 3) of 0 to 255 as the network wants them, (3, H, W)."""

@@ -57,6 +57,7 @@ class SamBackgroundConfig(Config):
     margin: float = Field(default=0.02, ge=0, lt=0.5)
     count: int = Field(default=16, ge=4)
     choice: Literal["published", "iou", "score"] = "published"
+    plain: float = Field(default=0.0, ge=0, le=1)
     device: str | None = None
     precision: _Precision = "auto"
     compile: bool = False

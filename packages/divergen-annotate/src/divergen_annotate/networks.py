@@ -86,12 +86,12 @@ def _check_outputs(path: Path, card: ModelCard, outputs: Sequence[Any]) -> None:
         )
 
 
-def check_range(value: NDArray[np.float32], activation: str, name: str) -> None:
+def check_range(value: NDArray[np.float32], card: ModelCard, name: str) -> None:
     """Refuse a map whose values are not what the card says.
 
     Args:
         value: (h, w) float32, as the network gives it.
-        activation: The card's.
+        card: The network's.
         name: Of the network.
 
     Raises:
@@ -101,15 +101,16 @@ def check_range(value: NDArray[np.float32], activation: str, name: str) -> None:
     if not np.isfinite(value).all():
         raise ConfigError(f"{name}: gives values that are no numbers; try precision float32, or another export")
     inside = low >= -_SLACK and high <= 1 + _SLACK
-    if activation == "none" and not inside:
+    doubt = f" (of the known card: {card.unverified})" if card.unverified else ""
+    if card.activation == "none" and not inside:
         raise ConfigError(
             f"{name}: gives values from {low:.3g} to {high:.3g}, expected 0 to 1; if these are logits, set activation: "
-            "sigmoid in the model card, else mean, std or output are another network's"
+            f"sigmoid in the model card, else mean, std or output are another network's{doubt}"
         )
-    if activation == "sigmoid" and inside and high - low > _FLAT:
+    if card.activation == "sigmoid" and inside and high - low > _FLAT:
         raise ConfigError(
             f"{name}: gives values from {low:.3g} to {high:.3g}, which are probabilities already; set activation: none "
-            "in the model card"
+            f"in the model card{doubt}"
         )
 
 

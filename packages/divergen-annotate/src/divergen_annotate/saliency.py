@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from divergen_records import ConfigError, WeightsError
+from divergen_records import ConfigError, MaskError, WeightsError
 from divergen_records.cores import usable_cores
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
@@ -15,6 +17,7 @@ from PIL import Image as PillowImage
 from .annotator import Image, Picture, Result, as_arrays
 from .batching import Batcher, ahead
 from .clipseg import threshold_map
+from .confidence import measure_map
 from .model_card import ModelCard, card_beside
 from .networks import Network, check_range, load_network
 
@@ -84,18 +87,21 @@ class Saliency:
         return cls(network, read, name=path.stem, batch_size=fixed or batch_size, workers=workers)
 
     def __call__(self, images: Sequence[Picture]) -> list[Result]:
-        """One prediction per picture; the score is the IoU to expect, see `divergen_annotate.clipseg.threshold_map`."""
+        """One prediction per picture; the score is the IoU to expect.
+
+        It is calibrated where the card is, else what the map itself promises; see `ModelCard` and `threshold_map`.
+        """
         arrays = as_arrays(images)
         with ThreadPoolExecutor(self.workers) as pool:
             inputs = ahead(pool, self._prepare, arrays, 2 * self._batcher.limit)
-            return list(self._batcher.run(zip(inputs, arrays, strict=True), self._predict))
+            return list(self._batcher.run(zip(inputs, arrays, strict=True), partial(self._predict, pool)))
 
     def _prepare(self, image: Image) -> NDArray[np.float32]:
         height, width = self.card.size
         resized = PillowImage.fromarray(image).resize((width, height), PillowImage.Resampling.BILINEAR)
         return self.card.normalise(np.asarray(resized, dtype=np.float32))
 
-    def _predict(self, batch: Sequence[tuple[NDArray[np.float32], Image]]) -> list[Result]:
+    def _predict(self, pool: Executor, batch: Sequence[tuple[NDArray[np.float32], Image]]) -> list[Result]:
         outputs = self.network(np.stack([pixels for pixels, _ in batch]))
         if self.card.output >= len(outputs):
             raise ConfigError(f"{self.name} has {len(outputs)} outputs, the card asks for number {self.card.output}")
@@ -106,12 +112,21 @@ class Saliency:
                 "map each, (batch, 1, height, width): set output in the model card"
             )
         maps = maps.reshape(len(batch), *maps.shape[-2:])
-        return [self._cut(value, image) for value, (_, image) in zip(maps, batch, strict=True)]
+        return list(pool.map(self._cut, maps, [image for _, image in batch]))
 
     def _cut(self, value: NDArray[np.float32], image: Image) -> Result:
-        check_range(value, self.card.activation, self.name)
+        check_range(value, self.card, self.name)
         if self.card.activation == "sigmoid":
             value = np.asarray(1 / (1 + np.exp(-value)), dtype=np.float32)
         if self.card.stretch:
+            if self.card.activation == "none" and value.max() < _NOTHING:
+                return MaskError(f"nothing stands out: {self.name}'s map has no value above {_NOTHING}")
             value = (value - value.min()) / max(float(np.ptp(value)), 1e-6)
-        return threshold_map(value, image.shape[:2], self.card.threshold)
+        found = threshold_map(value, image.shape[:2], self.card.threshold)
+        if self.card.calibration is None or not found.mask.any() or found.mask.all():
+            return found
+        return replace(found, score=self.card.calibration.expect(measure_map(image, found.mask, found.score)))
+
+
+_NOTHING = 0.2
+"""A map whose highest value is lower shows no object; stretched, it would be made of noise."""

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
-from divergen_records import require_extra
+from divergen_records import MaskError, require_extra
 from divergen_records.cores import usable_cores
 
-from .annotator import Picture, Prediction, Result, as_arrays
+from .annotator import Image, Picture, Prediction, Result, as_arrays
+from .background import border_ring, fit_background, refuse_busy
 from .batching import Batcher, ahead
 from .points import PointLayout, background_points
 from .predictor import BoxPredictor, Decoded, Frame, Precision, Predictor, Prepared, upscale_mask
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["Choice", "SamBackground", "load_predictor", "score_candidates"]
+
+_BORDER = 0.03
+"""Width of the border that has to be plain, as a share of the picture's shorter side."""
 
 Choice = Literal["published", "iou", "score"]
 """Which candidate is the background: the one of the largest scope (DiverGen: the third of the multimask output), that
@@ -40,6 +44,8 @@ class SamBackground:
         margin: See `background_points`.
         count: See `background_points`.
         choice: Which of SAM's candidates is taken; see `Choice`.
+        plain: Pictures with a smaller share of plain border are refused: pointing at their background says little; 0
+            refuses none, as published.
         batch_size: Pictures encoded at a time; None starts at one and doubles while memory lasts, on a CPU it stays at
             one, where batches measure no faster.
         workers: Threads that resize pictures and finish masks; the number of CPU cores where None.
@@ -55,11 +61,12 @@ class SamBackground:
         margin: float = 0.02,
         count: int = 16,
         choice: Choice = "published",
+        plain: float = 0.0,
         batch_size: int | None = None,
         workers: int | None = None,
     ) -> None:
         self.predictor, self.points, self.margin, self.count = predictor, points, margin, count
-        self.choice = choice
+        self.choice, self.plain = choice, plain
         on_cpu = str(getattr(predictor, "device", "cpu")) == "cpu"
         self._batcher = Batcher(batch_size, limit=1 if on_cpu else 32)
         self.workers = workers or usable_cores()
@@ -68,9 +75,18 @@ class SamBackground:
         """One prediction per picture; ``note`` says which candidate was taken, and its scores."""
         arrays = as_arrays(images)
         with ThreadPoolExecutor(self.workers) as pool:
-            prepared = ahead(pool, self.predictor.prepare, arrays, 2 * self._batcher.limit)
+            refusals = list(pool.map(self._refuse, arrays))
+            plain = [image for image, refusal in zip(arrays, refusals, strict=True) if refusal is None]
+            prepared = ahead(pool, self.predictor.prepare, plain, 2 * self._batcher.limit)
             waiting = list(self._batcher.run(prepared, lambda batch: self._submit(pool, batch)))
-            return [item.result() if isinstance(item, Future) else item for item in waiting]
+            results = iter([item.result() if isinstance(item, Future) else item for item in waiting])
+            return [next(results) if refusal is None else refusal for refusal in refusals]
+
+    def _refuse(self, image: Image) -> MaskError | None:
+        if not self.plain:
+            return None
+        ring = border_ring(image.shape[0], image.shape[1], _BORDER)
+        return refuse_busy(image, ring, fit_background(image, ring), self.plain)
 
     def _submit(self, pool: ThreadPoolExecutor, batch: list[Prepared]) -> list[Future[Result]]:
         """Encode and decode a batch; masks are finished in threads while the next one is encoded."""
