@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from divergen_records import Config, ConfigError
@@ -14,18 +15,18 @@ __all__ = ["ProceduralConfig", "check_box"]
 
 
 def check_box(name: str | None) -> str | None:
-    """The name of a box, for a setting of a config; None stays.
+    """The name of a box, or the absolute path of its file, for a setting of a config; None stays.
 
     Raises:
         ValueError: There is none of that name, or its file is wrong.
     """
-    from .boxes import read_box
+    from .boxes import BOXES, read_box
 
     try:
         read_box(name or "classic")
     except ConfigError as error:
         raise ValueError(str(error)) from error
-    return name
+    return name if name is None or name in BOXES else str(Path(name).absolute())
 
 
 class ProceduralConfig(Config):

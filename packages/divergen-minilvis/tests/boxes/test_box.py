@@ -1,4 +1,5 @@
 import pytest
+from divergen_minilvis import ProceduralConfig
 from divergen_minilvis.boxes import BOXES, read_box
 from divergen_records import ConfigError
 from divergen_records.yaml_files import dump_yaml
@@ -27,8 +28,12 @@ def written(folder, **changes):
     return str(path)
 
 
-def test_read_box__of_a_file(tmp_path):
+def test_read_box__of_a_file(tmp_path, monkeypatch):
     assert read_box(written(tmp_path, name="mine", size=96)).size == 96
+    monkeypatch.chdir(tmp_path)
+    config = ProceduralConfig(box="mine.yaml")
+    assert config.box == str(tmp_path / "mine.yaml")  # wherever a run goes on
+    assert "/mine-" in config.revision
 
 
 @pytest.mark.parametrize(
