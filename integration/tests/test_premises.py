@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from click.testing import CliRunner
 from divergen.cli import main
 from divergen.premises.appearance import Looks, look_premises
 from divergen.premises.counting import count_premises, rare_categories
+from divergen.premises.detector import _heart, _strange, _wider
 from divergen.premises.report import PremiseReport, at_least, at_most, unmeasured
 from divergen_filter import References
 from divergen_records import Category
@@ -81,6 +84,30 @@ def test_look_premises__rare_looks_that_training_shows_or_not(rare: list[float],
     frequent = [float(angle) for angle in range(40)]
     found = look_premises(train, Looks(looks({1: rare, 2: frequent}), looks({1: [0.0, 1.0], 2: frequent})))
     assert verdicts(found) == [verdict, "holds"]
+
+
+def metrics(rare: float | None, frequent: float | None) -> Any:
+    return SimpleNamespace(mask=SimpleNamespace(AP=0.3, APr=rare, APc=0.3, APf=frequent))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "heart", "wider"),
+    [
+        ((0.6, 0.5), (0.1, 0.3), "holds", "holds"),
+        ((0.2, 0.5), (0.15, 0.3), "fails", "fails"),
+        ((0.6, None), (0.1, None), "holds", "not measured"),
+        ((0.6, 0.5), (0.0, 0.3), "holds", "holds"),
+    ],
+)
+def test_detector_premises__of_average_precisions(before: Any, after: Any, heart: str, wider: str) -> None:
+    pair = metrics(*before), metrics(*after)
+    assert (_heart(*pair).verdict, _wider(*pair).verdict) == (heart, wider)
+
+
+def test_detector_premises__of_energies() -> None:
+    known, strange = np.random.default_rng(0).normal(0, 1, 100), np.random.default_rng(1).normal(1, 1, 100)
+    assert _strange({"r": (known, strange), "f": (known, known)}).verdict == "holds"
+    assert _strange({"r": (known, known), "f": (known, known)}).verdict == "fails"
 
 
 def test_report__says_what_fails() -> None:
