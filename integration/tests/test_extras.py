@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from divergen.budget import describe_plan
 from divergen.extras import extra_choices, reasons_in_short
 from divergen.loading import load_config
 from divergen.pipeline import Pipeline
 from divergen.run import Run
-from divergen.runner import describe_plan, run_pipeline
+from divergen.runner import run_pipeline
 from divergen_records import InstanceTable
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from divergen import Run, load_config, run_pipeline
+from divergen.budget import describe_plan
 from divergen.fork import fork
 from divergen.pipeline import Pipeline
-from divergen.runner import describe_plan
 from divergen_records import ConfigError
 from divergen_records.coco import load_sample
 from divergen_records.errors import TableError

@@ -12,9 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
+from divergen.budget import describe_plan
 from divergen.loading import load_config
 from divergen.run import Run
-from divergen.runner import describe_plan, run_pipeline
+from divergen.runner import run_pipeline
 from divergen.status import run_status
 from divergen_records import ConfigError, InstanceTable, RunLocked, Shard
 from divergen_records.coco import read_dataset

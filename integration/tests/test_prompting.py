@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from divergen.budget import describe_plan
 from divergen.cli import main
 from divergen.loading import load_config
 from divergen.prompting import prompts_status
 from divergen.run import Run
-from divergen.runner import describe_plan, run_pipeline
+from divergen.runner import run_pipeline
 from divergen_prompts import read_prompts
 from divergen_prompts.testing import FakeEndpoint
 from divergen_records import ConfigError, InstanceTable

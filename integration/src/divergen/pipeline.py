@@ -193,7 +193,9 @@ class Pipeline:
 
     def fill(self, stage: Stage, batch_size: int = 32) -> None:
         """Run a stage over this shard's pending rows."""
-        fill(self.run.table, stage, shard=self.shard, batch_size=batch_size, progress=not self.quiet)
+        self.run.note_rate(
+            fill(self.run.table, stage, shard=self.shard, batch_size=batch_size, progress=not self.quiet)
+        )
 
     @contextmanager
     def shared(self) -> Iterator[None]:

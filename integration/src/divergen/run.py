@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from divergen_records import ConfigError, InstanceTable, Shard
+from divergen_records import ConfigError, InstanceTable, Shard, StageReport
 from divergen_records.files import locked, make_folder, read_json, write_text
 from divergen_records.settings import validate_settings
 
@@ -205,6 +205,17 @@ class Run:
     def _noted_scores(self) -> dict[str, Any]:
         remedy = "remove it, and compute the scores again: --redo score"
         return read_json(self._scores, remedy) if self._scores.exists() else {}
+
+    def measured_rates(self) -> dict[str, float]:
+        """Rows per second of stages and generators, as they were when they last did some."""
+        path = self.folder / "rates.json"
+        return read_json(path, "remove it; it is only for plans") if path.exists() else {}
+
+    def note_rate(self, report: StageReport) -> None:
+        """Note how fast a stage or generator was, if it did something."""
+        if report.done and report.seconds > 0:
+            rates = {**self.measured_rates(), report.name: report.done / report.seconds}
+            write_text(self.folder / "rates.json", json.dumps(rates, indent=1), overwrite=True)
 
     def _note_path(self, step: str) -> Path:
         return self.folder / "steps" / f"{step}.json"

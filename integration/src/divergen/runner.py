@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from divergen_records import ConfigError, Shard
@@ -13,16 +12,13 @@ from divergen_records.command import echo, next_step, note
 from divergen_records.losses import Losses, finish, row_losses
 
 from .check import check_run, refuse_problems
-from .data import Splits
 from .executors import Executor, build_executor
 from .pipeline import Pipeline
-from .plans import StandIn, picture_bytes, sketch_data, sketch_extra
-from .prompting import costs, sketch_prompts
 from .run import Run
 from .steps import STEPS, RunStep
 from .training import print_comparison
 
-__all__ = ["describe_plan", "finish_run", "is_done", "run_pipeline"]
+__all__ = ["finish_run", "is_done", "run_pipeline"]
 
 _SHARED = ("data", "extra", "prompts")
 """Steps that the first of several shards does for all."""
@@ -103,27 +99,6 @@ def finish_run(run: Run) -> None:
     else:
         next_step("divergen", "status", run.folder)
     finish(losses, came=came, went=went, unit="generated pictures", out=run.folder / "run")
-
-
-def describe_plan(run: Run) -> str:
-    """What a run would make, in words. Nothing is written where the run will be."""
-    with TemporaryDirectory() as folder:
-        pipeline = Pipeline(Run(folder, run.config))
-        train = sketch_data(run.config)
-        pipeline.splits = Splits(train, train)
-        pipeline.extra_categories = sketch_extra(run.config.extra_categories, train)
-        stand_ins: list[Any] = [StandIn(config.name) for config in run.config.generators]
-        pipeline.generators = stand_ins
-        sketch_prompts(pipeline.run, pipeline.categories)
-        plan, paid = pipeline.plan, costs(run, pipeline.categories)
-    lines = [f"{len(plan):,} pictures of {len(pipeline.categories)} categories, {plan.unique_prompts():,} prompts"]
-    lines += [f"  by {name}: {count:,}" for name, count in plan.per_generator().items()]
-    lines += [f"  frequency {frequency or '?'}: {count:,}" for frequency, count in plan.per_frequency().items()]
-    lines += [f"  prompts by {line}" for line in paid]
-    stored = len(plan) * picture_bytes(run.config) / 2**30
-    done = run.table.count() if run.has_table() else 0
-    lines.append(f"  disk: about {stored:,.1f} GB; {done:,} pictures are there already")
-    return "\n".join(lines)
 
 
 def _position(name: str) -> int:

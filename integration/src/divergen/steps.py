@@ -113,7 +113,8 @@ def _gen(pipeline: Pipeline) -> None:
     with pipeline.shared():
         if len(plan) and not preview.exists():
             generated_preview(run, plan, [generator for generator in pipeline.generators if generator not in paid])
-    generate(run.table, plan, pipeline.generators, shard=pipeline.shard, progress=not pipeline.quiet)
+    for report in generate(run.table, plan, pipeline.generators, shard=pipeline.shard, progress=not pipeline.quiet):
+        run.note_rate(report)
     for generator in paid:
         echo(f"      {generator.name}: {generator.note() or 'no cost known'}", err=True)
     with pipeline.shared():

@@ -29,7 +29,15 @@ __all__ = ["check", "demo", "quickstart", "run"]
     help="What to do with real images and objects that have a problem: the setting data.on_problem.",
 )
 @click.option("--shard", metavar="I/N", help="Do part I of N of the table's work, for Slurm arrays; see below.")
-@click.option("--dry-run", is_flag=True, help="Say what would be made, check all that it needs, and stop.")
+@click.option("--dry-run", is_flag=True, help="Say what would be made and cost, check all that it needs, and stop.")
+@click.option("--gpu-price", type=click.FloatRange(0), help="Of a GPU's hour, for --dry-run: what each step costs.")
+@click.option(
+    "--rate",
+    "rates",
+    multiple=True,
+    metavar="NAME=N",
+    help="Units per second of a step or generator, for --dry-run; else as this run measured, or as published.",
+)
 def run(
     config: str,
     overrides: tuple[str, ...],
@@ -41,6 +49,8 @@ def run(
     until: str | None,
     retry: bool,
     dry_run: bool,
+    gpu_price: float | None,
+    rates: tuple[str, ...],
 ) -> None:
     """Run the pipeline: prompts, pictures, masks, filter, paste, training, AP, report.
 
@@ -51,7 +61,7 @@ def run(
     Examples:
       divergen run coco100 --out RUN data=FOLDER
       divergen run my.yaml generators.0.size=512 train.iterations=1000
-      divergen run my.yaml --dry-run
+      divergen run my.yaml --dry-run --gpu-price 2 --rate sd15=4
       divergen run my.yaml --redo decide rules.rules.0.threshold=0.55
       divergen run my.yaml --out stricter --like runs/my rules.rules.0.threshold=0.7
     On many machines, each does a part up to the scores, then one goes on:
@@ -60,17 +70,18 @@ def run(
     """
     from divergen_records import Shard
 
+    from ..budget import describe_plan
     from ..check import check_run, refuse_problems
     from ..fork import fork
     from ..loading import load_config
     from ..run import Run
-    from ..runner import describe_plan, finish_run, run_pipeline
+    from ..runner import finish_run, run_pipeline
 
     problem = () if on_problem is None else (f"data.on_problem={on_problem}",)
     loaded = load_config(config, (*overrides, *problem))
     folder = Run(out or Path("runs") / loaded.name, loaded)
     if dry_run:
-        echo(describe_plan(folder))
+        echo(describe_plan(folder, rates=rates, gpu_price=gpu_price))
         refuse_problems(check_run(folder))
         return
     if like is not None and not folder.folder.exists():

@@ -1,0 +1,187 @@
+"""What a run will make and cost, step by step, before anything is made: a plan that one can buy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from io import StringIO
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from .data import Splits
+from .personal import is_trained, personal_status, unlearnable
+from .pipeline import Pipeline
+from .plans import StandIn, picture_bytes, sketch_data, sketch_extra
+from .prompting import costs, sketch_prompts
+from .rates import Rate, on_gpu, parse_rates, published_rate, published_training_rate, rate_of
+from .run import Run
+
+if TYPE_CHECKING:
+    from divergen_gen import Plan
+    from divergen_records import Category
+    from divergen_records.coco import Dataset
+
+__all__ = ["Work", "budget", "describe_plan"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one step, or one generator of it, has to do.
+
+    Attributes:
+        step: The step.
+        name: The step or generator, as `--rate` names it.
+        unit: What is counted, in the plural.
+        total: So many in all.
+        done: Of them there are already.
+        rate: Units per second; None where nobody knows.
+        gpu: Whether it works on a GPU.
+        bytes: Disk for what is left.
+    """
+
+    step: str
+    name: str
+    unit: str
+    total: int
+    done: int
+    rate: Rate | None
+    gpu: bool
+    bytes: float = 0.0
+
+    @property
+    def left(self) -> int:
+        """Units that are still to be done."""
+        return max(self.total - self.done, 0)
+
+    @property
+    def hours(self) -> float | None:
+        """Hours of one device for what is left."""
+        return 0.0 if not self.left else None if self.rate is None else self.left / self.rate.per_second / 3600
+
+
+def describe_plan(run: Run, *, rates: Sequence[str] = (), gpu_price: float | None = None) -> str:
+    """What a run would make and cost, in words. Nothing is written where the run will be.
+
+    Args:
+        run: The run, which need not be there.
+        rates: ``NAME=PER_SECOND`` of steps and generators.
+        gpu_price: Of one hour of a GPU, in whatever currency.
+
+    Raises:
+        ConfigError: If a rate names nothing of this run.
+    """
+    with TemporaryDirectory() as folder:
+        pipeline = Pipeline(Run(folder, run.config))
+        train = sketch_data(run.config)
+        pipeline.splits = Splits(train, train)
+        pipeline.extra_categories = sketch_extra(run.config.extra_categories, train)
+        stand_ins: list[Any] = [StandIn(config.name) for config in run.config.generators]
+        pipeline.generators = stand_ins
+        sketch_prompts(pipeline.run, pipeline.categories)
+        plan, paid, categories = pipeline.plan, costs(run, pipeline.categories), pipeline.categories
+    lines = [f"{len(plan):,} pictures of {len(categories)} categories, {plan.unique_prompts():,} prompts"]
+    lines += [f"  by {name}: {count:,}" for name, count in plan.per_generator().items()]
+    lines += [f"  frequency {frequency or '?'}: {count:,}" for frequency, count in plan.per_frequency().items()]
+    lines += [f"  prompts by {line}" for line in paid]
+    works = budget(run, plan, train, categories)
+    said = parse_rates(rates, [work.name for work in works])
+    works = [replace(work, rate=rate_of(work.name, run, said, work.rate)) for work in works]
+    return "\n".join([*lines, "", _table(works, gpu_price)])
+
+
+def budget(run: Run, plan: Plan, train: Dataset, categories: Sequence[Category]) -> list[Work]:
+    """The work of a run's costly steps, with the rates that others published; what is done already counts as done."""
+    made = _made(run)
+    works = [*_personal(run, plan, train, categories), *_pictures(run, plan, made)]
+    config, pictures = run.config, len(plan)
+    for step, section in (("annotate", config.annotator), ("embed", config.embedder)):
+        rate = published_rate(section)
+        works.append(Work(step, step, "pictures", pictures, _stage_done(run, step), rate, on_gpu(section)))
+    return [*works, *_trainings(run)]
+
+
+def _personal(run: Run, plan: Plan, train: Dataset, categories: Sequence[Category]) -> Iterator[Work]:
+    known = {category.name for category in train.categories}
+    chosen = [category for category in categories if category.name in known]
+    without = unlearnable(train, chosen) if train.annotations else {}
+    trained = {status.generator: status.trained for status in personal_status(run)}
+    for config in filter(is_trained, run.config.generators):
+        pictures, steps = plan.only(generator=config.name).per_category(), config.personal.steps
+        wanted = [one for one in chosen if pictures.get(one.name) and one.name not in without]
+        done, rate = trained.get(config.name, 0) * steps, published_training_rate(config)
+        yield Work("personal", "personal", "steps", len(wanted) * steps, done, rate, gpu=True)
+
+
+def _pictures(run: Run, plan: Plan, made: Mapping[str, int]) -> Iterator[Work]:
+    for config in run.config.generators:
+        total, done = plan.per_generator().get(config.name, 0), made.get(config.name, 0)
+        size = picture_bytes(run.config.model_copy(update={"generators": (config,)}))
+        left = max(total - done, 0) * size
+        yield Work("gen", config.name, "pictures", total, done, published_rate(config), on_gpu(config), left)
+
+
+def _trainings(run: Run) -> Iterator[Work]:
+    """The detectors: without generated instances, the control, and with them."""
+    config = run.config
+    if config.train is None:
+        return
+    names = [*(["real"] if config.baseline else []), *(["control"] if config.control else []), "generated"]
+    steps = getattr(config.train, "iterations", 0) or 1
+    done = sum((run.training(name) / "metrics.json").exists() for name in names)
+    unit = f"steps, {len(names)} detectors" if steps > 1 else "detectors"
+    yield Work("train", "train", unit, len(names) * steps, done * steps, None, on_gpu(config.train))
+
+
+def _made(run: Run) -> dict[str, int]:
+    """Pictures that are there, by generator."""
+    if not run.has_table():
+        return {}
+    counts = run.table.select(["generator"])["generator"].value_counts().to_pylist()
+    return {row["values"]: row["counts"] for row in counts}
+
+
+def _stage_done(run: Run, stage: str) -> int:
+    from .status import run_status
+
+    return next(one.done + one.failed for one in run_status(run).stages if one.stage == stage)
+
+
+def _table(works: Sequence[Work], gpu_price: float | None) -> str:
+    """The works as a table with a line of sums, and where each rate is from."""
+    price = [] if gpu_price is None else ["price"]
+    table = Table("step", "", "to do", "done", "per second", "hours", "disk GB", *price, box=None, pad_edge=False)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for work in works:
+        rate, hours = "?" if work.rate is None else f"{work.rate.per_second:.3g}", _hours(work.hours)
+        cells = [work.step, f"{work.name}, {work.unit}", f"{work.left:,}", f"{work.done:,}", rate, hours]
+        table.add_row(*cells, f"{work.bytes / 2**30:,.1f}" if work.bytes else "", *_price(work, gpu_price))
+    known = sum(work.hours or 0 for work in works if work.gpu)
+    total = ["all", "hours of one GPU", "", "", "", _hours(known), f"{sum(w.bytes for w in works) / 2**30:,.1f}"]
+    table.add_row(*total, *([] if gpu_price is None else [f"{known * gpu_price:,.2f}"]))
+    text = StringIO()
+    Console(file=text, width=120).print(table)
+    return "\n".join([line.rstrip() for line in text.getvalue().splitlines()] + _notes(works))
+
+
+def _hours(hours: float | None) -> str:
+    return "?" if hours is None else f"{hours:,.1f}" if hours >= 0.1 or not hours else f"{hours:.2g}"
+
+
+def _price(work: Work, gpu_price: float | None) -> list[str]:
+    if gpu_price is None:
+        return []
+    return ["?" if work.hours is None else f"{work.hours * gpu_price:,.2f}" if work.gpu else "no GPU"]
+
+
+def _notes(works: Sequence[Work]) -> list[str]:
+    """Where the rates are from, and what is not in the sums."""
+    notes = dict.fromkeys(f"rate of {work.name}: {work.rate.source}" for work in works if work.rate and work.left)
+    unknown = [work.name for work in works if work.hours is None]
+    if unknown:
+        names = ", ".join(unknown)
+        notes[f"not in the sums, for nobody knows how fast: {names}; say it: --rate {unknown[0]}=PER_SECOND"] = None
+    return list(notes)
