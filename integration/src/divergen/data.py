@@ -20,7 +20,7 @@ from .config import LvisData, MiniLvisData, SplitConfig
 if TYPE_CHECKING:
     from .run import Run
 
-__all__ = ["Splits", "extend", "load_splits", "read_extra_categories", "select_categories"]
+__all__ = ["Splits", "extend", "load_splits", "read_extra_categories", "select_categories", "unseen"]
 
 _EXTRA_IMAGE_COUNT = 2000
 
@@ -47,6 +47,19 @@ def load_splits(run: Run) -> Splits:
     if config.val is not None:
         return Splits(train, _read(config.val, config.on_problem))
     return _hold_out(run, train, config)
+
+
+def unseen(splits: Splits) -> Dataset:
+    """The training images without those that are validation images too, which is said: no picture begins from these."""
+    train, val = splits.train, splits.val
+    held = {val.image_path(image) for image in val.images}
+    images = [image for image in train.images if train.image_path(image) not in held]
+    left = len(train.images) - len(images)
+    if not left:
+        return train
+    echo(f"note: {left} training images are validation images too; no picture begins from their objects", err=True)
+    ids = {image.id for image in images}
+    return train.replace(images=images, annotations=[one for one in train.annotations if one.image_id in ids])
 
 
 def _tell_unused(dataset: Dataset, names: Sequence[str] | None) -> None:

@@ -98,7 +98,7 @@ def plan_personal(run: Run, train: Dataset, categories: Sequence[Category], plan
 
 def unlearnable(train: Dataset, categories: Sequence[Category]) -> dict[str, str]:
     """Category name -> why nothing can be learned of it."""
-    from divergen_gen.personalize.crops import check_objects
+    from divergen_gen.crops import check_objects
 
     known = {category.name for category in train.categories}
     found = {}

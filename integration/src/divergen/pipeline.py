@@ -13,7 +13,7 @@ from divergen_records.losses import Losses
 from filelock import FileLock
 
 from .config import BakeConfig, RunConfig
-from .data import Splits, extend, load_splits, select_categories
+from .data import Splits, extend, load_splits, select_categories, unseen
 from .draws import PoolDraws
 from .extras import extra_categories
 from .personal import located_generators
@@ -72,7 +72,14 @@ class Pipeline:
     @cached_property
     def generators(self) -> list[Generator]:
         """The text-to-image models; built lazily by each, weights load with the first picture."""
-        return [config.build() for config in located_generators(self.run)]
+        from divergen_gen.protocol import RealData
+
+        configs = located_generators(self.run)
+        real = [isinstance(config, RealData) and config.begins_from_real for config in configs]
+        return [
+            (config.on(unseen(self.splits)) if begins else config).build()
+            for config, begins in zip(configs, real, strict=True)
+        ]
 
     @cached_property
     def plan(self) -> Plan:

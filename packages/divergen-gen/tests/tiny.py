@@ -173,6 +173,42 @@ def stable_diffusion_xl(folder: Path) -> Path:
     return folder
 
 
+def ip_adapter(folder: Path, model: Path, name: str = "ip-adapter_sd15.safetensors") -> Path:
+    """An IP-Adapter for a tiny model with a unet, as its authors' repository lies on the hub."""
+    import torch
+    from diffusers import UNet2DConditionModel
+    from safetensors.torch import save_file
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    _seed(6)
+    net = UNet2DConditionModel.from_pretrained(model, subfolder="unet")
+    width, tokens, vision = int(net.config.cross_attention_dim), 4, 16
+    state = {
+        "image_proj.proj.weight": torch.randn(tokens * width, vision),
+        "image_proj.proj.bias": torch.zeros(tokens * width),
+        "image_proj.norm.weight": torch.ones(width),
+        "image_proj.norm.bias": torch.zeros(width),
+    }
+    crossing = [key for key in net.attn_processors if key.endswith("attn2.processor")]
+    for number, key in enumerate(crossing):
+        inner = net.get_submodule(key.removesuffix(".processor")).to_k.out_features
+        for part in ("to_k_ip", "to_v_ip"):
+            state[f"ip_adapter.{2 * number + 1}.{part}.weight"] = torch.randn(inner, width) / 4
+    encoder = CLIPVisionConfig(
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=16,
+        projection_dim=vision,
+    )
+    (folder / "models").mkdir(parents=True)
+    save_file(state, folder / "models" / name)
+    CLIPVisionModelWithProjection(encoder).eval().save_pretrained(folder / "models" / "image_encoder")
+    return folder
+
+
 def stable_diffusion_3(folder: Path) -> Path:
     from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
 

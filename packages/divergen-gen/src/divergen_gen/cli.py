@@ -25,6 +25,7 @@ def main() -> None:
       -g diffusers,name=sd15,model=FOLDER_OR_HUB_ID,steps=30,size=512
       -g if,stage1=DeepFloyd/IF-I-XL-v1.0,stage2=DeepFloyd/IF-II-L-v1.0,swap=true
       -g diffusers,model=CHECKPOINT.safetensors,config=FOLDER_OR_HUB_ID
+      -g 'diffusers,model=FOLDER_OR_HUB_ID,image={from: real-crops, strength: 0.6}' --crops train.json
       -g openai-images,model=gpt-image-1,price_picture=0.011,max_cost=5
       -g procedural,name=cgi,style=cgi                  with divergen-minilvis installed
     Several -g share each category's pictures.
@@ -56,6 +57,17 @@ def _plan_options(command: Any) -> Any:
             click.option("--floor", type=click.IntRange(0), default=0, help="With --total: at least so many for each."),
             click.option("--weight", "weights", multiple=True, metavar="NAME=W", help="Share of a generator."),
             click.option("--seed", type=int, default=0, show_default=True, help="Seed of the run."),
+            click.option(
+                "--crops",
+                type=click.Path(exists=True, path_type=Path),
+                help="Data set whose objects pictures stay near, where a generator has image={from: real-crops}.",
+            ),
+            click.option(
+                "--images",
+                type=click.Path(exists=True, file_okay=False, path_type=Path),
+                help="Folder of its pictures.",
+            ),
+            on_problem_option,
         ]
     ):
         command = option(command)

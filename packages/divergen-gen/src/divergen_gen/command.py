@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from divergen_records import Category, ConfigError
-from divergen_records.data_options import open_categories
+from divergen_records.data_options import open_categories, open_dataset
 from divergen_records.files import refuse_existing, write_bytes
 from divergen_records.losses import Losses
 from divergen_records.settings import apply_settings, named_values, split_pairs, validate_settings
@@ -17,7 +17,11 @@ from .counts import CountsConfig
 from .estimate import estimate
 from .planning import Plan, plan
 from .prompts import read_prompts
-from .protocol import Generator
+from .protocol import Generator, RealData
+
+if TYPE_CHECKING:
+    from divergen_records.coco import Dataset
+    from divergen_records.formats import OnProblem
 
 __all__ = ["build", "estimate_table", "make_plan", "plan_tables", "write_sheet"]
 
@@ -33,9 +37,14 @@ def make_plan(
     floor: int,
     weights: Sequence[str],
     seed: int,
+    crops: Path | None,
+    images: Path | None,
+    on_problem: OnProblem,
 ) -> tuple[Plan, list[Any]]:
     """The plan that the options describe, and the generators' configs."""
     configs = [parse_generator(text) for text in generators]
+    if crops is not None:
+        configs = _on_real(configs, open_dataset(crops, images, on_problem=on_problem))
     if per_category is None and per_frequency is None and total is None:
         per_category = 4
     groups = None if per_frequency is None else named_values(per_frequency.split(","), "--per-frequency")
@@ -58,6 +67,12 @@ def parse_generator(text: str) -> Any:
     """A generator's config from ``"kind,key=value,…"``; raises `ConfigError` for what it does not know."""
     kind, *settings = split_pairs(text)
     return apply_settings(GeneratorConfig, {"kind": kind}, settings, where=f"generator {kind!r}")
+
+
+def _on_real(configs: Sequence[Any], dataset: Dataset) -> list[Any]:
+    if not any(isinstance(config, RealData) and config.begins_from_real for config in configs):
+        raise ConfigError("--crops: no generator begins from real objects; add to one image={from: real-crops}")
+    return [config.on(dataset) if isinstance(config, RealData) else config for config in configs]
 
 
 def build(configs: Sequence[Any]) -> list[Generator]:

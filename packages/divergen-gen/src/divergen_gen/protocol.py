@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from divergen_records import InstanceRecord
 
-__all__ = ["Generator", "Identity", "PaidGenerator", "StreamingGenerator"]
+if TYPE_CHECKING:
+    from divergen_records.coco import Dataset
+
+__all__ = ["Generator", "Identity", "PaidGenerator", "RealData", "StreamingGenerator"]
 
 
 class Identity(Protocol):
@@ -43,6 +46,18 @@ class Generator(Protocol):
 
     def __call__(self, records: Sequence[InstanceRecord]) -> Sequence[InstanceRecord]:
         """Complete planned records."""
+
+
+@runtime_checkable
+class RealData(Protocol):
+    """A generator's config whose pictures may begin from the training images."""
+
+    @property
+    def begins_from_real(self) -> bool:
+        """Whether they do."""
+
+    def on(self, dataset: Dataset) -> Self:
+        """The config with the training images; asked for before its ``revision`` and ``build()``."""
 
 
 @runtime_checkable

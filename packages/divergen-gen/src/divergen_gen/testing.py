@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
-from divergen_records import Config, InstanceRecord, instance_id
+from divergen_records import Columns, Config, InstanceRecord, instance_id
 from divergen_records.images import encode_image, read_image
 
 from .protocol import Generator
@@ -140,16 +140,18 @@ def check_generator(build: Callable[[], Generator], category: str) -> None:
     made = list(generator(planned))
     assert [r.id for r in made] == [r.id for r in planned], "records come back in order"
     for before, after in zip(planned, made, strict=True):
-        _check_record(before, after)
+        _check_record(before, after, set(getattr(generator, "columns", Columns).model_fields))
     assert len({record.image for record in made}) == len(made), "different seeds give different pictures"
     alone = [again([record])[0] for record in reversed(planned)]
     assert alone[::-1] == made, "a picture depends on its record only, not on batch, order or earlier calls"
 
 
-def _check_record(before: InstanceRecord, after: InstanceRecord) -> None:
-    written = {"image", "image_format", "width", "height", "alpha"}
+def _check_record(before: InstanceRecord, after: InstanceRecord, own: set[str]) -> None:
+    written = {"image", "image_format", "width", "height", "alpha", *own}
     assert after.error is None, f"no row error, but {after.error!r}"
-    assert after.model_dump(exclude=written) == before.model_dump(exclude=written), "only picture columns are written"
+    assert after.model_dump(exclude=written) == before.model_dump(exclude=written), (
+        "only the picture and declared columns"
+    )
     assert after.image is not None, "the picture is there"
     assert after.image_format is not None, "the format is there"
     image = read_image(after.image)

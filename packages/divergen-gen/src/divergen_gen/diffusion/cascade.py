@@ -150,6 +150,9 @@ class _Cascade:
     def attach(self, weights: CategoryWeights | None) -> None:
         """Nothing: the stages take no weights of single categories."""
 
+    def task(self, record: InstanceRecord, key: str | None) -> Task:
+        return Task(record, key)
+
     def draw(self, tasks: Sequence[Task], steps: int | None = None) -> Drawn:
         import torch
 

@@ -42,12 +42,28 @@ def pipeline_class(diffusers: Any, model: Model, index: Mapping[str, Any], *, fi
     own = getattr(diffusers, name, None)
     arguments = _arguments(own) if own is not None else {}
     if pictures:
-        return own if _PICTURES & set(arguments) else diffusers.AutoPipelineForImage2Image
+        return own if "image" in arguments else _from_pictures(name)
     if "prompt" in arguments and not _PICTURES & set(arguments):
         return own
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return diffusers.AutoPipelineForText2Image  # the text-to-image class of the same family
+
+
+def _from_pictures(name: str) -> Any:
+    """The class of the same family that begins from a picture."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from diffusers.pipelines import auto_pipeline as known
+
+    families = {kind.__name__: family for family, kind in known.AUTO_TEXT2IMAGE_PIPELINES_MAPPING.items()}
+    found = known.AUTO_IMAGE2IMAGE_PIPELINES_MAPPING.get(families.get(name, ""))
+    if found is None:
+        raise ConfigError(
+            f"image: diffusers knows no class of {name} that begins from a picture; name one with pipeline=…, or show "
+            "the pictures through an adapter (image.adapter)"
+        )
+    return found
 
 
 def _named(diffusers: Any, name: str) -> Any:
@@ -83,8 +99,11 @@ def _check_call(kind: Any, pictures: bool) -> None:
         raise ConfigError(f"pipeline {kind.__name__!r} takes no prompt; name a text-to-image pipeline")
     if "strength" in arguments and _PICTURES & set(arguments) and not pictures:
         raise ConfigError(
-            f"pipeline {kind.__name__!r} begins with a picture, not a prompt alone; name a text-to-image pipeline"
+            f"pipeline {kind.__name__!r} begins with a picture, not a prompt alone; name a text-to-image pipeline, or "
+            "say what it begins from (image.from)"
         )
+    if pictures and "image" not in arguments:
+        raise ConfigError(f"pipeline {kind.__name__!r} begins from no picture; name an image-to-image pipeline")
 
 
 def _arguments(kind: Any) -> Mapping[str, Any]:

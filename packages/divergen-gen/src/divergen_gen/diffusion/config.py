@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from divergen_records import Config
 from divergen_records.requirements import HubModel, InputFile, Requirement
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
+from .guide import Guide
 from .model import Lora, Model, PersonalFiles, PersonalTraining
 from .needs import TeachableModel
 
 if TYPE_CHECKING:
+    from divergen_records.coco import Dataset
+
     from .cascade import IFCascade
     from .generator import DiffusersGenerator
 
@@ -39,6 +42,7 @@ class DiffusersConfig(Model):
         textual_inversion: Word as it stands in prompts -> safetensors file.
         personal: Weights of single categories: category -> safetensors file, a folder of ``divergen-gen personalize``,
             or how a run trains them first: ``{method: perfusion, steps: 400, crops: train}``.
+        image: Real objects that pictures stay near: ``{from: real-crops, strength: 0.6}``, or through an IP-Adapter.
         device: ``"auto"`` is this process's GPU, or the CPU.
         batch_size: Pictures at a time; None finds what fits.
         retries: How often a blank, broken or refused picture is made again, with another seed.
@@ -53,6 +57,7 @@ class DiffusersConfig(Model):
     lora: Annotated[tuple[Lora, ...], BeforeValidator(_loras)] = ()
     textual_inversion: Mapping[str, Path] = Field(default_factory=dict)
     personal: PersonalFiles | None = None
+    image: Guide | None = None
     device: str = "auto"
     batch_size: int | None = Field(default=None, ge=1)
     retries: int = Field(default=3, ge=0, le=20)
@@ -73,6 +78,22 @@ class DiffusersConfig(Model):
         if isinstance(self.personal, Path):
             yield HubModel(str(self.personal.absolute()))
 
+    @model_validator(mode="after")
+    def _check_steps(self) -> Self:
+        strength = None if self.image is None else self.image.begins
+        if strength is not None and self.steps is not None and int(self.steps * strength) < 1:
+            raise ValueError(f"steps={self.steps} of image.strength={strength:g} leave none to draw; raise one of them")
+        return self
+
+    @property
+    def begins_from_real(self) -> bool:
+        """Whether `on` makes a difference."""
+        return self.image is not None
+
+    def on(self, dataset: Dataset) -> Self:
+        """The same generator, its pictures near the objects of a run's training images where ``image`` says so."""
+        return self if self.image is None else self.model_copy(update={"image": self.image.on(dataset)})
+
     @property
     def revision(self) -> str:
         """As `DiffusersGenerator.revision`."""
@@ -84,6 +105,7 @@ class DiffusersConfig(Model):
             lora=self.lora,
             textual_inversion=self.textual_inversion,
             personal=self.personal,
+            image=self.image,
             image_format=self.image_format,
             quality=self.quality,
         )
@@ -99,6 +121,7 @@ class DiffusersConfig(Model):
             lora=self.lora,
             textual_inversion=self.textual_inversion,
             personal=self.personal,
+            image=self.image,
             device=self.device,
             batch_size=self.batch_size,
             retries=self.retries,

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from divergen_records import InstanceRecord, short_hash
+from divergen_records import Columns, DatasetError, ImageError, InstanceRecord, MaskError, RowError, short_hash
 
+from ..columns import GenerationColumns
 from .adapters import CategoryWeights, identify_lora, identify_personal, open_personal
 from .clock import DeviceClock
+from .guide import Guide
 from .model import Lora, Model, PersonalTraining
 from .picture_half import PictureHalf, to_drawn
 from .reader import PromptReader
@@ -33,6 +35,7 @@ def revision(
     personal: PersonalTraining | Mapping[str, Path] | Path | None,
     image_format: str,
     quality: int,
+    image: Guide | None = None,
 ) -> str:
     """The weights and all settings that the pictures depend on, as a short text."""
     stored = image_format if image_format == "png" else f"{image_format}-{quality}"
@@ -42,6 +45,7 @@ def revision(
         [identify_lora(one) for one in lora],
         [(token, fingerprint_file(Path(path))) for token, path in sorted(textual_inversion.items())],
         identify_personal(personal),
+        *([] if image is None else [image.identity]),
         size=4,
     )
     size = "x".join(map(str, model.size)) if model.size else "own size"
@@ -64,6 +68,8 @@ class DiffusersGenerator:
         textual_inversion: Word as it stands in prompts -> safetensors file.
         personal: Weights of single categories (LoRA or Perfusion): category -> file, a folder of
             ``divergen-gen personalize``, or how those in its folder were trained.
+        image: Real objects that pictures stay near: ``Guide(strength=0.6).on(dataset)``. The object's annotation id is
+            in the row, as ``source_annotation``.
         device: ``"auto"`` is this process's GPU, or the CPU.
         batch_size: Pictures at a time; None finds what fits.
         retries: How often a blank, broken or refused picture is made again, with another seed.
@@ -85,6 +91,7 @@ class DiffusersGenerator:
         lora: Sequence[Lora] = (),
         textual_inversion: Mapping[str, Path] | None = None,
         personal: PersonalTraining | Mapping[str, Path] | Path | None = None,
+        image: Guide | None = None,
         device: str = "auto",
         batch_size: int | None = None,
         retries: int = 3,
@@ -103,7 +110,9 @@ class DiffusersGenerator:
             personal=personal,
             image_format=image_format,
             quality=quality,
+            image=image,
         )
+        self.columns: type[Columns] = Columns if image is None else GenerationColumns
         weights = open_personal(personal)
         reader = PromptReader(
             self.model,
@@ -112,9 +121,10 @@ class DiffusersGenerator:
             inversions=textual_inversion,
             personal=weights,
             memory=text_memory * 2**20,
+            pictures=image is not None and image.begins is not None,
         )
         self._runner = DiffusionRunner(
-            _Single(self.model, reader, lora),
+            _Single(self.model, reader, lora, image),
             personal=weights,
             device=device,
             batch_size=batch_size,
@@ -158,15 +168,17 @@ class DiffusersGenerator:
 class _Single:
     """One pipeline."""
 
-    def __init__(self, model: Model, reader: PromptReader, loras: Sequence[Lora]) -> None:
-        self.model, self.loras = model, loras
+    def __init__(self, model: Model, reader: PromptReader, loras: Sequence[Lora], guide: Guide | None) -> None:
+        self.model, self.loras, self.guide = model, loras, guide
         self.readers: Sequence[PromptReader] = (reader,)
         self.size = model.size
         self._half: PictureHalf | None = None
         self._weights: CategoryWeights | None = None
 
     def open(self, device: Any, clock: DeviceClock) -> None:
-        self._half = PictureHalf(self.model, device, clock, loras=self.loras, whole=self.readers[0].whole)
+        self._half = PictureHalf(
+            self.model, device, clock, loras=self.loras, whole=self.readers[0].whole, guide=self.guide
+        )
 
     def make_room(self, device: Any) -> None:
         self._loaded().to(device)
@@ -178,12 +190,28 @@ class _Single:
             weights.attach(self._loaded().pipe, "picture")
         self._weights = weights
 
+    def task(self, record: InstanceRecord, key: str | None) -> Task:
+        guiding = self._loaded().guiding
+        if self.guide is None or guiding is None:
+            return Task(record, key)
+        crops = self.guide.crops
+        real = crops.choose(record)
+        try:
+            near = crops.read(real, guiding.size)
+        except (ImageError, MaskError, DatasetError) as error:
+            raise RowError(f"the real object {real.id} cannot be read: {error}") from error
+        return Task(record.model_copy(update={"source_annotation": str(real.id)}), key, near=near)
+
     def draw(self, tasks: Sequence[Task], steps: int | None = None) -> Drawn:
         import torch
 
         inputs = [self.readers[0].inputs((task.key, task.record.prompt)) for task in tasks]
         generators = [torch.Generator("cpu").manual_seed(task.seed) for task in tasks]
-        output = self._loaded()(inputs, generators, steps)
+        half, extra = self._loaded(), {}
+        if half.guiding is not None:
+            steps = None if steps is None else half.guiding.steps(steps)
+            extra = half.guiding.inputs([task.near for task in tasks if task.near is not None])
+        output = half(inputs, generators, steps, **extra)
         return to_drawn(output, output.images)
 
     def _loaded(self) -> PictureHalf:

@@ -14,7 +14,7 @@ from .environment import import_diffusers
 from .model import Model
 from .sources import ModelFiles, find_model, without_checker
 
-__all__ = ["Half", "denoiser_name", "load_pipeline", "quiet", "reads_prompt_apart"]
+__all__ = ["Half", "denoiser_name", "is_guided", "load_pipeline", "quiet", "reads_prompt_apart"]
 
 Half = Literal["text", "picture"]
 
@@ -90,6 +90,13 @@ def denoiser_name(pipe: Any) -> str:
         if getattr(pipe, name, None) is not None:
             return name
     raise ConfigError(f"{type(pipe).__name__} has neither a unet nor a transformer; name another pipeline")
+
+
+def is_guided(pipe: Any, model: Model) -> bool:
+    """Whether pictures are led away from something: two passes of the denoiser for each step."""
+    default = inspect.signature(pipe.__call__).parameters["guidance_scale"].default
+    distilled = getattr(getattr(getattr(pipe, "unet", None), "config", None), "time_cond_proj_dim", None) is not None
+    return bool((model.guidance if model.guidance is not None else default) > 1) and not distilled
 
 
 def reads_prompt_apart(kind: type) -> bool:

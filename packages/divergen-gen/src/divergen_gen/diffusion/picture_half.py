@@ -8,6 +8,8 @@ from typing import Any
 
 from .adapters import fuse_loras
 from .clock import DeviceClock
+from .guide import Guide
+from .guiding import Guiding
 from .loading import denoiser_name, load_pipeline
 from .model import Lora, Model
 from .stream import Drawn
@@ -26,6 +28,7 @@ class PictureHalf:
         loras: LoRA weights for good.
         first: Whether it begins from text; False for a later stage of a cascade.
         whole: Keep the text encoders: the pipeline takes prompts only.
+        guide: What its pictures stay near.
     """
 
     def __init__(
@@ -37,10 +40,13 @@ class PictureHalf:
         loras: Sequence[Lora] = (),
         first: bool = True,
         whole: bool = False,
+        guide: Guide | None = None,
     ) -> None:
         self.model, self.device, self.clock = model, device, clock
-        self.pipe = load_pipeline(model, None if whole else "picture", first=first)
+        pictures = guide is not None and guide.begins is not None
+        self.pipe = load_pipeline(model, None if whole else "picture", first=first, pictures=pictures)
         fuse_loras(self.pipe, loras, "picture")
+        self.guiding = None if guide is None else Guiding(guide, model, self.pipe)
         self._set_up()
         self._takes = inspect.signature(self.pipe.__call__).parameters
 

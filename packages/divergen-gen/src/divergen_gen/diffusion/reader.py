@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from divergen_records import Progress, RowError
 
 from .adapters import CategoryWeights, fuse_loras, load_inversions
-from .loading import load_pipeline, quiet, reads_prompt_apart
+from .loading import is_guided, load_pipeline, quiet, reads_prompt_apart
 from .model import Lora, Model
 from .store import EmbeddingStore
 from .text import Truncation, encode_prompt, truncations
@@ -33,6 +32,7 @@ class PromptReader:
         personal: Weights of single categories.
         memory: Bytes of embeddings to keep in memory; the rest goes to a temporary file.
         first: Whether the model's pipeline begins from text; False for a later stage with text encoders of its own.
+        pictures: Whether it begins from pictures, too.
 
     Attributes:
         encoded: Number of prompts that were encoded.
@@ -50,8 +50,10 @@ class PromptReader:
         personal: Mapping[str, CategoryWeights] | None = None,
         memory: int = 2 * 2**30,
         first: bool = True,
+        pictures: bool = False,
     ) -> None:
-        self.model, self.negative, self.loras, self.first = model, negative, loras, first
+        self.model, self.negative, self.loras = model, negative, loras
+        self.first, self.pictures = first, pictures
         self.inversions, self.personal = inversions or {}, personal or {}
         self.encoded = 0
         self.truncated: list[Truncation] = []
@@ -78,7 +80,7 @@ class PromptReader:
 
     def read(self, keys: Sequence[Key], device: Any, progress: bool = False) -> None:
         """Encode prompts: load the text half, encode each, and free it."""
-        pipe = load_pipeline(self.model, "text", first=self.first)
+        pipe = load_pipeline(self.model, "text", first=self.first, pictures=self.pictures)
         if not reads_prompt_apart(type(pipe)):
             self.whole = True
             return
@@ -107,7 +109,7 @@ class PromptReader:
         def encode(prompt: str) -> dict[str, Any]:
             # What guidance leads away from is the same for all prompts: it comes with the first.
             fresh = (category, None) not in self._store
-            guided = fresh and self._is_guided(pipe)
+            guided = fresh and is_guided(pipe, self.model)
             found = encode_prompt(pipe, prompt, device, settings=self.model.call, negative=self.negative, guided=guided)
             if fresh:
                 negative = {name: tensor for name, tensor in found.items() if name.startswith("negative_")}
@@ -127,10 +129,6 @@ class PromptReader:
                 bar.update(1)
         if weights is not None:
             weights.detach(pipe, "text")
-
-    def _is_guided(self, pipe: Any) -> bool:
-        default = inspect.signature(pipe.__call__).parameters["guidance_scale"].default
-        return bool((self.model.guidance if self.model.guidance is not None else default) > 1)
 
     def close(self) -> None:
         """Forget all embeddings."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from divergen_records import InstanceRecord
+from divergen_records import InstanceRecord, RowError
 
 from .adapters import CategoryWeights
 from .clock import DeviceClock
@@ -34,6 +34,9 @@ class DiffusionBackend(Protocol):
 
     def open(self, device: Any, clock: DeviceClock) -> None:
         """Load the picture halves."""
+
+    def task(self, record: InstanceRecord, key: str | None) -> Task:
+        """What is to be drawn for a record; raises `RowError` where it cannot be. Called once the halves are open."""
 
     def make_room(self, device: Any) -> None:
         """Move the loaded halves to a device, to let text encoders have the other."""
@@ -119,14 +122,14 @@ class DiffusionRunner:
 
         def tasks() -> Iterator[Task]:
             for record in records:
-                key = self._key(record)
-                reason = next(filter(None, (reader.refusal(key) for reader in self.backend.readers)), None)
-                if reason is not None:
-                    refused.append(record.failed("gen", reason))
+                try:
+                    task = self._task(record)
+                except RowError as error:
+                    refused.append(record.failed("gen", str(error)))
                     continue
                 if self._loop is None:
-                    self._open(Task(record, key[0]))
-                yield Task(record, key[0])
+                    self._begin(task)
+                yield task
 
         source = tasks()
         first = next(source, None)
@@ -143,6 +146,15 @@ class DiffusionRunner:
         done = {record.id: record for record in self.stream(records)}
         return [done[record.id] for record in records]
 
+    def _task(self, record: InstanceRecord) -> Task:
+        key = self._key(record)
+        reason = next(filter(None, (reader.refusal(key) for reader in self.backend.readers)), None)
+        if reason is not None:
+            raise RowError(reason)
+        if self._clock is None:
+            self._open()
+        return self.backend.task(record, key[0])
+
     def _key(self, record: InstanceRecord) -> tuple[str | None, str]:
         return (record.category if record.category in self.personal else None), record.prompt
 
@@ -155,12 +167,14 @@ class DiffusionRunner:
                 torch.cuda.set_device(self._device)  # events and streams are the current device's
         return self._device
 
-    def _open(self, example: Task) -> None:
+    def _open(self) -> None:
         device = self._start()
         clock = DeviceClock(device)
         self.backend.open(device, clock)
-        size = self.batch_size or self._find_batch_size(example)
         self._clock = clock
+
+    def _begin(self, example: Task) -> None:
+        size = self.batch_size or self._find_batch_size(example)
         self._loop = PictureStream(
             self._draw,
             batch_size=size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from .hub import cached_snapshot, commit_of
 from .model import Model
 from .weights import CHECKER, PICKLES, check_folder, check_pickle, local_folder, read_header, read_index
 
-__all__ = ["ModelFiles", "find_model", "without_checker"]
+__all__ = ["ModelFiles", "fetch", "find_model", "without_checker"]
 
 _CONFIGURATION = ["*.json", "**/*.json", "*.txt", "**/*.txt", "**/*.model"]
 """The files of a pipeline that are no weights."""
@@ -48,6 +49,22 @@ def find_model(model: Model) -> ModelFiles:
     folder = path or _download(model)
     index = check_folder(folder, model.variant, allow_pickle=model.allow_pickle, without=without_checker(model))
     return ModelFiles(folder, index)
+
+
+def fetch(model: str, revision: str | None, patterns: Sequence[str]) -> Path:
+    """The folder with some files of a hub repository, downloaded or out of the hub's cache.
+
+    Raises:
+        WeightsError: They are neither to be had nor cached.
+    """
+    import huggingface_hub
+
+    commit = commit_of(model, revision)
+    try:
+        with hub_errors(model):
+            return Path(huggingface_hub.snapshot_download(model, revision=commit, allow_patterns=list(patterns)))
+    except HubUnreached as error:
+        return cached_snapshot(model, commit, error)
 
 
 def without_checker(model: Model) -> tuple[str, ...]:
@@ -103,15 +120,8 @@ def _configuration(path: Path, wanted: str) -> Path:
     folder = local_folder(wanted)
     if folder is not None:
         return folder
-    import huggingface_hub
-
     try:
-        commit = commit_of(wanted, None)
-        try:
-            with hub_errors(wanted):
-                return Path(huggingface_hub.snapshot_download(wanted, revision=commit, allow_patterns=_CONFIGURATION))
-        except HubUnreached as error:
-            return cached_snapshot(wanted, commit, error)
+        return fetch(wanted, None, _CONFIGURATION)
     except WeightsError as error:
         raise WeightsError(
             f"{path} is a single checkpoint: configuration and tokenizers come from elsewhere, by its tensors from "

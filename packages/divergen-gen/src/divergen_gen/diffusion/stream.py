@@ -33,11 +33,13 @@ class Task:
         record: The planned record.
         key: What else a batch must share: the category's own weights, or None.
         attempt: How often it came out bad.
+        near: The real object that it stays near, (H, W, 3) uint8 RGB, if any.
     """
 
     record: InstanceRecord
     key: str | None = None
     attempt: int = 0
+    near: NDArray[np.uint8] | None = None
 
     @property
     def seed(self) -> int:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from divergen_records import ConfigError, RowError, require_extra
 from torch import Tensor
 
+from ..crops import Crops
 from ..diffusion.loading import load_pipeline, quiet
 from ..diffusion.model import Model
 from ..diffusion.needs import TEACHABLE
@@ -24,7 +25,6 @@ from ..diffusion.perfusion import (
     replaced_words,
     word_positions,
 )
-from .crops import Crops
 
 __all__ = ["TEMPLATES", "LoraWeights", "Trainer", "Training"]
 
