@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from divergen.cli import main
-from divergen.premises.appearance import Looks, look_premises
+from divergen.premises.appearance import ENOUGH, Looks, look_premises, thinned
 from divergen.premises.counting import count_premises, rare_categories
 from divergen.premises.detector import _heart, _strange, _wider
 from divergen.premises.report import PremiseReport, at_least, at_most, unmeasured
@@ -76,6 +76,13 @@ def looks(angles: dict[int, list[float]]) -> References:
     every = np.radians(np.array([angle for some in angles.values() for angle in some], np.float32))
     owners = np.array([category for category, some in angles.items() for _ in some], np.int64)
     return References("e", np.stack([np.cos(every), np.sin(every)], -1), owners, np.arange(1, len(every) + 1))
+
+
+def test_thinned__keeps_all_of_the_few() -> None:
+    val = dataset("rf", (7, 300))
+    kept = thinned(val)
+    assert [len([note for note in kept.annotations if note.category_id == n]) for n in (1, 2)] == [7, ENOUGH]
+    assert len(val.annotations) == 307
 
 
 @pytest.mark.parametrize(("rare", "verdict"), [([0.0], "fails"), ([90.0], "holds")])

@@ -13,7 +13,7 @@ from divergen_records.files import write_text
 from ..data import Splits
 from ..pipeline import Pipeline
 from ..run import Run
-from .appearance import Looks, look_premises
+from .appearance import Looks, look_premises, thinned
 from .counting import count_premises, rare_categories
 from .detector import detector_premises
 from .pictures import WHY, draw_pictures, picture_premises
@@ -46,7 +46,7 @@ def measure_premises(run: Run, *, without: Collection[str] = ()) -> PremiseRepor
     premises = count_premises(splits.train, splits.val)
     looks = None
     if {"looks", "pictures"} - set(without):
-        looks = Looks(_embedded(pipeline, splits.train, folder), _embedded(pipeline, splits.val, folder))
+        looks = Looks(_embedded(pipeline, splits.train, folder), _embedded(pipeline, thinned(splits.val), folder))
     if looks is not None and "looks" not in without:
         premises += look_premises(splits.train, looks)
     if "detector" not in without and run.config.train is not None:
