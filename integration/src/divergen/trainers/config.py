@@ -14,6 +14,7 @@ from divergen_train.training.recipe import recipe
 from pydantic import BeforeValidator, Field, model_validator
 
 from .places import PLACES, fill_in
+from .transformers.config import TransformersTrainConfig
 from .ultralytics.config import UltralyticsTrainConfig
 
 if TYPE_CHECKING:
@@ -127,7 +128,9 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-TrainerConfig: Any = backend_union("divergen.trainers", DivergenTrainConfig, CommandTrainConfig, UltralyticsTrainConfig)
+TrainerConfig: Any = backend_union(
+    "divergen.trainers", DivergenTrainConfig, CommandTrainConfig, UltralyticsTrainConfig, TransformersTrainConfig
+)
 """Any trainer's config, told apart by ``kind``; packages add theirs by the entry point ``divergen.trainers``."""
 
 TrainSection: Any = Annotated[TrainerConfig | None, BeforeValidator(_resolved), Shorthand("preset", "recipe")]

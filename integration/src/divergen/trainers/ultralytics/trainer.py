@@ -184,11 +184,12 @@ class _PastingTrainer(SegmentationTrainer):  # type: ignore[misc]  # the library
 
     def save_model(self) -> bool:
         """Write the checkpoint of an epoch; a kill leaves the one before whole."""
-        last: Path = self.last
+        last = self.wdir / "last.pt"
         try:
-            with new_name(last) as self.last:
+            with new_name(last) as new:
+                self.last = new
                 saved = bool(super().save_model())
-                self.last.replace(last)
+                new.replace(last)
                 return saved
         finally:
             self.last = last
