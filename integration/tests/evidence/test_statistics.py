@@ -59,8 +59,8 @@ def test_spread_of_differences__finds_the_noise_under_arms_and_seeds() -> None:
     spread, freedom = spread_of_differences(arms) or (0.0, 0)
     assert freedom == 5 * 39
     assert spread == pytest.approx(0.3 * 2**0.5, rel=0.15)
-    two = [{0: 1.0, 1: 2.0, 2: 9.0}, {0: 2.0, 1: 5.0}]
-    assert spread_of_differences(two) == pytest.approx((stdev([1.0, 3.0]), 1))
+    two = [{0: 1.0, 1: 2.0, 2: 9.0}, {0: 2.0, 1: 5.0}, {2: 4.0}]
+    assert spread_of_differences(two) == pytest.approx((stdev([1.0, 3.0]), 1)), "lone cells say nothing"
 
 
 def test_spread_of_differences__needs_two_arms_and_two_seeds_in_common() -> None:

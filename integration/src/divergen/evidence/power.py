@@ -21,7 +21,7 @@ class SeedPlan:
         resolution: The difference to be told apart, 0 to 1.
         spread: Standard deviation of a difference between two arms over paired seeds, pooled over all arms.
         freedom: Its degrees of freedom; few mean that it is a guess.
-        seeds: Seeds that all arms have.
+        seeds: Of the arm with the fewest, among those that have two.
         smallest: Difference that these tell apart, four times in five.
         needed: Seeds that the resolution takes.
         hours: CPU hours of a seed, all arms; None where nothing was measured.
@@ -58,12 +58,12 @@ def plan_seeds(found: Sequence[Outcome], resolution: float, hours: float | None 
         hours: CPU hours of a seed.
 
     Returns:
-        None while there are not two seeds that all arms have.
+        None while there are not two arms with two seeds.
     """
-    scores = [outcome.values[_METRIC] for outcome in found if outcome.values[_METRIC]]
+    scores = [outcome.values[_METRIC] for outcome in found]
     pooled = spread_of_differences(scores)
     if pooled is None:
         return None
     spread, freedom = pooled
-    seeds = len(set.intersection(*(set(own) for own in scores)))
+    seeds = min(len(own) for own in scores if len(own) > 1)
     return SeedPlan(resolution, spread, freedom, seeds, detectable(spread, seeds), seeds_for(spread, resolution), hours)

@@ -19,7 +19,7 @@ __all__ = ["ImageScores", "image_scores", "keep_image_scores"]
 ImageScores = Mapping[str, NDArray[np.float32]]
 """By kind and metric, for example ``"mask APr"``: (resamples,) float32, 0 to 1."""
 
-_RESAMPLES = 400
+_RESAMPLES = 1000
 
 
 def keep_image_scores(run: Run, trainings: tuple[str, ...] = ("real", "control", "generated")) -> None:

@@ -79,19 +79,22 @@ def spread_of_differences(arms: Sequence[Mapping[int, float]]) -> tuple[float, i
     two seeds say next to nothing of a single pair.
 
     Args:
-        arms: Seed -> score of each arm; seeds that an arm lacks are left out.
+        arms: Seed -> score of each arm; arms may lack seeds.
 
     Returns:
-        None for fewer than two arms with two seeds in common.
+        None where no degree of freedom is left: fewer than two arms with two seeds.
     """
-    scored = [arm for arm in arms if arm]
-    seeds = sorted(set.intersection(*(set(arm) for arm in scored))) if scored else []
-    if min(len(scored), len(seeds)) < 2:
+    cells = [(arm, seed, score) for arm, scores in enumerate(arms) for seed, score in scores.items()]
+    if not cells:
         return None
-    table = np.array([[arm[seed] for seed in seeds] for arm in scored])
-    left = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
-    freedom = (len(scored) - 1) * (len(seeds) - 1)
-    return math.sqrt(2 * float((left**2).sum()) / freedom), freedom
+    columns = [np.unique([cell[axis] for cell in cells], return_inverse=True)[1] for axis in (0, 1)]
+    design = np.hstack([np.eye(column.max() + 1)[column] for column in columns])
+    scores = np.array([score for *_, score in cells])
+    fitted, _, rank, _ = np.linalg.lstsq(design, scores, rcond=None)
+    freedom = len(cells) - int(rank)
+    if freedom < 1:
+        return None
+    return math.sqrt(2 * float(((scores - design @ fitted) ** 2).sum()) / freedom), freedom
 
 
 def detectable(spread: float, seeds: int) -> float:

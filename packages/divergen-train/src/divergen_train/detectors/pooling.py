@@ -46,7 +46,7 @@ class GatheredRoIAlign(nn.Module):
         level = self._level(regions, strides)
         rows, weights = _neighbours(regions / strides[level, None], image, level, maps, self.output_size)
         size = self.output_size
-        pooled: Tensor = _WeightedRows.apply(table, rows, weights.to(table.dtype))  # type: ignore[no-untyped-call]
+        pooled: Tensor = _WeightedRows.apply(table, rows, weights.to(table.dtype))
         return pooled.view(-1, size, size, table.shape[1]).permute(0, 3, 1, 2)
 
     def _level(self, regions: Tensor, strides: Tensor) -> Tensor:
@@ -112,7 +112,7 @@ class _WeightedRows(torch.autograd.Function):
         return F.embedding_bag(rows, table, per_sample_weights=weights, mode="sum")
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         rows, weights = ctx.saved_tensors
         table = gradient.new_zeros(ctx.length, gradient.shape[1])
         gradient = gradient.contiguous()
