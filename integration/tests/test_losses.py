@@ -27,6 +27,8 @@ CANNOT = {
     "divergen configs": "lists what is installed",
     "divergen doctor": "says what is missing",
     "divergen minilvis": "is divergen-minilvis make",
+    "divergen pull": "takes all or nothing",
+    "divergen push": "publishes what fits the filter and is complete, or nothing",
     "divergen premises": "measures, and says how many pictures it could not look at",
     "divergen report": "draws what is there",
     "divergen results": "says of each finding whether it was run",

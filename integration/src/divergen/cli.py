@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from divergen_records.command import Group
 
-from .commands import about, evidence, reading, running
+from .commands import about, evidence, reading, running, sharing
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -21,6 +21,6 @@ def main() -> None:
     """
 
 
-for _module in (running, evidence, reading, about):
+for _module in (running, evidence, reading, sharing, about):
     for _name in _module.__all__:
         main.add_command(getattr(_module, _name))

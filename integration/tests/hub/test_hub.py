@@ -1,0 +1,96 @@
+"""Kept instances to the hub and back: a dataset that others read, a card that says what made it."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from divergen import Run
+from divergen.cli import main
+from divergen.hub import pull, push, read_instances, write_instances
+from divergen_records import InstanceTable
+from divergen_records.errors import DatasetError, ExistsError, TableError, WeightsError
+from PIL import Image
+
+from .conftest import Hub
+
+
+def test_push_and_pull__the_same_instances(finished: Run, hub: Hub, tmp_path: Path) -> None:
+    pushed = push(finished, "org/name", private=True)
+    assert hub.files is not None
+    assert hub.private
+    assert {"README.md", "report.html", "data/instances-00000.parquet"} <= set(hub.files)
+    table = pull("org/name", tmp_path / "back.lance")
+    columns = ["id", "category", "prompt", "seed", "generator_revision", "image", "alpha", "mask", "bbox", "kept"]
+    ours = finished.table.select(columns, "kept AND mask IS NOT NULL").sort_by("id")
+    assert table.select(columns).sort_by("id").equals(ours)
+    assert table.count() == pushed.count > 0
+
+
+def test_push__over_something_only_on_request(finished: Run, hub: Hub) -> None:
+    hub.files = {"notes.txt": b"mine", "data/old.parquet": b"stale"}
+    with pytest.raises(ExistsError, match="holds 2 files; --overwrite"):
+        push(finished, "org/name")
+    push(finished, "org/name", overwrite=True)
+    assert "data/old.parquet" not in hub.files
+    assert hub.files["notes.txt"] == b"mine"
+
+
+def test_push__what_the_hub_says_is_a_sentence(finished: Run, hub: Hub) -> None:
+    hub.refuses = 403
+    done = CliRunner().invoke(main, ["push", str(finished.folder), "org/name"])
+    assert done.exit_code == 2
+    assert "org/name" in done.stderr
+    assert "Traceback" not in done.stderr
+    with pytest.raises(WeightsError):
+        pull("org/name", finished.folder / "none.lance")
+
+
+def test_write_instances__as_datasets_reads_them(finished: Run, tmp_path: Path) -> None:
+    import pyarrow.parquet as parquet
+
+    made = write_instances(finished.table, tmp_path, shard_bytes=1)
+    files = sorted((tmp_path / "data").iterdir())
+    rows = parquet.read_table(files).to_pylist()
+    assert len(rows) == made.count == finished.table.count("kept AND mask IS NOT NULL")
+    mask = Image.open(io.BytesIO(rows[0]["mask"]["bytes"]))
+    assert mask.size == (rows[0]["width"], rows[0]["height"])
+    metadata = parquet.read_schema(files[0]).metadata
+    features = json.loads(metadata[b"huggingface"])["info"]["features"]
+    assert features["image"] == {"_type": "Image"}
+    assert set(features) == set(rows[0])
+    datasets = pytest.importorskip("datasets")
+    read = datasets.Dataset.from_parquet([str(path) for path in files], cache_dir=str(tmp_path / "cache"))
+    assert read[0]["image"].size == mask.size
+
+
+def test_card__says_what_made_it(finished: Run, tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["push", str(finished.folder), "org/name", "--folder", str(tmp_path / "look")])
+    assert done.exit_code == 0, done.output
+    card = (tmp_path / "look" / "README.md").read_text(encoding="utf-8")
+    for said in ("license: other", "procedural-1/", "inter_similarity", "apple", 'load_dataset("org/name"'):
+        assert said in card
+    done = CliRunner().invoke(main, ["pull", str(tmp_path / "look"), "--out", str(tmp_path / "back.lance")])
+    assert done.exit_code == 0, done.output
+    assert InstanceTable.open(tmp_path / "back.lance").count() > 0
+
+
+def test_push__nothing_to_publish(finished: Run, tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="no instance with picture and mask fits"):
+        write_instances(finished.table, tmp_path, where="category = 'x'")
+
+
+def test_pull__of_something_else(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    with pytest.raises(DatasetError, match=r"no data/\*\.parquet"):
+        read_instances(tmp_path, tmp_path / "t.lance")
+    (tmp_path / "data").mkdir()
+    parquet.write_table(pa.table({"text": ["a"]}), tmp_path / "data" / "x.parquet")
+    with pytest.raises(DatasetError, match="lacks category, generator, id"):
+        read_instances(tmp_path, tmp_path / "t.lance")
+    assert not (tmp_path / "t.lance").exists()
