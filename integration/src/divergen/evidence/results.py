@@ -188,6 +188,8 @@ def _mean(values: Mapping[str, float]) -> str:
 def _told(content: Mapping[str, Any]) -> str:
     cost, plan = content["cost"], content["plan"]
     took = f"It took {cost['cpu'] / 3600:.1f} CPU hours ({cost['wall'] / 3600:.1f} by the clock)."
+    if not cost["cpu"]:
+        took = "What it took was not noted."
     if plan is None:
         return f"{took} One seed says nothing of how sure this is."
     return (

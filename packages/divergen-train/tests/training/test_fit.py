@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -35,7 +36,11 @@ def unchanged(sample: Sample) -> Sample:
     return sample
 
 
-def test_fit__killed_and_resumed_equals_uninterrupted(shapes: Dataset, tiny: TrainConfig, tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [{}, {"pooling": "gathered", "frozen_stages": 7}], ids=["plain", "thrifty"])
+def test_fit__killed_and_resumed_equals_uninterrupted(
+    shapes: Dataset, tiny: TrainConfig, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    tiny = tiny.model_copy(update={"detector": tiny.detector.model_copy(update=changes)})
     torch.manual_seed(1)
     whole = fit(shapes, out=tmp_path / "whole", config=tiny, paste=unchanged)
     torch.manual_seed(2)
