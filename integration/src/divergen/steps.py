@@ -169,7 +169,9 @@ def _decide(pipeline: Pipeline) -> None:
     if len(pipeline.plan):
         _further_scores(pipeline)
     if table.count("kept IS NULL AND error IS NULL"):
-        decide_table(table, pipeline.config.rules, pipeline.references)
+        report = decide_table(table, pipeline.config.rules, pipeline.references)
+        if report.reviewed:
+            echo(f"      people decided about {report.reviewed:,}, against the rules in {report.overruled:,}", err=True)
 
 
 def _further_scores(pipeline: Pipeline) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from getpass import getuser
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ from divergen_records.command import echo
 from divergen_records.data_options import format_option
 from divergen_records.losses import Losses, finish, finishing, losses_options
 
-__all__ = ["export", "report", "status"]
+__all__ = ["export", "report", "review", "status"]
 
 
 @click.command()
@@ -47,6 +48,32 @@ def report(run: Path) -> None:
     from ..run import Run
 
     echo(write_report(Run(run)))
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--reviewer", default=getuser, help="Your name, beside each verdict. [default: who is logged in]")
+@click.option("--port", default=0, help="Port on 127.0.0.1. [default: any free one]")
+@click.option("--open", "opens", is_flag=True, help="Open the page in this machine's browser.")
+def review(run: Path, reviewer: str, port: int, *, opens: bool) -> None:
+    """Look at RUN's instances in a browser, as they will be pasted; keep or reject them by keyboard.
+
+    Prints an address that opens the page once. From another machine: --port 8765 here, and there
+    ssh -L 8765:127.0.0.1:8765 HOST. Several people may review one run at once, each with a command of their own.
+    Verdicts overrule the rules (rules.reviews=ignore: they do not) as soon as the run decides again.
+
+    \b
+    Examples:
+      divergen review RUN
+      divergen run my.yaml --out RUN --redo decide
+    """
+    from divergen_filter.review.serve import announce, summary
+
+    from ..review import review_run
+    from ..run import Run
+
+    found = review_run(Run(run), reviewer=reviewer, port=port, opened=announce(opens=opens))
+    echo(f"{summary(found)}; they count from the next `divergen run ... --out {run} --redo decide` on")
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from getpass import getuser
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -179,6 +180,8 @@ def decide(table: Path, references: Path | None, rules: Path | None) -> None:
     loaded = None if references is None else References.load(references)
     report = decide_table(InstanceTable.open(table), read_rules(rules), loaded)
     echo(f"kept {report.kept} of {report.kept + report.rejected}; {report.not_ready} not ready")
+    if report.reviewed:
+        echo(f"people decided about {report.reviewed}; of these, they overruled the rules in {report.overruled}")
     for column, count in report.lacking.items():
         writer = "an annotator" if column in MASK_SCORES else "divergen-filter score"
         echo(f"not ready: {count} without {column}; {writer} writes it", err=True)
@@ -247,6 +250,41 @@ def sheet(table: Path, out: Path, references: Path | None, rules: Path | None, *
     loaded = None if references is None else References.load(references)
     write_sheet(InstanceTable.open(table), out, references=loaded, rules=read_rules(rules), **options)
     echo(f"look at {out}")
+
+
+@main.command()
+@_TABLE
+@_MAYBE_REFERENCES
+@_RULES
+@click.option("--reviewer", default=getuser, help="Your name, beside each verdict. [default: who is logged in]")
+@click.option("--port", default=0, help="Port on 127.0.0.1. [default: any free one]")
+@click.option("--open", "opens", is_flag=True, help="Open the page in this machine's browser.")
+def review(table: Path, references: Path | None, rules: Path | None, reviewer: str, port: int, *, opens: bool) -> None:
+    """Look at the instances in a browser and keep or reject them by keyboard; verdicts overrule the rules.
+
+    Prints an address that opens the page once. From another machine: --port 8765 here, and there
+    ssh -L 8765:127.0.0.1:8765 HOST. Several people may review one table at once, each with a command of their own.
+    Stop it by Ctrl-C, then decide again.
+
+    Example: divergen-filter review run/instances.lance --references references.npz
+    """
+    from divergen_records import InstanceTable
+
+    from .config import read_rules
+    from .references import References
+    from .review.serve import announce, serve_review, summary
+
+    loaded = None if references is None else References.load(references)
+    opened = InstanceTable.open(table)
+    found = serve_review(
+        opened,
+        rules=read_rules(rules),
+        references=loaded,
+        reviewer=reviewer,
+        port=port,
+        opened=announce(opens=opens),
+    )
+    echo(f"{summary(found)}; to decide again: divergen-filter decide {table}")
 
 
 @main.command()

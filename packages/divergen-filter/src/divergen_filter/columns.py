@@ -7,7 +7,15 @@ from typing import Annotated
 from divergen_records import Columns, Float32, Int32
 from divergen_records.columns import Arrow
 
-__all__ = ["BasicsColumns", "EmbedColumns", "FolderColumns", "GeneratedColumns", "SimilarityColumns", "TextColumns"]
+__all__ = [
+    "BasicsColumns",
+    "EmbedColumns",
+    "FolderColumns",
+    "GeneratedColumns",
+    "ReviewColumns",
+    "SimilarityColumns",
+    "TextColumns",
+]
 
 
 class EmbedColumns(Columns):
@@ -74,3 +82,18 @@ class FolderColumns(Columns):
     """Connected components of the mask (8-connected)."""
     border_contact: Float32 | None = None
     """Share of the picture's border pixels that the mask touches, 0 to 1."""
+
+
+class ReviewColumns(Columns):
+    """What a person said of an instance, and what the rules alone say of the same one."""
+
+    review: str | None = None
+    """A person's verdict: ``keep``, ``reject``, ``mask`` (the mask is wrong) or ``category`` (it is another one)."""
+    review_category: str | None = None
+    """Name of the category that the reviewer saw, where it is another one."""
+    reviewer: str | None = None
+    """Who said it."""
+    reviewed_at: str | None = None
+    """When: ISO 8601, UTC."""
+    rule_kept: bool | None = None
+    """What the rules alone decide about a reviewed instance; NULL where they lack a score of it."""

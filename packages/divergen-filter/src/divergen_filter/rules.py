@@ -145,11 +145,14 @@ class RulesConfig(Config):
         no_reference: Categories without real crops have no inter-similarity: ``ignore`` leaves those rules out for
             them, so that the others decide; ``reject`` keeps none of them.
         calibration: How the ``calibrated`` thresholds are found.
+        reviews: What people's verdicts do: ``overrule`` the rules, ``require`` that also (what no person has kept is
+            rejected), or ``ignore`` them.
     """
 
     rules: tuple[Rule, ...] = _DEFAULT_RULES
     no_reference: Literal["ignore", "reject"] = "ignore"
     calibration: CalibrationConfig = CalibrationConfig()
+    reviews: Literal["overrule", "require", "ignore"] = "overrule"
 
 
 def read_rules(path: Path | None) -> RulesConfig:

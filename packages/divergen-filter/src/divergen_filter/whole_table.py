@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self
 
-import lance
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from divergen_records import CommitError, InstanceTable, Progress, TableError
-from divergen_records.storage import asked, reading
 from numpy.typing import NDArray
 
+from .addressed import read_rows, write_rows
 from .calibration import rule_thresholds
 from .columns import GeneratedColumns
 from .decision import decide, rule_columns
@@ -25,12 +23,14 @@ from .gathered import gather_embeddings
 from .generated import GENERATED_SCORES, compare_generated
 from .known import check_rules
 from .references import References
+from .review.merging import merge_reviews, overrule
 from .rules import Best, RulesConfig
 from .similarity import bad_vectors
 
 __all__ = ["DecisionReport", "decide_table", "score_generated"]
 
 _DECISION = ("kept", "reject_reason")
+_REVIEW = ("review", "review_category", "reviewer", "area_fraction")
 _COMMIT_SECONDS = 30.0
 
 
@@ -43,18 +43,25 @@ class DecisionReport:
         rejected: Rows with a ``reject_reason``.
         not_ready: Rows without a decision, because they failed before, or a score that the rules look at is NULL.
         lacking: Of the rows that did not fail, those that lack a score: column -> rows.
+        reviewed: Rows that a person decided about.
+        overruled: Of these, those that the rules had decided otherwise.
     """
 
     kept: int
     rejected: int
     not_ready: int
     lacking: dict[str, int]
+    reviewed: int = 0
+    overruled: int = 0
 
 
 def decide_table(
     table: InstanceTable, rules: RulesConfig | None = None, references: References | None = None
 ) -> DecisionReport:
     """Decide about every row of a table, whatever was decided before; no picture is read.
+
+    Verdicts of people, from the log beside the table, come into its columns first, and overrule the rules unless
+    ``rules.reviews`` says otherwise.
 
     Args:
         table: Its columns ``kept`` and ``reject_reason`` are written in one commit, where they change.
@@ -67,34 +74,54 @@ def decide_table(
     rules = rules or RulesConfig()
     check_rules(rules, table)
     thresholds = rule_thresholds(rules, references)
+    merge_reviews(table)
     scores, have = rule_columns(rules), set(table.columns)
-    rows = _rows(table, ["id", "category_id", "error", *_DECISION, *(name for name in scores if name in have)])
+    extra = ("rule_kept", *_REVIEW) if "review" in have else ()
+    rows = read_rows(
+        table, ["id", "category_id", "error", *_DECISION, *extra, *(name for name in scores if name in have)]
+    )
     for name in set(scores) - have:  # nothing has written it yet
         rows = rows.append_column(name, pa.nulls(len(rows), pa.float32()))
     good = pc.is_null(rows["error"])
     lacking = {name: pc.sum(pc.and_(good, pc.is_null(rows[name]))).as_py() or 0 for name in scores}
-    ready = np.asarray(good)
-    for name in scores:
-        ready &= np.asarray(pc.is_valid(rows[name]))
-    chosen = rows.filter(pa.array(ready))
-    names = np.asarray(chosen["id"].to_numpy(zero_copy_only=False)) if _has_ties(rules) else None
-    columns = {name: chosen[name].to_numpy() for name in ("category_id", *scores)}
-    kept, reasons = decide(columns if names is None else {**columns, "id": names}, rules, thresholds=thresholds)
-    positions = np.flatnonzero(ready)
-    decisions = np.zeros(len(rows), dtype=bool)
-    decisions[positions] = kept
-    texts = np.full(len(rows), None, dtype=object)
-    texts[positions] = reasons
-    result = pa.table(
-        {
-            "id": rows["id"],
-            "kept": pa.array(decisions, mask=~ready),
-            "reject_reason": pa.array(texts, pa.string()),
-        }
+    kept, texts, ready = _by_rules(rows, rules, thresholds)
+    columns, said, overruled = {}, np.zeros(len(rows), dtype=bool), 0
+    if extra:
+        alone, by_rules = kept.copy(), ready.copy()
+        if rules.reviews != "ignore":
+            said, overruled = overrule(kept, texts, ready, rows, require=rules.reviews == "require")
+            ready = ready | said
+        columns["rule_kept"] = pa.array(alone, mask=~(by_rules & np.asarray(pc.is_valid(rows["review"]))))
+    columns |= {"kept": pa.array(kept, mask=~ready), "reject_reason": pa.array(texts, pa.string())}
+    before = rows.select(list(columns)).combine_chunks()
+    write_rows(table, rows["_rowaddr"], pa.table({"id": rows["id"], **columns}), before=before)
+    count, decided = int(kept.sum()), int(ready.sum())
+    return DecisionReport(
+        count,
+        decided - count,
+        len(rows) - decided,
+        {name: number for name, number in lacking.items() if number},
+        int(said.sum()),
+        overruled,
     )
-    _write(table, rows["_rowaddr"], result, before=rows.select(_DECISION).combine_chunks())
-    count = int(kept.sum())
-    return DecisionReport(count, len(kept) - count, len(rows) - len(kept), {k: v for k, v in lacking.items() if v})
+
+
+def _by_rules(
+    rows: pa.Table, rules: RulesConfig, thresholds: dict[int, float] | None
+) -> tuple[NDArray[np.bool_], NDArray[Any], NDArray[np.bool_]]:
+    """What the rules alone say of all rows (N,): kept, why not, and whether they could decide."""
+    scores = rule_columns(rules)
+    ready = np.asarray(pc.is_null(rows["error"]))
+    for name in scores:
+        ready = ready & np.asarray(pc.is_valid(rows[name]))
+    chosen = rows.filter(pa.array(ready))
+    columns = {name: chosen[name].to_numpy() for name in ("category_id", *scores)}
+    if any(isinstance(rule.threshold, Best) for rule in rules.rules):  # they may have ties
+        columns["id"] = np.asarray(chosen["id"].to_numpy(zero_copy_only=False))
+    found, reasons = decide(columns, rules, thresholds=thresholds)
+    kept, texts = np.zeros(len(rows), dtype=bool), np.full(len(rows), None, dtype=object)
+    kept[ready], texts[ready] = found, reasons
+    return kept, texts, ready
 
 
 def score_generated(table: InstanceTable, *, again: bool = False, progress: bool = True) -> int:
@@ -119,7 +146,7 @@ def score_generated(table: InstanceTable, *, again: bool = False, progress: bool
         return 0
     table.ensure_columns(GeneratedColumns)
     snapshot = table.snapshot()
-    rows = _rows(
+    rows = read_rows(
         table,
         ["id", "category_id", "embedder", GENERATED_SCORES[0]],
         "error IS NULL AND embedder IS NOT NULL",
@@ -169,40 +196,9 @@ class _Writer:
     def _commit(self) -> None:
         if self._parts:
             result = pa.concat_tables(self._parts)
-            _write(self.table, result["_rowaddr"], result.drop_columns(["_rowaddr"]))
+            write_rows(self.table, result["_rowaddr"], result.drop_columns(["_rowaddr"]))
             self.rows += len(result)
         self._parts, self._last = [], time.monotonic()
-
-
-def _has_ties(rules: RulesConfig) -> bool:
-    return any(isinstance(rule.threshold, Best) for rule in rules.rules)
-
-
-def _rows(
-    table: InstanceTable, columns: Iterable[str], where: str | None = None, snapshot: lance.LanceDataset | None = None
-) -> pa.Table:
-    """Light columns of the rows, with their addresses (fragment << 32 | row)."""
-    names = list(dict.fromkeys(columns))
-    with reading(table.path, asked(names, where)):
-        snapshot = snapshot or table.snapshot()
-        return snapshot.scanner(columns=names, filter=where, with_row_address=True).to_table()
-
-
-def _write(table: InstanceTable, addresses: pa.ChunkedArray, rows: pa.Table, before: pa.Table | None = None) -> None:
-    """Commit columns of the rows at these addresses, all at once, but no fragment whose rows are as ``before``."""
-    fragments = addresses.to_numpy() >> np.uint64(32)
-    if (fragments[1:] < fragments[:-1]).any():
-        order = np.argsort(fragments, kind="stable")
-        fragments, rows, before = fragments[order], rows.take(order), before and before.take(order)
-    rows = rows.combine_chunks()  # of many chunks, each slice would be searched for
-    found, starts = np.unique(fragments, return_index=True)
-    parts = {}
-    for number, start, end in zip(found.tolist(), starts, np.append(starts[1:], len(fragments)), strict=True):
-        part = rows[start:end]
-        if before is None or any(part[name] != before[name][start:end] for name in before.column_names):
-            parts[number] = part
-    if parts:
-        table.update(parts)
 
 
 def _compared(rows: pa.Table, chosen: NDArray[np.int64], vectors: Embeddings) -> pa.Table:
