@@ -61,3 +61,11 @@ def test_where__chooses_among_the_kept(finished: Run, tmp_path: Path, small: tup
     assert 0 < len(pool) == run.table.count("kept AND category = 'cup'") < run.table.count("kept")
     with pytest.raises(TableError, match="No field named colour"):
         run_pipeline(Run(tmp_path / "run", config.model_copy(update={"where": "colour = 'red'"})), until="pool")
+
+
+def test_pastes__relighting_is_for_what_is_baked(small: tuple[str, ...]) -> None:
+    relight = "paste.harmonize={kind: relight, model: some/model}"
+    with pytest.raises(ConfigError, match=r"relight takes a pass .* set bake"):
+        load_config("quickstart", [relight])
+    assert load_config("quickstart", [relight, "bake={}"]).paste.harmonize.half == 48
+    assert load_config("quickstart", [*small, relight]).train is None

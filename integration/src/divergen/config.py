@@ -12,6 +12,7 @@ from divergen_gen.config import GeneratorConfig
 from divergen_gen.counts import CountsConfig
 from divergen_minilvis.config import ProceduralConfig, check_box
 from divergen_paste.config import PasteConfig
+from divergen_paste.relight.config import RelightConfig
 from divergen_prompts.config import GrammarPrompts, PromptsConfig, PromptSourceConfig
 from divergen_records import Config, DatasetError
 from divergen_records.formats import OnProblem, writers
@@ -298,6 +299,11 @@ class RunConfig(Config):
         if self.bake is not None and getattr(self.train, "bsgal", None) is not None:
             raise ValueError(
                 "bake and train.bsgal exclude each other: BSGAL changes what is pasted while training runs"
+            )
+        if self.train is not None and self.bake is None and isinstance(self.paste.harmonize, RelightConfig):
+            raise ValueError(
+                "paste.harmonize: relight takes a pass of a diffusion model for each image, so it is for images that "
+                "are pasted once: set bake: {}"
             )
         if self.from_baseline and not self.baseline:
             raise ValueError("from_baseline needs the baseline: set baseline: true")

@@ -41,6 +41,11 @@ class Chain:
         return Chain(*(paster.matched(categories, unmatched=unmatched) for paster in self.pasters))
 
     @property
+    def relights(self) -> bool:
+        """Whether any of the pasters has a model relight what it pastes."""
+        return any(paster.relights for paster in self.pasters)
+
+    @property
     def identity(self) -> str:
         """Hash of all pasters' pools and settings, in their order."""
         return short_hash("chain/1", *(paster.identity for paster in self.pasters))

@@ -123,6 +123,12 @@ class Compositor:
             part = share[top : top + region.shape[0], left : left + region.shape[1]]
             region[...] = cv2.blendLinear(region, np.zeros_like(region), 1 - part, part)
 
+    def pasted(self) -> list[Instance]:
+        """What was pasted here and is visible still, whether or not it stays."""
+        layers = self._layers[len(self.sample.instances) :]
+        visible = (replace(layer.instance, mask=layer.visible) for layer in layers)
+        return [instance for instance in visible if instance.mask.any()]
+
     def result(self) -> Sample:
         """The image with the instances that stay: masks without what covers them, boxes tight again."""
         kept = (self._visible(layer) for layer in self._layers)

@@ -9,6 +9,7 @@ from divergen_records import Config
 from pydantic import Field
 
 from .options import Balance, Blend, Count, Fit, Harmonize, Place
+from .relight.config import RelightConfig
 
 if TYPE_CHECKING:
     from .paster import Paster
@@ -43,7 +44,7 @@ class PasteConfig(Config):
         match_blur: Blur instances that are sharper than the image.
         match_noise: Give instances the image's noise.
         harmonize: Light of the place: ``"colour"`` moves colours towards it, ``"shadow"`` draws one where an instance
-            stands, ``"both"``.
+            stands, ``"both"``; or ``{kind: relight, model: …}``, a diffusion model that relights them, for baking.
         box_shift: A covered object stays if its box moved by no more than this many pixels …
         min_visible: … or if so many of its pixels remain visible.
         layouts: COCO or LVIS file whose images' boxes say how many instances there are, how large and where.
@@ -69,7 +70,7 @@ class PasteConfig(Config):
     colour_jitter: float = Field(default=0.0, ge=0, lt=1)
     match_blur: bool = False
     match_noise: bool = False
-    harmonize: Harmonize = "none"
+    harmonize: Harmonize | RelightConfig = "none"
     box_shift: int = Field(default=10, ge=0)
     min_visible: int = Field(default=300, ge=0)
     layouts: Path | None = None
@@ -131,7 +132,8 @@ class PasteConfig(Config):
             colour_jitter=self.colour_jitter,
             match_blur=self.match_blur,
             match_noise=self.match_noise,
-            harmonize=self.harmonize,
+            harmonize="none" if isinstance(self.harmonize, RelightConfig) else self.harmonize,
+            relight=self.harmonize.build() if isinstance(self.harmonize, RelightConfig) else None,
             layouts=() if self.layouts is None else read_layouts(read_dataset(self.layouts)),
             box_shift=self.box_shift,
             min_visible=self.min_visible,

@@ -21,6 +21,7 @@ from .options import Blend, Count, Harmonize, Place
 from .placing import PLACES, centre_in
 from .pool import Classes, InstancePool, Unmatched
 from .quality import Quality, match_quality, measure_quality
+from .relight.blending import Relight
 from .sampling import COUNTS, InstanceSampler
 from .scale import SizeSampler
 from .statistics import Statistics
@@ -82,6 +83,7 @@ class Paster:
         match_blur: Blur instances that are sharper than the image.
         match_noise: Give instances the image's noise.
         harmonize: Light of the place, see `divergen_paste.light`: ``"colour"``, ``"shadow"``, ``"both"`` or ``"none"``.
+        relight: New light by a model, once for each image, which takes seconds: for baking.
         box_shift: See `divergen_paste.composite.Compositor`.
         min_visible: See `divergen_paste.composite.Compositor`.
         min_pixels: See `divergen_paste.composite.Compositor`.
@@ -112,6 +114,7 @@ class Paster:
         match_blur: bool = False,
         match_noise: bool = False,
         harmonize: Harmonize = "none",
+        relight: Relight | None = None,
         box_shift: int = 10,
         min_visible: int = 300,
         min_pixels: int = 16,
@@ -137,6 +140,7 @@ class Paster:
         self.flip, self.rotation, self.colour_jitter = flip, rotation, colour_jitter
         self.match_blur, self.match_noise, self.harmonize = match_blur, match_noise, harmonize
         self.limits = {"box_shift": box_shift, "min_visible": min_visible, "min_pixels": min_pixels}
+        self.relight = relight
         self.seed = seed
         self.corrupt = 0
 
@@ -153,9 +157,15 @@ class Paster:
         return paster
 
     @property
+    def relights(self) -> bool:
+        """Whether a model relights what is pasted."""
+        return self.relight is not None
+
+    @property
     def identity(self) -> str:
         """Hash of the pool's content and all settings: equal pasters paste equally."""
-        settings = {name: value for name, value in vars(self).items() if name not in ("pool", "corrupt")}
+        left = {"pool", "corrupt", *(() if self.relight else ("relight",))}
+        settings = {name: value for name, value in vars(self).items() if name not in left}
         return short_hash(self.pool.identity, sorted(map(repr, settings.items())))
 
     def __call__(self, sample: Sample) -> Sample:
@@ -247,6 +257,9 @@ class Paster:
             image = self._light(compositor, image, alpha, x, y)
             source, blend = self.pool.source(placement.row), BLENDS[placement.blend]
             compositor.paste(image, alpha, x, y, category_id=placement.category_id, source=source, blend=blend)
+        if self.relight is not None:
+            seed = derive_seed(self.seed, "relight", sample.epoch, sample.image_id)
+            compositor.image = self.relight(compositor.image, compositor.pasted(), seed)
         return compositor.result()
 
     def _render(self, placement: Placement, target: Quality | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from divergen_records import DivergenError, NothingLeft
+from divergen_records import ConfigError, DivergenError, NothingLeft, WeightsError
 from divergen_records.coco import Dataset, DatasetWriter, ImageInfo, load_sample
 from divergen_records.folders import Unfinished, resumable_folder
 from divergen_records.formats import add_format
@@ -91,7 +91,8 @@ def bake(
     check_names(dataset, plan, formats)
     val = None if val is None else renumbered(val, dataset)
     identity = bake_identity(dataset, paster, plan, formats, val)
-    workers = worth_workers(len(dataset.images) * (copies + 1)) if workers is None else workers
+    if workers is None:  # a model is held once
+        workers = 0 if paster.relights else worth_workers(len(dataset.images) * (copies + 1))
     with resumable_folder(out, identity, overwrite=overwrite) as folder:
         work = partial(_bake_chunk, paster=paster, plan=plan, folder=folder)
         with counting("bake", len(dataset.images), "images", show=progress) as count, open_workers(workers) as executor:
@@ -126,6 +127,8 @@ def _bake_chunk(
     for info in dataset.images:
         try:
             _bake_image(dataset, info, paster, plan, folder)
+        except (ConfigError, WeightsError):  # not this picture's fault
+            raise
         except DivergenError as error:
             lost.append((info.file_name, str(error)))
     return len(dataset.images), lost

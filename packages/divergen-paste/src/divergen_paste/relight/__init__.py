@@ -1,0 +1,1 @@
+"""New light for pasted instances, by a model that has seen how light falls."""
