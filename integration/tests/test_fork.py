@@ -42,6 +42,27 @@ def test_fork__keeps_pictures_and_decides_anew(finished: Run, small: tuple[str, 
     assert table_of(finished, ["id", "kept"]) == before, "the other run stays as it was"
 
 
+def test_fork__pictures_that_both_plan_keep_masks_and_embeddings(
+    finished: Run, small: tuple[str, ...], tmp_path: Path
+) -> None:
+    columns = ["id", "image", "mask", "embedding", "inter_similarity", "kept"]
+    config = load_config("quickstart", [*small, "counts={per_category: 5}"])
+    assert names(fork(finished, tmp_path / "more", config)) == ["data", "extra", "prompts"]
+    more = Run(tmp_path / "more", config)
+    assert more.table.ids() == finished.table.ids()
+    assert not more.table.count("embedding IS NULL AND error IS NULL")
+    run_pipeline(more, until="decide")
+    assert more.table.count() == 15
+
+    fork(more, tmp_path / "fewer", finished.config)
+    fewer = Run(tmp_path / "fewer", finished.config)
+    run_pipeline(fewer, until="decide")
+    assert table_of(fewer, columns) == table_of(finished, columns), "as if it had made them itself"
+    other = load_config("quickstart", [*small, "counts={per_category: 3}", "annotator={kind: true-alpha}"])
+    fork(finished, tmp_path / "masks", other)
+    assert Run(tmp_path / "masks").table.count() == Run(tmp_path / "masks").table.count("mask IS NULL") == 9
+
+
 def test_fork__scores_of_another_embedder_do_not_stay(finished: Run, small: tuple[str, ...], tmp_path: Path) -> None:
     source = Run(
         tmp_path / "source",

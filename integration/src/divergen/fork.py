@@ -41,6 +41,9 @@ def shared_steps(source: Run, config: RunConfig, *, adding: bool = False) -> tup
 def fork(source: Run, folder: str | Path, config: RunConfig, *, adding: bool = False) -> tuple[RunStep, ...]:
     """Begin a run as a copy of another's shared steps. The other is not changed; whole or not at all.
 
+    Where other pictures are planned of the same prompts, those that both plan are taken over, with their masks and
+    embeddings as far as these would come out alike.
+
     Args:
         source: The other run.
         folder: Folder of the new run.
@@ -60,21 +63,35 @@ def fork(source: Run, folder: str | Path, config: RunConfig, *, adding: bool = F
     shared = shared_steps(source, config, adding=adding)
     if not shared:
         return ()
-    pictures = "gen" in [step.name for step in shared]
+    names = [step.name for step in shared]
+    others = "gen" not in names  # other pictures are planned, of which the source may have some
+    some = others and names[-1] == "prompts" and source.has_table()
     with new_folder(folder, listed=False) as unfinished:
         with source.lock(Shard()):
-            shutil.copytree(source.folder, unfinished, ignore=_left_out(source, pictures), dirs_exist_ok=True)
+            ignore = _left_out(source, others=others, table=some or not others)
+            shutil.copytree(source.folder, unfinished, ignore=ignore, dirs_exist_ok=True)
         run = Run(unfinished, config)
-        _forget(run, [step for step in STEPS if step not in shared])
+        if some:
+            run.table.keep({record.id for record in Pipeline(run, quiet=True).plan})
+        _forget(run, [step for step in STEPS if step not in shared], _of_rows(source, config) if some else ())
         run.save_config()
     return shared
 
 
-def _left_out(source: Run, pictures: bool) -> Callable[[str, list[str]], set[str]]:
+def _of_rows(source: Run, config: RunConfig) -> tuple[RunStep, ...]:
+    """Steps whose columns depend on nothing but their row and settings, and would come out alike."""
+    steps = [step for step in STEPS if step.name in ("annotate", "embed")]
+    alike = [all(_value(source.config, key) == _value(config, key) for key in step.settings) for step in steps]
+    return tuple(step for place, step in enumerate(steps) if all(alike[: place + 1]))
+
+
+def _left_out(source: Run, *, others: bool, table: bool) -> Callable[[str, list[str]], set[str]]:
     """Say which entries of a folder are not copied: those of the run's own folder that belong to it alone."""
     own = {"train", source.report.name, source.cost.name}
-    if not pictures:
-        own |= {source.table_path.name, source.pool.name, source.previews.name, "plan.json"}
+    if others:
+        own |= {source.pool.name, source.previews.name, "plan.json"}
+    if not table:
+        own.add(source.table_path.name)
 
     def ignore(folder: str, entries: list[str]) -> set[str]:
         if Path(folder) != source.folder:
@@ -88,9 +105,10 @@ def _value(config: RunConfig, key: str) -> object:
     return config.model_dump(mode="json", include={key})[key]
 
 
-def _forget(run: Run, steps: Sequence[RunStep]) -> None:
+def _forget(run: Run, steps: Sequence[RunStep], kept: Sequence[RunStep]) -> None:
+    """Undo steps, the last first; of those whose columns are kept, only the notes go."""
     pipeline = Pipeline(run, quiet=True)
     for step in reversed(steps):
-        if step.undo is not None:
+        if step.undo is not None and step not in kept:
             step.undo(pipeline)
         run.write_note(step.name, None)

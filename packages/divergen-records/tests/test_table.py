@@ -202,6 +202,18 @@ def test_retry_errors__fill_rows_become_pending_and_failed_generation_is_planned
     assert fill(table, FakeStage(), progress=False).done == 3
 
 
+def test_keep__only_these_with_all_that_was_filled(table):
+    append(table, FakeSource(), plan_instances(6), progress=False)
+    fill(table, FakeStage(), progress=False)
+    ids = [record.id for record in plan_instances(6)]
+    before = {row["id"]: row for row in table.select().to_pylist()}
+    assert table.keep({ids[1], ids[4], "of another table"}) == 4
+    assert {row["id"]: row for row in table.select().to_pylist()} == {name: before[name] for name in (ids[1], ids[4])}
+    assert append(table, FakeSource(), plan_instances(6), progress=False).done == 4
+    assert fill(table, FakeStage(), progress=False).done == 4
+    assert table.keep(ids) == 0
+
+
 def test_ensure_vector__another_width(table):
     table.ensure_vector(Looks, "direction", 2)
     table.append([_made(1)[0].model_copy(update={"direction": (1.0, 2.0)})])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -36,6 +36,10 @@ __all__ = ["InstanceTable"]
 
 _TIDY_EVERY = 100
 """Updates after which old versions are removed; appends do it when they merge."""
+
+
+_REMOVED_AT_ONCE = 10_000
+"""Ids in one condition."""
 
 
 class InstanceTable:
@@ -288,6 +292,15 @@ class InstanceTable:
         if removed:
             storage.commit_again(self.path, f"removing {removed} rows", lambda: self._latest().delete(without))
         return removed + self.clear(["error_stage", "error"], failed)
+
+    def keep(self, ids: Collection[str]) -> int:
+        """Remove all rows but these, for a table that is another one's copy. Returns how many were removed."""
+        others = sorted(self.ids().difference(ids))
+        for start in range(0, len(others), _REMOVED_AT_ONCE):
+            some = others[start : start + _REMOVED_AT_ONCE]
+            where = "id IN ({})".format(", ".join("'{}'".format(name.replace("'", "''")) for name in some))
+            storage.commit_again(self.path, "removing rows", lambda where=where: self._latest().delete(where))
+        return len(others)
 
     def compact(self, *, keep: timedelta | None = None) -> None:
         """Merge small fragments, drop removed rows and the files of versions older than ``keep``.
