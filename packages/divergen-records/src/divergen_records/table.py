@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -290,7 +291,7 @@ class InstanceTable:
         without = f"{failed} AND width IS NULL"
         removed = self.count(without)
         if removed:
-            storage.commit_again(self.path, f"removing {removed} rows", lambda: self._latest().delete(without))
+            storage.commit_again(self.path, f"removing {removed} rows", partial(self._remove, without))
         return removed + self.clear(["error_stage", "error"], failed)
 
     def keep(self, ids: Collection[str]) -> int:
@@ -299,8 +300,11 @@ class InstanceTable:
         for start in range(0, len(others), _REMOVED_AT_ONCE):
             some = others[start : start + _REMOVED_AT_ONCE]
             where = "id IN ({})".format(", ".join("'{}'".format(name.replace("'", "''")) for name in some))
-            storage.commit_again(self.path, "removing rows", lambda where=where: self._latest().delete(where))
+            storage.commit_again(self.path, "removing rows", partial(self._remove, where))
         return len(others)
+
+    def _remove(self, where: str) -> None:
+        self._latest().delete(where)
 
     def compact(self, *, keep: timedelta | None = None) -> None:
         """Merge small fragments, drop removed rows and the files of versions older than ``keep``.
