@@ -42,6 +42,8 @@ def begin(run: Run, others: Sequence[Run]) -> None:
     if not run.folder.exists():
         _take_steps(run, others)
     run.prepare()
+    if not run.config_path.exists():
+        run.save_config()  # a kill from here on leaves a run to go on with
     for name in _wanted(run.config):
         _take_training(run, name, others)
 
