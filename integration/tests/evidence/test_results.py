@@ -87,7 +87,7 @@ def test_results__each_finding_as_it_came_out(tmp_path: Path) -> None:
     assert "| not told apart |" in rows["Scale"]
     assert "| not run |" in rows["The control"], "one seed shows nothing"
     assert "| not run |" in rows["Category diversity"]
-    assert "not run (the CLIP score needs" in rows["Inter-similarity against CLIP score"]
+    assert "not run (an analysis of one training" in rows["Energy"]
     assert "$ divergen ablate models --seeds 2 --out models 'train={preset: quickstart, iterations: 9}' data" in page
     assert "1.0 CPU hours" in page
     assert "b over a: +0.1 ± 0.4 [-0.3, +0.5], not told apart" in page, "one of the user's own"

@@ -260,7 +260,7 @@ def test_matched_images__the_original_is_equally_augmented_and_the_match_shows_w
     assert cast(Any, unpasted)["matched"] is None
 
 
-@pytest.mark.parametrize("compare", ["gradient", "steps"])
+@pytest.mark.parametrize("compare", ["gradient", "raw gradient", "steps"])
 def test_published_step__a_rejected_batch_is_learned_unpasted(shapes: Dataset, tiny: TrainConfig, compare: Any) -> None:
     images = MatchedImages(TrainImages(shapes, Augmentation(64), seed=3, paste=Stamp()))
     items = [images[Draw(index, 0)] for index in range(3)]

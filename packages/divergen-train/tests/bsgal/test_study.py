@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from divergen_records.errors import ConfigError, DatasetError
 from divergen_train.bsgal.study import NoiseSplit, StudyReport, run_study
 from divergen_train.bsgal.study_config import study_config
-from divergen_train.bsgal.study_data import add_noise, load_data
+from divergen_train.bsgal.study_data import add_noise, load_data, stratified_splits
 from divergen_train.cli import main
 
 
@@ -20,7 +20,8 @@ def test_command__digits(tmp_path: Path) -> None:
     assert found.exit_code == 0, found.output
     assert "the mean contribution falls with the noise" in found.output
     report = StudyReport.model_validate_json((tmp_path / "study" / "study.json").read_text())
-    assert [split.noise for split in report.splits] == [0, 40, 100, 200]
+    assert [(split.split, split.noise) for split in report.splits] == [(2, 0), (2, 40), (3, 100), (4, 200)]
+    assert sum(split.count for split in report.splits[1:]) == pytest.approx(898 * 3 / 4, abs=3)  # R is not judged
     means = [split.mean for split in report.splits]
     assert means == sorted(means, reverse=True)
     assert means[0] > 2 * means[3]
@@ -62,13 +63,26 @@ def test_cifar10__reads_torchvisions_folder(tmp_path: Path, monkeypatch: pytest.
     assert images.images.shape == (40, 3, 32, 32)
     assert images.test_images.shape == (8, 3, 32, 32)
     report = run_study(config, data=tmp_path)
+    assert [split.count for split in report.splits] == [20, 20]
+    assert "(the paper's: 93.02%)" in report.table()
+    report = run_study(config.model_copy(update={"design": "same images"}), data=tmp_path)
     assert [split.count for split in report.splits] == [40, 40]
 
 
 def test_cifar10__is_the_papers_schedule() -> None:
     config = study_config("cifar10")
     assert (config.epochs, config.lr, config.momentum, config.weight_decay) == (200, 0.1, 0.9, 5e-4)
-    assert config.noise == (0, 40, 100, 200)
+    assert (config.design, config.noise, config.published_accuracy) == ("splits", (0, 40, 100, 200), 0.9302)
+
+
+def test_stratified_splits__share_each_class_out() -> None:
+    labels = torch.tensor([0] * 9 + [1] * 7 + [2] * 4)
+    splits = stratified_splits(labels, 4, seed=1)
+    assert sorted(torch.cat(splits).tolist()) == list(range(20))
+    for label in range(3):
+        counts = [int((labels[rows] == label).sum()) for rows in splits]
+        assert max(counts) - min(counts) <= 1
+    assert not all(torch.equal(*pair) for pair in zip(splits, stratified_splits(labels, 4, seed=2), strict=True))
 
 
 def test_study_config__unknown() -> None:

@@ -107,15 +107,16 @@ class PublishedConfig(Config):
 
     Attributes:
         kind: ``"published"``.
-        compare: ``"gradient"``: cosine of real and pasted gradient. ``"steps"``: the real loss after a step on each
-            version, as published for Swin-L.
+        compare: ``"gradient"``: cosine of real and pasted gradient. ``"raw gradient"``: their inner product, which
+            large gradients dominate (BSGAL, table 8). ``"steps"``: the real loss after a step on each version, as
+            published for Swin-L.
         momentum: Share of the old real gradient that is kept.
-        threshold: What is accepted; above -0.05, or with ``"steps"`` the better version, where left out.
+        threshold: What is accepted, where left out: a cosine above -0.05, an inner product above 0, the better version.
     """
 
     matches: ClassVar[bool] = True
     kind: Literal["published"] = "published"
-    compare: Literal["gradient", "steps"] = "gradient"
+    compare: Literal["gradient", "raw gradient", "steps"] = "gradient"
     momentum: float = Field(default=0.1, ge=0, lt=1)
     threshold: ThresholdConfig | None = None
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..detectors.protocol import Target
 from ..engine.step import BatchSlice, Engine
 from .distributed import from_all_ranks
-from .estimator import ContributionEstimator
+from .estimator import ContributionEstimator, Normalize
 from .frozen import Replay, at_rest
 from .ledger import Contribution, Ledger, write_contributions
 from .lookahead import undone
@@ -43,7 +43,7 @@ class PublishedStep:
     Args:
         categories: What the labels 1, 2, … mean.
         threshold: Decides.
-        compare: ``"gradient"`` or ``"steps"``.
+        compare: ``"gradient"``, ``"raw gradient"`` (the inner product, not the cosine) or ``"steps"``.
         momentum: Share of the old real gradient that is kept.
     """
 
@@ -54,12 +54,13 @@ class PublishedStep:
         categories: Sequence[Category],
         threshold: AcceptanceThreshold,
         *,
-        compare: Literal["gradient", "steps"] = "gradient",
+        compare: Literal["gradient", "raw gradient", "steps"] = "gradient",
         momentum: float = 0.1,
     ) -> None:
         self.ledger, self.threshold, self.momentum = Ledger(categories), threshold, momentum
         self.unmatched = 0
-        self._judge = {"gradient": self._compare_gradients, "steps": self._compare_steps}[compare]
+        self._judge = self._compare_steps if compare == "steps" else self._compare_gradients
+        self._normalize: Normalize = "none" if compare == "raw gradient" else "cosine"
         self._estimator: ContributionEstimator | None = None
         self._resumed: dict[str, Any] | None = None
 
@@ -118,14 +119,14 @@ class PublishedStep:
         pasted: Sequence[_Judged],
         matched: Sequence[_Judged],
     ) -> float | None:
-        """Cosine of the pasted objects' gradient with the real one; None where nothing was pasted, or seen yet."""
+        """Cosine or product of pasted and real gradient; None where nothing was pasted, or nothing real seen yet."""
         if self._estimator is None:
             self._estimator = ContributionEstimator(
                 cast(nn.Module, judging(engine.detector)),
                 _class_losses,
                 mode="gradient",
                 momentum=self.momentum,
-                normalize="cosine",
+                normalize=self._normalize,
             )
             if self._resumed is not None:
                 self._estimator.load_state_dict(self._resumed)

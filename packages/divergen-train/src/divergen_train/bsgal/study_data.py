@@ -12,7 +12,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from .study_config import StudyConfig
 
-__all__ = ["StudyData", "add_noise", "classifier", "load_data"]
+__all__ = ["Judged", "StudyData", "add_noise", "arrange", "classifier", "load_data", "stratified_splits"]
 
 
 class StudyData(NamedTuple):
@@ -22,6 +22,43 @@ class StudyData(NamedTuple):
     labels: Tensor
     test_images: Tensor
     test_labels: Tensor
+
+
+class Judged(NamedTuple):
+    """Images to be judged with some noise.
+
+    Attributes:
+        noise: Standard deviation, grey levels of 256.
+        split: Number of their split; 0 for all training images.
+        images: (N, C, H, W) float32, without the noise.
+        labels: (N,) int64.
+    """
+
+    noise: float
+    split: int
+    images: Tensor
+    labels: Tensor
+
+
+def arrange(data: StudyData, config: StudyConfig) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], list[Judged]]:
+    """What is learned from, whose gradient judges, and what is judged, as the study's design says."""
+    levels = sorted(config.noise)
+    if config.design == "same images":
+        judged = [Judged(noise, 0, data.images, data.labels) for noise in levels]
+        return (data.images, data.labels), (data.test_images, data.test_labels), judged
+    noisy = [noise for noise in levels if noise > 0]
+    splits = stratified_splits(data.labels, 1 + max(len(noisy), 1), config.seed)
+    real, *others = [(data.images[rows], data.labels[rows]) for rows in splits]
+    numbers = {noise: noisy.index(noise) if noise in noisy else 0 for noise in levels}
+    return real, real, [Judged(noise, numbers[noise] + 2, *others[numbers[noise]]) for noise in levels]
+
+
+def stratified_splits(labels: Tensor, count: int, seed: int) -> list[Tensor]:
+    """Rows of ``count`` splits that share out the images of each class evenly, and all of them to one."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(labels), generator=generator).to(labels.device)
+    by_class = order[torch.argsort(labels[order], stable=True)]
+    return [by_class[number::count].sort().values for number in range(count)]
 
 
 def load_data(config: StudyConfig, folder: Path | None) -> StudyData:

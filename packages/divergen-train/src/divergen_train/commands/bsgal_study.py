@@ -18,6 +18,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--out", type=_NEW_FOLDER, required=True, help="Folder of study.json, study.svg and study.png.")
 @click.option("--study", "name", default="digits", show_default=True, help="digits, or cifar10: the paper's schedule.")
 @click.option("--data", type=_FOLDER, help="Folder that holds cifar-10-batches-py.")
+@click.option("--design", type=click.Choice(["splits", "same images"]), help="As the study says, else: the paper's.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training images; as the study says.")
 @click.option("--normalize", type=click.Choice(["none", "direction", "loss"]), help="As the study says, else.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides every random choice.")
@@ -27,6 +28,7 @@ def bsgal_study(
     out: Path,
     name: str,
     data: Path | None,
+    design: str | None,
     epochs: int | None,
     normalize: str | None,
     seed: int,
@@ -35,7 +37,9 @@ def bsgal_study(
 ) -> None:
     """See whether contributions fall as samples get worse (BSGAL, section 5.1).
 
-    Trains a classifier, and judges its training images with more and more noise by the gradient of held-out images.
+    Trains a classifier on one of four stratified splits of the training images (R), and judges the others by R's
+    gradient: split 2 clean and with noise 40, split 3 with 100, split 4 with 200. `--design "same images"` judges the
+    training images themselves with each noise, by the gradient of held-out images.
 
     \b
     divergen-train bsgal-study --out study
@@ -46,7 +50,7 @@ def bsgal_study(
     from ..bsgal.study_plot import draw_study
 
     refuse_existing(*(out / f"study.{suffix}" for suffix in ("json", "png", "svg")), overwrite=overwrite)
-    changes = {"seed": seed, "device": device, "epochs": epochs, "normalize": normalize}
+    changes = {"seed": seed, "device": device, "design": design, "epochs": epochs, "normalize": normalize}
     config = study_config(name, **{key: value for key, value in changes.items() if value is not None})
     report = run_study(config, data=data)
     for suffix in ("svg", "png"):

@@ -59,7 +59,8 @@ def pasting_notice(preset: str) -> str | None:
     found = find_recipe(preset)
     if found is None or found.pastes is None:
         return None
+    classes = "" if found.classes is None else f"{found.classes:,} classes and "
     return (
-        f"{preset} is made for images with {found.pastes}. This command pastes nothing: `divergen run` does, or "
-        "`divergen-paste bake` writes such images to disk"
+        f"{preset} is made for {classes}images with {found.pastes}. This command pastes nothing: `divergen run` "
+        "does, or `divergen-paste bake` writes such images to disk"
     )
