@@ -86,7 +86,9 @@ class Status:
 
 def run_status(run: Run) -> Status:
     """Count the rows of a run in one scan; no picture, mask or embedding is read."""
-    planned = _planned(run.folder / "plan.json")
+    planned = Counter(_planned(run.folder / "plan.json"))
+    if run.has_table():
+        planned += _further(run.table)
     groups = _groups(run.table) if run.has_table() else []
     errors = Counter[tuple[str, str]]()
     for group in groups:
@@ -110,6 +112,14 @@ def _planned(path: Path) -> dict[str, int]:
         return {str(group): int(count) for group, count in read_json(path, remedy)["frequencies"].items()}
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise DatasetError(f"{path}: damaged ({error!r}); {remedy}") from error
+
+
+def _further(table: InstanceTable) -> Counter[str]:
+    """Rows of further objects of a picture, by frequency group; no plan knows of them before masks are made."""
+    if "object_of" not in table.columns:
+        return Counter()
+    rows = table.group_counts(["frequency"], "object_of IS NOT NULL")
+    return Counter({row["frequency"] or "?": row["count"] for row in rows})
 
 
 def _groups(table: InstanceTable) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from .undoing import (
     forget_baked,
     forget_data,
     forget_extra,
+    forget_masks,
     forget_pool,
     forget_prompts,
     forget_report,
@@ -132,8 +133,10 @@ def _note_plan(pipeline: Pipeline) -> None:
 
 def _annotate(pipeline: Pipeline) -> None:
     from divergen_annotate import AnnotateStage
+    from divergen_annotate.objects import append_objects
 
     pipeline.fill(AnnotateStage(pipeline.annotator, repair=pipeline.config.repair.build()))
+    append_objects(pipeline.run.table, shard=pipeline.shard, progress=not pipeline.quiet)
 
 
 def _embed(pipeline: Pipeline) -> None:
@@ -261,7 +264,7 @@ STEPS = (
         "annotate",
         "a mask for each picture",
         _annotate,
-        clear("divergen_annotate", "AnnotateStage"),
+        forget_masks,
         ("annotator", "repair"),
         sharded=True,
     ),

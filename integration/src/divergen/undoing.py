@@ -13,6 +13,7 @@ __all__ = [
     "forget_baked",
     "forget_data",
     "forget_extra",
+    "forget_masks",
     "forget_pool",
     "forget_prompts",
     "forget_report",
@@ -47,6 +48,15 @@ def clear(package: str, stage: str) -> Callable[[Pipeline], None]:
             pipeline.run.table.clear(found.writes)
 
     return undo
+
+
+def forget_masks(pipeline: Pipeline) -> None:
+    """Undo the masks; the rows that further objects of a picture got go with them."""
+    from divergen_annotate.objects import remove_objects
+
+    if pipeline.run.has_table():
+        remove_objects(pipeline.run.table)
+    clear("divergen_annotate", "AnnotateStage")(pipeline)
 
 
 def forget_scores(pipeline: Pipeline) -> None:

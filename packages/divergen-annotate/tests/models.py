@@ -265,5 +265,5 @@ def save_grounding_dino(folder):
         decoder_attention_heads=4,
         max_text_len=64,
     )
-    images = t.GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96})
+    images = t.GroundingDinoImageProcessor(size={"shortest_edge": 96, "longest_edge": 128})
     return _save(folder, t.GroundingDinoForObjectDetection(config), t.GroundingDinoProcessor(images, tokenizer))

@@ -34,11 +34,13 @@ class Prediction:
         mask: (H, W) bool, true on the object, as the annotator made it (not yet repaired).
         score: The annotator's own confidence, 0 to 1.
         note: How this mask came about, where there was a choice; it follows the name in the row's ``annotator``.
+        others: The picture's further objects, the highest score first, where the annotator was asked for all.
     """
 
     mask: Mask
     score: float
     note: str = ""
+    others: tuple[Prediction, ...] = ()
 
     def __post_init__(self) -> None:
         mask: Any = self.mask
@@ -61,9 +63,10 @@ class Annotator(Protocol):
 
     The answer for a picture depends on that picture alone: not on the batch, its order, or the process.
 
-    Two attributes are optional. An annotator that looks at another picture of the row than ``image`` says which in
+    Three attributes are optional. An annotator that looks at another picture of the row than ``image`` says which in
     ``column`` (`TrueAlpha` reads ``alpha``). One that asks for the object by name says so by ``takes_texts = True``;
-    it is then called with ``texts``, one name per picture, where names are known.
+    it is then called with ``texts``, one name per picture, where names are known. One that gives all objects of a
+    picture (`Prediction.others`) says so by ``instances = "all"``; their rows are made by `divergen_annotate.objects`.
 
     Attributes:
         name: Goes into the row's ``annotator``.

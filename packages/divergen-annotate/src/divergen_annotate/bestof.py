@@ -34,6 +34,8 @@ class BestOf:
         others = [annotator.name for annotator in annotators if getattr(annotator, "column", "image") != "image"]
         if others:
             raise ConfigError(f"best-of compares masks of one picture; {', '.join(others)} reads another column")
+        if any(getattr(annotator, "instances", "best") == "all" for annotator in annotators):
+            raise ConfigError("best-of keeps one mask of a picture; leave out instances=all")
         self.annotators, self.scorer, self.repair = tuple(annotators), scorer or OutlineScorer(), repair
         self.takes_texts = any(getattr(part, "takes_texts", False) for part in (*annotators, self.scorer))
 

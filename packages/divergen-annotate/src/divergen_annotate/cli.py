@@ -56,6 +56,8 @@ def images(
     from .folder import annotate_folder
 
     annotator, repair = build_one(names, settings, checkpoint), build_repair(settings, no_repair)
+    if getattr(annotator, "instances", "best") == "all":
+        raise ConfigError("images makes one mask per picture; for all objects see divergen-annotate photos")
     resume = short_hash(str(folder.resolve()), *names, *settings, checkpoint, no_repair)
     losses = Losses()
     with finishing(losses, out=out):
@@ -152,6 +154,7 @@ def table(
     """
     from divergen_records import InstanceTable, fill
 
+    from .objects import append_objects
     from .stage import AnnotateStage
 
     annotator = build_one(names, settings, checkpoint)
@@ -159,8 +162,11 @@ def table(
     opened = InstanceTable.open(table)
     if retry_errors:
         opened.retry_errors(stage.name)
-    report = fill(opened, stage, shard=Shard.parse(shard))
+    part = Shard.parse(shard)
+    report = fill(opened, stage, shard=part)
     echo(f"{report.done} annotated, {report.failed} failed, {report.skipped} without a picture")
+    if further := append_objects(opened, shard=part):
+        echo(f"{further} rows added, of further objects of these pictures")
     next_step("divergen-filter", "embed-real", "TRAIN.json", "--out", "references.npz")
     finish_rows(opened, f"error_stage = '{stage.name}'")
 

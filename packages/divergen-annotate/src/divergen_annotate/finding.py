@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from divergen_records import MaskError
 
 from .annotator import Image, Mask, Prediction, Result
 
-__all__ = ["Finder", "best_of_found", "drop_doubles"]
+__all__ = ["Finder", "Instances", "best_of_found", "drop_doubles"]
+
+Instances = Literal["best", "all"]
+"""Of a picture that shows several objects: the best alone, or all, one row each."""
 
 _COMPARED = 256
 """Masks are compared at no more than about this many rows and columns."""
@@ -35,19 +38,21 @@ class Finder(Protocol):
         """
 
 
-def best_of_found(found: Sequence[Prediction], what: str) -> Result:
-    """One prediction for a row: the object with the highest score; the note says of how many.
+def best_of_found(found: Sequence[Prediction], what: str, instances: Instances = "best") -> Result:
+    """The prediction for a row: the object with the highest score; the note says of how many.
 
     Args:
         found: Objects, the highest score first.
         what: Who looked for what, for the error where nothing is found.
+        instances: ``"all"``: with the others, each object once.
     """
     if not found:
         return MaskError(f"{what} found nothing with a score of at least its threshold")
     best = found[0]
     if len(found) == 1:
         return best
-    return Prediction(best.mask, best.score, f"{best.note} [best of {len(found)} instances]".lstrip())
+    others = tuple(drop_doubles([found])[0][1:]) if instances == "all" else ()
+    return Prediction(best.mask, best.score, f"{best.note} [best of {len(found)} instances]".lstrip(), others)
 
 
 def drop_doubles(found: Sequence[Sequence[Prediction]], most: float = 0.8) -> list[list[Prediction]]:

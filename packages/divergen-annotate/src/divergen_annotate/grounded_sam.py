@@ -13,7 +13,7 @@ import numpy as np
 from .annotator import Image, Picture, Prediction, Result, as_arrays
 from .batching import Batcher
 from .detector import Boxes
-from .finding import best_of_found
+from .finding import Instances, best_of_found
 from .predictor import BoxPredictor, upscale_mask
 
 __all__ = ["GroundedSam"]
@@ -28,6 +28,7 @@ class GroundedSam:
         detector: Boxes of an image's texts, for example `divergen_annotate.detector.TextDetector`.
         predictor: SAM with weights, for example by `load_predictor`.
         text: What to look for; ``{}`` in it is replaced by the object's name.
+        instances: ``"all"``: the others come as `Prediction.others`, and become rows of their own.
     """
 
     name = "grounded-sam"
@@ -39,8 +40,9 @@ class GroundedSam:
         predictor: BoxPredictor,
         *,
         text: str = "{}",
+        instances: Instances = "best",
     ) -> None:
-        self.detector, self.predictor, self.text = detector, predictor, text
+        self.detector, self.predictor, self.text, self.instances = detector, predictor, text, instances
 
     def __call__(self, images: Sequence[Picture], texts: Sequence[str] | None = None) -> list[Result]:
         """One prediction per picture, an error where it finds no such object.
@@ -54,9 +56,9 @@ class GroundedSam:
         return list(Batcher(1).run(zip(arrays, names, strict=True), self._best))
 
     def _best(self, batch: Sequence[tuple[Image, str]]) -> list[Result]:
-        return [
-            best_of_found(self.find(image, [name])[0], f"grounded-sam looked for {name!r} and") for image, name in batch
-        ]
+        image, name = batch[0]
+        found = self.find(image, [name])[0]
+        return [best_of_found(found, f"grounded-sam looked for {name!r} and", self.instances)]
 
     def find(self, image: Image, names: Sequence[str]) -> list[list[Prediction]]:
         """All objects of each name, the highest score first; see `divergen_annotate.Finder`."""

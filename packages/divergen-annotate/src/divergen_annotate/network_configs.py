@@ -115,6 +115,7 @@ class Sam3Config(Config):
     model: str = "facebook/sam3"
     text: str = "{}"
     threshold: float = Field(default=0.3, ge=0, lt=1)
+    instances: Literal["best", "all"] = "best"
     device: str | None = None
     precision: _Precision = "auto"
     batch_size: int | None = Field(default=None, ge=1)
@@ -139,6 +140,7 @@ class GroundedSamConfig(Config):
     sam: str = "facebook/sam2.1-hiera-large"
     text: str = "{}"
     threshold: float | None = Field(default=None, ge=0, lt=1)
+    instances: Literal["best", "all"] = "best"
     device: str | None = None
     precision: _Precision = "auto"
     compile: bool = False
@@ -161,7 +163,7 @@ class GroundedSamConfig(Config):
 
         detector = TextDetector(self.detector, threshold=self.threshold, device=self.device)
         loading = self.model_dump(include={"device", "precision", "compile"})
-        return GroundedSam(detector, load_predictor(self.sam, **loading), text=self.text)
+        return GroundedSam(detector, load_predictor(self.sam, **loading), text=self.text, instances=self.instances)
 
 
 class SaliencyConfig(Config):

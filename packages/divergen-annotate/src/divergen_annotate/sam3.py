@@ -12,7 +12,7 @@ import numpy as np
 
 from .annotator import Image, Mask, Picture, Prediction, Result, as_arrays
 from .batching import Batcher
-from .finding import best_of_found
+from .finding import Instances, best_of_found
 from .hub import load_pretrained
 from .predictor import Precision, pick_device
 
@@ -28,6 +28,7 @@ class Sam3:
         model: Hub id (``"facebook/sam3"``) or folder.
         text: What to look for; ``{}`` in it is replaced by the object's name.
         threshold: Instances with a lower score are left out, 0 to 1.
+        instances: ``"all"``: the others come as `Prediction.others`, and become rows of their own.
         device: ``"cuda"``, ``"cpu"`` …; a GPU if there is one where None.
         precision: Of the model.
         batch_size: Pictures at a time; None starts at one and doubles while memory lasts.
@@ -46,11 +47,12 @@ class Sam3:
         *,
         text: str = "{}",
         threshold: float = 0.3,
+        instances: Instances = "best",
         device: str | None = None,
         precision: Precision = "auto",
         batch_size: int | None = None,
     ) -> None:
-        self.text, self.threshold = text, threshold
+        self.text, self.threshold, self.instances = text, threshold, instances
         loaded = load_pretrained(model, "Sam3Model")
         self.device, self.dtype = pick_device(device, precision)
         self.model = loaded.eval().requires_grad_(False).to(self.device)
@@ -92,7 +94,7 @@ class Sam3:
         ).to(self.device)
         outputs = self._ask(**inputs)
         return [
-            best_of_found(self._instances(outputs, number, image), f"sam3 looked for {text!r} and")
+            best_of_found(self._instances(outputs, number, image), f"sam3 looked for {text!r} and", self.instances)
             for number, (image, text) in enumerate(batch)
         ]
 

@@ -16,6 +16,7 @@ from divergen_records.masks import encode_rle, mask_to_bbox
 from .annotator import Annotator, Image, Mask, Result, run_annotator
 from .cleanup import repair as default_repair
 from .columns import MaskColumns
+from .objects import ObjectColumns, pack_objects
 from .quality import border_contact, count_components, solidity, thin_share
 
 __all__ = ["AnnotateStage", "Annotation", "Repair", "annotate"]
@@ -36,6 +37,7 @@ class Annotation:
         note: How the mask came about, where the annotator had a choice.
         by: Who made the mask, where it was not the annotator that was asked for.
         text: What was looked for, where there were several kinds.
+        others: The picture's further objects, where the annotator was asked for all.
     """
 
     mask: Mask
@@ -45,6 +47,7 @@ class Annotation:
     note: str = ""
     by: str = ""
     text: str = ""
+    others: tuple[Annotation, ...] = ()
 
     @property
     def area_fraction(self) -> float:
@@ -91,7 +94,9 @@ def _finish(image: Image, result: Result, repair: Repair | None) -> Annotation |
         return MaskError(f"no object found: the mask of this {width} × {height} picture is empty")
     if mask.all():
         return MaskError(f"no background found: the mask covers the whole {width} × {height} picture")
-    return Annotation(mask, result.score, count_components(raw), border_contact(mask), result.note)
+    found = [_finish(image, other, repair) for other in result.others]
+    others = tuple(other for other in found if isinstance(other, Annotation))
+    return Annotation(mask, result.score, count_components(raw), border_contact(mask), result.note, others=others)
 
 
 class AnnotateStage:
@@ -106,13 +111,15 @@ class AnnotateStage:
     """
 
     name = "annotate"
-    columns = MaskColumns
-    writes = ("area_fraction", "mask", "bbox", "annotator", *MaskColumns.model_fields)
+    columns: type[MaskColumns] = MaskColumns
+    writes: tuple[str, ...] = ("area_fraction", "mask", "bbox", "annotator", *MaskColumns.model_fields)
 
     def __init__(
         self, annotator: Annotator, *, repair: Repair | None = default_repair, workers: int | None = None
     ) -> None:
         self.annotator, self.repair = annotator, repair
+        if getattr(annotator, "instances", "best") == "all":
+            self.columns, self.writes = ObjectColumns, (*AnnotateStage.writes, "objects")
         self.column: str = getattr(annotator, "column", "image")
         self.reads = (self.column, "category") if getattr(annotator, "takes_texts", False) else (self.column,)
         self.workers = workers or usable_cores()
@@ -135,6 +142,10 @@ class AnnotateStage:
     def _row(self, annotation: Annotation | DivergenError) -> dict[str, Any]:
         if isinstance(annotation, DivergenError):
             return {"error": str(annotation)}
+        row = self._columns(annotation)
+        return {**row, "objects": pack_objects([self._columns(other) for other in annotation.others])}
+
+    def _columns(self, annotation: Annotation) -> dict[str, Any]:
         return {
             "area_fraction": annotation.area_fraction,
             "mask": encode_rle(annotation.mask)["counts"],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -288,23 +287,23 @@ class InstanceTable:
         failed = "error IS NOT NULL"
         if stage is not None:
             failed += " AND error_stage = '{}'".format(stage.replace("'", "''"))
-        without = f"{failed} AND width IS NULL"
-        removed = self.count(without)
-        if removed:
-            storage.commit_again(self.path, f"removing {removed} rows", partial(self._remove, without))
+        removed = self.remove(f"{failed} AND width IS NULL")
         return removed + self.clear(["error_stage", "error"], failed)
+
+    def remove(self, where: str) -> int:
+        """Remove the rows that an SQL filter names. Returns their number."""
+        removed = self.count(where)
+        if removed:
+            storage.commit_again(self.path, f"removing {removed} rows", lambda: self._latest().delete(where))
+        return removed
 
     def keep(self, ids: Collection[str]) -> int:
         """Remove all rows but these, for a table that is another one's copy. Returns how many were removed."""
         others = sorted(self.ids().difference(ids))
         for start in range(0, len(others), _REMOVED_AT_ONCE):
             some = others[start : start + _REMOVED_AT_ONCE]
-            where = "id IN ({})".format(", ".join("'{}'".format(name.replace("'", "''")) for name in some))
-            storage.commit_again(self.path, "removing rows", partial(self._remove, where))
+            self.remove("id IN ({})".format(", ".join("'{}'".format(name.replace("'", "''")) for name in some)))
         return len(others)
-
-    def _remove(self, where: str) -> None:
-        self._latest().delete(where)
 
     def compact(self, *, keep: timedelta | None = None) -> None:
         """Merge small fragments, drop removed rows and the files of versions older than ``keep``.
