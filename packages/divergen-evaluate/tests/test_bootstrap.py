@@ -150,6 +150,18 @@ def test_resampled_scores__kept_apart_they_pair_as_compared_together(case: Any) 
     assert (together.low, together.high) == pytest.approx((2 * gain - high, 2 * gain - low), abs=1e-6)
 
 
+def test_compare_results__each_category(case: Any) -> None:
+    dataset, results, _ = case
+    worse = [row for row in results if row["category_id"] != 1]
+    found = compare_results(worse, results, dataset, resamples=60).categories
+    scores = {row.id: row for row in evaluate_lvis(results, dataset).categories}
+    assert [row.second for row in found] == [scores[row.id].mask for row in found]
+    first = next(row for row in found if row.id == 1)
+    assert first.first == 0 and first.low is not None and first.clear
+    others = [row for row in found if row.id != 1]
+    assert {(row.low, row.high) for row in others} == {(0.0, 0.0)} and not any(row.clear for row in others)
+
+
 def test_compare_results__too_few_resamples(case: Any) -> None:
     dataset, results, _ = case
     with pytest.raises(ConfigError, match="resamples=5: give at least 40"):

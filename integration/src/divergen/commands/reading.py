@@ -38,7 +38,7 @@ def status(run: Path, as_json: bool) -> None:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 def report(run: Path) -> None:
-    """Write RUN/report.html: one file with the funnel, galleries, similarities, pasted images and AP.
+    """Write RUN/report.html, one file: whether it helped and how sure, each category, predictions, galleries.
 
     \b
     Example:

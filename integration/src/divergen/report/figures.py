@@ -23,6 +23,7 @@ __all__ = [
     "kept_per_category",
     "loss_curves",
     "similarity_histogram",
+    "without_similarity",
 ]
 
 _METADATA = ("Creator", "Date", "Format", "Type")
@@ -51,6 +52,17 @@ def similarity_histogram(table: InstanceTable) -> str | None:
         axes.set_xlabel("inter-similarity: mean cosine to the category's real crops")
         axes.set_ylabel("instances")
     return done[0]
+
+
+def without_similarity(table: InstanceTable) -> tuple[int, int]:
+    """Kept and rejected instances that the histogram does not show: of categories without real crops, or not scored."""
+    if "inter_similarity" not in table.columns:
+        return 0, 0
+    kinds = table.group_counts(
+        {"kept": "kept", "shown": "inter_similarity IS NOT NULL AND NOT isnan(inter_similarity)"}, "kept IS NOT NULL"
+    )
+    missing = {group["kept"]: group["count"] for group in kinds if not group["shown"]}
+    return missing.get(True, 0), missing.get(False, 0)
 
 
 def kept_per_category(table: InstanceTable) -> str | None:

@@ -15,7 +15,7 @@ from ..draw import ACCEPTED, REJECTED, data_uri, outline, scaled_mask, thumbnail
 if TYPE_CHECKING:
     from divergen_records import InstanceTable
 
-__all__ = ["cards", "judged_cards", "reject_reasons"]
+__all__ = ["cards", "cards_of", "judged_cards", "kind_of_reason", "reject_reasons"]
 
 _SIDE = 144
 _COLUMNS = ["id", "category", "generator", "prompt", "image", "mask", "width", "height", "reject_reason"]
@@ -32,6 +32,14 @@ def cards(table: InstanceTable, *, kept: bool, count: int = 24) -> list[dict[str
     rows = table.select(["id", "category", "reject_reason"], where=f"kept = {str(kept).lower()}").to_pylist()
     chosen = [row["id"] for row in _varied(rows)[:count]]
     found = table.take(chosen, _columns(table)).to_pylist()
+    return [_card(row, ACCEPTED if kept else REJECTED) for row in found]
+
+
+def cards_of(table: InstanceTable, category_id: int, *, kept: bool, count: int) -> list[dict[str, Any]]:
+    """Instances of one category, of as many kinds of reasons as possible; see `cards`."""
+    where = f"kept = {str(kept).lower()} AND category_id = {category_id}"
+    rows = table.select(["id", "category", "reject_reason"], where=where).to_pylist()
+    found = table.take([row["id"] for row in _varied(rows)[:count]], _columns(table)).to_pylist()
     return [_card(row, ACCEPTED if kept else REJECTED) for row in found]
 
 
@@ -59,12 +67,13 @@ def reject_reasons(table: InstanceTable) -> list[tuple[str, int]]:
     groups = table.group_counts(["reject_reason"], where="kept = false")
     counts = Counter[str]()
     for group in groups:
-        counts[_kind(group["reject_reason"])] += group["count"]
+        counts[kind_of_reason(group["reject_reason"])] += group["count"]
     return counts.most_common()
 
 
-def _kind(reason: str | None) -> str:
-    return (reason or "no reason").split(" ")[0].replace("_", " ")
+def kind_of_reason(reason: str | None) -> str:
+    """What a reason is about: the score of the rule, or a review."""
+    return (reason or "no reason").split(" ")[0].rstrip(":").replace("_", " ")
 
 
 def _varied(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -72,7 +81,7 @@ def _varied(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     turns = Counter[tuple[str, str]]()
     keyed = []
     for row in sorted(rows, key=lambda row: str(row["id"])):
-        group = (row["category"], _kind(row["reject_reason"]))
+        group = (row["category"], kind_of_reason(row["reject_reason"]))
         keyed.append((turns[group], derive_seed(*group), row))
         turns[group] += 1
     return [row for _, _, row in sorted(keyed, key=lambda item: item[:2])]

@@ -17,7 +17,10 @@ from ..feedback import group_feedback
 from ..loading import dump_config
 from ..run import Run
 from ..status import Status, run_status
+from ..training import training_titles
 from . import figures, gallery
+from .categories import category_counts, category_galleries, offenders
+from .gains import best_and_worst, category_rows, compared, gains
 from .trainings import training_section
 
 __all__ = ["write_report"]
@@ -37,6 +40,8 @@ def write_report(run: Run) -> Path:
         made=datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
         version=version("divergen"),
         config=dump_config(run.config),
+        command=f"divergen run {run.config_path} --out {run.folder}",
+        settings=_settings(run),
         funnel=_funnel(status),
         errors=[(stage, reason, rows) for (stage, reason), rows in status.errors.items()],
         times=_times(run),
@@ -44,7 +49,7 @@ def write_report(run: Run) -> Path:
         extra=_extra(run),
         pictures={path.stem: data_uri_of(path) for path in sorted(run.previews.glob("*.jpg"))},
         **_instances(run),
-        **training_section(run),
+        **_evidence(run),
     )
     write_text(run.report, page, overwrite=True)
     return run.report
@@ -83,8 +88,10 @@ def _instances(run: Run) -> dict[str, Any]:
     if not run.has_table():
         empty: list[Any] = []
         shown = ("accepted", "rejected", "reasons", "feedback", "helped", "harmed")
-        plots = ("histogram", "kept_shares", "accepted_groups", "accepted_shares")
-        return {**dict.fromkeys(shown, empty), **dict.fromkeys(plots)}
+        plots = ("histogram", "kept_shares", "accepted_groups", "accepted_shares", "agreement")
+        return {**dict.fromkeys(shown, empty), **dict.fromkeys(plots), "unscored": (0, 0)}
+    from divergen_filter.review.agreement import agreement
+
     feedback = group_feedback(run.table)
     return {
         "feedback": feedback,
@@ -96,8 +103,40 @@ def _instances(run: Run) -> dict[str, Any]:
         "rejected": gallery.cards(run.table, kept=False),
         "reasons": gallery.reject_reasons(run.table),
         "histogram": figures.similarity_histogram(run.table),
+        "unscored": figures.without_similarity(run.table),
+        "agreement": agreement(run.table),
         "kept_shares": figures.kept_per_category(run.table),
     }
+
+
+def _evidence(run: Run) -> dict[str, Any]:
+    """What the trainings say, and what was made of each category they were judged on."""
+    others = [name for name in training_titles(run.config) if name != "generated"]
+    comparisons = {name: found for name in others if (found := compared(run, name)) is not None}
+    counts = category_counts(run.table) if run.has_table() else {}
+    rows = category_rows(next(iter(comparisons.values())), counts) if comparisons else []
+    telling = list(best_and_worst(rows, 12))
+    return {
+        **training_section(run, telling),
+        "gains": gains(run, comparisons),
+        "per_category": rows,
+        "before": training_titles(run.config)[next(iter(comparisons))] if comparisons else "",
+        "offenders": offenders(counts, rows),
+        "galleries": category_galleries(run.table, counts, telling) if counts else [],
+    }
+
+
+def _settings(run: Run) -> list[tuple[str, str]]:
+    """What decides most about a run, in a line each."""
+    config = run.config
+    made = ", ".join(generator.name for generator in config.generators)
+    rules = ", ".join(map(str, config.rules.rules))
+    return [
+        ("pictures by", made),
+        ("masks by", config.annotator.kind),
+        ("kept if", rules),
+        ("trained", getattr(config.train, "summary", "") or "nothing"),
+    ]
 
 
 def _times(run: Run) -> list[tuple[str, str]]:

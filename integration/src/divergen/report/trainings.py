@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from divergen_records import DatasetError
+from divergen_records.coco import Dataset, ImageInfo
 from divergen_records.files import read_text
 
 from ..data import load_splits
-from ..draw import data_uri, sheet
+from ..draw import data_uri, thumbnail
 from ..previews import spread
 from ..run import Run
 from ..training import METRICS, metrics_of, training_titles
@@ -19,11 +20,16 @@ from .figures import loss_curves
 
 __all__ = ["training_section"]
 
-_SHOWN, _SIDE, _MIN_SCORE = 6, 300, 0.3
+_SHOWN, _SIDE, _MIN_SCORE = 6, 420, 0.3
 
 
-def training_section(run: Run) -> dict[str, Any]:
-    """The template's variables about training; empty ones where nothing is trained."""
+def training_section(run: Run, telling: Sequence[int]) -> dict[str, Any]:
+    """The template's variables about training; empty ones where nothing is trained.
+
+    Args:
+        run: The run.
+        telling: Ids of categories whose images are shown first.
+    """
     titles = training_titles(run.config)
     found = {name: metrics for name in titles if (metrics := metrics_of(run, name))}
     if not found:
@@ -33,7 +39,7 @@ def training_section(run: Run) -> dict[str, Any]:
     return {
         "comparison": _comparison(found, titles),
         "losses": _losses(run),
-        "predictions": _predictions(run, {name: titles[name] for name in found}),
+        "predictions": _predictions(run, {name: titles[name] for name in found}, telling),
         "trained": getattr(train, "summary", ""),
         "evaluated": first["images"],
     }
@@ -80,30 +86,57 @@ def _results(path: Path) -> list[dict[str, Any]]:
         raise DatasetError(f"{path}: damaged ({error}); predict again: --redo train") from error
 
 
-def _predictions(run: Run, titles: Mapping[str, str]) -> list[dict[str, str]]:
-    """Validation images with the predictions of each training."""
+def _predictions(run: Run, titles: Mapping[str, str], telling: Sequence[int]) -> list[dict[str, Any]]:
+    """Validation images, each with what is there and the predictions of each training, side by side."""
     from divergen_evaluate import draw_predictions
     from divergen_records.coco import load_sample
 
     val = load_splits(run).val
-    images = spread(val.images, _SHOWN)
+    results = {title: _by_image(run.training(name) / "results.json") for name, title in titles.items()}
     shown = []
-    for name, title in titles.items():
-        results = _results(run.training(name) / "results.json")
-        pictures = [
-            draw_predictions(
-                load_sample(val, image).image,
-                [row for row in results if row["image_id"] == image.id],
-                val,
-                threshold=_MIN_SCORE,
-            )
-            for image in images
-        ]
+    for image in _telling_images(val, telling):
+        picture = load_sample(val, image).image
+        truth = [{"image_id": image.id, **row} for row in _truth(val, image)]
+        columns = {"annotated": truth, **{title: found.get(image.id, []) for title, found in results.items()}}
         shown.append(
             {
-                "title": f"Predictions: {title}",
-                "text": f"Validation images; detections with a score of at least {_MIN_SCORE}.",
-                "picture": data_uri(sheet(pictures, columns=3, side=_SIDE)),
+                "name": image.file_name,
+                "views": [
+                    (title, data_uri(thumbnail(draw_predictions(picture, rows, val, threshold=_MIN_SCORE), _SIDE)))
+                    for title, rows in columns.items()
+                ],
             }
         )
     return shown
+
+
+def _telling_images(val: Dataset, telling: Sequence[int]) -> list[ImageInfo]:
+    """One image for each of the telling categories as far as there are any, else images evenly spaced."""
+    images = {image.id: image for image in val.images}
+    of_category: dict[int, list[int]] = {}
+    for annotation in val.annotations:
+        of_category.setdefault(annotation.category_id, []).append(annotation.image_id)
+    half = _SHOWN // 2
+    ids = dict.fromkeys(of_category[key][0] for key in (*telling[:half], *telling[-half:]) if key in of_category)
+    return [images[key] for key in ids] or spread(val.images, _SHOWN)
+
+
+def _truth(val: Dataset, image: ImageInfo) -> list[dict[str, Any]]:
+    from divergen_records.masks import encode_rle, segmentation_to_mask
+
+    rows = []
+    for one in val.annotations:
+        if one.image_id == image.id:
+            row: dict[str, Any] = {"category_id": one.category_id, "bbox": list(one.bbox)}
+            if one.has_mask:
+                row["segmentation"] = encode_rle(segmentation_to_mask(one.segmentation, image.height, image.width))
+            rows.append(row)
+    return rows
+
+
+def _by_image(path: Path) -> dict[int, list[dict[str, Any]]]:
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in _results(path):
+        if row["score"] >= _MIN_SCORE:
+            found.setdefault(row["image_id"], []).append(row)
+    return found

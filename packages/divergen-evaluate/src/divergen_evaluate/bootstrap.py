@@ -20,13 +20,15 @@ from numpy.typing import NDArray
 from .average_precision import RECALLS, category_edges
 from .evaluate import summarise
 from .matching import THRESHOLDS, Matches
-from .metrics import Comparison, Difference, Intervals, Metrics
+from .metrics import CategoryDifference, Comparison, Difference, Intervals, Metrics
 from .selection import COCO_RULES, LVIS_RULES, Matched, Rules, match_results
 
 __all__ = ["METRICS", "compare_results", "evaluate_with_intervals", "resampled_precision", "resampled_scores"]
 
 METRICS = ("AP", "AP50", "AP75", "APr", "APc", "APf")
 """What intervals are given for."""
+
+_CATEGORIES = "by category"
 
 _CHUNK = 64
 """Resamples at a time."""
@@ -113,6 +115,7 @@ def compare_results(
         level=level,
         resamples=resamples,
         differences=tuple(_differences(scores, before, after, level)),
+        categories=tuple(_by_category(scores, before, after, dataset, level)),
     )
 
 
@@ -146,7 +149,7 @@ def resampled_scores(
     """
     judged = match_results(results, dataset, _rules(style, federated, dataset))
     (found,) = _resample([judged], dataset, resamples, seed)
-    return {f"{kind} {name}": values for kind, metrics in found.items() for name, values in metrics.items()}
+    return {f"{kind} {name}": metrics[name] for kind, metrics in found.items() for name in METRICS}
 
 
 def _differences(
@@ -164,6 +167,25 @@ def _differences(
                 yield Difference(kind=kind, metric=name, first=ours, second=theirs, low=low, high=high)
 
 
+def _by_category(
+    scores: list[Metrics],
+    before: dict[str, dict[str, Floats]],
+    after: dict[str, dict[str, Floats]],
+    dataset: Dataset,
+    level: float,
+) -> Iterator[CategoryDifference]:
+    kind = "mask" if "mask" in after and "mask" in before else "box"
+    changes = after[kind][_CATEGORIES] - before[kind][_CATEGORIES]
+    places = {one.id: place for place, one in enumerate(sorted(dataset.categories, key=lambda one: one.id))}
+    for ours, theirs in zip(*(metrics.categories for metrics in scores), strict=True):
+        first, second = getattr(ours, kind), getattr(theirs, kind)
+        if first is None or second is None:
+            continue
+        low, high = _interval(changes[:, places[ours.id]], second - first, level) or (None, None)
+        same = {name: getattr(ours, name) for name in ("id", "name", "frequency", "instances")}
+        yield CategoryDifference(**same, first=first, second=second, low=low, high=high)
+
+
 def _rules(style: str, federated: bool | None, dataset: Dataset) -> Rules:
     if style == "coco":
         return COCO_RULES
@@ -174,14 +196,14 @@ def _rules(style: str, federated: bool | None, dataset: Dataset) -> Rules:
 def _resample(
     judged: Sequence[Matched], dataset: Dataset, resamples: int, seed: int
 ) -> list[dict[str, dict[str, Floats]]]:
-    """For each list of results, by kind and metric, (resamples,)."""
+    """For each list of results, by kind and metric, (resamples,); `_CATEGORIES`: (resamples, categories)."""
     if resamples < _LEAST:
         raise ConfigError(f"resamples={resamples}: give at least {_LEAST}, better 1000")
     rng = np.random.default_rng(derive_seed(seed, "bootstrap"))
     groups = np.array([category.frequency for category in sorted(dataset.categories, key=lambda one: one.id)])
     images = len(dataset.images)
     collected: list[dict[str, dict[str, list[Floats]]]] = [
-        {kind: {name: [] for name in METRICS} for kind in one.matches} for one in judged
+        {kind: {name: [] for name in (*METRICS, _CATEGORIES)} for kind in one.matches} for one in judged
     ]
     with Progress("bootstrap", resamples, unit="resamples") as bar:
         for start in range(0, resamples, _CHUNK):
@@ -247,14 +269,15 @@ def _resampled_category(found: NDArray[np.bool_], valid: NDArray[np.bool_], draw
 
 
 def _means(precision: Floats, groups: NDArray[Any]) -> dict[str, Floats]:
-    """Each metric, (B,), from (B, T, categories)."""
+    """Each metric, (B,), and each category's AP, (B, categories), from (B, T, categories)."""
     parts = {
         "AP": precision,
         "AP50": precision[:, :1],
         "AP75": precision[:, 5:6],
         **{f"AP{group}": precision[:, :, groups == group] for group in "rcf"},
     }
-    return {name: _nan_mean(part.reshape(len(part), -1)) for name, part in parts.items()}
+    means = {name: _nan_mean(part.reshape(len(part), -1)) for name, part in parts.items()}
+    return {**means, _CATEGORIES: precision.mean(axis=1)}
 
 
 def _nan_mean(values: Floats) -> Floats:

@@ -8,7 +8,7 @@ from typing import Literal
 from divergen_records import Config, Frequency
 from pydantic import Field
 
-__all__ = ["CategoryScore", "Comparison", "Difference", "Intervals", "Metrics", "Scores"]
+__all__ = ["CategoryDifference", "CategoryScore", "Comparison", "Difference", "Intervals", "Metrics", "Scores"]
 
 Kind = Literal["box", "mask"]
 
@@ -173,6 +173,35 @@ class Difference(Config):
         return self.low > 0 or self.high < 0
 
 
+class CategoryDifference(Config):
+    """How much better a second list of results finds one category.
+
+    Attributes:
+        id: Category id.
+        name: Name.
+        frequency: Group.
+        instances: Objects in the ground truth.
+        first: AP of the first results, 0 to 1.
+        second: AP of the second.
+        low: Lower end of the interval of ``second - first``; None where too few resamples have the category.
+        high: Upper end.
+    """
+
+    id: int
+    name: str
+    frequency: Frequency | None
+    instances: int
+    first: float
+    second: float
+    low: float | None
+    high: float | None
+
+    @property
+    def clear(self) -> bool:
+        """Whether there is an interval and it excludes no difference."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
 class Comparison(Config):
     """Two lists of results on the same images.
 
@@ -180,11 +209,13 @@ class Comparison(Config):
         level: How often such an interval should hold the difference.
         resamples: Resampled data sets.
         differences: By kind and metric.
+        categories: Of each category that the ground truth has, by masks where there are any, else by boxes.
     """
 
     level: float
     resamples: int
     differences: tuple[Difference, ...]
+    categories: tuple[CategoryDifference, ...] = ()
 
     def table(self) -> str:
         """In per cent, with a word on each difference."""
