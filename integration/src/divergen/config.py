@@ -17,7 +17,14 @@ from divergen_prompts.config import GrammarPrompts, PromptsConfig, PromptSourceC
 from divergen_records import Config, DatasetError
 from divergen_records.formats import OnProblem, writers
 from divergen_records.requirements import Requirement, extra_modules
-from pydantic import AfterValidator, BeforeValidator, Field, create_model, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from .trainers.config import DivergenTrainConfig, TrainSection
 
@@ -191,7 +198,11 @@ class RayConfig(Config):
         workers: Actors.
         cpus: Cores of each.
         gpus: GPUs of each; a share below 1 lets several use one.
-        parts: Parts of the rows for each worker: more balance better, fewer load less often.
+        resources: Of each, by the names that the cluster gives them, for example ``{a100: 1}``.
+        runtime_env: Ray's runtime environment of the actors, for example ``{env_vars: {HF_HOME: /scratch/hf}}``.
+        parts: Parts of the rows for each worker: more balance better, fewer load less often, and lose less with a
+            machine.
+        patience: Seconds to wait while no worker is there, before the run ends with a sentence.
     """
 
     kind: Literal["ray"] = "ray"
@@ -199,7 +210,10 @@ class RayConfig(Config):
     workers: int = Field(default=2, ge=1)
     cpus: float = Field(default=1, ge=0)
     gpus: float = Field(default=0, ge=0)
+    resources: dict[str, Annotated[float, Field(gt=0)]] = Field(default={})
+    runtime_env: dict[str, Any] = Field(default={})
     parts: int = Field(default=4, ge=1)
+    patience: float = Field(default=600, gt=0)
 
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""

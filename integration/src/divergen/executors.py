@@ -5,24 +5,27 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any, Protocol
 
-from divergen_records import DivergenError, Progress, Shard, require_extra
+from divergen_records import Progress, require_extra
 from divergen_records.cores import usable_cores
 
 from .config import ExecutorConfig, LocalConfig
+from .crew import Crew, Worker
 from .pipeline import Pipeline
 from .run import Run
 from .status import MARKERS, run_status
-from .steps import STEPS, RunStep
+from .steps import RunStep
 
 __all__ = ["Executor", "LocalExecutor", "RayExecutor", "build_executor"]
 
 _LOOK_EVERY = 2.0
 """Seconds between looks at the table for the progress line."""
+
+_LOOK_SHARE = 20
+"""Times that a look takes between two of them: a large table is counted less often."""
 
 
 class Executor(Protocol):
@@ -53,51 +56,57 @@ class LocalExecutor:
         """Nothing is held."""
 
 
-class Worker:
-    """What an actor is: it keeps its models from step to step, and does parts of a step's rows.
-
-    Args:
-        folder: The run's folder.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.pipeline = Pipeline(Run(folder), quiet=True)
-
-    def work(self, step: str, index: int, count: int) -> None:
-        """Do part ``index`` of ``count`` of a step, or what is left of it."""
-        self.pipeline.shard = Shard(index, count)
-        next(found for found in STEPS if found.name == step).do(self.pipeline)
-
-
 class RayExecutor:
     """Steps over the table by actors under Ray, the others in this process.
 
-    An actor takes the next part of the rows when it has done one. One that dies is started again and does its part
-    again; what the part had committed stays. The table is as one process would have left it.
+    An actor takes the next part of the rows when it has done one; what becomes of the part of one that dies, see
+    `divergen.crew.Crew`. The table is as one process would have left it.
 
     Args:
         address: Of a running cluster; a local Ray is started where None.
         workers: Actors.
         cpus: Cores of each.
         gpus: GPUs of each.
+        resources: Of each, by the names that the cluster gives them.
+        runtime_env: Ray's runtime environment of the actors.
         parts: Parts of the rows for each actor.
+        patience: Seconds to wait while no worker is there.
 
     Raises:
         MissingExtra: If Ray is not installed.
     """
 
-    def __init__(self, *, address: str | None, workers: int, cpus: float, gpus: float, parts: int) -> None:
+    def __init__(
+        self,
+        *,
+        address: str | None,
+        workers: int,
+        cpus: float,
+        gpus: float,
+        resources: Mapping[str, float],
+        runtime_env: Mapping[str, Any],
+        parts: int,
+        patience: float,
+    ) -> None:
         with require_extra("divergen", "ray"):
             import ray
-            import ray.util  # noqa: F401 (an attribute of ray only once it is imported)
-        self._ray, self._address = ray, address
-        self._workers, self._cpus, self._gpus, self._parts = workers, cpus, gpus, parts
-        self._actors: list[Any] = []
+        self._ray, self._address, self._workers, self._parts = ray, address, workers, parts
+        self._cores, self._patience = math.ceil(workers * cpus), patience
+        self._options: dict[str, Any] = {
+            "num_cpus": cpus,
+            "num_gpus": gpus,
+            "resources": dict(resources),
+            "runtime_env": dict(runtime_env) or None,
+            "max_restarts": 0,  # the crew fills the place: Ray would wait for room without a word
+        }
+        self._room = ", ".join(f"{amount:g} {name}" for name, amount in {"CPU": cpus, "GPU": gpus, **resources}.items())
+        self._crew: Crew | None = None
 
     def do(self, step: RunStep, pipeline: Pipeline) -> None:
         """Do a step, or what is left of it.
 
         Raises:
+            WorkersLost: If no worker is left, or a part of the work ends each worker that does it.
             DivergenError: What a worker raised.
         """
         if not step.sharded:
@@ -107,54 +116,38 @@ class RayExecutor:
         if step.before is not None:
             step.before(pipeline)
         _ = pipeline.run.table  # made here, once
-        self._start(pipeline.run)
+        crew = self._crew = self._crew or self._start(pipeline.run)
         with _TableProgress(pipeline.run, step.name) if step.name in MARKERS else nullcontext(_nothing) as look:
-            try:
-                self._share(step.name, look)
-            except self._ray.exceptions.RayTaskError as error:
-                if isinstance(error.cause, DivergenError):
-                    raise error.cause from None
-                raise
+            crew.share(step.name, self._workers * self._parts, look)
 
-    def _start(self, run: Run) -> None:
-        if self._actors:
-            return
+    def _start(self, run: Run) -> Crew:
         if not self._ray.is_initialized():
-            # A local Ray has as many cores as the actors want, or they would wait for ever.
-            cores = max(usable_cores(), math.ceil(self._workers * self._cpus))
+            # A local Ray has as much as the actors want, or they would wait for ever.
+            cores = max(usable_cores(), self._cores)
+            named = {name: amount * self._workers for name, amount in self._options["resources"].items()}
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "lance is not fork-safe")  # what Ray forks becomes another program
                 self._ray.init(
                     address=self._address,
                     num_cpus=None if self._address else cores,
+                    resources=None if self._address else named,
                     include_dashboard=False,
                     log_to_driver=False,
                 )
-        actor = self._ray.remote(num_cpus=self._cpus, num_gpus=self._gpus, max_restarts=-1, max_task_retries=3)(Worker)
-        self._actors = [actor.remote(run.folder.resolve()) for _ in range(self._workers)]
-
-    def _share(self, step: str, look: Callable[[], None]) -> None:
-        count = self._workers * self._parts
-        pool = self._ray.util.ActorPool(self._actors)
-        for part in range(count):
-            pool.submit(lambda actor, part: actor.work.remote(step, part, count), part)
-        while pool.has_next():
-            try:
-                pool.get_next_unordered(timeout=_LOOK_EVERY)
-            except TimeoutError as error:  # nobody is done yet; a worker's own is a RayTaskError as well
-                if isinstance(error, self._ray.exceptions.RayTaskError):
-                    raise
-            look()
+        actor = self._ray.remote(**self._options)(Worker)
+        folder = run.folder.resolve()
+        return Crew(self._ray, lambda: actor.remote(folder), self._workers, patience=self._patience, room=self._room)
 
     def close(self) -> None:
         """Let the actors go, and their memory and GPUs with them."""
-        for actor in self._actors:
-            self._ray.kill(actor)
-        self._actors = []
+        if self._crew is not None:
+            self._crew.close()
+        self._crew = None
 
 
-def _nothing() -> None:
+def _nothing() -> bool:
     """What is seen of a step that writes no rows."""
+    return False
 
 
 class _TableProgress:
@@ -178,9 +171,14 @@ class _TableProgress:
         self()
         self._bar.__exit__(*exception)
 
-    def __call__(self) -> None:
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + _LOOK_EVERY
-            before, (self._done, _) = self._done, self._count()
-            if self._done > before:
-                self._bar.update(self._done - before)
+    def __call__(self) -> bool:
+        """Look, unless that was done just now; whether rows were done since the last look."""
+        start = time.monotonic()
+        if start < self._next:
+            return False
+        before, (self._done, _) = self._done, self._count()
+        took = time.monotonic() - start
+        self._next = start + took + max(_LOOK_EVERY, _LOOK_SHARE * took)
+        if self._done > before:
+            self._bar.update(self._done - before)
+        return self._done > before
