@@ -153,10 +153,11 @@ def test_crew__machine_that_dies_in_the_middle(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "120")  # a busy machine
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "resources": {}})
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     nodes = [cluster.add_node(num_cpus=1, resources={"maker": 1}) for _ in range(3)]
     assign = Crew._assign
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from typing import Any, cast
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from ...dataset import Annotation, ImageInfo
 from ...errors import DatasetError, MaskError
@@ -24,7 +26,8 @@ from .values import MOST, Ids, integer, row_of, wrong_type
 
 __all__ = ["Reader"]
 
-_BATCH = 4096
+_BATCH = 512
+"""Annotations that are checked together: their text should fit a core's cache."""
 _KNOWN = frozenset(("id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd"))
 
 Box = tuple[float, float, float, float]
@@ -51,70 +54,86 @@ class Reader:
         boxes: bool,
     ) -> None:
         self.images, self.categories, self.ids, self.problems, self.boxes = images, categories, ids, problems, boxes
-        self._sizes = {key: (image.height, image.width) for key, image in images.items()}
-        self._seen: set[int] = set()
+        self._rows = {key: row for row, key in enumerate(images)}
+        self._sizes = np.array([(one.height, one.width) for one in images.values()], dtype=np.int64).reshape(-1, 2)
+        self._kept: list[Annotation] = []
+        self._seen: set[int] | None = None
+        """Ids of what is kept; None while none can come twice."""
         self._flat = 0
 
     def read(self, part: Any, bar: Progress | None) -> list[Annotation]:
         """The sound annotations, in the file's order."""
         typed = decode_typed(part, Annotation)
         items: list[Item] = []
-        self.ids["annotation"].reserve(
-            {max((one.id for one in typed if one is not None and one.id < MOST), default=-1)}
-        )
-        kept: list[Annotation] = []
+        self._reserve([one.id for one in typed if one is not None])
         for start in range(0, len(typed), _BATCH):
             batch = typed[start : start + _BATCH]
             sound = self._check(batch)
-            if all(sound):
-                found = cast("list[Annotation]", batch)
-                self._seen.update([one.id for one in found])
-                kept.extend(found)
+            if sound.all():
+                self._keep(cast("list[Annotation]", batch))
             else:
                 items = items or split_items(part)
-                kept.extend(self._read_batch(items[start : start + _BATCH], batch, sound, start))
+                self._read_batch(items[start : start + _BATCH], batch, sound.tolist(), start)
             if bar is not None:
                 bar.update(len(batch))
         if self._flat:
             self.problems.notes.append(
                 f"{self._flat} of {len(typed)} annotations declare a box without width or height; the mask's is taken"
             )
-        return kept
+        return self._kept
+
+    def _reserve(self, ids: list[int]) -> None:
+        """Take note of the ids that the file has as numbers."""
+        self.ids["annotation"].reserve({max((one for one in ids if one < MOST), default=-1)})
+        try:
+            numbers = np.array(ids, dtype=np.int64)
+        except OverflowError:
+            numbers = np.zeros(2, dtype=np.int64)
+        if not (np.diff(numbers) > 0).all() and len(np.unique(numbers)) < len(numbers):
+            self._seen = set()
+
+    def _keep(self, found: Sequence[Annotation]) -> None:
+        self._kept.extend(found)
+        if self._seen is not None:
+            self._seen.update([one.id for one in found])
+
+    def _is_taken(self, id_: int) -> bool:
+        if self._seen is None:
+            self._seen = {one.id for one in self._kept}
+        return id_ in self._seen
 
     def _read_batch(
         self, items: Sequence[Item], batch: Sequence[Annotation | None], sound: Sequence[bool], start: int
-    ) -> Iterator[Annotation]:
-        """The annotations of a batch, those that are not plainly sound one by one."""
+    ) -> None:
+        """Keep the annotations of a batch, those that are not plainly sound read one by one."""
         for offset, annotation in enumerate(batch):
-            if annotation is None or not sound[offset]:
+            if annotation is None or not sound[offset] or (self._seen is not None and annotation.id in self._seen):
                 annotation = self._read_slowly(items[offset], f"annotations[{start + offset}]")
             if annotation is not None:
-                self._seen.add(annotation.id)
-                yield annotation
+                self._keep((annotation,))
 
-    def _check(self, batch: Sequence[Annotation | None]) -> list[bool]:
-        """Which need no look of their own."""
-        sizes, categories, seen = self._sizes, self.categories, self._seen
-        fine = [
-            one is not None
-            and one.image_id in sizes
-            and one.category_id in categories
-            and one.bbox[2] > 0
-            and one.bbox[3] > 0
-            and one.area >= 0
-            and one.id not in seen
-            and -MOST < one.id < MOST
-            for one in batch
-        ]
-        known = [one for one, good in zip(batch, fine, strict=True) if good and one is not None]
-        if len({one.id for one in known}) < len(known):
-            return [False] * len(batch)
-        shapes = np.array([sizes[one.image_id] for one in known], dtype=np.int64).reshape(-1, 2)
-        sound = sound_segmentations([one.stored_segmentation for one in known], shapes)
-        if len(known) == len(batch):
-            return cast("list[bool]", sound.tolist())
-        each = iter(sound.tolist())
-        return [good and next(each) for good in fine]
+    def _check(self, batch: Sequence[Annotation | None]) -> NDArray[np.bool_]:
+        """(N,) bool: which need no look of their own."""
+        found = np.zeros(len(batch), dtype=bool)
+        there = np.flatnonzero([one is not None for one in batch])
+        known = [one for one in batch if one is not None]
+        try:
+            ids = np.array([one.id for one in known], dtype=np.int64)
+        except OverflowError:
+            return found
+        rows = np.array([self._rows.get(one.image_id, -1) for one in known], dtype=np.int64)
+        corners = chain.from_iterable([one.bbox for one in known])
+        boxes = np.fromiter(corners, dtype=np.float64, count=4 * len(known)).reshape(-1, 4)
+        fine = (rows >= 0) & (boxes[:, 2:] > 0).all(axis=1) & (ids > -MOST) & (ids < MOST)
+        fine &= np.array([one.area >= 0 and one.category_id in self.categories for one in known], dtype=bool)
+        if self._seen is not None:
+            fine &= np.array([one.id not in self._seen for one in known], dtype=bool)
+        chosen = np.flatnonzero(fine)
+        if len(np.unique(ids[chosen])) < len(chosen):
+            return found
+        raws = [known[index].stored_segmentation for index in chosen.tolist()]
+        found[there[chosen]] = sound_segmentations(raws, self._sizes[rows[chosen]])
+        return found
 
     def _read_slowly(self, item: Item, where: str) -> Annotation | None:
         return self.problems.attempt(where, partial(self._read, item, where))
@@ -173,7 +192,7 @@ class Reader:
 
     def _id(self, row: dict[str, Any], mends: Mends) -> int:
         id_ = self.ids["annotation"].name(row, mends)
-        if id_ not in self._seen:
+        if not self._is_taken(id_):
             return id_
         if mends is None:
             raise DatasetError(f"the id {id_} was there before; ids are unique - at `$.id`")

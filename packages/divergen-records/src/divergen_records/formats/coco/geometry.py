@@ -1,7 +1,8 @@
 """Segmentations of many annotations checked at once: whichever are plainly sound need no look of their own.
 
-A segmentation is text; that of a batch is decoded in one call, and its coordinates become one array through
-msgspec's MessagePack encoder, which writes a float as a byte and eight more: ten times as fast as numpy takes a list.
+A segmentation is text. Where that does not say enough (`outlines`), a batch is decoded in one call, and its coordinates
+become one array through msgspec's MessagePack encoder, which writes a float as a byte and eight more: ten times as fast
+as numpy takes a list.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from ...errors import MaskError
 from ...masks import check_segmentation
 from ...polygons import MAX_OUTLINE, TOLERANCE
+from .outlines import plain_polygons
 
 __all__ = ["sound_segmentations"]
 
@@ -34,6 +36,14 @@ def sound_segmentations(raws: Sequence[msgspec.Raw], sizes: NDArray[np.int64]) -
         raws: JSON text of each.
         sizes: (N, 2) int64, height and width of its picture.
     """
+    sound = plain_polygons(raws, sizes)
+    others = np.flatnonzero(~sound)
+    if len(others):
+        sound[others] = _sound_decoded([raws[index] for index in others.tolist()], sizes[others])
+    return sound
+
+
+def _sound_decoded(raws: Sequence[msgspec.Raw], sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
     segmentations = _decode(raws)
     parts = [one if type(one) is list else () for one in segmentations]
     counts = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
