@@ -75,7 +75,7 @@ def describe_plan(run: Run, *, rates: Sequence[str] = (), gpu_price: float | Non
     """
     with TemporaryDirectory() as folder:
         pipeline = Pipeline(Run(folder, run.config))
-        train = sketch_data(run.config)
+        train = sketch_data(run.config, run.data)
         pipeline.splits = Splits(train, train)
         pipeline.extra_categories = sketch_extra(run.config.extra_categories, train)
         stand_ins: list[Any] = [StandIn(config.name) for config in run.config.generators]

@@ -18,7 +18,8 @@ from divergen_records.requirements import Finding, Requirement, look, requiremen
 from .config import LvisData, RunConfig
 from .data import select_categories
 from .personal import drawn_as_it_is, is_trained, unlearnable
-from .plans import picture_bytes, planned_pictures, read_split, sketch_data, sketch_extra
+from .plans import picture_bytes, planned_pictures, sketch_data, sketch_extra
+from .splits import read_split
 
 if TYPE_CHECKING:
     from divergen_records import Category
@@ -81,7 +82,7 @@ def check_run(run: Run, steps: Collection[str] | None = None) -> list[Entry]:
     def wanted(step: str) -> bool:
         return steps is None or step in steps
 
-    train, entries = _data(config, pictures=wanted("data"))
+    train, entries = _data(run, pictures=wanted("data"))
     categories = _categories(config, train, entries)
     if wanted("decide"):
         entries += _rules(run)
@@ -119,8 +120,9 @@ def _needs(config: RunConfig, sections: Collection[str]) -> list[Entry]:
     return [Entry(place, answer) for place, answer in zip(found.values(), answers, strict=True) if answer is not None]
 
 
-def _data(config: RunConfig, *, pictures: bool) -> tuple[Dataset | None, list[Entry]]:
+def _data(run: Run, *, pictures: bool) -> tuple[Dataset | None, list[Entry]]:
     """The training set, None where it cannot be read, and what is to be said of the data."""
+    config = run.config
     if not isinstance(config.data, LvisData):
         return sketch_data(config), []
     read: dict[str, Dataset] = {}
@@ -129,7 +131,7 @@ def _data(config: RunConfig, *, pictures: bool) -> tuple[Dataset | None, list[En
         if split is None or not (pictures or name == "train"):
             continue
         try:
-            read[name] = read_split(split, config.data.on_problem)
+            read[name] = read_split(split, config.data.on_problem, notes=run.data)
             found = _look_at(read[name]) if pictures else None
         except (DivergenError, OSError) as error:
             found = Finding(str(error), problem=True)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from divergen_records import Category, ConfigError, derive_seed
-from divergen_records.coco import Dataset, read_dataset, write_dataset
+from divergen_records.coco import Dataset, write_dataset
 from divergen_records.command import echo
 from divergen_records.cores import usable_cores
-from divergen_records.data_options import open_dataset
+from divergen_records.data_options import tell
 from divergen_records.formats import OnProblem
 
 from .config import LvisData, MiniLvisData, SplitConfig
+from .splits import read_split
 
 if TYPE_CHECKING:
     from .run import Run
@@ -42,10 +43,10 @@ def load_splits(run: Run) -> Splits:
     config = run.config.data
     if isinstance(config, MiniLvisData):
         return _minilvis(run, config)
-    train = _read(config.train, config.on_problem)
+    train = _read(run, config.train, config.on_problem)
     _tell_unused(train, run.config.categories)
     if config.val is not None:
-        return Splits(train, _read(config.val, config.on_problem))
+        return Splits(train, _read(run, config.val, config.on_problem))
     return _hold_out(run, train, config)
 
 
@@ -127,12 +128,11 @@ def extend(dataset: Dataset, extra: Sequence[Category]) -> Dataset:
     return dataset.replace(categories=(*dataset.categories, *learned))
 
 
-def _read(split: SplitConfig, on_problem: OnProblem = "stop") -> Dataset:
-    """A split as the configuration says, without categories that only head the others; what was found is told."""
-    dataset = open_dataset(split.annotations, split.images, on_problem=on_problem, need_pictures=True)
-    if not dataset.root_categories:
-        return dataset
-    return dataset.replace(categories=dataset.class_categories)
+def _read(run: Run, split: SplitConfig, on_problem: OnProblem = "stop") -> Dataset:
+    """A split as the configuration says; what was found is told."""
+    dataset = read_split(split, on_problem, notes=run.data, keep=True)
+    tell(dataset)
+    return dataset
 
 
 def _minilvis(run: Run, config: MiniLvisData) -> Splits:
@@ -150,7 +150,7 @@ def _minilvis(run: Run, config: MiniLvisData) -> Splits:
             categories=config.categories,
             workers=usable_cores(),
         )
-    return Splits(*(_read(SplitConfig(annotations=out / f"{name}.json", images=out)) for name in ("train", "val")))
+    return Splits(*(_read(run, SplitConfig(annotations=out / f"{name}.json", images=out)) for name in ("train", "val")))
 
 
 def _hold_out(run: Run, dataset: Dataset, config: LvisData) -> Splits:
@@ -165,7 +165,8 @@ def _hold_out(run: Run, dataset: Dataset, config: LvisData) -> Splits:
             ids = {image.id for image in images}
             annotations = [annotation for annotation in dataset.annotations if annotation.image_id in ids]
             write_dataset(dataset.replace(images=images, annotations=annotations), path, overwrite=True)
-    return Splits(*(read_dataset(path, image_dir=dataset.image_dir) for path in paths.values()))
+    parts = (SplitConfig(annotations=path, images=dataset.image_dir) for path in paths.values())
+    return Splits(*(read_split(part, "stop", notes=run.data, keep=True) for part in parts))
 
 
 def _held_out(ids: Sequence[int], share: float) -> set[int]:

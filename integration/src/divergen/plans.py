@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from divergen_records import Category
 from divergen_records.coco import Dataset
 
-from .config import ExtraCategories, MiniLvisData, RunConfig, SplitConfig
+from .config import ExtraCategories, MiniLvisData, RunConfig
 from .data import read_extra_categories
+from .splits import read_split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,6 @@ __all__ = [
     "picture_bytes",
     "picture_sides",
     "planned_pictures",
-    "read_split",
     "sketch_data",
     "sketch_extra",
 ]
@@ -41,35 +41,25 @@ class StandIn(NamedTuple):
     revision: str = ""
 
 
-def sketch_data(config: RunConfig) -> Dataset:
+def sketch_data(config: RunConfig, notes: Path | None = None) -> Dataset:
     """The training set: of MiniLVIS the categories alone, with the counts that drawing it would give.
+
+    Args:
+        config: The configuration.
+        notes: Where the run has noted what it read, see `divergen.splits`.
 
     Raises:
         DatasetError: If the user's data cannot be read.
     """
     data = config.data
     if not isinstance(data, MiniLvisData):
-        return read_split(data.train, data.on_problem)
+        return read_split(data.train, data.on_problem, notes=notes)
     from divergen_minilvis import sketch_categories
 
     found = sketch_categories(
         box=data.box, seed=config.seed, train_images=data.train_images, categories=data.categories
     )
     return Dataset(Path("train.json"), Path(), [], [], found)
-
-
-def read_split(split: SplitConfig, on_problem: Any) -> Dataset:
-    """A split of the user's data; what was left out is in its ``problems``, and not printed.
-
-    Raises:
-        DatasetError: If it cannot be read.
-    """
-    from divergen_records.formats.registry import read_any
-
-    dataset = read_any(
-        split.annotations, image_dir=split.images, on_problem=on_problem, need_pictures=True, progress=False
-    )
-    return dataset.replace(categories=dataset.class_categories) if dataset.root_categories else dataset
 
 
 def sketch_extra(extra: Any, train: Dataset) -> list[Category]:
