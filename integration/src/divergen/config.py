@@ -14,9 +14,10 @@ from divergen_minilvis.config import ProceduralConfig, check_box
 from divergen_paste.config import PasteConfig
 from divergen_paste.relight.config import RelightConfig
 from divergen_prompts.config import GrammarPrompts, PromptsConfig, PromptSourceConfig
-from divergen_records import Config, DatasetError
+from divergen_records import Config, ConfigError, DatasetError
 from divergen_records.formats import OnProblem, writers
 from divergen_records.requirements import Requirement, extra_modules
+from divergen_records.stores import refuse_store
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -42,7 +43,15 @@ __all__ = [
 ]
 
 
-AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
+def _absolute(path: Path) -> Path:
+    try:
+        refuse_store(path)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return path.absolute()
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 """A run goes on from whatever folder it is called in."""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from divergen_records import ConfigError, InstanceTable, Shard, StageReport
 from divergen_records.files import locked, make_folder, read_json, write_text
 from divergen_records.settings import validate_settings
+from divergen_records.stores import refuse_store
 
 from .config import RunConfig
 from .loading import dump_config, read_mapping
@@ -27,10 +28,11 @@ class Run:
         config: The configuration; read from the folder where left out.
 
     Raises:
-        ConfigError: If no configuration is given and the folder holds none.
+        ConfigError: If no configuration is given and the folder holds none, or it is the address of an object store.
     """
 
     def __init__(self, folder: str | Path, config: RunConfig | None = None) -> None:
+        refuse_store(folder)
         self.folder = Path(folder)
         if config is None:
             if not self.config_path.exists():

@@ -53,7 +53,7 @@ def test_deferred_dataset__the_rest_is_read_once(whole: Dataset) -> None:
 
 
 def test_deferred_dataset__goes_to_another_process_whole(whole: Dataset) -> None:
-    found = pickle.loads(pickle.dumps(deferred(whole, [])))  # noqa: S301
+    found = pickle.loads(pickle.dumps(deferred(whole, [])))
     assert found.annotations == whole.annotations
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from .errors import DivergenError
+from .stores import refuse_store
 from .system_errors import explain
 from .text import shown
 
@@ -49,7 +50,7 @@ class Group(click.Group):
     """A click group that prints what a user can act on as a sentence, and ends with status 2.
 
     That is a `DivergenError`, or an error of the operating system (`divergen_records.system_errors`). Each of its
-    commands has ``--quiet``.
+    commands has ``--quiet``. An argument that is the address of an object store is refused before anything is done.
     """
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
@@ -63,6 +64,9 @@ class Group(click.Group):
         if isinstance(sys.stdout, io.TextIOWrapper):  # in a locale without them, letters are written out
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
+            for argument in ctx.args:
+                refuse_store(argument)
+                refuse_store(argument.partition("=")[2])
             return super().invoke(ctx)
         except DivergenError as error:
             raise _Refusal(shown(error), error.exit_code) from error

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, TextIO
 import msgspec
 
 from .errors import DatasetError, ExistsError, RunLocked
+from .stores import refuse_store
 
 __all__ = [
     "locked",
@@ -214,8 +215,10 @@ def make_folder(folder: Path) -> None:
 
     Raises:
         NotADirectoryError: If a file has the name of one of them.
+        ConfigError: If it is the address of an object store.
         OSError: If it cannot be made.
     """
+    refuse_store(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:

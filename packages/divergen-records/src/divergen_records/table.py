@@ -31,6 +31,7 @@ from .schema import (
     writer_in,
 )
 from .storage import Columns
+from .stores import refuse_store
 
 __all__ = ["InstanceTable"]
 
@@ -71,6 +72,7 @@ class InstanceTable:
         Raises:
             TableError: If something is there, or the folder cannot be written.
         """
+        refuse_store(path)
         path = Path(path)
         if not storage.is_free(path):
             if exist_ok:
@@ -91,6 +93,7 @@ class InstanceTable:
             SchemaTooNew: If a newer version wrote it.
         """
         storage.check_process()
+        refuse_store(path)
         path = Path(path)
         if not storage.is_dataset(path):
             raise TableError(f"{path} is not an instance table" if path.exists() else f"{path} does not exist")

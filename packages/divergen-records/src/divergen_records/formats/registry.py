@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, DatasetError
+from ..stores import refuse_store
 from .builtin import BUILTIN, CocoFormat
 from .protocol import Format, ReadsData, WritesData
 
@@ -43,6 +44,7 @@ def get_format(name: str) -> Format:
 
 def find_format(path: Path) -> ReadsData:
     """The first format that recognises a file or folder; raises `DatasetError` if none does."""
+    refuse_store(path)
     if not path.exists():
         raise DatasetError(f"{path}: there is no such file or folder")
     for found in readers().values():
