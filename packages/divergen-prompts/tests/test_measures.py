@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from divergen_prompts import measures
 from divergen_prompts.embedders import HashedWords
 from divergen_prompts.files import write_prompts
 from divergen_prompts.measures import diversity
@@ -9,6 +10,8 @@ from divergen_prompts.reports import measure_files
 from divergen_records import ConfigError, DatasetError, PromptRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_info, threadpool_limits
 
 
 def records(texts: list[str], category_id: int = 1, category: str = "chair") -> list[PromptRecord]:
@@ -107,6 +110,19 @@ def test_diversity__nothing_to_measure() -> None:
         diversity([])
     with pytest.raises(ConfigError, match="at least 1"):
         diversity(records(["a"]), pictures_per_category=0)
+
+
+def test_diversity__small_matrices_take_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    vendi, threads = measures._vendi, []
+
+    def watched(gram: NDArray[np.float64], count: int | None = None) -> float:
+        threads.append({library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"})
+        return vendi(gram, count)
+
+    monkeypatch.setattr(measures, "_vendi", watched)
+    with threadpool_limits(2, user_api="blas"):
+        diversity(records(["a red cup", "a blue cup"]))
+    assert threads[0] == {1}
 
 
 def test_hashed_words__unit_rows_and_no_words_at_all() -> None:

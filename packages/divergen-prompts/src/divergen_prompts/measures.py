@@ -14,6 +14,7 @@ from itertools import cycle, islice, pairwise
 import numpy as np
 from divergen_records import Category, ConfigError, DatasetError, PromptRecord
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from .attributes import KEYS, PROFILES
 from .embedders import Embedder, HashedWords
@@ -244,11 +245,13 @@ class _Spread:
         total: NDArray[np.float64] | float = 0.0
         scatter: NDArray[np.float64] | float = 0.0
         self.per_group: list[tuple[float, float]] = []
+        blas = ThreadpoolController()
         for start, stop in pairwise(bounds):
             vectors = _embed_unique(embed, texts[start:stop])
-            self.per_group.append((_distance(vectors.sum(axis=0), len(vectors)), _vendi(vectors @ vectors.T)))
-            total = total + vectors.sum(axis=0)
-            scatter = scatter + vectors.T @ vectors
+            with blas.limit(limits=1, user_api="blas"):  # on so small matrices more threads only wait for each other
+                self.per_group.append((_distance(vectors.sum(axis=0), len(vectors)), _vendi(vectors @ vectors.T)))
+                total = total + vectors.sum(axis=0)
+                scatter = scatter + vectors.T @ vectors
         self.overall = (_distance(np.asarray(total), len(texts)), _vendi(np.asarray(scatter), len(texts)))
 
 
