@@ -5,6 +5,7 @@ import pytest
 from divergen_annotate import repair
 from divergen_annotate.cleanup import drop_islands, fill_holes, label_regions, shrink, smooth
 from divergen_annotate.quality import iou
+from divergen_annotate.testing import plain_picture
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -151,3 +152,15 @@ def test_label_regions__areas_are_counts(mask, connectivity):
     labels, areas = label_regions(mask, connectivity=connectivity)
     assert areas.tolist() == [int((labels == label).sum()) for label in range(len(areas))]
     assert np.array_equal(labels > 0, mask)
+
+
+def test_repair__a_sound_mask_is_not_worked_on_twice(monkeypatch):
+    from divergen_annotate import cleanup
+
+    calls, drop = [], cleanup.drop_islands
+    monkeypatch.setattr(cleanup, "drop_islands", lambda *args, **kwargs: calls.append(1) or drop(*args, **kwargs))
+    image, mask = plain_picture(1)
+    assert repair(mask, image) is mask and len(calls) == 1
+    holed = mask.copy()
+    holed[128, 128] = False
+    assert np.array_equal(repair(holed, image), mask) and len(calls) == 3

@@ -132,12 +132,14 @@ def repair(
     window = _box(mask, margin=2 * smooth_radius + 3 * snap_radius + 2)
     if window is None:
         return mask
-    part, seen = mask[window], None if image is None else image[window]
-    part = fill_holes(part, below=fill_below, at_most=at_most, image=seen, likeness=likeness)
+    before, seen = mask[window], None if image is None else image[window]
+    part = fill_holes(before, below=fill_below, at_most=at_most, image=seen, likeness=likeness)
     part = smooth(part, radius=smooth_radius)
     if snap_radius and seen is not None:
         part = snap_to_edges(part, seen, radius=snap_radius)
     part = shrink(part, pixels=halo)
+    if part is before:
+        return mask
     result = np.zeros_like(mask)
     result[window] = drop_islands(part, **islands)
     return result

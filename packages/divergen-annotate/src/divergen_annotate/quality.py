@@ -16,7 +16,7 @@ def count_components(mask: Mask, *, share: float = 0.05) -> int:
 
     Specks are no second object; what remains above 1 is.
     """
-    _, areas = label_regions(mask)
+    _, areas = label_regions(mask[_around(mask)])
     return int((areas[1:] >= share * areas[1:].max()).sum()) if areas.size > 1 else 0
 
 
@@ -48,12 +48,21 @@ def thin_share(mask: Mask, *, width: float = 0.02) -> float:
     if not mask.any():
         return 0.0
     radius = max(1, round(width * max(mask.shape) / 2))
+    mask = mask[_around(mask)]
     pixels = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     core = (cv2.distanceTransform(pixels, cv2.DIST_L2, 5) > radius).astype(np.uint8)
     if not core.any():
         return 1.0
     reach = cv2.distanceTransform(1 - core, cv2.DIST_L2, 5)[1:-1, 1:-1]
     return float((mask & (reach > 1.5 * radius + 1)).sum() / mask.sum())
+
+
+def _around(mask: Mask) -> tuple[slice, slice]:
+    """The mask's box with a pixel around it, as far as the picture goes; all of it where the mask is empty."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return slice(None), slice(None)
+    return slice(max(0, rows[0] - 1), rows[-1] + 2), slice(max(0, columns[0] - 1), columns[-1] + 2)
 
 
 def iou(mask: Mask, truth: Mask) -> float:
