@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from divergen.budget import describe_plan
@@ -67,3 +69,54 @@ def test_config__goes_through_the_runs_file(chosen: Run) -> None:
 def test_config__alone(drawn: tuple[str, ...]) -> None:
     config = load_config("quickstart", [*drawn, "extra_categories.take=3"])
     assert config.extra_categories.candidates == "imagenet"  # type: ignore[union-attr]
+
+
+def chosen_by(tmp_path: Path, drawn: tuple[str, ...], **how: object) -> Run:
+    """A run that has drawn pictures of the extra categories that it chose."""
+    run = Run(tmp_path / "run", load_config("quickstart", [*drawn, f"extra_categories={json.dumps(how)}"]))
+    run_pipeline(run, until="gen")
+    return run
+
+
+def taken(run: Run) -> set[str]:
+    """Extra categories that there are pictures of; each candidate has its reason."""
+    rows = InstanceTable.open(run.folder / "instances.lance").select(["category"]).to_pylist()
+    extra = {row["category"] for row in rows} - {"apple", "banana", "cup"}
+    assert extra == {choice.name for choice in extra_choices(run) if choice.taken}
+    return extra
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_run__chooses_by_wordnet(
+    tmp_path: Path, drawn: tuple[str, ...], builders: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("nltk")
+    monkeypatch.setattr("nltk.data.path", [])
+    wordnet = builders("divergen-prompts/tests/conftest.py").write_wordnet(tmp_path / "nltk_data")
+    (tmp_path / "more.txt").write_text("dog\nchair\nzorblax\n")
+    how = {"similarity": "wordnet", "wordnet": str(wordnet), "below": 0.4, "take": 2}
+    run = chosen_by(tmp_path, drawn, **{"from": str(tmp_path / "more.txt"), **how})
+    assert taken(run) == {"dog", "chair"}
+    reasons = {choice.name: choice.reason for choice in extra_choices(run)}
+    assert "WordNet" in reasons["zorblax"] or "synset" in reasons["zorblax"]
+
+
+def test_run__chooses_by_sentence_embeddings(
+    tmp_path: Path, drawn: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from divergen_prompts.embedders import HashedWords
+
+    asked: list[str] = []
+    monkeypatch.setattr("divergen_prompts.similarity.build_embedder", lambda name: asked.append(name) or HashedWords())
+    monkeypatch.setattr("divergen_records.requirements.find_spec", lambda name: name)
+    (tmp_path / "more.txt").write_text("red apple\nteapot\n")
+    how = {"similarity": "embedding", "below": 0.21, "take": 2}
+    run = chosen_by(tmp_path, drawn, **{"from": str(tmp_path / "more.txt"), **how})
+    assert asked == ["minilm"]
+    assert taken(run) == {"teapot"}
+
+
+def test_run__chooses_from_imagenet(tmp_path: Path, drawn: tuple[str, ...]) -> None:
+    run = chosen_by(tmp_path, drawn, **{"from": "imagenet", "similarity": "words", "take": 2, "seed": 3})
+    assert len(taken(run)) == 2
+    assert len(extra_choices(run)) > 900

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from divergen.budget import describe_plan
 from divergen.cli import main
-from divergen.loading import load_config
+from divergen.loading import dump_config, load_config
 from divergen.prompting import prompts_status
 from divergen.run import Run
 from divergen.runner import run_pipeline
@@ -83,6 +83,22 @@ def test_run__a_refused_category_has_the_other_sources_prompts(
         alone = Run(tmp_path / "alone", load_config("quickstart", loaded(drawn, llm(endpoint.url))))
         with pytest.raises(ConfigError, match=r"1 of 3 categories have none: cup \(0 of 6: refused: Not cups.\)"):
             run_pipeline(alone, until="prompts")
+
+
+def test_run__what_a_source_could_not_give_shows_in_the_status_although_others_cover(
+    tmp_path: Path, drawn: tuple[str, ...]
+) -> None:
+    refusal = {"choices": [{"message": {"content": None, "refusal": "Not cups."}}], "usage": {"prompt_tokens": 1}}
+    with FakeEndpoint(reply=lambda name, *_: (200, refusal) if name == "cup" else None) as endpoint:
+        config = load_config("quickstart", loaded(drawn, {"kind": "template"}, llm(endpoint.url), count=2))
+        (tmp_path / "run.yaml").write_text(dump_config(config))
+        arguments = ["run", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "run"), "--until", "gen"]
+        first, again = (CliRunner().invoke(main, arguments) for _ in range(2))
+    assert pictures(Run(tmp_path / "run")).total() == 6  # the template covers the cups
+    for answer in (first, again):  # a run that goes on has the same status, and counts the loss once
+        assert answer.exit_code == 3, answer.output
+        assert answer.output.count("llm m: 0 of 6: refused: Not cups.") == 1
+    assert "llm m, cup: 0 of 6" in CliRunner().invoke(main, ["status", str(tmp_path / "run")]).output
 
 
 def test_describe_plan__says_what_prompts_cost_and_asks_nothing(tmp_path: Path, drawn: tuple[str, ...]) -> None:

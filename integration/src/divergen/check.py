@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from divergen_records import ConfigError, DivergenError
 from divergen_records.requirements import Finding, Requirement, look, requirements_of
 
 from .config import LvisData, RunConfig
 from .data import select_categories
+from .gpu_memory import memory_findings
 from .personal import drawn_as_it_is, is_trained, unlearnable
 from .plans import picture_bytes, planned_pictures, sketch_data, sketch_extra
 from .splits import read_split
@@ -44,9 +43,6 @@ _SECTIONS = {
 _GENERATED = ("prompts", "extra_categories", "generators", "annotator", "embedder", "scores")
 _LOOKED_AT = 64
 """Pictures of a split that are read whole."""
-
-_GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-"""Of NVIDIA, AMD and WSL."""
 
 _GIB = 2**30
 
@@ -94,8 +90,10 @@ def check_run(run: Run, steps: Collection[str] | None = None) -> list[Entry]:
     entries += needs
     if wanted("gen") and categories and config.pastes != "real":
         entries += _disk(run, categories, needs)
+    weights = [(entry.place, entry.finding.weights) for entry in needs]
+    memory = [Entry(place, finding) for place, finding in memory_findings(config, weights)]
     differs = [Entry("differs", Finding(text)) for text in config.differs]
-    return [*entries, *_memory(config, needs), *differs]
+    return [*entries, *memory, *differs]
 
 
 def refuse_problems(entries: Iterable[Entry]) -> None:
@@ -255,40 +253,3 @@ def _disk(run: Run, categories: list[Category], needs: Iterable[Entry]) -> Itera
 def _existing(folder: Path) -> Path:
     folder = folder.absolute()
     return next(path for path in (folder, *folder.parents) if path.exists())
-
-
-def _memory(config: RunConfig, needs: Iterable[Entry]) -> Iterator[Entry]:
-    """A GPU where one is named, and large enough for each model's weights."""
-    named = [place for place, device in _devices(config) if str(device).startswith("cuda")]
-    large = [entry for entry in needs if entry.finding.weights > 2 * _GIB]
-    if not named and not large:
-        return
-    room = _gpu_memory()
-    if room is None:
-        if named:
-            text = f"there is no GPU here; go where there is one, or set {', '.join(f'{p}.device=cpu' for p in named)}"
-            yield Entry(named[0], Finding(text, problem=True))
-        return
-    for entry in large:
-        if entry.finding.weights / 2 > room:  # even in half precision
-            text = (
-                f"{entry.finding.weights / _GIB:.1f} GB of weights do not fit the GPU's {room / _GIB:.1f} GB even in "
-                "half precision; take a smaller model, or set offload where the model has it"
-            )
-            yield Entry(entry.place, Finding(text, problem=True))
-
-
-def _gpu_memory() -> int | None:
-    """Bytes of the GPU; None where there is none. torch, slow to load, is asked only where there could be one."""
-    if sys.platform == "linux" and not any(map(os.path.exists, _GPU_DEVICES)):
-        return None
-    import torch
-
-    return int(torch.cuda.get_device_properties(0).total_memory) if torch.cuda.is_available() else None
-
-
-def _devices(config: Any) -> Iterator[tuple[str, Any]]:
-    """The sections that name a device, with it."""
-    sections = {"annotator": config.annotator, "embedder": config.embedder, "train": config.train}
-    sections |= {f"generators.{number}": generator for number, generator in enumerate(config.generators)}
-    return ((place, section.device) for place, section in sections.items() if hasattr(section, "device"))

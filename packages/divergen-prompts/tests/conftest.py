@@ -93,8 +93,13 @@ LEXNAMES = (
 
 @pytest.fixture(scope="session")
 def wordnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Nine synsets in WordNet's own file format (wndb(5WN)), offsets and all."""
-    folder = tmp_path_factory.mktemp("nltk_data") / "corpora" / "wordnet"
+    """Nine synsets in WordNet's own file format."""
+    return write_wordnet(tmp_path_factory.mktemp("nltk_data"))
+
+
+def write_wordnet(nltk_data: Path) -> Path:
+    """Nine synsets in WordNet's own file format (wndb(5WN)), offsets and all, where nltk looks for them."""
+    folder = nltk_data / "corpora" / "wordnet"
     folder.mkdir(parents=True)
     for name in ("adj", "adv", "verb"):
         (folder / f"data.{name}").touch()
@@ -124,7 +129,7 @@ def wordnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for word, found in senses.items()
         )
     )
-    return folder.parent.parent
+    return nltk_data
 
 
 def _parent(number: int, name: str | None) -> int | None:
