@@ -157,3 +157,60 @@ def test_choose_device__has_a_number(monkeypatch, device, index):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setenv("LOCAL_RANK", "3")
     assert choose_device(device).index == index
+
+
+def damaged(folder, what):
+    """Take something away from a model, or put something else in its place."""
+    import torch
+    from safetensors.torch import save_file
+
+    if what == "tokenizer":
+        shutil.rmtree(folder / "tokenizer")
+    elif what == "words":
+        for file in (folder / "tokenizer").iterdir():
+            file.unlink()
+    elif what == "another network":
+        save_file({"nothing.weight": torch.zeros(2)}, folder / "unet" / "diffusion_pytorch_model.safetensors")
+    elif what == "pointer":
+        (folder / "unet" / "diffusion_pytorch_model.safetensors").write_text("version https://git-lfs.github.com/spec")
+    elif what == "unfinished":
+        file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+        file.rename(file.with_suffix(".safetensors.incomplete"))
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("tokenizer", "lacks the folder of its tokenizer; download the model again"),
+        ("words", "holds no words"),
+        ("another network", "the weights of its unet are another network's: 208 of 208 tensors"),
+        ("pointer", "download it again"),
+        ("unfinished", "has no weights"),
+    ],
+)
+def test_generator__a_model_that_is_not_whole_is_a_sentence(folder, what, message):
+    damaged(folder, what)
+    with pytest.raises(WeightsError, match=message):
+        picture(folder)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"call": {"guidance_reskale": 0.7}}, "no argument 'guidance_reskale'; did you mean 'guidance_rescale'"),
+        ({"call": {"guidance_scale": 3}}, "'guidance_scale' is set by guidance"),
+        ({"call": {"eta": "much"}}, "cannot draw with these settings"),
+        ({"scheduler": {"name": "FlowMatchEulerDiscreteScheduler"}}, "cannot draw with these settings .*init_noise"),
+        ({"device": "meta"}, "holds no values"),
+    ],
+)
+def test_generator__settings_that_do_not_fit_are_a_sentence(model, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        picture(model("sd"), **settings)
+
+
+@pytest.mark.parametrize(("name", "message"), [("m.gguf", "is no model"), ("m.ckpt", "as a pickle")])
+def test_generator__a_file_that_is_no_checkpoint(tmp_path, name, message):
+    (tmp_path / name).write_bytes(b"something else")
+    with pytest.raises(WeightsError, match=message):
+        picture(tmp_path / name)

@@ -25,6 +25,8 @@ def choose_device(device: str = "auto") -> Any:
         import torch
     try:
         wanted = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        if wanted.type == "meta":
+            raise ConfigError("device 'meta' holds no values; take cpu or cuda")
         if wanted.type != "cuda":
             torch.empty(0, device=wanted)
             return wanted

@@ -59,11 +59,15 @@ def load_pipeline(model: Model, half: Half | None, *, first: bool = True, pictur
     name = str(files.index["_class_name"])
     loader = pipeline_class(diffusers, model, files.index, first=first, pictures=pictures)
     settings = {"dtype": getattr(torch, model.dtype), "local_files_only": True, **_left_out(files, model, half)}
+    from diffusers.loaders.single_file_utils import SingleFileComponentError
+
+    known = (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, ImportError)
     with quiet():
         try:
             pipe = _load(loader, files, model, settings)
-        except (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, ImportError) as error:
+        except (*known, SingleFileComponentError) as error:
             raise _translated(model, name, str(error).strip()) from error
+    _check_whole(pipe, model)
     pipe.set_progress_bar_config(disable=True)
     if half != "text":
         _check_channels(pipe, model, first=first)
@@ -82,6 +86,19 @@ def _load(loader: Any, files: ModelFiles, model: Model, settings: dict[str, Any]
         return loader.from_single_file(str(files.path), config=str(files.config), **settings)
     safe = None if model.allow_pickle else True
     return loader.from_pretrained(str(files.path), variant=model.variant, use_safetensors=safe, **settings)
+
+
+def _check_whole(pipe: Any, model: Model) -> None:
+    """Refuse networks of which tensors are missing; diffusers leaves them without values."""
+    import torch
+
+    for part, network in pipe.components.items():
+        tensors = dict(network.named_parameters()) if isinstance(network, torch.nn.Module) else {}
+        if missing := [key for key, tensor in tensors.items() if tensor.is_meta]:
+            raise WeightsError(
+                f"{model.model}: the weights of its {part} are another network's: {len(missing)} of {len(tensors)} "
+                f"tensors are not among them ({missing[0]}, …); download the model again"
+            )
 
 
 def denoiser_name(pipe: Any) -> str:

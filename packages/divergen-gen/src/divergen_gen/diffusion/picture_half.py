@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
+
+from divergen_records import ConfigError
 
 from .adapters import fuse_loras
 from .clock import DeviceClock
@@ -12,10 +15,26 @@ from .guide import Guide
 from .guiding import Guiding
 from .loading import denoiser_name, load_pipeline
 from .model import Lora, Model
-from .stream import Drawn
+from .stream import Drawn, is_out_of_memory
 from .text import stack
 
 __all__ = ["PictureHalf", "to_drawn"]
+
+_OWN = {
+    "prompt": "the prompts",
+    "negative_prompt": "negative_prompt",
+    "num_inference_steps": "steps",
+    "guidance_scale": "guidance",
+    "height": "size",
+    "width": "size",
+    "generator": "each picture's seed",
+    "output_type": "what is stored",
+    "image": "image",
+    "strength": "image.strength",
+}
+"""Arguments of a pipeline's call that a setting of its own decides."""
+
+_REFUSALS = (TypeError, ValueError, AttributeError, KeyError, IndexError, NotImplementedError, RuntimeError)
 
 
 class PictureHalf:
@@ -49,6 +68,7 @@ class PictureHalf:
         self.guiding = None if guide is None else Guiding(guide, model, self.pipe)
         self._set_up()
         self._takes = inspect.signature(self.pipe.__call__).parameters
+        self._check_call()
 
     def __call__(
         self, inputs: Sequence[Mapping[str, Any]], generators: Sequence[Any], steps: int | None = None, **extra: Any
@@ -79,8 +99,29 @@ class PictureHalf:
             "width": width,
         }
         given = {name: value for name, value in asked.items() if value is not None and name in self._takes}
+        named = {**batch, **given, **model.call, **extra}
         with torch.inference_mode():
-            return self.pipe(**batch, **given, **model.call, **extra, generator=list(generators), output_type="pt")
+            try:
+                return self.pipe(**named, generator=list(generators), output_type="pt")
+            except _REFUSALS as error:
+                if is_out_of_memory(error):
+                    raise
+                first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                raise ConfigError(
+                    f"{model.model} cannot draw with these settings (scheduler, call, size, pipeline): {first}"
+                ) from error
+
+    def _check_call(self) -> None:
+        """Refuse further arguments that nobody reads: many pipelines take any and say nothing."""
+        reads = getattr(self.pipe, "encode_prompt", None)
+        known = set(self._takes) | (set() if reads is None else set(inspect.signature(reads).parameters))
+        for name in self.model.call:
+            if name in _OWN:
+                raise ConfigError(f"call: {name!r} is set by {_OWN[name]}")
+            if name not in known or name in ("args", "kwargs", "self"):
+                near = get_close_matches(name, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise ConfigError(f"call: {type(self.pipe).__name__} has no argument {name!r}{hint}")
 
     def to(self, device: Any) -> None:
         """Move the networks; for models that take turns on the device."""

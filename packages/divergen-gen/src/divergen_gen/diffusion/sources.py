@@ -94,8 +94,10 @@ def _single_file(model: Model, path: Path) -> ModelFiles:
     elif path.suffix in PICKLES and model.config is not None:
         check_pickle(path, model.allow_pickle)
         wanted = model.config
+    elif path.suffix not in PICKLES:
+        raise WeightsError(f"{path} is no model; give a folder in the hub's layout, a .safetensors file, or a hub id")
     else:
-        check_pickle(path, model.allow_pickle and path.suffix in PICKLES)
+        check_pickle(path, model.allow_pickle)
         raise WeightsError(f"{path} does not say what it is; name a model of its architecture with config=")
     folder = _configuration(path, wanted)
     return ModelFiles(path, read_index(folder), folder)

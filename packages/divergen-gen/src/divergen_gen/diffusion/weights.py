@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
+WORDS = (".json", ".txt", ".model")
+"""Files of a tokenizer."""
 CHECKER = ("safety_checker", "feature_extractor")
 """Parts that look at pictures after they are made."""
 
@@ -82,8 +84,11 @@ def check_folder(
     for name, value in index.items():
         part = folder / name
         used = isinstance(value, list) and value[0] and name not in without
-        if used and name in CHECKER and not part.is_dir():
-            raise WeightsError(f"{folder} lacks the folder of its {name}; set safety_checker=false, or download it")
+        if used and not part.is_dir():
+            remedy = "set safety_checker=false, or download it" if name in CHECKER else "download the model again"
+            raise WeightsError(f"{folder} lacks the folder of its {name}; {remedy}")
+        if used and "Tokenizer" in value[1] and not any(file.suffix in WORDS for file in part.iterdir()):
+            raise WeightsError(f"{part} holds no words (.json, .txt, .model); download the model again")
         if used and (part / "config.json").is_file():
             _check_part(part, value, variant, allow_pickle)
     return index
