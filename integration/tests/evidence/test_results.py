@@ -82,7 +82,7 @@ def test_results__each_finding_as_it_came_out(tmp_path: Path) -> None:
     assert run.exit_code == 0, run.output
     page = out.read_text()
     rows = {line.split("<br>")[0].strip("| "): line for line in page.splitlines() if line.startswith("| ")}
-    assert "| **shown** | +1.2 ± 0.4 [+0.8, +1.6] |" in rows["Model diversity"]
+    assert "| **shown** | +1.2 ± 0.4 (unpaired 0.4) [+0.8, +1.6] |" in rows["Model diversity"]
     assert "| **not shown**: worse |" in rows["Prompt diversity"]
     assert "| not told apart |" in rows["Scale"]
     assert "| not run |" in rows["The control"], "one seed shows nothing"
@@ -90,8 +90,10 @@ def test_results__each_finding_as_it_came_out(tmp_path: Path) -> None:
     assert "not run (an analysis of one training" in rows["Energy"]
     assert "$ divergen ablate models --seeds 2 --out models 'train={preset: quickstart, iterations: 9}' data" in page
     assert "1.0 CPU hours" in page
-    assert "b over a: +0.1 ± 0.4 [-0.3, +0.5], not told apart" in page, "one of the user's own"
+    assert "b over a: +0.1 ± 0.4 (unpaired 0.4) [-0.3, +0.5], not told apart" in page, "one of the user's own"
     assert str(tmp_path) not in page
+    assert out.with_suffix(".png").name in page
+    assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     again = CliRunner().invoke(main, ["results", str(tmp_path), "--out", str(out)])
     assert again.exit_code == 2
     assert "is there already" in again.output

@@ -99,8 +99,10 @@ def _seeds(text: str, shard: str | None) -> int | None:
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="A Markdown file. [default: print it]")
-@click.option("--overwrite", is_flag=True, help="Replace the file.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="A Markdown file, with a figure beside it. [default: print it]"
+)
+@click.option("--overwrite", is_flag=True, help="Replace the files.")
 def results(folders: tuple[Path, ...], out: Path | None, overwrite: bool) -> None:
     """Make the page of results: each finding of the papers, and what ablations that were run say of it.
 
@@ -111,17 +113,23 @@ def results(folders: tuple[Path, ...], out: Path | None, overwrite: bool) -> Non
     Example:
       divergen results ablations --out results.md
     """
-    from divergen_records.files import write_text
+    from divergen_records.files import refuse_existing, write_bytes, write_text
 
-    from ..evidence.results import read_ablations, results_page, shipped_findings
+    from ..evidence.plot import findings_plot
+    from ..evidence.results import asked, read_ablations, results_page, shipped_findings
 
     line = " ".join(["divergen results", *(folder.name for folder in folders), *(["--out", out.name] if out else [])])
-    page = results_page(read_ablations(folders), shipped_findings(), line)
+    ablations, findings = read_ablations(folders), shipped_findings()
     if out is None:
-        echo(page, nl=False)
+        echo(results_page(ablations, findings, line), nl=False)
         return
-    write_text(out, page, overwrite=overwrite)
+    told, figure = asked(ablations, findings), out.with_suffix(".png")
+    refuse_existing(out, figure, overwrite=overwrite)
+    write_text(out, results_page(ablations, findings, line, figure.name if told else None), overwrite=True)
     echo(out)
+    if told:
+        write_bytes(figure, findings_plot(told), overwrite=True)
+        echo(figure)
 
 
 @click.command()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .outcomes import Outcome
 
-__all__ = ["ablation_plot"]
+__all__ = ["ablation_plot", "findings_plot"]
 
 
 def ablation_plot(question: str, outcomes: Sequence[Outcome]) -> bytes:
@@ -25,6 +25,35 @@ def ablation_plot(question: str, outcomes: Sequence[Outcome]) -> bytes:
     data = io.BytesIO()
     with rc_context({"text.parse_math": False}):  # a name with two $ is no formula
         figure = _draw(question, [outcome for outcome in outcomes if any(outcome.values.values())])
+        figure.savefig(data, format="png", metadata={"Software": None})
+    return data.getvalue()
+
+
+def findings_plot(asked: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """Difference of each finding in mask AP as PNG: thick over paired seeds, thin over images; grey where it is open.
+
+    Args:
+        asked: As `divergen.evidence.results.asked` gives it.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    data = io.BytesIO()
+    with rc_context({"text.parse_math": False}):
+        figure = Figure(figsize=(8, 1.2 + 0.4 * len(asked)), layout="constrained", dpi=120)
+        axes = figure.subplots()
+        for place, pair in enumerate(asked.values()):
+            middle, half = 100 * pair["difference"], 100 * pair["paired"]
+            colour = {"better": "#22a054", "worse": "#d64541"}.get(pair["verdict"], GREY)
+            axes.plot([middle - half, middle + half], [place, place], color=colour, linewidth=4, alpha=0.5)
+            if pair["images"] is not None:
+                axes.plot([100 * end for end in pair["images"]], [place, place], color=colour, linewidth=1.2)
+            axes.plot(middle, place, "o", color=colour, markersize=6)
+        axes.axvline(0, color="0.4", linewidth=0.8)
+        axes.set_yticks(range(len(asked)), [f"{name} (n = {len(pair['seeds'])})" for name, pair in asked.items()])
+        axes.invert_yaxis()
+        axes.set_xlabel("mask AP, points")
+        axes.spines[["top", "right"]].set_visible(False)
         figure.savefig(data, format="png", metadata={"Software": None})
     return data.getvalue()
 

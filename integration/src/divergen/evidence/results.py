@@ -14,11 +14,15 @@ from divergen_records.yaml_files import dump_yaml, parse_yaml
 from pydantic import TypeAdapter
 
 from .comparison import NOT_TOLD_APART
+from .outcomes import CONTROL, REAL
 
-__all__ = ["Finding", "Saved", "read_ablations", "results_page", "shipped_findings"]
+__all__ = ["Finding", "Saved", "asked", "read_ablations", "results_page", "shipped_findings"]
 
 METRICS = ("mask AP", "mask APr")
 """What a finding is judged by, and what is shown beside it."""
+
+
+_BASES = (REAL, CONTROL)
 
 
 class Finding(Config):
@@ -57,9 +61,9 @@ class Saved:
     folder: Path
     content: Mapping[str, Any]
 
-    def pair(self, finding: Finding, metric: str) -> Mapping[str, Any] | None:
-        """The comparison that a finding asks for; None where the two arms have no seed in common."""
-        wanted = (finding.than, finding.better, metric)
+    def compared(self, first: str, second: str, metric: str) -> Mapping[str, Any] | None:
+        """An arm's comparison with another; None where the two have no seed in common."""
+        wanted = (first, second, metric)
         rows = (row for row in self.content["comparisons"] if (row["first"], row["second"], row["metric"]) == wanted)
         return next(rows, None)
 
@@ -105,23 +109,38 @@ def _read(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def results_page(ablations: Sequence[Saved], findings: Sequence[Finding], command: str) -> str:
+def asked(ablations: Sequence[Saved], findings: Sequence[Finding]) -> dict[str, Mapping[str, Any]]:
+    """Finding -> the comparison of its arms by mask AP, where both have at least two seeds."""
+    by_name = {saved.content["name"]: saved for saved in ablations}
+    pairs = {
+        finding.finding: by_name[finding.ablation].compared(finding.than, finding.better, METRICS[0])
+        for finding in findings
+        if finding.ablation in by_name
+    }
+    return {name: pair for name, pair in pairs.items() if pair is not None and len(pair["seeds"]) > 1}
+
+
+def results_page(
+    ablations: Sequence[Saved], findings: Sequence[Finding], command: str, figure: str | None = None
+) -> str:
     """The page as Markdown, of ablations that were run and nothing else.
 
     Args:
         ablations: What was run.
         findings: What the page is about.
         command: The line that makes the page.
+        figure: The file of `divergen.evidence.plot.findings_plot`, beside the page.
     """
     by_name = {saved.content["name"]: saved for saved in ablations}
-    asked = {finding.ablation for finding in findings}
+    known = {finding.ablation for finding in findings}
     return "\n".join(
         [
             *_head(command),
             *(_row(finding, by_name.get(finding.ablation or "")) for finding in findings),
             "",
+            *([f"![Difference of each finding that was run, with its intervals]({figure})", ""] if figure else []),
             *_details(ablations),
-            *(line for saved in ablations if saved.content["name"] not in asked for line in _further(saved)),
+            *(line for saved in ablations if saved.content["name"] not in known for line in _further(saved)),
             *_lvis(findings),
         ]
     )
@@ -133,10 +152,11 @@ def _head(command: str) -> Iterator[str]:
         "",
         f"Made by `{command}` from the files of ablations that were run; nothing on this page is written by hand.",
         "",
-        "**Shown**: the arm is better, and both 95 % intervals, over paired seeds (±, Student's t) and over validation",
-        "images (in brackets, bootstrap), leave out 0. **Not shown**: it is worse, as clearly. **Not told apart**: an",
-        "interval holds 0; no difference was seen, which is not to say that there is none. **Not run**: fewer than two",
-        "seeds of both arms. Points of AP. The box is MiniLVIS: what shows here need not show on LVIS, or the reverse.",
+        "**Shown**: the arm is better, and both 95 % intervals leave out 0: that over paired seeds (±, Student's",
+        "t; as if unpaired in round brackets) and that over validation images (square brackets, bootstrap). **Not",
+        "shown**: it is worse, as clearly. **Not told apart**: an interval holds 0; no difference was seen, which",
+        "is not to say that there is none. **Not run**: fewer than two seeds of both arms. Points of AP. The box",
+        "is MiniLVIS: what shows here need not show on LVIS, or the reverse.",
         "",
         "| finding | what is said | here | mask AP | mask APr | seeds |",
         "|---|---|---|---|---|---|",
@@ -151,7 +171,7 @@ def status(pair: Mapping[str, Any] | None) -> str:
 
 
 def _row(finding: Finding, saved: Saved | None) -> str:
-    pairs = [saved.pair(finding, metric) if saved else None for metric in METRICS]
+    pairs = [saved.compared(finding.than, finding.better, metric) if saved else None for metric in METRICS]
     said = status(pairs[0]) + (f" ({finding.missing})" if finding.missing else "")
     compared = f"<br>{finding.better} over {finding.than} (`{finding.ablation}`)" if finding.ablation else ""
     seeds = len(pairs[0]["seeds"]) if pairs[0] else 0
@@ -164,7 +184,7 @@ def _figure(pair: Mapping[str, Any] | None) -> str:
         return "–"
     text = f"{100 * pair['difference']:+.1f}"
     if pair["paired"] is not None:
-        text += f" ± {100 * pair['paired']:.1f}"
+        text += f" ± {100 * pair['paired']:.1f} (unpaired {100 * pair['unpaired']:.1f})"
     if pair["images"] is not None:
         text += f" [{100 * pair['images'][0]:+.1f}, {100 * pair['images'][1]:+.1f}]"
     return text
@@ -173,11 +193,13 @@ def _figure(pair: Mapping[str, Any] | None) -> str:
 def _details(ablations: Sequence[Saved]) -> Iterator[str]:
     for saved in ablations:
         yield from (f"## {saved.content['question']}", "", "```", f"$ {saved.command}", "```", "")
-        yield from ("| arm | mask AP | mask APr | box AP | seeds |", "|---|---|---|---|---|")
+        yield from (f"| arm | mask AP | mask APr | box AP | {' | '.join(f'over {base}' for base in _BASES)} | seeds |",)
+        yield "|---|---|---|---|---|---|---|"
         for arm in saved.content["arms"]:
             values = arm["values"]
             means = [_mean(values.get(metric, {})) for metric in (*METRICS, "box AP")]
-            yield f"| {arm['arm']} | {' | '.join(means)} | {len(values.get('mask AP', {})) or '–'} |"
+            gains = [_figure(saved.compared(base, arm["arm"], METRICS[0])) for base in _BASES]
+            yield f"| {arm['arm']} | {' | '.join((*means, *gains))} | {len(values.get('mask AP', {})) or '–'} |"
         yield from ("", _told(saved.content), "")
 
 
