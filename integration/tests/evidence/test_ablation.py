@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from divergen.cli import main
 from divergen.evidence.ablation import (
     Ablation,
     configs,
@@ -125,6 +128,32 @@ def test_run_until_told_apart__two_seeds_first_then_as_many_as_it_takes(
     saved = json.loads((out / "ablation.json").read_text())
     assert (saved["name"], saved["plan"]["needed"]) == ("pasting", found.plan.needed)
     assert saved["cost"]["cpu"] > 0
+
+
+def test_ablate__the_command_says_what_is_not_told_apart_and_what_more_seeds_cost(
+    tmp_path: Path, drawn: tuple[str, ...], lucky: Lucky, pasting: Ablation
+) -> None:
+    call = ["ablate", str(tmp_path / "pasting.yaml"), "--out", str(tmp_path / "out"), "--resolution", "0.2"]
+    run = CliRunner().invoke(main, [*call, "--seeds", "2", *drawn[:-1], "train=quickstart"])
+    assert run.exit_code == 0, run.output
+    assert "not told apart by mask AP: " in run.output
+    assert "more / many" in run.output
+    assert re.search(r"2 paired seeds tell \d+\.\d points of mask AP apart", run.output)
+    assert re.search(r"0\.2 points take \d+ seeds: \d+\.\d CPU hours more", run.output)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--seeds", "many"], "'many' is neither a number from 1 on nor auto"),
+        (["--seeds", "0"], "'0' is neither a number from 1 on nor auto"),
+        (["--seeds", "auto", "--shard", "0/2"], "so it takes no --shard"),
+    ],
+)
+def test_ablate__seeds_that_cannot_be(options: list[str], said: str) -> None:
+    run = CliRunner().invoke(main, ["ablate", "models", *options])
+    assert run.exit_code == 2
+    assert said in re.sub(r"[\s│]+", " ", run.output)
 
 
 @pytest.mark.slow
