@@ -40,6 +40,7 @@ CANNOT = {
     "divergen-filter decide": "says how many rows are not ready and what they lack; all stay in the table",
     "divergen-filter diversity": "reads a table's numbers",
     "divergen-filter explain": "looks at one row",
+    "divergen-filter judge": "says how many it got no answer about; all stay in the table",
     "divergen-filter review": "shows what is there; says how many verdicts there are",
     "divergen-filter sheet": "draws what is there",
     "divergen-gen personalize": "refuses categories that cannot be learned, each by name",

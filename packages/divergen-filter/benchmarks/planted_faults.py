@@ -1,6 +1,7 @@
 """How well do the scores find planted faults? Rendered pictures against MiniLVIS, 20 % of them spoilt in five ways.
 
 python benchmarks/planted_faults.py                      # the default rules, every score's ROC-AUC, a sheet
+python benchmarks/planted_faults.py --reviews 200        # rules from 200 verdicts, on the other pictures
 python benchmarks/planted_faults.py --fills              # which fill of the crops tells categories apart
 
 Needs the command divergen-gen for the pictures; no GPU, no download. Half of the clean pictures are drawn in a style
@@ -17,10 +18,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from divergen_filter import EmbedStage, decide_table, reference_embeddings, score_generated, write_sheet
+from divergen_filter import EmbedStage, References, decide_table, reference_embeddings, score_generated, write_sheet
 from divergen_filter.basics import BasicsStage
 from divergen_filter.columns import FolderColumns
 from divergen_filter.config import CropConfig, EfficientNetLite0Config
+from divergen_filter.review.thresholds import propose_rules
+from divergen_filter.review.verdicts import Verdict, VerdictLog, log_path, now
 from divergen_filter.rules import REAL_SCORES, Rule, RulesConfig
 from divergen_filter.stages import ScoreStage
 from divergen_records import InstanceRecord, InstanceTable, fill, instance_id
@@ -187,6 +190,24 @@ def print_rules(table: InstanceTable, ids: list[str], faults: list[str | None], 
         print(f"{kind:<16}{mine.sum():>8}{(~kept[mine]).mean():>8.1%}{mine[rejected].mean():>10.1%}")
 
 
+def print_reviews(
+    table: InstanceTable, ids: list[str], faults: list[str | None], references: References, count: int
+) -> None:
+    """Rules from so many verdicts that say the truth, judged on the other pictures."""
+    chosen = set(np.random.default_rng(0).permutation(len(ids))[:count].tolist())
+    log = VerdictLog(log_path(table.path))
+    log.append([Verdict(ids[row], "reject" if faults[row] else "keep", "truth", now()) for row in sorted(chosen)])
+    others = [row for row in range(len(ids)) if row not in chosen]
+    rest = [ids[row] for row in others], [faults[row] for row in others]
+    alone = RulesConfig(reviews="ignore")
+    decide_table(table, alone, references)
+    print_rules(table, *rest, f"default rules, the {len(others)} pictures without a review")
+    proposal = propose_rules(table, alone, references)
+    print(f"\n{proposal}")
+    decide_table(table, proposal.rules, references)
+    print_rules(table, *rest, f"rules from {count} reviews, the same pictures")
+
+
 def study(folder: Path, arguments: argparse.Namespace) -> None:
     minilvis, rows = make_data(folder, arguments.per_category, arguments.scenes, arguments.categories)
     planted = plant(rows, arguments.share, arguments.seed)
@@ -209,6 +230,8 @@ def study(folder: Path, arguments: argparse.Namespace) -> None:
     print_rules(table, ids, faults, "default rules, contrast >= 0.01, sharpness >= 0.4, duplicate_similarity <= 0.995")
     decide_table(table, RulesConfig(), references)
     print_rules(table, ids, faults, "default rules")
+    if arguments.reviews:
+        print_reviews(table, ids, faults, references, arguments.reviews)
     write_sheet(table, folder / "sheet.html", references=references, overwrite=True)
     (folder / "faults.json").write_text(json.dumps(dict(zip(ids, faults, strict=True))))
     print(f"\nlook at {folder / 'sheet.html'}" if arguments.folder else "")
@@ -260,6 +283,7 @@ def main() -> None:
     parser.add_argument("--max-crops", type=int, help="real crops of a category, at most")
     parser.add_argument("--share", type=float, default=0.2, help="share of the pictures that are spoilt")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--reviews", type=int, default=0, help="so many verdicts, and the rules that they speak for")
     parser.add_argument("--fills", action="store_true", help="compare fills of the crops instead")
     parser.add_argument("--folder", type=Path, help="keep everything here")
     arguments = parser.parse_args()

@@ -71,8 +71,8 @@ def compared(run: Run, before: str) -> Comparison | None:
                 return Comparison.model_validate(found)
         except ValidationError:  # of another release
             kept.unlink()
-    results = [read_results(path) for path in paths]
-    made = compare_results(*results, load_splits(run).val, resamples=_RESAMPLES)
+    first, second = (read_results(path) for path in paths)
+    made = compare_results(first, second, load_splits(run).val, resamples=_RESAMPLES)
     text = made.model_dump_json()
     write_text(kept, f'{{"key":"{key}",{text[1:]}', overwrite=True)
     return made

@@ -12,7 +12,7 @@ from divergen_records import Shard
 from divergen_records.backends import backend_kinds
 from divergen_records.command import Group, echo, next_step
 from divergen_records.data_options import on_problem_option, open_dataset
-from divergen_records.files import refuse_existing
+from divergen_records.files import refuse_existing, write_text
 from divergen_records.formats import OnProblem
 from divergen_records.losses import Losses, finish, finish_rows, losses_options
 
@@ -163,6 +163,38 @@ def score(
 
 @main.command()
 @_TABLE
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    required=True,
+    metavar="KEY=VALUE",
+    help="A setting: model=NAME (needed), base_url=URL, price_in=0.15, price_out=0.6, max_cost=5.",
+)
+@_SHARD
+def judge(table: Path, settings: tuple[str, ...], shard: str) -> None:
+    """Ask a vision model yes-no questions about each cut-out; go on where it was interrupted, and pay nothing twice.
+
+    Columns: vlm_whole, vlm_category, vlm_uncut, vlm_clean; a rule reads vlm_whole >= 1.
+
+    Example: divergen-filter judge run/instances.lance --set model=qwen2.5-vl --set base_url=http://localhost:8000/v1
+    """
+    from divergen_records import InstanceTable, fill
+    from divergen_records.settings import apply_settings
+
+    from .config import ScoreConfig
+
+    stage = apply_settings(ScoreConfig, {"kind": "vlm"}, settings, where="score 'vlm'").build()
+    report = fill(InstanceTable.open(table), stage, shard=Shard.parse(shard), batch_size=64)
+    cost = f"; cost {stage.account.cost:.4g} in all" if stage.account.cost else ""
+    echo(f"{report.done} judged, {report.skipped} not ready{cost}")
+    if stage.unanswered:
+        reason = next(iter(stage.unanswered.values()))
+        echo(f"no answer about {len(stage.unanswered)}, first: {reason}", err=True)
+
+
+@main.command()
+@_TABLE
 @_MAYBE_REFERENCES
 @_RULES
 def decide(table: Path, references: Path | None, rules: Path | None) -> None:
@@ -189,18 +221,48 @@ def decide(table: Path, references: Path | None, rules: Path | None) -> None:
 
 
 @main.command()
-@_REFERENCES
+@click.argument("table", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(["real", "review"]),
+    default="real",
+    show_default=True,
+    help="Real crops (needs --references), or people's verdicts (needs TABLE).",
+)
+@_MAYBE_REFERENCES
 @_RULES
-def calibrate(references: Path, rules: Path | None) -> None:
-    """Print each category's threshold of inter-similarity, and what it does to real crops.
+@click.option("--out", type=click.Path(path_type=Path), help="With --from review: JSON file for the proposed rules.")
+@_OVERWRITE
+def calibrate(
+    table: Path | None, source: str, references: Path | None, rules: Path | None, out: Path | None, *, overwrite: bool
+) -> None:
+    """Print thresholds: of inter-similarity for each category by its real crops, or rules that reviews speak for.
 
-    Example: divergen-filter calibrate --references references.npz
+    Examples: divergen-filter calibrate --references references.npz;
+    divergen-filter calibrate run/instances.lance --from review --references references.npz --out rules.json
     """
     from .calibration import calibrate as find
     from .config import read_rules
     from .references import References
 
-    echo(str(find(References.load(references), **read_rules(rules).calibration.model_dump())))
+    refuse_existing(out, overwrite=overwrite)
+    loaded = None if references is None else References.load(references)
+    if source == "review":
+        from divergen_records import InstanceTable
+
+        from .review.thresholds import propose_rules
+
+        if table is None:
+            raise click.UsageError("--from review takes the TABLE that was reviewed")
+        proposal = propose_rules(InstanceTable.open(table), read_rules(rules), loaded)
+        echo(str(proposal))
+        if out is not None:
+            write_text(out, proposal.rules.model_dump_json(indent=1), overwrite=overwrite)
+        return
+    if loaded is None or table is not None or out is not None:
+        raise click.UsageError("--from real takes --references, and neither TABLE nor --out")
+    echo(str(find(loaded, **read_rules(rules).calibration.model_dump())))
 
 
 @main.command()

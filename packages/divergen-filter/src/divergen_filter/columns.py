@@ -15,6 +15,7 @@ __all__ = [
     "ReviewColumns",
     "SimilarityColumns",
     "TextColumns",
+    "VlmColumns",
 ]
 
 
@@ -97,3 +98,16 @@ class ReviewColumns(Columns):
     """When: ISO 8601, UTC."""
     rule_kept: bool | None = None
     """What the rules alone decide about a reviewed instance; NULL where they lack a score of it."""
+
+
+class VlmColumns(Columns):
+    """What a vision model says of the cut-out: 1 for yes, 0 for no, NaN where it gave no answer."""
+
+    vlm_whole: Float32 | None = None
+    """Is it one whole object?"""
+    vlm_category: Float32 | None = None
+    """Is it of its category?"""
+    vlm_uncut: Float32 | None = None
+    """Is no part of it cut off?"""
+    vlm_clean: Float32 | None = None
+    """Is it free of text and watermarks?"""

@@ -11,7 +11,7 @@ from divergen_records.requirements import HubModel, InputFile, Module, Requireme
 from divergen_records.settings import apply_settings
 from pydantic import Field
 
-from .columns import BasicsColumns
+from .columns import BasicsColumns, VlmColumns
 from .rules import CalibrationConfig, Rule, RulesConfig, read_rules
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .openclip import OpenClipEmbedder
     from .timm_tower import TimmEmbedder
     from .transformers_tower import TransformersEmbedder
+    from .vlm import VlmStage
 
 __all__ = [
     "BasicsConfig",
@@ -34,6 +35,7 @@ __all__ = [
     "ScoreConfig",
     "TimmConfig",
     "TransformersConfig",
+    "VlmConfig",
     "build_embedder",
     "read_rules",
 ]
@@ -169,7 +171,63 @@ class BasicsConfig(Config):
         return BasicsStage()
 
 
-ScoreConfig: Any = backend_union("divergen.scores", BasicsConfig)
+_QUESTIONS = {
+    "vlm_whole": "Is this one single whole object?",
+    "vlm_category": "Is this a {name}?",
+    "vlm_uncut": "Is every part of the object there, with nothing cut off?",
+    "vlm_clean": "Is it free of text, logos and watermarks that do not belong to it?",
+}
+
+
+class VlmConfig(Config):
+    """Yes or no from a vision model behind an OpenAI-compatible endpoint; see `divergen_filter.vlm`.
+
+    Attributes:
+        model: Its name.
+        base_url: The endpoint, for example ``http://localhost:8000/v1``; None for the public one.
+        key_variable: Environment variable that holds the key.
+        questions: Column -> question, ``{name}`` for the category; yes is good. Fewer questions cost less.
+        answers: File of the answers; what stands there is not asked again. Costs stand in a file beside it.
+        side: Longest side of the pictures that are sent, pixels.
+        price_in: Per million tokens sent.
+        price_out: Per million tokens received.
+        max_cost: No request is sent that could take the cost of all runs with this file above it.
+        max_output_tokens: Length of an answer; models that reason take more.
+        concurrency: Requests at once.
+        timeout: Seconds without an answer after which a request is given up.
+        extra_body: Further parameters of every request.
+    """
+
+    kind: Literal["vlm"] = "vlm"
+    columns: ClassVar[type[Columns]] = VlmColumns
+    model: str = Field(min_length=1)
+    base_url: str | None = None
+    key_variable: str = "OPENAI_API_KEY"
+    questions: dict[Literal["vlm_whole", "vlm_category", "vlm_uncut", "vlm_clean"], str] = Field(
+        default=_QUESTIONS, min_length=1
+    )
+    answers: Path = Path("vlm-answers.jsonl")
+    side: int = Field(default=512, ge=64)
+    price_in: float = Field(default=0.0, ge=0)
+    price_out: float = Field(default=0.0, ge=0)
+    max_cost: float | None = Field(default=None, ge=0)
+    max_output_tokens: int = Field(default=256, ge=16)
+    concurrency: int = Field(default=8, ge=1)
+    timeout: float = Field(default=120.0, gt=0)
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        yield from extra_modules("divergen-filter", "vlm", "openai", "tenacity")
+
+    def build(self) -> VlmStage:
+        """The score."""
+        from .vlm import VlmStage
+
+        return VlmStage(self)
+
+
+ScoreConfig: Any = backend_union("divergen.scores", BasicsConfig, VlmConfig)
 """Any score's configuration; the type of a pydantic field. Scores that take more than their row (real crops, texts of
 the embedder, the other instances) are the filter's own, see `divergen_filter.scoring`."""
 

@@ -11,7 +11,7 @@ from divergen_records.backends import backend_kinds
 from divergen_records.columns import declared_columns, is_number
 from pydantic import ValidationError
 
-from .columns import BasicsColumns, GeneratedColumns, SimilarityColumns, TextColumns
+from .columns import BasicsColumns, GeneratedColumns, SimilarityColumns, TextColumns, VlmColumns
 from .config import ScoreConfig
 from .decision import rule_columns
 from .rules import MASK_SCORES, RulesConfig
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_rules", "known_columns", "score_kinds", "scores_for"]
 
-_OWN = (SimilarityColumns, TextColumns, GeneratedColumns, BasicsColumns)
+_OWN = (SimilarityColumns, TextColumns, GeneratedColumns, BasicsColumns, VlmColumns)
 
 
 def known_columns(table: InstanceTable | None = None) -> tuple[str, ...]:

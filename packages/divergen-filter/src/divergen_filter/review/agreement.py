@@ -52,5 +52,10 @@ def agreement(table: InstanceTable) -> Agreement | None:
     if not counts:
         return None
     names = {group["reviewer"]: group["count"] for group in table.group_counts(["reviewer"], where)}
-    pairs = ((True, True), (False, False), (True, False), (False, True))
-    return Agreement(*(counts.get(pair, 0) for pair in pairs), names)
+    return Agreement(
+        both_kept=counts.get((True, True), 0),
+        both_rejected=counts.get((False, False), 0),
+        rescued=counts.get((True, False), 0),
+        spoilt=counts.get((False, True), 0),
+        reviewers=names,
+    )

@@ -1,0 +1,103 @@
+"""The judge against an endpoint on loopback."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from divergen_filter.cli import main
+from divergen_filter.config import VlmConfig
+from divergen_filter.testing import check_score
+from divergen_records.endpoint import LimitReached
+from divergen_records.endpoint.testing import Loopback, completion
+
+ALL = ("vlm_whole", "vlm_category", "vlm_uncut", "vlm_clean")
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+
+
+def question(body):
+    return body["messages"][0]["content"][0]["text"]
+
+
+def answer(**said):
+    """Yes to everything but what is said."""
+    text = json.dumps(dict.fromkeys(ALL, True) | said)
+    return lambda exchange: exchange.send(200, completion(text, sent=1000, received=40))
+
+
+@pytest.fixture
+def judge(tmp_path):
+    def make(server, **settings):
+        return VlmConfig(model="m", base_url=server.url, answers=tmp_path / "answers.jsonl", **settings)
+
+    return make
+
+
+@pytest.fixture
+def batch(table):
+    rows = table.select(["id", "image", "mask", "category"])
+    return {name: rows[name].to_pylist() for name in rows.column_names}
+
+
+def test_vlm__keeps_what_every_score_promises(judge, batch):
+    with Loopback(answer(vlm_category=False)) as server:
+        check_score(judge(server), batch)
+    parts = server.bodies[0]["messages"][0]["content"]
+    assert "Is this a thing 1?" in {
+        line.partition(": ")[2] for body in server.bodies for line in question(body).split("\n")
+    }
+    assert parts[1]["image_url"]["url"].startswith("data:image/jpeg;base64,")
+    assert server.bodies[0]["response_format"]["json_schema"]["schema"]["required"] == list(ALL)
+
+
+def test_vlm__is_not_asked_twice(judge, batch):
+    with Loopback(answer(vlm_whole=False)) as server:
+        first = judge(server).build()(batch)
+        asked = len(server.bodies)
+        with judge(server).answers.open("ab") as file:
+            file.write(b'{"request": "half')
+        assert judge(server).build()(batch) == first and len(server.bodies) == asked == 5
+        changed = judge(server, questions={"vlm_whole": "Is it whole?"}).build()
+        assert changed(batch) == {"vlm_whole": [0.0] * 5} and len(server.bodies) == 10
+
+
+def test_vlm__an_answer_that_is_none_is_told_and_is_no_number(judge, batch):
+    def respond(exchange):
+        wrong = "thing 9" in question(exchange.body)
+        exchange.send(200, completion("I cannot say" if wrong else json.dumps(dict.fromkeys(ALL, "yes"))))
+
+    with Loopback(respond) as server:
+        stage = judge(server).build()
+        found = stage(batch)["vlm_whole"]
+    assert found[:4] == [1.0] * 4 and found[4] != found[4]
+    assert list(stage.unanswered) == [batch["id"][4]] and "no JSON object" in str(stage.unanswered)
+
+
+def test_vlm__stops_at_the_limit_and_keeps_what_was_paid(judge, batch):
+    with Loopback(answer()) as server:
+        stage = judge(server, price_in=1000, price_out=1000, max_cost=3.5, max_output_tokens=64).build()
+        with pytest.raises(LimitReached, match=r"the cost limit of 3\.5 is reached"):
+            stage(batch)
+        paid = len(stage.config.answers.read_bytes().splitlines())
+        assert 1 <= paid <= 3 and stage.account.cost <= 3.5
+        assert judge(server, price_in=1000, price_out=1000, max_cost=3.5).build().account.cost == stage.account.cost
+        asked = len(server.bodies)
+        judge(server).build()(batch)
+        assert len(server.bodies) == asked + 5 - paid
+
+
+def test_cli__judge_fills_the_table_and_rules_read_it(table, tmp_path):
+    with Loopback(answer(vlm_clean=False)) as server:
+        sets = [f"base_url={server.url}", "model=m", f"answers={tmp_path / 'a.jsonl'}", "price_in=1"]
+        line = ["judge", str(table.path), *(part for text in sets for part in ("--set", text))]
+        done = CliRunner().invoke(main, line)
+        assert done.exit_code == 0 and "5 judged, 0 not ready; cost 0.005" in done.output, done.output
+        assert "0 judged" in CliRunner().invoke(main, line).output
+    rules = tmp_path / "rules.json"
+    rules.write_text('{"rules": [{"score": "vlm_clean", "op": ">=", "threshold": 1}]}')
+    assert "kept 0 of 5" in CliRunner().invoke(main, ["decide", str(table.path), "--rules", str(rules)]).output
