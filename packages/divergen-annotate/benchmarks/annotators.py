@@ -22,9 +22,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from divergen_annotate import BestOf, ColourKey, GrabCut, Saliency, repair
+from divergen_annotate import BestOf, ColourKey, GrabCut, Prediction, Saliency, repair
 from divergen_annotate.evaluate import HEAD, evaluate_repairs
 from divergen_annotate.truth import Example, read_examples
+from divergen_records import short_hash
 from divergen_records.images import read_cutout
 
 cv2.setNumThreads(1)
@@ -128,6 +129,25 @@ def network_sets(arguments, plain):
     return sets
 
 
+class Kept:
+    """A slow network whose masks are kept in a folder, so that a long benchmark goes on where it was killed."""
+
+    def __init__(self, network, folder):
+        self.name, self.network, self.folder = network.name, network, folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, images):
+        return [self.of(image) for image in images]
+
+    def of(self, image):
+        path = self.folder / f"{short_hash(image.shape, image.tobytes())}.npz"
+        if not path.exists():
+            found = self.network([image])[0]
+            np.savez_compressed(path, mask=found.mask, score=found.score)
+        with np.load(path) as kept:
+            return Prediction(kept["mask"], float(kept["score"]))
+
+
 def show(kind, pictures, annotators):
     print(f"\n{kind}\n{HEAD}")
     for annotator in annotators:
@@ -145,6 +165,7 @@ def main():
     parser.add_argument("--photos", type=Path, help="A COCO or LVIS file.")
     parser.add_argument("--images", type=Path, help="Its images.")
     parser.add_argument("--cutouts", type=Path, help="A folder of transparent pictures.")
+    parser.add_argument("--masks", type=Path, help="Keep the network's masks here, and take those that are there.")
     parser.add_argument("--limit", type=int, default=50, help="Pictures of each kind, with --onnx.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -154,6 +175,7 @@ def main():
         white = [] if arguments.onnx else render(folder, "white", arguments.per_category, WHITE)[:: arguments.every]
     if arguments.onnx:
         network = Saliency.from_file(arguments.onnx, arguments.card, device="cpu", workers=1)
+        network = Kept(network, arguments.masks) if arguments.masks else network
         willing = [GrabCut(workers=1, plain=0), ColourKey(plain=0), network]
         for kind, pictures in network_sets(arguments, plain).items():
             show(kind, pictures, willing)

@@ -67,6 +67,7 @@ def test_photos__by_sam3(photos, sam3, tmp_path):
     output = call("photos", photos, *wanted, "--out", out, "--preview", page, "--doubles", 1, status=3)
     assert "cut.jpg" in output and "24 objects in 2 photos (0 without one)" in output
     assert "Next: correct it by hand, low scores first: in CVAT" in output
+    assert f"data.kind=lvis data.train.annotations={out} data.train.images={photos}" in output
     dataset = read_dataset(out, image_dir=photos)
     assert [one.name for one in dataset.categories] == ["cup", "red dog"]
     assert [image.file_name for image in dataset.images] == ["a.jpg", "day 2/b.png"]

@@ -129,7 +129,8 @@ def photos(
         "Next: correct it by hand, low scores first: in CVAT (a task of these photos; Upload annotations, COCO 1.0) or"
     )
     echo("another tool that reads COCO. Then, with what the tool exports:")
-    echo(f"  divergen run coco100 --out RUN data.train.annotations={out} data.train.images={folder}")
+    data = f"data.kind=lvis data.train.annotations={out} data.train.images={folder}"
+    echo(f"  divergen run coco100 --out RUN {data}")
     finish(losses, came=report.done + len(losses), went=report.done, unit="photos", out=out)
 
 
