@@ -43,6 +43,9 @@ ONE, TWO = "a small red cup, side view", "a large blue cup, front view"
         json.dumps({"prompts": [{"id": 1, "text": f"1. {ONE}"}, {"id": 2, "text": f"**{TWO}**"}]}),
         json.dumps({"prompts": json.dumps([ONE, TWO])}),
         json.dumps(json.dumps({"prompts": [ONE, TWO]})),
+        json.dumps({"prompt_1": ONE, "prompt_2": TWO}),
+        f'{{"prompts": [ // two\n "{ONE}", /* the second */ "{TWO}" # end\n]}}',
+        f"{{prompts: [{{text: '{ONE}',}}, {{text: '{TWO}',}},],}}",
     ],
 )
 def test_read_prompts_of__finds_both(content: str) -> None:
@@ -98,6 +101,17 @@ def test_read_prompts_of__finds_both(content: str) -> None:
         "| 1 | {} | red |\n| 2 | {} | blue |",
         "| No. | Text prompt |\n+-----+------+\n| 1 | **{}** |\n| 2 | {} |\n\nEnjoy the prompts!",
         "<table><tr><td>1</td><td>{}</td></tr><tr><td>2</td><td>{}</td></tr></table>",
+        "┌───┬────────┐\n│ # │ Prompt │\n├───┼────────┤\n│ 1 │ {} │\n│ 2 │ {} │\n└───┴────────┘",
+        'id,prompt\n1,"{}"\n2,"{}"',
+        "id\tprompt\n1\t{}\n2\t{}",
+        "1;{}\n2;{}",
+        "\\begin{{enumerate}}\n\\item {}\n\\item {}\n\\end{{enumerate}}",
+        "以下是提示词：\n提示词1：{}\n提示词2：{}",
+        "一、{}\n二、{}",
+        "１．{}\n２．{}",
+        "1°) {}\n2°) {}",
+        "🔹 {}\n🔹 {}",
+        "1/2: {}\n2/2: {}",
     ],
 )
 def test_read_prompts_of__without_the_markup(form: str) -> None:
@@ -110,6 +124,15 @@ THOUGHT = "1. a photo of a person holding a draft cup, in a white background"
 @pytest.mark.parametrize(
     "form",
     [
+        "<|channel>thought\n{thought}\n<channel|>{answer}",
+        "<｜begin▁of▁thinking｜>{thought}<｜end▁of▁thinking｜>{answer}<｜end▁of▁sentence｜>",
+        "Here is my thought process:\n{thought}\nHere is my response:\n{answer}",
+        "Thought: I need cups.\n{thought}\nFinal Answer: {answer}",
+        "<plan>{thought}</plan>\n<prompts>{answer}</prompts>",
+        "<details><summary>Thought for 3 s</summary>\n{thought}\n</details>\n{answer}",
+        "```thinking\n{thought}\n```\n{answer}",
+        "## Reasoning\n{thought}\n\n## Prompts\n{answer}",
+        "> Thinking about it\n> {thought}\n\n{answer}",
         "<think>{thought}</think>{answer}",
         "{thought}\n</think>\n\n{answer}",
         "<thinking>\n{thought}\n</thinking>\n{answer}",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..attributes import KEYS
-from .markup import listed, tables, tidy, without_tags
+from .markup import listed, plain, tables, tidy, without_tags
 from .structured import cut_at, values
 from .thoughts import without_thoughts
 
@@ -36,7 +36,7 @@ def read_prompts_of(content: str) -> list[Candidate]:
     What the model thought is taken out. Then are tried, in this order: JSON (whole, in a code fence, between chatter,
     the complete parts of one that was cut off, Python's or any other near JSON), a table, a list, plain lines.
     """
-    content = without_thoughts(content)
+    content = plain(without_thoughts(content))
     for reading in (_from_values, _from_tables, _from_lines):
         found = [Candidate(tidy(item.text), item.attributes) for item in reading(content)]
         found = [item for item in found if len(item.text.split()) >= _LEAST_WORDS]
@@ -76,8 +76,13 @@ def _of_text(text: str) -> Iterator[Candidate]:
 
 def _of_object(value: dict[Any, Any]) -> Iterator[Candidate]:
     """The prompt of an object that has one, or those in its parts."""
-    plain = {re.sub(r"[^a-z]", "", str(key).lower()): item for key, item in value.items()}
-    text = next((plain[key] for key in _TEXT_KEYS if isinstance(plain.get(key), str)), None)
+    names = {key: re.sub(r"[^a-z]", "", str(key).lower()) for key in value}
+    numbered = [item for key, item in value.items() if names[key] in _TEXT_KEYS and re.search(r"\d", str(key))]
+    if len(numbered) > 1:  # prompt_1, prompt_2
+        yield from (found for item in numbered for found in _walk(item))
+        return
+    named = {names[key]: item for key, item in value.items()}
+    text = next((named[key] for key in _TEXT_KEYS if isinstance(named.get(key), str)), None)
     if text is not None:
         yield Candidate(text, _attributes(value))
         return
@@ -101,6 +106,6 @@ def _from_tables(content: str) -> Iterator[Candidate]:
 
 
 def _from_lines(content: str) -> Iterable[Candidate]:
-    if "<html" in content.lower() or re.match(r"\s*(?:\{|\[\s*[\[{\"'])", content):
+    if "<html" in content.lower() or re.match(r"\s*(?:\{|\[\s*[\[{\"'“”„‘’])", content):
         return ()
     return [Candidate(line) for line in listed(without_tags(content), _LEAST_WORDS)]

@@ -6,29 +6,40 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 
-__all__ = ["listed", "tables", "tidy", "without_tags"]
+__all__ = ["listed", "plain", "tables", "tidy", "without_tags"]
 
 _BREAKS = re.compile(r"<(?:br|/p|/li|/tr|/td|/th|/h\d|/div|/item|/prompt|/text|/ul|/ol)\s*/?>", re.IGNORECASE)
 _TAGS = re.compile(r"</?[a-zA-Z][\w:-]*(?:\s[^<>]*)?/?>")
 _COMMENTS = re.compile(r"<!--.*?-->", re.DOTALL)
 _EMPHASIS = re.compile(r"\*{1,3}|_{2,3}|~~|`+|(?<!\w)_|_(?!\w)")
 _LINKS = re.compile(r"!?\[([^\]]+)\]\([^)]*\)")
-_BULLET = r"[-*+•·‣◦▪▫●○■□►▶→✓✔✦★–—>]|\[[ xX]?\]|#{1,6}"
+_BULLET = r"[-*+•·‣◦▪▫●○■□►▶→✓✔✦★–—>]|[\U0001F300-\U0001FAFF\u2600-\u27BF]\ufe0f?|\[[ xX]?\]|#{1,6}|\\item\b"
 _NUMBER = (
     r"#\d{1,3}(?=\s)|\(?#?\d{1,3}\s*(?:[.):\]]|-(?=\s)|–|—)|\d{1,3}️?⃣|[①-⑳❶-❿]|\[\d{1,3}\]"
-    r"|\(?[ivxlcIVXLC]{1,7}[.)]|\(?[a-zA-Z][.)](?=\s)"
+    r"|\(?[ivxlcIVXLC]{1,7}[.)]|\(?[a-zA-Z][.)](?=\s)|\d{1,3}\s*/\s*\d{1,3}\s*[.):-]|\d{1,3}\s*[°º]\s*[.):]?"
+    r"|\d{1,3}\s*[、．）：]|\d{1,3}[;,](?=\s*[\"'A-Za-z])|[一二三四五六七八九十]{1,3}\s*[、．.）):：]"
 )
 _LABEL = (
     r"(?:(?:image|text|final|new|photo|picture)[\s-]+)?(?:prompts?|variations?|versions?|options?|ideas?|images?|examples?"
-    r"|entry|item|text|description|caption|no\.?|number)\s*(?:#?\s*\d{0,3}|[ivxlcIVXLC]{1,7})\s*[:：.)=–—-]+"
+    r"|entry|item|text|description|caption|no\.?|number|提示词?|プロンプト|프롬프트)"
+    r"\s*(?:#?\s*\d{0,3}|[ivxlcIVXLC]{1,7})\s*[:：.)=–—-]+"
 )
 _MARK = re.compile(rf"\A\s*(?:{_NUMBER}|{_LABEL}|{_BULLET})\s*", re.IGNORECASE)
 _HEADING = re.compile(r"\A[A-Z][\w /&'-]{0,40}:\s+(?=\S+(?:\s+\S+){3})")
 _QUOTES = "\"'“”„‟«»‹›‘’‚「」『』`´"
 _SHAPES = str.maketrans({"‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "\u00a0": " ", "\u200b": ""})
+_FRAMES = str.maketrans({**dict.fromkeys("│┃║", "|"), **dict.fromkeys("─━═┌┐└┘├┤┬┴┼╔╗╚╝╠╣╦╩╬╭╮╰╯", "-")})
+_WIDE_DIGITS = str.maketrans("０１２３４５６７８９", "0123456789")
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\{\w+\*?\}")
+_FIRST_CELL = re.compile(r"\A\s*(\d{1,3})\t")
 _ROW = re.compile(r"\A\s*\|?(.*?)\|?\s*\Z")
 _RULE = re.compile(r"\A[\s|:+=-]+\Z")
 _TEXT_COLUMN = re.compile(r"prompt|text|description|caption", re.IGNORECASE)
+
+
+def plain(content: str) -> str:
+    """Frames of tables, wide digits and LaTeX's lists in the letters that everything else is looked for in."""
+    return _ENVIRONMENT.sub("\n", content.translate(_FRAMES).translate(_WIDE_DIGITS))
 
 
 def without_tags(content: str) -> str:
@@ -39,6 +50,7 @@ def without_tags(content: str) -> str:
 
 def tidy(text: str) -> str:
     """One line, without the marks, quotes, stars and full stop that models put around a prompt."""
+    text = _FIRST_CELL.sub(r"\1. ", text)
     text = " ".join(_EMPHASIS.sub("", _LINKS.sub(r"\1", without_tags(text))).translate(_SHAPES).split())
     while True:
         before = text

@@ -12,6 +12,15 @@ _OPEN, _CLOSE = r"(?:<\|?|\[|◁|【)\s*", r"\s*(?:\|?>|\]|▷|】)"
 _END = rf"(?:/\s*{_WORDS}|{_WORDS}[_ ]?end|(?:end[_ ]of[_ ]|end[_ ]){_WORDS})"
 _ENDS = re.compile(rf"{_OPEN}{_END}{_CLOSE}", re.IGNORECASE)
 _BEGINS = re.compile(rf"{_OPEN}(?:begin[_ ]of[_ ]|start[_ ])?{_WORDS}(?:\s[^<>\n]*)?{_CLOSE}", re.IGNORECASE)
+_WIDE = re.compile(r"<｜([^<>｜\n]{1,40})｜>")
+_OVER_LINES = re.IGNORECASE | re.DOTALL | re.MULTILINE
+_FENCE = re.compile(rf"^```[ ]?\w*(?:{_STEMS}|plan)\w*[ ]*\n.*?^```[ ]*$", _OVER_LINES)
+_ASIDE = re.compile(r"<(plan|planning|draft|drafts|brainstorm\w*|details)\b[^<>]*>.*?</\1\s*>", _OVER_LINES)
+_HEAD = r"^(?:#{1,6}|\*\*)[ ]*"
+_SECTION = re.compile(rf"{_HEAD}(?:\w+[ ])?\w*(?:{_STEMS}|planning)[^\n]{{0,30}}\n.*?(?={_HEAD}\S)", _OVER_LINES)
+_QUOTED = re.compile(r"\A\s*(?:>[^\n]*\n)+\s*(?=[^>\s])(?!.*^>)", _OVER_LINES)
+"""A quotation before the answer, which quotes nothing itself."""
+_CHANNEL_ENDS = re.compile(r"\A.*<channel\|>", re.DOTALL)
 _UNUSED = re.compile(r"<unused94>.*?<unused95>", re.DOTALL)
 _FINAL_CHANNEL = re.compile(r"<\|channel\|>\s*final\b[^<]*(?:<\|[^>]*\|>[^<]*)*?<\|message\|>", re.IGNORECASE)
 _CHANNEL = re.compile(r"<\|channel\|>", re.IGNORECASE)
@@ -19,7 +28,7 @@ _BARE_HARMONY = re.compile(r"\A\s*(?:analysis|commentary).*?assistant\s*(?:comme
 _WHICH = r"(?:the |my |here (?:is|are) (?:the |my )?)?"
 _ANSWER = re.compile(
     rf"^\W*{_WHICH}final (?:answer|output|response|result|version|list|prompts?)s?\W*$"
-    r"|^\W*(?:answer|output|response)\W*$",
+    rf"|^\W*{_WHICH}(?:answer|output|response)\W*$|^\W*final answer\W*:",
     re.IGNORECASE | re.MULTILINE,
 )
 _CONTROL = re.compile(
@@ -33,10 +42,14 @@ def without_thoughts(content: str) -> str:
     """The answer alone.
 
     Known are the marks of DeepSeek, Qwen and others (``<think>``, ``<thinking>``, with or without the opening one), of
-    Kimi (``◁think▷``), Mistral (``[THINK]``), Cohere (``<|START_THINKING|>``) and of harmony (``<|channel|>analysis``,
-    or what is left of it where a server swallows the marks). Thoughts that never end have no answer after them.
+    Kimi (``◁think▷``), Mistral (``[THINK]``), Cohere (``<|START_THINKING|>``), Gemma (``<|channel>thought``) and of
+    harmony (``<|channel|>analysis``, or what is left of it where a server swallows the marks); plans, drafts and
+    sections on reasoning beside an answer; a quotation before it. Thoughts that never end have no answer after them.
     """
-    content = _UNUSED.sub("", content)
+    content = _WIDE.sub(lambda mark: f"<|{mark[1].replace('▁', '_')}|>", content)
+    for aside in (_FENCE, _ASIDE, _SECTION, _QUOTED):
+        content = aside.sub("", content) if aside.sub("", content).strip() else content
+    content = _CHANNEL_ENDS.sub("", _UNUSED.sub("", content))
     content = _final_channel(content)
     ends = list(_ENDS.finditer(content))
     if ends:
