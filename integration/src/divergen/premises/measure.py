@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from divergen_minilvis.config import ProceduralConfig
 from divergen_prompts.config import TemplatePrompts
+from divergen_records import short_hash
 from divergen_records.files import write_text
 
 from ..data import Splits
@@ -69,7 +69,7 @@ def _embedded(pipeline: Pipeline, dataset: Dataset, folder: Path) -> References:
 
     crops = pipeline.config.real_crops.model_dump(exclude={"whole"})
     settings = f"{pipeline.embedder.identity} {crops} {dataset.path.absolute()}"
-    path = folder / f"looks-{sha256(settings.encode()).hexdigest()[:12]}.npz"
+    path = folder / f"looks-{short_hash(settings, size=6)}.npz"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         reference_embeddings(dataset, pipeline.embedder, resume=path.with_suffix(".parts"), **crops).save(path)
@@ -85,7 +85,7 @@ def _real_training(pipeline: Pipeline, folder: Path) -> Path:
         return own
     assert pipeline.config.train is not None
     settings = pipeline.config.train.model_dump_json()
-    return train_real(pipeline, folder / f"real-{sha256(settings.encode()).hexdigest()[:12]}")
+    return train_real(pipeline, folder / f"real-{short_hash(settings, size=6)}")
 
 
 def _pictures(run: Run, splits: Splits, looks: Looks, folder: Path) -> list[Premise]:
@@ -94,6 +94,8 @@ def _pictures(run: Run, splits: Splits, looks: Looks, folder: Path) -> list[Prem
     if not rare or others:
         why = f"{', '.join(others)}: models are not run for this" if others else "no category is rare"
         return [unmeasured(name, why, reason) for name, reason in WHY.items()]
-    many = draw_pictures(run, splits, rare, looks.train, folder / "pictures")
-    one = draw_pictures(run, splits, rare, looks.train, folder / "pictures-one-prompt", prompts=TemplatePrompts())
+    revisions = short_hash(*(one.revision for one in run.config.drawing_generators), size=6)
+    many = draw_pictures(run, splits, rare, looks.train, folder / f"pictures-{revisions}")
+    alike = folder / f"pictures-one-prompt-{revisions}"
+    one = draw_pictures(run, splits, rare, looks.train, alike, prompts=TemplatePrompts())
     return picture_premises(looks, many, one)
