@@ -40,6 +40,7 @@ def test_image_interval__is_basic_and_over_the_mean_of_the_seeds() -> None:
     before = [rng.normal(0.1, 0.02, 500).astype(np.float32) for _ in range(3)]
     after = [values + np.float32(0.05) for values in before]
     assert image_interval(before, after, 0.05) == pytest.approx((0.05, 0.05), abs=1e-6)
+    assert image_interval(before, [after[0], after[1][:200], after[2]], 0.05) == pytest.approx((0.05, 0.05), abs=1e-6)
     high = [values + rng.exponential(0.01, 500).astype(np.float32) for values in before]
     ends = image_interval(before, high, 0.01)
     means = np.mean([b - a for a, b in zip(before, high, strict=True)], axis=0)

@@ -64,7 +64,8 @@ def image_interval(
     """
     if not first:
         return None
-    means = np.mean([after - before for before, after in zip(first, second, strict=True)], axis=0)
+    shortest = min(len(values) for values in (*first, *second))  # releases resampled more or less often
+    means = np.mean([b[:shortest] - a[:shortest] for a, b in zip(first, second, strict=True)], axis=0)
     known = means[~np.isnan(means)]
     if 2 * len(known) < len(means):
         return None
