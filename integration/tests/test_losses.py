@@ -98,6 +98,7 @@ ALIKE = {
     "divergen quickstart": "divergen run",
     "divergen run": "test_pipeline, by a run",
     "divergen export": "test_pipeline, by a run",
+    "divergen correct": "test_correction",
     "divergen-filter score": "test_finish_rows",
     "divergen-gen run": "packages/divergen-gen/tests/test_cli.py",
     "divergen-gen preview": "packages/divergen-gen/tests/test_cli.py",

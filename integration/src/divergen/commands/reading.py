@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 from divergen_records.command import echo
-from divergen_records.data_options import format_option
+from divergen_records.data_options import FormatName, format_option, on_problem_option, open_dataset
+from divergen_records.formats import OnProblem, find_format
 from divergen_records.losses import Losses, finish, finishing, losses_options
 
-__all__ = ["export", "report", "review", "status"]
+__all__ = ["correct", "export", "report", "review", "status"]
 
 
 @click.command()
@@ -99,3 +100,35 @@ def export(run: Path, kind: str, out: Path, where: str, overwrite: bool) -> None
         done = export_run(Run(run), out, kind=kind, where=where, overwrite=overwrite, losses=losses)
     echo(f"{done.path}: {done.written:,} instances")
     finish(losses, came=done.written + len(losses), went=done.written, unit="instances", out=out)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--format", "kind", type=FormatName("read"), help="What wrote FOLDER. [default: told from its files]")
+@click.option("--who", default=getuser, help="Who corrected the masks. [default: who is logged in]")
+@on_problem_option
+@losses_options
+def correct(run: Path, folder: Path, kind: str | None, who: str, on_problem: OnProblem) -> None:
+    """Take over masks that were corrected in labelme, CVAT (COCO) or another tool; FOLDER is what `export` wrote.
+
+    Only masks that changed are replaced. What was made from the old ones is cleared, a verdict that the mask is wrong
+    is taken back; the run makes the rest again.
+
+    \b
+    Examples:
+      divergen export RUN --format labelme --where "review = 'mask'" --out fix
+      divergen correct RUN fix
+      divergen run my.yaml --out RUN --redo pool
+    """
+    from ..correction import correct_masks
+    from ..run import Run
+
+    losses = Losses()
+    dataset = open_dataset(folder, format=kind, on_problem=on_problem)
+    losses.extend(dataset.problems)
+    tool = kind or find_format(folder).name
+    done = correct_masks(Run(run), dataset, tool=tool, who=who, losses=losses)
+    echo(f"{done.corrected} masks corrected, {done.unchanged} as they were; to go on: the run's line with --redo pool")
+    went = done.corrected + done.unchanged
+    finish(losses, came=went + len(losses), went=went, unit="masks", out=run / "correct")

@@ -96,6 +96,9 @@ class LabelmeFormat:
 
     name: str = "labelme"
     about: str = "labelme: a JSON file beside each picture"
+    needs_masks: ClassVar[bool] = True
+    beside: ClassVar[bool] = False
+    keeps_crowds: ClassVar[bool] = False
 
     def recognises(self, path: Path) -> bool:
         """A labelme JSON, or a folder whose first JSON is one."""
@@ -108,6 +111,12 @@ class LabelmeFormat:
         with require_extra("divergen-records", "images"):
             from .labelme import read_labelme
         return read_labelme(path, **options)
+
+    def write(self, dataset: Dataset, out: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
+        """Write the folder, ready to be corrected."""
+        with require_extra("divergen-records", "images"):
+            from .labelme_write import write_labelme
+        return write_labelme(dataset, out, overwrite=overwrite, progress=progress)
 
 
 @dataclass(frozen=True)

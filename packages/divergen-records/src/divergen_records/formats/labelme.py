@@ -37,13 +37,18 @@ _HEAD = 2**20
 
 def is_labelme(path: Path) -> bool:
     """Whether a JSON file has labelme's keys, or the first JSON file of a folder or of those in it has."""
-    files = (sorted(path.glob("*.json")) or sorted(path.glob("*/*.json"))) if path.is_dir() else [path]
+    files = (_files(path, "*.json") or _files(path, "*/*.json")) if path.is_dir() else [path]
     file = next(iter(files), None)
     if file is None or file.suffix != ".json" or not file.is_file():
         return False
     with file.open("rb") as opened:
         head = opened.read(_HEAD)
     return b'"shapes"' in head and (b'"imagePath"' in head or b'"imageData"' in head) and b'"annotations"' not in head
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    """Files in order; hidden ones are nobody's shapes."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
 
 
 def read_labelme(
@@ -69,7 +74,7 @@ def read_labelme(
         DatasetError: If there is no such file, or (unless they are left out) there are problems.
     """
     path = Path(path)
-    files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
+    files = _files(path, "**/*.json") if path.is_dir() else [path]
     folder = image_dir or (path if path.is_dir() else path.parent)
     problems = Problems(path, on_problem)
     names: dict[str, int] = {}

@@ -1,0 +1,83 @@
+"""Write a data set for labelme: each picture with a JSON file beside it, ready to be opened and corrected.
+
+An object is polygons of one group where they draw its mask exactly, else a mask (labelme 5.3 and later).
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from ..dataset import Annotation, Dataset, ImageInfo
+from ..folders import new_folder
+from ..images import encode_image
+from ..masks import mask_to_bbox, mask_to_polygons, segmentation_to_mask
+from .outputs import copy_pictures, counting, put_file
+
+__all__ = ["write_labelme"]
+
+_VERSION = "5.5.0"
+
+
+def write_labelme(dataset: Dataset, out: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
+    """Write a folder for labelme.
+
+    Args:
+        dataset: Its objects have masks, or are boxes alone.
+        out: A new folder.
+        overwrite: Replace what this format wrote there before.
+        progress: Show the progress.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DatasetError: If the folder is in use, or two pictures would have one JSON file.
+    """
+    objects: dict[int, list[Annotation]] = {}
+    for annotation in dataset.annotations:
+        objects.setdefault(annotation.image_id, []).append(annotation)
+    names = {category.id: category.name for category in dataset.categories}
+    with new_folder(out, overwrite=overwrite) as folder, counting("labelme", dataset, progress) as step:
+        copy_pictures(dataset, folder, step)
+        for image in dataset.images:
+            text = json.dumps(_content(image, objects.get(image.id, []), names), ensure_ascii=False, indent=1)
+            put_file((folder / image.file_name).with_suffix(".json"), text.encode())
+    return out
+
+
+def _content(image: ImageInfo, objects: list[Annotation], names: dict[int, str]) -> dict[str, Any]:
+    shapes = [
+        shape
+        for number, annotation in enumerate(objects)
+        for shape in _shapes(annotation, image, names[annotation.category_id], number)
+    ]
+    return {
+        "version": _VERSION,
+        "flags": {},
+        "imagePath": PurePosixPath(image.file_name).name,
+        "imageData": None,
+        "shapes": shapes,
+        "imageHeight": image.height,
+        "imageWidth": image.width,
+    }
+
+
+def _shapes(annotation: Annotation, image: ImageInfo, label: str, number: int) -> list[dict[str, Any]]:
+    shape: dict[str, Any] = {"label": label, "group_id": number, "description": "", "flags": {}, "mask": None}
+    if annotation.segmentation is None:
+        x, y, width, height = annotation.bbox
+        return [{**shape, "points": [[x, y], [x + width, y + height]], "shape_type": "rectangle"}]
+    mask = segmentation_to_mask(annotation.segmentation, image.height, image.width)
+    polygons = mask_to_polygons(mask)
+    if polygons and np.array_equal(segmentation_to_mask(polygons, image.height, image.width), mask):
+        pairs = [list(zip(polygon[::2], polygon[1::2], strict=True)) for polygon in polygons]
+        return [{**shape, "points": points, "shape_type": "polygon"} for points in pairs]
+    x, y, width, height = (int(side) for side in mask_to_bbox(mask))
+    part = mask[y : y + height, x : x + width].astype(np.uint8) * np.uint8(255)
+    painted = b64encode(encode_image(part, "png")).decode("ascii")
+    return [{**shape, "points": [[x, y], [x + width - 1, y + height - 1]], "shape_type": "mask", "mask": painted}]
