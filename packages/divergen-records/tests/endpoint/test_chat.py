@@ -26,6 +26,27 @@ def test_read_completion__forms_of_content(content: object) -> None:
     assert read_completion(chat(content)) == Completion("a cup")
 
 
+CALL = {"function": {"name": "give", "arguments": '["a cup"]'}}
+
+
+@pytest.mark.parametrize(
+    ("payload", "content"),
+    [
+        (chat(None, "tool_calls", tool_calls=[CALL, CALL]), '["a cup"]\n["a cup"]'),
+        (chat(None, tool_calls=[{"function": {"arguments": {"prompts": ["a cup"]}}}]), '{"prompts": ["a cup"]}'),
+        (chat(None, function_call={"name": "give", "arguments": '["a cup"]'}), '["a cup"]'),
+        (chat(None, parsed={"prompts": ["a cup"]}), '{"prompts": ["a cup"]}'),
+        (chat({"prompts": ["a cup"]}), '[{"prompts": ["a cup"]}]'),
+        (chat([{"prompt": "a cup"}, {"prompt": "a hat"}]), '[{"prompt": "a cup"}, {"prompt": "a hat"}]'),
+        (chat(["a cup", "a hat"]), "a cup\na hat"),
+        ({"choices": [{"text": "a cup", "finish_reason": "stop"}]}, "a cup"),
+        ({"type": "message", "content": [{"type": "text", "text": "a cup"}], "stop_reason": "end_turn"}, "a cup"),
+    ],
+)
+def test_read_completion__where_other_servers_have_it(payload: dict[str, Any], content: str) -> None:
+    assert read_completion(payload).content == content
+
+
 def test_read_completion__cut_off() -> None:
     assert read_completion(chat("a cu", "length")).cut_off
 
@@ -39,6 +60,8 @@ def test_read_completion__cut_off() -> None:
         (chat(None), Unusable, "the completion is empty"),
         (chat(None, refusal="I can't help with that."), Refused, "I can't help with that."),
         (chat(None, "content_filter"), Refused, "content filter"),
+        (chat([{"type": "refusal", "refusal": "I will not."}]), Refused, "I will not."),
+        ({"type": "message", "content": [], "stop_reason": "refusal"}, Refused, "the model refuses"),
         (chat(None, "content_filter: PROHIBITED_CONTENT"), Refused, "PROHIBITED_CONTENT"),
         ({"choices": [], "promptFeedback": {"blockReason": "SAFETY"}}, Refused, "SAFETY"),
         ({"choices": [{"error": {"code": 403, "message": "Your input was flagged"}}]}, Refused, "flagged"),

@@ -38,19 +38,19 @@ def read_completion(payload: Mapping[str, Any]) -> Completion:
     """
     choice = first(payload.get("choices"))
     error = choice.get("error") or payload.get("error")
-    finish = str(choice.get("finish_reason") or choice.get("native_finish_reason") or "")
-    message = choice.get("message")
-    if not isinstance(message, dict):
-        message = payload["message"] if isinstance(payload.get("message"), dict) else None
+    reasons = (choice.get("finish_reason"), choice.get("native_finish_reason"), payload.get("stop_reason"))
+    finish = str(next(filter(None, reasons), ""))
+    message = _message(payload, choice)
     said = filtered(error) or filtered(_feedback(payload))
     if said:
         raise Refused(_line(said))
     if message is None and not filtered(finish):
         raise Transient(f"the answer holds no completion{f': {_line(_words(error))}' if error else ''}")
     message = message or {}
-    content = _text(message.get("content"))
-    if message.get("refusal") and not content:
-        raise Refused(_line(str(message["refusal"])))
+    content = _text(message.get("content")) or _called(message)
+    refusal = message.get("refusal") or _refusal(message.get("content"))
+    if not content and (refusal or finish == "refusal"):
+        raise Refused(_line(str(refusal or "the model refuses, without a word")))
     if not content.strip():
         raise _nothing(payload, message, finish, error)
     return Completion(content, cut_off=finish in CUT_OFF)
@@ -61,15 +61,50 @@ def _feedback(payload: Mapping[str, Any]) -> Any:
     return payload.get("promptFeedback") or payload.get("prompt_feedback")
 
 
+def _message(payload: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The message: a choice's, Ollama's, a plain completion's ``text``, or the answer itself (Anthropic)."""
+    for found in (choice.get("message"), payload.get("message")):
+        if isinstance(found, dict):
+            return found
+    for content in (choice.get("text"), payload.get("content")):
+        if isinstance(content, (str, list)):
+            return {"content": content}
+    return None
+
+
+def _called(message: Mapping[str, Any]) -> str:
+    """What a model answers by calling a function, or what a server has read of it already."""
+    calls = message.get("tool_calls")
+    functions = [call.get("function") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    given = [one.get("arguments") for one in (*functions, message.get("function_call")) if isinstance(one, dict)]
+    found = [value for value in (*given, message.get("parsed")) if value]
+    return "\n".join(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in found)
+
+
+def _refusal(content: Any) -> str | None:
+    """The words of a refusal among a message's parts."""
+    parts = content if isinstance(content, list) else []
+    return next((str(part["refusal"]) for part in parts if isinstance(part, dict) and part.get("refusal")), None)
+
+
 def _text(content: Any) -> str:
-    """A message's content: a text, or a list of parts of which some are reasoning."""
+    """A message's content: a text, a list of parts of which some are reasoning, or JSON that is no text any more."""
     if isinstance(content, str):
         return content
     if isinstance(content, dict):
         content = [content]
+    if isinstance(content, list) and all(isinstance(part, str) for part in content):
+        pieces = any(part != part.strip() for part in content)  # of one text; whole items else
+        return ("" if pieces else "\n").join(content)
+    if isinstance(content, list) and content and not any(_is_part(part) for part in content):
+        return json.dumps(content, ensure_ascii=False)
     if not isinstance(content, Sequence):
         return ""
     return "".join(part if isinstance(part, str) else _part(part) for part in content)
+
+
+def _is_part(part: Any) -> bool:
+    return isinstance(part, str) or (isinstance(part, dict) and bool({"type", "text", "refusal"} & part.keys()))
 
 
 def _part(part: Any) -> str:
