@@ -99,6 +99,8 @@ ALIKE = {
     "divergen run": "test_pipeline, by a run",
     "divergen export": "test_pipeline, by a run",
     "divergen correct": "test_correction",
+    "divergen demo": "test_demo",
+    "divergen-annotate photos": "packages/divergen-annotate/tests/test_photos.py",
     "divergen-filter score": "test_finish_rows",
     "divergen-gen run": "packages/divergen-gen/tests/test_cli.py",
     "divergen-gen preview": "packages/divergen-gen/tests/test_cli.py",
