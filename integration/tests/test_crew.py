@@ -157,7 +157,7 @@ def test_crew__machine_that_dies_in_the_middle(
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     nodes = [cluster.add_node(num_cpus=1, resources={"maker": 1}) for _ in range(3)]
     assign = Crew._assign
 

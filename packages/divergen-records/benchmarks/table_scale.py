@@ -1,9 +1,13 @@
-"""Time of an instance table by its size: appends, fills, status, a resume with nothing to do.
+"""Time of an instance table by its size: appends, fills, status, a resume with nothing to do; how each grows.
 
 python benchmarks/table_scale.py --rows 2000 20000 200000
+
+The exponent is that of the whole step's time between the smallest and the largest table: 1 is linear, and below it is
+what does not depend on the rows.
 """
 
 import argparse
+import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -89,15 +93,21 @@ def main() -> None:
     clock = time.process_time if arguments.cpu else time.perf_counter
     columns = ["append", *(stage.name for stage in STAGE_LIST), "status s", "resume s"]
     print("us per row".rjust(10), *(name.rjust(9) for name in columns))
+    totals: dict[int, dict[str, float]] = {}
     for rows in arguments.rows:
         found = []
         for _ in range(arguments.repeat):
             with tempfile.TemporaryDirectory() as folder:
                 found.append(measure(Path(folder), rows, clock))
         best = {name: min(result[name] for result in found) for name in columns}
+        totals[rows] = {name: best[name] * (1 if name.endswith(" s") else rows) for name in columns}
         print(
             f"{rows:>10}", *(f"{best[name]:9.3f}" if name.endswith(" s") else f"{best[name]:9.1f}" for name in columns)
         )
+    if len(totals) > 1:
+        few, many = min(totals), max(totals)
+        growth = {name: math.log(totals[many][name] / totals[few][name], many / few) for name in columns}
+        print("exponent".rjust(10), *(f"{growth[name]:9.2f}" for name in columns))
 
 
 if __name__ == "__main__":
