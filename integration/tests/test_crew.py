@@ -146,7 +146,7 @@ def test_crew__silence_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_crew__machine_that_dies_in_the_middle(
+def test_crew__machines_that_die_in_the_middle(
     tmp_path: Path,
     finished: Run,
     small: tuple[str, ...],
@@ -157,13 +157,16 @@ def test_crew__machine_that_dies_in_the_middle(
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    nodes = [cluster.add_node(num_cpus=1, resources={"maker": 1}) for _ in range(3)]
+    try:
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        nodes = [cluster.add_node(num_cpus=1, resources={"maker": 1}) for _ in range(3)]
+    except Exception as error:  # noqa: BLE001 (Ray's own deadlines, on a machine that is very busy)
+        pytest.skip(f"Ray's simulated machines did not start: {error}")
     assign = Crew._assign
 
     def assign_and_kill(self: Crew, step: str, left: Any, count: int) -> None:
         assign(self, step, left, count)
-        if nodes and len(left) < 3:
+        if len(nodes) > 1 and len(left) < 4:
             cluster.remove_node(nodes.pop(), allow_graceful=False)
 
     monkeypatch.setattr(Crew, "_assign", assign_and_kill)
