@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -16,8 +15,8 @@ from .cases import Case
 
 __all__ = ["HARMS", "hostile_once"]
 
-_LIMIT = 6_000_000_000
-"""Bytes of address space that a command may take: a bomb ends by a sentence, not by the machine."""
+_LIMIT = 12_000_000
+"""Kilobytes of address space that a command may take: a bomb ends by a sentence, not by the machine."""
 
 _NUMBERS = (None, True, -1, 0, 1e308, float("nan"), float("inf"), 2**70)
 _TEXTS = (
@@ -150,9 +149,8 @@ def hostile_once(case: Case, harm: str, inputs: Path, place: Path, chance: rando
     case.prepare(mine, out)
     wrong = []
     try:
-        done = subprocess.run(
-            case.command(mine, out), capture_output=True, text=True, errors="replace", timeout=120, preexec_fn=_limited
-        )
+        limited = ["bash", "-c", f'ulimit -v {_LIMIT}; exec "$@"', "-", *case.command(mine, out)]
+        done = subprocess.run(limited, capture_output=True, text=True, errors="replace", timeout=120)
         if "Traceback" in done.stderr:
             wrong = [f"trace: {done.stderr.strip().splitlines()[-1][:200]}"]
         elif done.returncode not in (0, 1, 2, 3):
@@ -168,7 +166,3 @@ def hostile_once(case: Case, harm: str, inputs: Path, place: Path, chance: rando
     shutil.rmtree(mine)
     shutil.rmtree(out)
     return [f"{harmed.relative_to(mine)} {harm}: {one}" for one in wrong]
-
-
-def _limited() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (_LIMIT, _LIMIT))
