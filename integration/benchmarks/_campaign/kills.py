@@ -46,7 +46,7 @@ def kill_once(
         _kill(case.command(inputs, out), chance.uniform(0.2, 1.0) * seconds, chance)
     done = subprocess.run(case.command(inputs, out), capture_output=True, text=True)
     differs = whole.differs(contents(out))
-    refused = done.returncode == 2 and "exists" in done.stderr and not differs  # the kill came after the end
+    refused = done.returncode == 2 and "--overwrite" in done.stderr and not differs  # the kill came after the end
     if done.returncode not in (0, 3) and not refused:
         differs.append(f"status {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")
     shutil.rmtree(out)

@@ -59,6 +59,9 @@ def test_open__malformed_manifest(copied):
     (copied / "pool.json").write_text('{"format": 1}')
     with pytest.raises(PoolError, match=r"pool\.json: origin: Field required; build the pool again"):
         InstancePool.open(copied)
+    (copied / "pool.json").write_bytes(b'{"format": 1, "name": "caf\xe9"}')
+    with pytest.raises(PoolError, match=r"pool\.json: the file: .*build the pool again"):
+        InstancePool.open(copied)
 
 
 def test_open__newer_format(copied):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from divergen_records.requirements import Finding
@@ -29,11 +28,13 @@ class TeachableModel:
         """Whether it is of the right class, where the model is here; no other is asked."""
         from divergen_records.hub import cached_folder, local_model
 
+        from .weights import read_index
+
         folder = local_model(self.model) or cached_folder(self.model, self.revision)
         index = None if folder is None else folder / "model_index.json"
         if index is None or not index.is_file():
             return None
-        name = json.loads(index.read_text(encoding="utf-8")).get("_class_name")
+        name = read_index(index.parent).get("_class_name")
         if name == TEACHABLE:
             return None
         text = f"{self.model} is a {name}; weights of single categories are trained for Stable Diffusion 1.x and 2.x"

@@ -11,7 +11,7 @@ from typing import Any
 
 from divergen_records import Category
 from divergen_records.errors import DatasetError
-from divergen_records.files import writing_text
+from divergen_records.files import read_text, writing_text
 
 __all__ = ["Contribution", "Ledger", "read_contributions", "write_contributions"]
 
@@ -105,7 +105,7 @@ def read_contributions(path: Path | str) -> list[Contribution]:
         DatasetError: If a line is not one of `write_contributions`.
     """
     found = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         try:
             found.append(Contribution(**json.loads(line)))
         except (json.JSONDecodeError, TypeError) as error:

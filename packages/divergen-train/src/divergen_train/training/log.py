@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from divergen_records.errors import DatasetError
-from divergen_records.files import write_text
+from divergen_records.files import read_text, write_text
 
 __all__ = ["TrainLog", "read_log"]
 
@@ -45,7 +45,7 @@ def read_log(path: Path | str) -> list[dict[str, Any]]:
         DatasetError: If a line before the last is not JSON.
     """
     lines: list[dict[str, Any]] = []
-    texts = Path(path).read_text(encoding="utf-8").splitlines()
+    texts = read_text(path).splitlines()
     for number, text in enumerate(texts, start=1):
         try:
             lines.append(json.loads(text))
