@@ -14,7 +14,7 @@ from .pipeline import Pipeline
 from .run import Run
 from .steps import STEPS, RunStep
 
-__all__ = ["fork", "shared_steps"]
+__all__ = ["fork", "same_generators", "shared_steps"]
 
 _PICTURES = ("generators", "counts")
 """Keys that decide which pictures there are. A run may add some, so they are no settings of its step."""
@@ -32,10 +32,21 @@ def shared_steps(source: Run, config: RunConfig, *, adding: bool = False) -> tup
     for step in STEPS:
         keys = (*step.settings, *(_PICTURES if step.name in ("personal", "gen") and not adding else ()))
         alike = all(_value(source.config, key) == _value(config, key) for key in keys)
+        if alike and step.name == "gen" and not adding:
+            alike = same_generators(source, config)
         if step.name == "train" or source.note(step.name) is None or not alike:
             break
         shared.append(step)
     return tuple(shared)
+
+
+def same_generators(source: Run, config: RunConfig) -> bool:
+    """Whether a run's pictures are by the revisions of generators that a configuration means now."""
+    if not source.has_table():
+        return True
+    rows = source.table.group_counts(["generator", "generator_revision"])
+    made = {(row["generator"], row["generator_revision"]) for row in rows}
+    return made <= {(one.name, one.revision) for one in Pipeline(Run(source.folder, config), quiet=True).generators}
 
 
 def fork(source: Run, folder: str | Path, config: RunConfig, *, adding: bool = False) -> tuple[RunStep, ...]:
@@ -65,7 +76,7 @@ def fork(source: Run, folder: str | Path, config: RunConfig, *, adding: bool = F
         return ()
     names = [step.name for step in shared]
     others = "gen" not in names  # other pictures are planned, of which the source may have some
-    some = others and names[-1] == "prompts" and source.has_table()
+    some = others and names[-1] in ("prompts", "personal") and source.has_table() and not _learns(config)
     with new_folder(folder, listed=False) as unfinished:
         with source.lock(Shard()):
             ignore = _left_out(source, others=others, table=some or not others)
@@ -76,6 +87,11 @@ def fork(source: Run, folder: str | Path, config: RunConfig, *, adding: bool = F
         _forget(run, [step for step in STEPS if step not in shared], _of_rows(source, config) if some else ())
         run.save_config()
     return shared
+
+
+def _learns(config: RunConfig) -> bool:
+    """Whether a generator is personalised in a step of the run, so that its revision is not known before."""
+    return any(getattr(one, "personal", None) is not None for one in config.generators)
 
 
 def _of_rows(source: Run, config: RunConfig) -> tuple[RunStep, ...]:

@@ -73,6 +73,7 @@ def test_shipped_findings__what_settles_them_on_lvis_is_an_ablation(tmp_path: Pa
 
 def test_results__each_finding_as_it_came_out(tmp_path: Path) -> None:
     saved(tmp_path, "models", [("three models", "one model", 1.2, 0.4, 8)])
+    (tmp_path / "models" / "note.md").write_text("On a box that has changed since.\n")
     saved(tmp_path, "prompts", [("32 prompts", "1 prompt (template)", -1.0, 0.4, 8)])
     saved(tmp_path, "scale", [("100 %", "10 %", 0.3, 0.4, 3)])
     saved(tmp_path, "copy-paste", [("generated", "copy-paste", 3.0, 0.1, 1)])
@@ -91,6 +92,7 @@ def test_results__each_finding_as_it_came_out(tmp_path: Path) -> None:
     assert "$ divergen ablate models --seeds 2 --out models 'train={preset: quickstart, iterations: 9}' data" in page
     assert "1.0 CPU hours" in page
     assert "b over a: +0.1 ± 0.4 (unpaired 0.4) [-0.3, +0.5], not told apart" in page, "one of the user's own"
+    assert "\n\nOn a box that has changed since.\n\n| arm |" in page
     assert str(tmp_path) not in page
     assert out.with_suffix(".png").name in page
     assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")

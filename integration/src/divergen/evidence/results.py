@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from divergen_records import Config, ConfigError
-from divergen_records.files import read_json
+from divergen_records.files import read_json, read_text
 from divergen_records.yaml_files import dump_yaml, parse_yaml
 from pydantic import TypeAdapter
 
@@ -66,6 +66,12 @@ class Saved:
         wanted = (first, second, metric)
         rows = (row for row in self.content["comparisons"] if (row["first"], row["second"], row["metric"]) == wanted)
         return next(rows, None)
+
+    @property
+    def note(self) -> list[str]:
+        """What a person left in ``note.md`` of the folder, to be said beside the figures; no line where nothing."""
+        path = self.folder / "note.md"
+        return [read_text(path).strip(), ""] if path.exists() else []
 
     @property
     def command(self) -> str:
@@ -150,7 +156,7 @@ def _head(command: str) -> Iterator[str]:
     yield from (
         "# Results",
         "",
-        f"Made by `{command}` from the files of ablations that were run; nothing on this page is written by hand.",
+        f"Made by `{command}` from files of ablations that were run, with their `note.md`; nothing else is by hand.",
         "",
         "**Shown**: the arm is better, and both 95 % intervals leave out 0: that over paired seeds (±, Student's",
         "t; as if unpaired in round brackets) and that over validation images (square brackets, bootstrap). **Not",
@@ -192,7 +198,7 @@ def _figure(pair: Mapping[str, Any] | None) -> str:
 
 def _details(ablations: Sequence[Saved]) -> Iterator[str]:
     for saved in ablations:
-        yield from (f"## {saved.content['question']}", "", "```", f"$ {saved.command}", "```", "")
+        yield from (f"## {saved.content['question']}", "", "```", f"$ {saved.command}", "```", "", *saved.note)
         yield from (f"| arm | mask AP | mask APr | box AP | {' | '.join(f'over {base}' for base in _BASES)} | seeds |",)
         yield "|---|---|---|---|---|---|---|"
         for arm in saved.content["arms"]:

@@ -14,7 +14,7 @@ from divergen_records.command import note
 from divergen_records.folders import new_folder
 
 from ..config import RunConfig
-from ..fork import fork, shared_steps
+from ..fork import fork, same_generators, shared_steps
 from ..run import Run
 
 __all__ = ["begin", "neighbours", "shared_trainings"]
@@ -86,7 +86,7 @@ def shared_trainings(source: Run, config: RunConfig) -> tuple[str, ...]:
         name
         for name in _DECIDES
         if (source.training(name) / "metrics.json").exists()
-        and not (name == "generated" and _judges(config))
+        and not (name == "generated" and (_judges(config) or not same_generators(source, config)))
         and _key(source.config, name) == _key(config, name)
     )
 
