@@ -12,8 +12,11 @@ from click.testing import CliRunner
 from divergen import Run, load_config, run_pipeline
 from divergen.check import check_run
 from divergen.cli import main
+from divergen.executors import _look
 from divergen.personal import PersonalStatus, personal_status, trained_generators
-from divergen_records import ConfigError
+from divergen.pipeline import Pipeline
+from divergen.steps import _plan_personal
+from divergen_records import ConfigError, Shard
 from divergen_records.coco import Dataset
 
 pytest.importorskip("diffusers")
@@ -59,8 +62,6 @@ def test_run__trains_what_is_missing_from_the_training_sets_own_crops(
     run_pipeline(run, until="gen")
     names = [name for name, _ in seen if name != "killed"]
     assert sorted(names) == ["apple", "banana"]  # each once, the first not again
-    from divergen.pipeline import Pipeline
-
     splits = Pipeline(run).splits
     trained_on = set.union(*(ids for _, ids in seen))
     assert trained_on == {image.id for image in splits.train.images}
@@ -103,3 +104,23 @@ def _saved(run: Run) -> Path:
     run.prepare()
     run.save_config()
     return run.config_path
+
+
+def test_run__the_first_shard_trains_what_the_others_draw_with(run: Run) -> None:
+    config = load_config(str(_saved(run)), ["extra_categories=null"])
+    for index in (0, 1):
+        run_pipeline(Run(run.folder, config), shard=Shard(index, 2), until="gen")
+        assert personal_status(run)[0].trained == 2  # no shard draws before all are there
+    assert run.table.count("generator = 'own' AND error IS NULL") == 3
+
+
+def test_look__sees_the_files_of_weights_come(run: Run) -> None:
+    run_pipeline(run, until="prompts")
+    _plan_personal(Pipeline(run))
+    with _look(run, "personal") as look:
+        assert not look()
+        folder = run.personal / "own"
+        folder.mkdir(parents=True)
+        (folder / "apple.safetensors").touch()
+        assert look()
+        assert not look()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from divergen_records import Progress, require_extra
@@ -14,6 +14,7 @@ from divergen_records.cores import usable_cores
 
 from .config import ExecutorConfig, LocalConfig
 from .crew import Crew, Worker
+from .personal import personal_status
 from .pipeline import Pipeline
 from .run import Run
 from .status import MARKERS, run_status
@@ -117,7 +118,11 @@ class RayExecutor:
             step.before(pipeline)
         _ = pipeline.run.table  # made here, once
         crew = self._crew = self._crew or self._start(pipeline.run)
-        with _TableProgress(pipeline.run, step.name) if step.name in MARKERS else nullcontext(_nothing) as look:
+        with (
+            _TableProgress(pipeline.run, step.name)
+            if step.name in MARKERS
+            else nullcontext(_TrainedFiles(pipeline.run)) as look
+        ):
             crew.share(step.name, self._workers * self._parts, look)
 
     def _start(self, run: Run) -> Crew:
@@ -128,7 +133,7 @@ class RayExecutor:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "lance is not fork-safe")  # what Ray forks becomes another program
                 self._ray.init(
-                    address=self._address,
+                    address=self._address or "local",  # never one that happens to run here
                     num_cpus=None if self._address else cores,
                     resources=None if self._address else named,
                     include_dashboard=False,
@@ -145,9 +150,20 @@ class RayExecutor:
         self._crew = None
 
 
-def _nothing() -> bool:
-    """What is seen of a step that writes no rows."""
-    return False
+def _look(run: Run, step: str) -> AbstractContextManager[Callable[[], bool]]:
+    """What sees a step go on: rows of the table, or files of weights."""
+    return _TableProgress(run, step) if step in MARKERS else nullcontext(_TrainedFiles(run))
+
+
+class _TrainedFiles:
+    """Whether weights of a further category have come, which a step that writes no rows leaves behind."""
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._done = run, 0
+
+    def __call__(self) -> bool:
+        before, self._done = self._done, sum(one.trained for one in personal_status(self._run))
+        return self._done > before
 
 
 class _TableProgress:
