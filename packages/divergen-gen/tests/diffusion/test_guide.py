@@ -135,6 +135,14 @@ def test_guide__an_object_that_cannot_be_read_is_that_rows_error(model, dataset,
     assert 0 < len(failed) < 16 and all("the real object 1 cannot be read" in error for error in failed)
 
 
+def test_guide__another_data_set_is_named_whatever_folder_a_run_goes_on_from(dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(dataset.path.parent)
+    guide = Guide(**{"from": "train.json", "images": "."})
+    monkeypatch.chdir(tmp_path)
+    assert guide.crops.identity == Guide().on(dataset).crops.identity
+    assert guide.on(dataset) is guide and Guide(**guide.model_dump()).crops.identity == guide.crops.identity
+
+
 @pytest.mark.parametrize(
     ("change", "same"),
     [

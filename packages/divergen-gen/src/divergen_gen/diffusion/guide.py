@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from divergen_records import Config, ConfigError, short_hash
 from divergen_records.requirements import HubModel, Requirement
-from pydantic import Field, PrivateAttr, create_model
+from pydantic import AfterValidator, Field, PrivateAttr, create_model
 
 if TYPE_CHECKING:
     from divergen_records.coco import Dataset
@@ -19,6 +19,11 @@ __all__ = ["Guide"]
 
 _REAL_CROPS = "real-crops"
 _STRENGTH = 0.6
+
+
+def _absolute(source: str) -> str:
+    """A run goes on from whatever folder it is called in."""
+    return source if source == _REAL_CROPS else str(Path(source).expanduser().absolute())
 
 
 class _Guide(Config):
@@ -42,7 +47,7 @@ class _Guide(Config):
         scale: How strongly the adapter acts.
     """
 
-    images: Path | None = None
+    images: Annotated[Path, AfterValidator(Path.absolute)] | None = None
     background: Literal["white", "own"] = "white"
     smallest: int = Field(default=32, ge=1)
     strength: float | None = Field(default=None, gt=0, le=1)
@@ -115,4 +120,9 @@ class _Guide(Config):
 if TYPE_CHECKING:
     Guide = _Guide
 else:  # `from` is a word of Python's, which no class body can have
-    Guide = create_model("Guide", __base__=_Guide, __doc__=_Guide.__doc__, **{"from": (str, _REAL_CROPS)})
+    Guide = create_model(
+        "Guide",
+        __base__=_Guide,
+        __doc__=_Guide.__doc__,
+        **{"from": (Annotated[str, AfterValidator(_absolute)], _REAL_CROPS)},
+    )
