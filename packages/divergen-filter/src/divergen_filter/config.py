@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from divergen_records import Columns, Config, backend_union
 from divergen_records.requirements import HubModel, InputFile, Module, Requirement, extra_modules
@@ -171,7 +171,9 @@ class BasicsConfig(Config):
         return BasicsStage()
 
 
-_QUESTIONS = {
+VlmQuestion: TypeAlias = Literal["vlm_whole", "vlm_category", "vlm_uncut", "vlm_clean"]
+
+_QUESTIONS: dict[VlmQuestion, str] = {
     "vlm_whole": "Is this one single whole object?",
     "vlm_category": "Is this a {name}?",
     "vlm_uncut": "Is every part of the object there, with nothing cut off?",
@@ -203,9 +205,7 @@ class VlmConfig(Config):
     model: str = Field(min_length=1)
     base_url: str | None = None
     key_variable: str = "OPENAI_API_KEY"
-    questions: dict[Literal["vlm_whole", "vlm_category", "vlm_uncut", "vlm_clean"], str] = Field(
-        default=_QUESTIONS, min_length=1
-    )
+    questions: dict[VlmQuestion, str] = Field(default=_QUESTIONS, min_length=1)
     answers: Path = Path("vlm-answers.jsonl")
     side: int = Field(default=512, ge=64)
     price_in: float = Field(default=0.0, ge=0)

@@ -163,7 +163,7 @@ def _structured(keys: list[str]) -> Option:
         "additionalProperties": False,
     }
     best = {"type": "json_schema", "json_schema": {"name": "answers", "strict": True, "schema": schema}}
-    forms = ({"response_format": best}, {"response_format": {"type": "json_object"}}, {})
+    forms: tuple[dict[str, Any], ...] = ({"response_format": best}, {"response_format": {"type": "json_object"}}, {})
     return Option("structured answers", forms, words=("json_schema", "json_object", "schema"))
 
 
