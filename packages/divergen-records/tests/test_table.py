@@ -222,6 +222,10 @@ def test_ensure_vector__another_width(table):
     with pytest.raises(TableError, match="does not fit"):
         table.append([_made(2)[1].model_copy(update={"direction": (1.0, 2.0, 3.0)})])
     assert table.count() == 1
+    table.clear(["direction"])
+    table.ensure_vector(Looks, "direction", 3)  # none is left, so that another model may make them anew
+    table.append([_made(2)[1].model_copy(update={"direction": (1.0, 2.0, 3.0)})])
+    assert table.select(["direction"])["direction"].to_pylist() == [None, [1.0, 2.0, 3.0]]
 
 
 def test_append__too_large_for_the_disk(table, monkeypatch):

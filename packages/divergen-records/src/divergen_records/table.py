@@ -242,7 +242,7 @@ class InstanceTable:
             storage.commit_again(self.path, "column notes", lambda: self._latest().update_field_metadata(notes))
 
     def ensure_vector(self, columns: type[Declared], name: str, width: int) -> None:
-        """Add a declared column of vectors where the table lacks it.
+        """Add a declared column of vectors where the table lacks it; one without any vector gives way to another width.
 
         Args:
             columns: What declares it.
@@ -250,10 +250,15 @@ class InstanceTable:
             width: Length of its vectors.
 
         Raises:
-            TableError: If the table has it with another width.
+            TableError: If the table holds vectors of another width.
         """
-        self._add_columns([arrow_field(columns, name, width=width)])
+        field = arrow_field(columns, name, width=width)
+        self._add_columns([field])
         have = self._dataset.schema.field(name).type.list_size
+        if have != width and not self.count(f"{name} IS NOT NULL"):  # cleared, to be made by another model
+            storage.commit_again(self.path, f"column {name}", lambda: self._latest().drop_columns([name]))
+            self._add_columns([field])
+            have = width
         if have != width:
             raise TableError(
                 f"{self.path}: column {name!r} holds vectors of {have} numbers, these have {width}. Another model made "
