@@ -113,3 +113,21 @@ def test_command_trainer__no_results_and_no_program(tmp_path: Path, finished: Ru
     with pytest.raises(CommandFailed, match="cannot be run"):
         CommandTrainer(["no-such-program {out}"], kind="yolo").train(task)
     assert len(list((tmp_path / "out/data/train/labels").rglob("*.txt"))) == len(val.images)
+
+
+def test_run_pipeline__the_examples_page_of_pytorch(
+    tmp_path: Path, finished: Run, small: tuple[str, ...], root: Path
+) -> None:
+    script = root / "integration" / "examples" / "plain_pytorch.py"
+    assert len(script.read_text(encoding="utf-8").splitlines()) <= 60
+    line = re.search(r"plain_pytorch\.py (.*)\"\n", (script.parent / "README.md").read_text(encoding="utf-8"))
+    assert line is not None
+    command = json.dumps(f"{sys.executable} '{script}' {line[1].replace('512', '64')}")
+    train = f"train={{kind: command, iterations: 1, command: {command}}}"
+    config = load_config("quickstart", [*small, train, "control=false", "baseline=false"])
+    fork(finished, tmp_path / "run", config)
+    run = Run(tmp_path / "run", config)
+    run_pipeline(run)
+    assert json.loads((run.training("generated") / "results.json").read_text(encoding="utf-8"))[0]["segmentation"]
+    assert (run.training("generated") / "last.pt").exists()
+    assert "plain_pytorch.py" in run.report.read_text(encoding="utf-8")
