@@ -113,19 +113,3 @@ def test_command_trainer__no_results_and_no_program(tmp_path: Path, finished: Ru
     with pytest.raises(CommandFailed, match="cannot be run"):
         CommandTrainer(["no-such-program {out}"], kind="yolo").train(task)
     assert len(list((tmp_path / "out/data/train/labels").rglob("*.txt"))) == len(val.images)
-
-
-def test_command_trainer__the_examples_page_of_pytorch(tmp_path: Path, finished: Run, root: Path) -> None:
-    script = root / "integration" / "examples" / "plain_pytorch.py"
-    assert len(script.read_text(encoding="utf-8").splitlines()) <= 60
-    line = re.search(r"plain_pytorch\.py (.*)\"\n", (script.parent / "README.md").read_text(encoding="utf-8"))
-    assert line is not None
-    command = f"{sys.executable} '{script}' {line[1].replace('512', '64')}"
-    data = finished.data / "minilvis"
-    train, val = (read_dataset(data / f"{name}.json", image_dir=data) for name in ("train", "val"))
-    few = val.images[:1]  # its hundred masks an image take long on a CPU
-    val = val.replace(images=few, annotations=val.annotations_of(few[0].id))
-    task = TrainTask(name="train real", dataset=train, val=val, out=tmp_path / "training", seed=0)
-    CommandTrainConfig(command=command, iterations=1).build().train(task)
-    rows = json.loads(task.results.read_text(encoding="utf-8"))
-    assert rows[0]["segmentation"]["size"] == [few[0].height, few[0].width]
