@@ -58,3 +58,13 @@ def test_sam3__no_such_model_or_another_one(tmp_path):
         Sam3Config().build()
     with pytest.raises(WeightsError, match="cannot be loaded"):
         build_annotator("sam3", [f"model={tmp_path}"])
+
+
+def test_sam3__a_name_longer_than_the_text_encoder_is_cut(folder, mixed):
+    annotator = Sam3(str(folder), threshold=0.0, device="cpu", batch_size=2)
+    long = "a very long name of a thing that has no end at all and goes on"
+    assert [len(found) for found in annotator.find(mixed[0], ["cup", long])] == [6, 6]
+    assert all(
+        one.mask.shape == image.shape[:2]
+        for one, image in zip(annotator(mixed[:2], [long, "cup"]), mixed[:2], strict=True)
+    )

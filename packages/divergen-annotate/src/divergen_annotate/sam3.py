@@ -19,6 +19,10 @@ from .predictor import Precision, pick_device
 __all__ = ["Sam3"]
 
 
+_TEXT = 32
+"""Tokens of a text, as ``Sam3Processor`` pads it."""
+
+
 class Sam3:
     """Masks of the object that each picture's text names, by ``Sam3Model`` of transformers; the background may be busy.
 
@@ -75,7 +79,7 @@ class Sam3:
         import torch
 
         prompts = [self.text.replace("{}", name) for name in names]
-        tokens = self.processor(text=prompts, return_tensors="pt").to(self.device)
+        tokens = self._tokens(prompts)
         pixels = self.processor(images=[image], return_tensors="pt", input_data_format="channels_last")["pixel_values"]
         with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             vision = self.model.get_vision_features(pixels.to(self.device))
@@ -86,17 +90,20 @@ class Sam3:
         return found
 
     def _predict(self, batch: Sequence[tuple[Image, str]]) -> list[Result]:
-        inputs = self.processor(
-            images=[image for image, _ in batch],
-            text=[text for _, text in batch],
-            return_tensors="pt",
-            input_data_format="channels_last",
-        ).to(self.device)
-        outputs = self._ask(**inputs)
+        images = [image for image, _ in batch]
+        pixels = self.processor(images=images, return_tensors="pt", input_data_format="channels_last")["pixel_values"]
+        tokens = self._tokens([text for _, text in batch])
+        inputs = {key: tokens[key] for key in ("input_ids", "attention_mask")}
+        outputs = self._ask(pixel_values=pixels.to(self.device), **inputs)
         return [
             best_of_found(self._instances(outputs, number, image), f"sam3 looked for {text!r} and", self.instances)
             for number, (image, text) in enumerate(batch)
         ]
+
+    def _tokens(self, prompts: Sequence[str]) -> Any:
+        """As the processor's, but a text that is longer than the text encoder takes is cut."""
+        settings = {"padding": "max_length", "max_length": _TEXT, "truncation": True}
+        return self.processor.tokenizer(prompts, return_tensors="pt", **settings).to(self.device)
 
     def _ask(self, **inputs: Any) -> Any:
         import torch
