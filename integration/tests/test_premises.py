@@ -14,6 +14,7 @@ from divergen.premises.counting import count_premises, rare_categories
 from divergen.premises.detector import _heart, _strange, _wider
 from divergen.premises.report import PremiseReport, at_least, at_most, unmeasured
 from divergen_filter import References
+from divergen_minilvis import make_minilvis
 from divergen_records import Category
 from divergen_records.coco import Annotation, Dataset, ImageInfo
 
@@ -137,3 +138,22 @@ def test_premises__of_a_tiny_box(tmp_path: Path) -> None:
     again = CliRunner().invoke(main, ["premises", "quickstart", *arguments[2:]])  # from what is there
     assert "real crops" not in again.output
     assert again.output.splitlines()[-1] == result.output.splitlines()[-1]
+
+
+def test_premises__of_categories_that_no_generator_draws(tmp_path: Path) -> None:
+    make_minilvis(tmp_path / "data", train_images=10, val_images=10, size=64, categories=["apple", "cup"])
+    for name in ("train", "val"):  # as COCO has it: no frequencies
+        path = tmp_path / "data" / f"{name}.json"
+        values = json.loads(path.read_text())
+        for category in values["categories"]:
+            category["name"] = {"apple": "gizmo", "cup": "widget"}[category["name"]]
+            for key in ("frequency", "image_count", "instance_count", "synonyms", "synset", "def"):
+                category.pop(key, None)
+        path.write_text(json.dumps(values))
+    small = ("generators=[{kind: procedural, size: 64}]", "prompts.per_category=2")
+    arguments = ["premises", "coco100", f"data={tmp_path / 'data'}", *small, "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(main, [*arguments, "--without", "detector"])
+    assert result.exit_code == 1, result.output
+    assert "no picture could be drawn and masked" in result.output
+    report = json.loads((tmp_path / "run" / "premises" / "premises.json").read_text())
+    assert report["premises"][1]["value"] == 2  # rare categories, counted

@@ -42,7 +42,8 @@ def measure_premises(run: Run, *, without: Collection[str] = ()) -> PremiseRepor
 
     run_pipeline(run, until="data")
     pipeline = Pipeline(run)
-    splits, folder = pipeline.splits, run.folder / "premises"
+    splits = Splits(pipeline.splits.train.counted(), pipeline.splits.val)
+    folder = run.folder / "premises"
     premises = count_premises(splits.train, splits.val)
     looks = None
     if {"looks", "pictures"} - set(without):

@@ -97,6 +97,8 @@ def picture_premises(looks: Looks, many: Run, one: Run) -> list[Premise]:
         one: The same with one prompt for each category.
     """
     found, alike = _embeddings(many), _embeddings(one)
+    if not found:
+        return [unmeasured(name, "no picture could be drawn and masked", why) for name, why in WHY.items()]
     names = sorted({name for by_generator in found.values() for name in by_generator})
     reached = _reached(looks, found, alike)
     return [
@@ -111,6 +113,8 @@ def _embeddings(run: Run) -> Found:
     missing, drawn = run.table.count("embedder IS NULL"), run.table.count()
     if missing:
         echo(f"note: {missing} of {drawn} pictures have no mask or failed, and are not looked at", err=True)
+    if missing == drawn:
+        return {}
     rows = run.table.select(["category_id", "generator", "embedding"], "embedder IS NOT NULL")
     vectors = np.stack([np.asarray(row, np.float32) for row in rows["embedding"].to_pylist()])
     owners = list(zip(rows["category_id"].to_pylist(), rows["generator"].to_pylist(), strict=True))
