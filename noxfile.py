@@ -50,7 +50,14 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    install(session, *SOURCES, "divergen-prompts[llm,tokenizers,wordnet]", "mypy>=1.13", "types-PyYAML")
+    install(
+        session,
+        *SOURCES,
+        "divergen-prompts[llm,tokenizers,wordnet]",
+        "divergen-filter[review]",
+        "mypy>=1.13",
+        "types-PyYAML",
+    )
     for package in [*PACKAGES, "divergen"]:
         session.run("mypy", "-p", package.replace("-", "_"))
 

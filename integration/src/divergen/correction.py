@@ -93,7 +93,7 @@ def _new_mask(row: dict[str, Any], found: Sequence[Annotation]) -> NDArray[np.bo
 
     height, width = row["height"], row["width"]
     masks = [segmentation_to_mask(one.segmentation, height, width) for one in found]
-    mask = np.any(masks, axis=0)
+    mask: NDArray[np.bool_] = np.any(masks, axis=0)
     before = decode_counts(row["mask"], height, width)
     drawn = segmentation_to_mask(mask_to_polygons(before), height, width)
     if not mask.any() or np.array_equal(mask, before) or np.array_equal(mask, drawn):

@@ -55,7 +55,8 @@ class Group(click.Group):
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Register a command."""
-        if not isinstance(cmd, click.Group) and cmd.add_help_option:
+        has = any("--quiet" in option.opts for option in cmd.params)  # a command may stand in two groups
+        if not isinstance(cmd, click.Group) and cmd.add_help_option and not has:
             cmd.params.append(_quiet_option())
         super().add_command(cmd, name)
 

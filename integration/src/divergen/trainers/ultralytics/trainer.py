@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from divergen_records import ConfigError, DivergenError, Progress, WeightsError, require_extra
 from divergen_records.detections import detection_row
-from divergen_records.files import new_name, write_text
+from divergen_records.files import new_name, write_bytes, write_text
 from divergen_records.images import read_image
 from divergen_train.training.log import TrainLog
 
@@ -87,7 +87,7 @@ class UltralyticsTrainer:
             last = self._train(task)
             with new_name(weights) as new:
                 strip_optimizer(last, str(new))
-                new.replace(weights)
+                write_bytes(weights, new.read_bytes())
         write_text(task.results, json.dumps(self._detect(weights, task)), overwrite=True)
         return Trained()
 
@@ -184,12 +184,12 @@ class _PastingTrainer(SegmentationTrainer):  # type: ignore[misc]  # the library
 
     def save_model(self) -> bool:
         """Write the checkpoint of an epoch; a kill leaves the one before whole."""
-        last = self.wdir / "last.pt"
+        last: Path = self.wdir / "last.pt"
         try:
             with new_name(last) as new:
                 self.last = new
                 saved = bool(super().save_model())
-                new.replace(last)
+                write_bytes(last, new.read_bytes(), overwrite=True)
                 return saved
         finally:
             self.last = last
