@@ -17,7 +17,7 @@ from divergen_records.stores import refuse_store
         ("s3://bucket/run", "s3://bucket/run: object stores"),
         (Path("gs://bucket/run"), "gs://bucket/run: object stores"),
         ("abfss://me@store.dfs.core.windows.net/run", "abfss://me@store.dfs.core.windows.net/run: object"),
-        ("/home/me/hdfs:/cluster/run", "hdfs://cluster/run: object"),
+        ("somewhere/hdfs:/cluster/run", "hdfs://cluster/run: object"),
         ("file:///data/run", "give the path alone: /data/run"),
     ],
 )
