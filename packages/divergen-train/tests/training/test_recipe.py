@@ -49,7 +49,7 @@ def test_recipe__unknown() -> None:
     with pytest.raises(ConfigError, match=r"recipe 'divergan-r50': unknown; there are baseline-r50"):
         recipe("divergan-r50")
     with pytest.raises(
-        ConfigError, match=r"preset 'x': unknown; there are quickstart, small, and the recipes baseline"
+        ConfigError, match=r"preset 'x': unknown; there are quickstart, small, thrifty, and the recipes baseline"
     ):
         preset("x")
 
