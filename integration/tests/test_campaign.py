@@ -12,7 +12,7 @@ import pytest
 @pytest.mark.slow
 def test_campaign__short_form_finds_nothing(root: Path) -> None:
     script = root / "integration" / "benchmarks" / "campaign.py"
-    call = [sys.executable, script, "--only", "paste", "--kills", "4", "--hostile", "8"]
+    call = [sys.executable, script, "--only", "paste bake", "--kills", "3", "--hostile", "6"]
     done = subprocess.run(call, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
-    assert "| all | 8, 0 | 4, 0 |" in done.stdout
+    assert "| all | 6, 0 | 3, 0 |" in done.stdout

@@ -151,13 +151,12 @@ def test_reader__sees_what_it_looks_for() -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_pages__foreign_text_runs_nothing(text: str, tmp_path: Path) -> None:
     from divergen_annotate.preview import PreviewWriter
-    from divergen_annotate.stage import Annotation
     from divergen_filter.charts import bars, histogram, scatter
 
     mask = np.zeros((8, 8), bool)
     mask[2:5, 2:5] = True
     with PreviewWriter(tmp_path / "page.html") as page:
-        page.add(text, lambda: np.zeros((8, 8, 3), np.uint8), Annotation(mask, 0.5, 1, 0.0))
+        page.add(text, lambda: np.zeros((8, 8, 3), np.uint8), [mask], text)
     charts = [
         bars([(text, 1, 2)]),
         histogram(text, {"kept": np.array([0.1, 0.2])}),

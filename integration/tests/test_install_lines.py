@@ -44,8 +44,8 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("line", LINES)
 def test_install_line__resolves(line: str, empty: Path, wheels: Path) -> None:
     beside = "" if "./packages" in line else f" --find-links '{wheels}'"
-    dry = f"uv {line} --dry-run{beside}"
-    environment = {**os.environ, "VIRTUAL_ENV": str(empty)}
+    dry = f"uv {line} --dry-run --python '{empty}'{beside}"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("UV_PYTHON")}
     done = subprocess.run(dry, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "warning" not in done.stderr, done.stderr  # an extra that is not there is no more than that to uv

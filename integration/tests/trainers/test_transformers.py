@@ -94,7 +94,8 @@ def test_check_trainer(tmp_path: Path, finished: Run, request: pytest.FixtureReq
     check_trainer(config_of(request.getfixturevalue(kind)).build, train, val, tmp_path / "training")
     rows = json.loads((tmp_path / "training" / "results.json").read_text(encoding="utf-8"))
     assert {row["category_id"] for row in rows} <= {category.id for category in val.categories}
-    assert {row["image_id"] for row in rows} == {image.id for image in val.images}
+    # Of weights made by chance some images may have no mask.
+    assert rows and {row["image_id"] for row in rows} <= {image.id for image in val.images}
     assert all(("segmentation" in row) == (kind == "mask2former") for row in rows)
 
 

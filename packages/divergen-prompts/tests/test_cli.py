@@ -23,9 +23,9 @@ def names(tmp_path: Path) -> Path:
 def test_template_and_grammar_and_measure(run: Run, names: Path, tmp_path: Path) -> None:
     few, many, figures = tmp_path / "t.jsonl", tmp_path / "g.jsonl", tmp_path / "f.json"
     made = run("template", "--categories", names, "--template", "divergen", "--out", few)
-    assert (made.exit_code, made.output) == (0, f"3 prompts in {few}\n")
+    assert (made.exit_code, made.stdout) == (0, f"3 prompts in {few}\n")
     made = run("grammar", "--categories", names, "--per-category", 32, "--seed", 3, "--out", many)
-    assert (made.exit_code, made.output) == (0, f"96 prompts in {many}\n")
+    assert (made.exit_code, made.stdout) == (0, f"96 prompts in {many}\n")
     measured = run("measure", few, many, "--out", figures, "--worst", 2)
     assert measured.exit_code == 0, measured.output
     assert "32 pictures per category" in measured.output
