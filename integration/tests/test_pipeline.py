@@ -201,7 +201,7 @@ def test_run_pipeline__unknown_to_the_renderer_is_a_row_error(tmp_path: Path, co
 
 @pytest.mark.slow
 def test_run_pipeline__killed_at_random_moments_ends_the_same(tmp_path: Path, finished: Run) -> None:
-    """`benchmarks/kills.py` does this 50 times on a longer run."""
+    """`benchmarks/campaign.py` does this to every command that writes."""
     whole, chance = rows(finished), random.Random(0)
     folder = tmp_path / "killed"
     config = tmp_path / "run.yaml"

@@ -18,6 +18,7 @@ from divergen import Run
 ROOT = Path(__file__).resolve().parents[2]
 READMES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("packages/*/README.md")])
 READMES.append(ROOT / "integration" / "README.md")
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 QUICK = {
     "divergen quickstart": None,  # the same as `divergen run` with another config, which takes ten minutes
@@ -39,14 +40,16 @@ SHORTER = {
 
 
 def commands(readme: Path) -> list[str]:
-    """The lines of the code blocks that call one of our commands, continued lines joined, comments cut."""
-    blocks = re.findall(r"^```(?:\w*)\n(.*?)^```", readme.read_text(encoding="utf-8"), flags=re.M | re.S)
+    """The lines of code blocks, and of cells of the site's tables, that call one of our commands; comments cut."""
+    text = readme.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(?:\w*)\n(.*?)^```", text, flags=re.M | re.S)
+    blocks += re.findall(r"\| `([^`…]+)` \|$", text, flags=re.M)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     calls = [part.split(" #")[0].strip().removeprefix("$ ") for line in lines for part in line.split("&&")]
     return [call for call in calls if re.match(r"divergen(-\w+)?\s", call)]
 
 
-@pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("readme", [*READMES, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
 def test_readme__commands_exist(readme: Path) -> None:
     for call in commands(readme):
         name, *arguments = shlex.split(call)
