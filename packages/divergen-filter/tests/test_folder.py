@@ -104,6 +104,23 @@ def test_filter_folder__other_real_instances_need_another_folder(generated, data
         run(generated, changed, tmp_path / "out", images=dataset.image_dir)
 
 
+@pytest.mark.parametrize("changes", ["", " "])
+def test_filter_folder__killed_before_its_first_crops(generated, dataset, tmp_path, monkeypatch, changes):
+    real = tmp_path / "real.json"
+    real.write_text(dataset.path.read_text())
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("divergen_filter.folder.reference_embeddings", _killed)
+        run(generated, real, tmp_path / "out", images=dataset.image_dir)
+    assert (tmp_path / "out" / "real.sha256").exists()
+    real.write_text(dataset.path.read_text() + changes)
+    run(generated, real, tmp_path / "out", images=dataset.image_dir)
+    assert (tmp_path / "out" / "decisions.csv").exists()
+
+
+def _killed(*arguments, **settings):
+    raise KeyboardInterrupt
+
+
 def test_cli__images_sheet_and_diversity(generated, dataset, tmp_path):
     out = tmp_path / "out"
     command = ["images", generated, "--real", dataset.path, "--images", dataset.image_dir, "--out", out]

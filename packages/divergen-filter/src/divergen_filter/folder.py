@@ -116,7 +116,7 @@ def _check_real(real: Path, out: Path, *, begun: bool) -> None:
     if begun and noted.exists() and noted.read_text(encoding="utf-8").strip() != found:
         raise ConfigError(f"{out} was begun with other real instances than {real} holds now; use another --out")
     if not begun:
-        write_text(noted, f"{found}\n")
+        write_text(noted, f"{found}\n", overwrite=True)  # a call that was killed before its first crops left its own
 
 
 def _default_rules(masked: bool) -> RulesConfig:
