@@ -60,6 +60,7 @@ MENDED = {
     "size as text": ({"images.0.width": "10"}, "width '10' read as 10"),
     "name as a number": ({"categories.0.name": 7}, "name 7 read as text"),
     "points in lists": ({"annotations.0.segmentation": [[[2, 1], [6, 1], [6, 5], [2, 5]]]}, "points [x, y]"),
+    "points in one list": ({"annotations.0.segmentation": [[2, 1], [6, 1], [6, 5], [2, 5]]}, "points [x, y]"),
     "coordinates as text": ({"annotations.0.segmentation": [["2", "1", "6", "1", "6", "5", "2", "5"]]}, "as text"),
     "an RLE of swapped size": ({"annotations.0.segmentation": {"size": [10, 8], "counts": [8, 8, 64]}}, "size [10, 8]"),
     "a box of text": ({"annotations.0.bbox": ["2", 1, 4, 4]}, "bbox written as text"),

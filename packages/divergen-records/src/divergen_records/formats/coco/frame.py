@@ -26,6 +26,7 @@ Item: TypeAlias = msgspec.Raw | dict[str, Any]
 
 _LISTS = ("images", "annotations", "categories")
 _NOT_JSON = re.compile(rb"[\s:,\[]-?(NaN|Infinity)\b")
+_EXPECTED = "a COCO or LVIS file is an object with the keys images, annotations and categories"
 _OTHERS = {
     "shapes": "labelme's; give its folder, whose files are read together",
     "_via_img_metadata": "a project of the VGG Image Annotator; export it as COCO",
@@ -48,9 +49,7 @@ def read_frame(path: Path) -> dict[str, Any]:
         for key in parts.keys() - {*_LISTS}:
             parts[key] = msgspec.json.decode(parts[key])
     except msgspec.ValidationError as error:
-        raise DatasetError(
-            f"{path}: {error}; a COCO or LVIS file is an object with the keys images, annotations and categories"
-        ) from error
+        raise DatasetError(f"{path}: {error}; {_of_a_list(data)}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if not _NOT_JSON.search(data):
             raise _damaged(path, error) from error
@@ -62,17 +61,23 @@ def read_frame(path: Path) -> dict[str, Any]:
     return parts
 
 
+def _of_a_list(data: bytes) -> str:
+    """What is expected, or what a list of detections is for."""
+    if re.match(rb'\s*\[\s*\{[^}]*"score"', data):
+        return "it looks like detections (a results file of a detector), which `divergen-evaluate` takes beside the data set"
+    return _EXPECTED
+
+
 def _require_list(parts: dict[str, Any], key: str, path: Path) -> None:
-    expected = "a COCO or LVIS file is an object with the keys images, annotations and categories"
     if key not in parts:
         other = next((text for name, text in _OTHERS.items() if name in parts), None)
-        hint = f"it looks like a file that is {other}" if other else expected
+        hint = f"it looks like a file that is {other}" if other else _EXPECTED
         raise DatasetError(f"{path}: Object missing required field `{key}`; {hint}")
     part = parts[key]
     head = bytes(memoryview(part)[:1]) if isinstance(part, msgspec.Raw) else b"[" if isinstance(part, list) else b""
     if head != b"[":
         kinds = {b"{": "object", b'"': "str", b"n": "null", b"t": "bool", b"f": "bool", b"": "object"}
-        raise DatasetError(f"{path}: Expected `array`, got `{kinds.get(head, 'number')}` - at `$.{key}`; {expected}")
+        raise DatasetError(f"{path}: Expected `array`, got `{kinds.get(head, 'number')}` - at `$.{key}`; {_EXPECTED}")
 
 
 def read_json_bytes(path: Path) -> bytes:

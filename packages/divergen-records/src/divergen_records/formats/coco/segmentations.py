@@ -106,6 +106,8 @@ def _polygons(value: list[Any], mends: Mends) -> list[list[float]]:
             raise MaskError("the polygon is a flat list; a list of polygons [[x0, y0, x1, y1, ...], ...] is expected")
         mends.append("a flat polygon read as a list of one")
         value = [value]
+    if mends is not None and len(value) > 2 and all(_is_point(part) for part in value):
+        value = [value]
     return [_numbers(part, f"segmentation[{at}]", mends) for at, part in enumerate(value)]
 
 
@@ -134,6 +136,11 @@ def _plain(part: Sequence[Any], mends: list[str]) -> list[Any]:
             raise MaskError(f"a polygon is a list of numbers: {error}") from error
         mends.append("coordinates written as text read as numbers")
     return list(part)
+
+
+def _is_point(part: Any) -> bool:
+    """Whether a list is [x, y]: as a polygon it would have one point."""
+    return isinstance(part, list) and len(part) == 2 and all(map(_is_number, part))
 
 
 def _is_number(value: Any) -> bool:

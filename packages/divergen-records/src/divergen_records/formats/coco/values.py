@@ -111,16 +111,18 @@ class Ids:
         if mends is None or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < MOST):
             return integer(row, "id", mends)
         if self.what == "annotation" and isinstance(value, int | float) and abs(value) >= MOST:
-            mends.append(f"id {value:.3g} is beyond any id, numbered {self._next}")
-            return self.give()
+            number = self.give()
+            mends.append(f"id {value:.3g} is beyond any id, numbered {number}")
+            return number
         if isinstance(value, str) and value not in self._names:
             self._names[value] = self._number(value)
             mends.append(f"id {value!r} read as {self._names[value]}")
         if isinstance(value, str):
             return self._names[value]
         if value is None and self.what == "annotation":
-            mends.append(f"has no id, numbered {self._next}")
-            return self.give()
+            number = self.give()
+            mends.append(f"has no id, numbered {number}")
+            return number
         return integer(row, "id", mends)
 
     def find(self, row: Mapping[str, Any], key: str, mends: Mends) -> int:
