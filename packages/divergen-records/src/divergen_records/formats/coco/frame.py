@@ -64,7 +64,7 @@ def read_frame(path: Path) -> dict[str, Any]:
 def _of_a_list(data: bytes) -> str:
     """What is expected, or what a list of detections is for."""
     if re.match(rb'\s*\[\s*\{[^}]*"score"', data):
-        return "it looks like detections (a results file of a detector), which `divergen-evaluate` takes beside the data set"
+        return "it looks like detections (a detector's results), which `divergen-evaluate` takes beside the data set"
     return _EXPECTED
 
 
