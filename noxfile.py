@@ -95,6 +95,7 @@ def integration(session: nox.Session) -> None:
         "import-linter>=2.0",
         "build>=1.2",
         "setuptools>=77",
+        "datasets>=3.0",
         "ray>=2.40; python_version<'3.14'",
     ]
     install(session, *SOURCES, *backends, *tools)

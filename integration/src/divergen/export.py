@@ -11,7 +11,10 @@ from divergen_records.losses import Losses
 from .pipeline import Pipeline
 from .run import Run
 
-__all__ = ["export_run"]
+__all__ = ["HF", "export_run"]
+
+HF = "hf"
+"""The layout of `divergen.hub`, one of instances and not of data sets; `datasets` and `divergen pull` read it."""
 
 
 def export_run(
@@ -22,7 +25,7 @@ def export_run(
     Args:
         run: The run.
         out: A new folder.
-        kind: A format that writes; see `divergen_records.formats`.
+        kind: `HF`, or a format that writes; see `divergen_records.formats`.
         where: SQL filter over the table's columns.
         overwrite: Replace what an export wrote before.
         losses: Takes in the instances that have no picture or mask, or a bad one.
@@ -34,6 +37,11 @@ def export_run(
     total = run.table.count(where) if run.has_table() else 0
     if not total:
         raise TableError(f"{run.folder}: no instance fits {where!r}; `divergen status {run.folder}` says how far it is")
+    if kind == HF:
+        from .hub import write_dataset
+
+        made = write_dataset(run, out.name, out, where=where, overwrite=overwrite, losses=losses)
+        return ExportReport(out, made.count, total - made.count)
     categories = Pipeline(run).canvas.categories
     return export_instances(
         run.table.records(where),

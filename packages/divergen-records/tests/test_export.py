@@ -1,4 +1,5 @@
 import json
+import tarfile
 from io import BytesIO
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from divergen_records import Category, DatasetError, ExistsError, InstanceRecord, MaskError
 from divergen_records.coco import load_sample, read_dataset
 from divergen_records.export import export_instances
+from divergen_records.formats import writers
 from divergen_records.images import encode_image
 from divergen_records.masks import encode_rle
 from PIL import Image
@@ -54,6 +56,45 @@ def test_export_instances__reads_back(tmp_path, kind):
     np.testing.assert_array_equal(sample.image, PIXELS)
     np.testing.assert_array_equal(sample.masks()[0], MASK)
     assert not [path for path in tmp_path.iterdir() if path.name != "out"]
+
+
+PROVENANCE = {"id": "a1", "generator": "fake", "generator_revision": "1", "prompt": "a cup", "seed": 3, "kept": True}
+
+
+def in_coco(out):
+    return json.loads((out / "annotations.json").read_text())["annotations"][0]["provenance"]
+
+
+def in_list(out):
+    return json.loads((out / "provenance.jsonl").read_text().splitlines()[0])
+
+
+def in_labelme(out):
+    shape = json.loads((out / "a1.json").read_text())["shapes"][0]
+    assert shape["flags"] == {"generated": True, "kept": True}
+    pairs = dict(line.split(": ", 1) for line in shape["description"].splitlines())
+    return {**pairs, "seed": int(pairs["seed"]), "kept": True}
+
+
+def in_shard(out):
+    with tarfile.open(out / "shard-000000.tar") as tar:
+        assert tar.getnames() == ["a1.png", "a1.json", "a1.mask.png"]
+        return json.load(tar.extractfile("a1.json"))["objects"][0]["provenance"]
+
+
+PLACES = {"coco": in_coco, "lvis": in_coco, "yolo": in_list, "xpaste-pool": in_list, "png-labels": in_list}
+PLACES |= {"labelme": in_labelme, "webdataset": in_shard}
+
+
+def test_provenance__every_format_is_looked_at():
+    assert set(writers()) == {*PLACES, "png"}  # its list is test_export_instances__png's
+
+
+@pytest.mark.parametrize("kind", sorted(PLACES))
+def test_provenance__in_the_place_that_the_format_has(tmp_path, kind):
+    export_instances([record("a1", kept=True)], tmp_path / "out", kind)
+    found = PLACES[kind](tmp_path / "out")
+    assert found.items() >= PROVENANCE.items(), found
 
 
 def test_export_instances__full_categories(tmp_path):

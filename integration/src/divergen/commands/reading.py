@@ -6,9 +6,9 @@ from getpass import getuser
 from pathlib import Path
 
 import click
-from divergen_records.command import echo
+from divergen_records.command import echo, next_step
 from divergen_records.data_options import FormatName, format_option, on_problem_option, open_dataset
-from divergen_records.formats import OnProblem, find_format
+from divergen_records.formats import OnProblem, find_format, readers
 from divergen_records.losses import Losses, finish, finishing, losses_options
 
 __all__ = ["correct", "export", "report", "review", "status"]
@@ -79,17 +79,20 @@ def review(run: Path, reviewer: str, port: int, *, opens: bool) -> None:
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@format_option("--format", "kind", required=True, help="What to write.")
+@format_option("--format", "kind", required=True, also=("hf",), help="What to write.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="A new folder.")
 @click.option("--where", default="kept", show_default=True, help="SQL filter over the table's columns.")
 @losses_options
 @click.option("--overwrite", is_flag=True, help="Replace what this command wrote before.")
 def export(run: Path, kind: str, out: Path, where: str, overwrite: bool) -> None:
-    """Write the generated instances of a run as a dataset of pictures and masks.
+    """Write the generated instances of a run as a dataset of pictures and masks, with what made each of them.
+
+    hf is a folder of Parquet files that `datasets` and `divergen pull` read, as `divergen push` publishes it.
 
     \b
     Examples:
       divergen export RUN --format coco --out kept
+      divergen export RUN --format webdataset --out shards
       divergen export RUN --format png --out apples --where "kept AND category = 'apple'"
     """
     from ..export import export_run
@@ -99,6 +102,8 @@ def export(run: Path, kind: str, out: Path, where: str, overwrite: bool) -> None
     with finishing(losses, unit="instances", out=out):
         done = export_run(Run(run), out, kind=kind, where=where, overwrite=overwrite, losses=losses)
     echo(f"{done.path}: {done.written:,} instances")
+    if kind in readers():
+        next_step("divergen-paste", "pool", out, "--out", "pool")
     finish(losses, came=done.written + len(losses), went=done.written, unit="instances", out=out)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from divergen_records import InstanceRecord, InstanceTable, TableError
 from divergen_records.errors import DatasetError
 from divergen_records.images import encode_image
+from divergen_records.losses import Losses
 from divergen_records.masks import decode_counts
 from divergen_records.progress import Progress
 
@@ -55,7 +56,12 @@ class Published:
 
 
 def write_instances(
-    table: InstanceTable, folder: Path, *, where: str = "kept", shard_bytes: int = _SHARD_BYTES
+    table: InstanceTable,
+    folder: Path,
+    *,
+    where: str = "kept",
+    shard_bytes: int = _SHARD_BYTES,
+    losses: Losses | None = None,
 ) -> Published:
     """Write instances as Parquet files: picture, mask and alpha as images, and all else that the table knows of them.
 
@@ -66,6 +72,7 @@ def write_instances(
         folder: Where the files go, ``data/*.parquet``.
         where: SQL filter over the table's columns.
         shard_bytes: Size from which a file is followed by another one.
+        losses: Takes in the instances that have no picture or mask yet.
 
     Raises:
         TableError: If no row with picture and mask fits the filter.
@@ -73,8 +80,11 @@ def write_instances(
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 
-    complete = f"({where}) AND width IS NOT NULL AND area_fraction IS NOT NULL"
+    done = "width IS NOT NULL AND area_fraction IS NOT NULL"
+    complete = f"({where}) AND {done}"
     total = table.count(complete)
+    if losses is not None:
+        _tell(table, f"({where}) AND NOT ({done})", losses)
     if not total:
         raise TableError(f"{table.path}: no instance with picture and mask fits {where!r}")
     plain = pa.schema([table.schema.field(name).remove_metadata() for name in table.columns if name not in _STAYS])
@@ -94,6 +104,14 @@ def write_instances(
                         break
             found.bytes, shards = found.bytes + path.stat().st_size, shards + 1
     return found
+
+
+def _tell(table: InstanceTable, where: str, losses: Losses) -> None:
+    """Name the instances that are left out."""
+    for batch in table.batches(["id", "category", "width"], where, batch_size=4096):
+        for row in batch.to_pylist():
+            reason = "has no picture" if row["width"] is None else "has no mask"
+            losses.add(f"{row['id']} ({row['category']})", reason)
 
 
 def read_instances(folder: Path, out: Path) -> InstanceTable:

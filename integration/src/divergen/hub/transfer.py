@@ -9,6 +9,7 @@ from divergen_records import InstanceTable
 from divergen_records.errors import ExistsError, require_extra
 from divergen_records.folders import MARK, new_folder
 from divergen_records.hub import hub_errors
+from divergen_records.losses import Losses
 
 from ..run import Run
 from .card import describe
@@ -27,6 +28,7 @@ def write_dataset(
     where: str = "kept",
     licence: str | None = None,
     overwrite: bool = False,
+    losses: Losses | None = None,
 ) -> Published:
     """Write what `push` uploads to a folder: Parquet files, the card, and the run's report where there is one.
 
@@ -37,6 +39,7 @@ def write_dataset(
         where: SQL filter over the table's columns.
         licence: See `describe`.
         overwrite: Replace a folder that this wrote before.
+        losses: Takes in the instances that have no picture or mask yet.
 
     Raises:
         TableError: If nothing fits the filter.
@@ -45,7 +48,7 @@ def write_dataset(
     run = source if isinstance(source, Run) else None
     table = source.table if isinstance(source, Run) else source
     with new_folder(out, overwrite=overwrite) as folder:
-        published = write_instances(table, folder, where=where)
+        published = write_instances(table, folder, where=where, losses=losses)
         card = describe(published, hub_id, run=run, where=where, licence=licence)
         (folder / "README.md").write_text(card, encoding="utf-8")
         if run is not None and run.report.exists():

@@ -44,12 +44,16 @@ on_problem_option = click.option(
 
 
 class FormatName(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases
-    """The name of a format that reads or writes; installed packages may add some."""
+    """The name of a format that reads or writes; installed packages may add some, ``also`` those of one command."""
 
     name = "format"
 
-    def __init__(self, does: Literal["read", "write"]) -> None:
-        self._known: Callable[[], dict[str, Any]] = readers if does == "read" else writers
+    def __init__(self, does: Literal["read", "write"], also: tuple[str, ...] = ()) -> None:
+        self._registered: Callable[[], dict[str, Any]] = readers if does == "read" else writers
+        self._also = also
+
+    def _known(self) -> list[str]:
+        return [*self._registered(), *self._also]
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """The names, for the help text."""
@@ -57,12 +61,12 @@ class FormatName(click.ParamType):  # type: ignore[type-arg]  # generic only in 
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Refuse a name that is not known."""
-        return str(click.Choice(list(self._known())).convert(value, param, ctx))
+        return str(click.Choice(self._known()).convert(value, param, ctx))
 
 
-def format_option(*names: str, **options: Any) -> Callable[[F], F]:
-    """``--format`` of a command that writes a data set; any format that writes."""
-    return click.option(*(names or ("--format",)), type=FormatName("write"), **options)
+def format_option(*names: str, also: tuple[str, ...] = (), **options: Any) -> Callable[[F], F]:
+    """``--format`` of a command that writes a data set; any format that writes, and those of the command's own."""
+    return click.option(*(names or ("--format",)), type=FormatName("write", also), **options)
 
 
 def open_dataset(

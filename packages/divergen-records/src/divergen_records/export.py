@@ -30,7 +30,7 @@ from .masks import Mask, decode_counts, mask_to_bbox
 from .progress import Progress
 from .record import Category, InstanceRecord
 
-__all__ = ["ExportReport", "export_instances"]
+__all__ = ["ExportReport", "export_instances", "provenance_of"]
 
 _SUFFIX = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
 
@@ -64,7 +64,8 @@ def export_instances(
     """Write generated instances to a folder of their own: ``images/`` and what the format adds.
 
     ``coco`` and ``lvis`` add ``annotations.json``; ``png`` adds ``masks/`` (8-bit, 0 and 255) and ``instances.jsonl``
-    with a line for each. The pictures are the encoded bytes of the records, named by instance id.
+    with a line for each. The pictures are the encoded bytes of the records, named by instance id. Each object carries
+    its provenance (`provenance_of`), in the place that the format has for it.
 
     Args:
         records: Instances; those without picture or mask are counted and left out.
@@ -181,13 +182,31 @@ def _put_png(record: InstanceRecord, folder: Path, listing: BinaryIO) -> None:
     mask = _decode_mask(record)
     name = _put_picture(record, folder)
     put_file(folder / "masks" / f"{record.id}.png", encode_image(mask.view(np.uint8) * np.uint8(255), "png"))
-    heavy = {"image", "alpha", "mask", *(k for k, v in (record.model_extra or {}).items() if not _is_light(v))}
-    row = record.model_dump(mode="json", exclude=heavy, exclude_none=True)
+    row = _light(record, {"image", "alpha", "mask"})
     listing.write(msgspec.json.encode({"image": f"images/{name}", "mask": f"masks/{record.id}.png", **row}) + b"\n")
 
 
-def _is_light(value: object) -> bool:
-    return isinstance(value, (str, int, float))
+def provenance_of(record: InstanceRecord) -> dict[str, Any]:
+    """Where an instance is from and what was decided: generator, revision, prompt, seed, scores, verdict, reason."""
+    shown = {
+        "image",
+        "image_format",
+        "width",
+        "height",
+        "alpha",
+        "mask",
+        "bbox",
+        "category",
+        "category_id",
+        "frequency",
+    }
+    return _light(record, shown)
+
+
+def _light(record: InstanceRecord, without: set[str]) -> dict[str, Any]:
+    """What the record holds that is one word or number."""
+    heavy = {name for name, value in (record.model_extra or {}).items() if not isinstance(value, (str, int, float))}
+    return record.model_dump(mode="json", exclude=without | heavy, exclude_none=True)
 
 
 def _put_annotation(record: InstanceRecord, folder: Path, writer: DatasetWriter, ids: set[str]) -> None:
@@ -200,7 +219,9 @@ def _put_annotation(record: InstanceRecord, folder: Path, writer: DatasetWriter,
     writer.add_category(Category(id=record.category_id, name=record.category, frequency=record.frequency))
     writer.add_image(ImageInfo(id=number, width=width, height=height, file_name=name))
     segmentation = {"size": [height, width], "counts": record.mask}
-    writer.add_annotation(Annotation(number, number, record.category_id, bbox, float(mask.sum()), segmentation))
+    extra = {"provenance": provenance_of(record)}
+    area = float(mask.sum())
+    writer.add_annotation(Annotation(number, number, record.category_id, bbox, area, segmentation, False, extra))
 
 
 def _put_picture(record: InstanceRecord, folder: Path) -> str:

@@ -10,7 +10,7 @@ def test_check_format__ours(name, tmp_path):
 
 
 def test_readers_and_writers():
-    assert set(writers()) == {"coco", "labelme", "lvis", "png", "png-labels", "yolo", "xpaste-pool"}
+    assert set(writers()) == {"coco", "labelme", "lvis", "png", "png-labels", "webdataset", "yolo", "xpaste-pool"}
     assert set(readers()) == {"coco", "lvis", "yolo", "labelme", "xpaste-pool"}
 
 

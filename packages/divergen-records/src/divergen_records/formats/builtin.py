@@ -148,6 +148,22 @@ class XPasteFormat:
         return write_pool(dataset, out, overwrite=overwrite, progress=progress)
 
 
+@dataclass(frozen=True)
+class WebDatasetFormat:
+    """Tar shards for the `webdataset` library."""
+
+    name: str = "webdataset"
+    about: str = "webdataset: tar shards of picture, JSON and mask map"
+    needs_masks: ClassVar[bool] = True
+    beside: ClassVar[bool] = False
+
+    def write(self, dataset: Dataset, out: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
+        """Write the folder of shards and its index."""
+        with require_extra("divergen-records", "images"):
+            from .webdataset import write_webdataset
+        return write_webdataset(dataset, out, overwrite=overwrite, progress=progress)
+
+
 def _holds_coco(folder: Path) -> bool:
     from .layouts import coco_files
 
@@ -162,5 +178,6 @@ BUILTIN: tuple[Format, ...] = (
     CocoFormat("lvis", "LVIS v1: annotations.json with synsets, frequencies and negative lists"),
     PngFormat("png", "a PNG mask for each object, and instances.jsonl", "instance"),
     PngFormat("png-labels", "a PNG label map for each picture, and labels.json", "label"),
+    WebDatasetFormat(),
 )
 """In the order in which they are asked whether they recognise a path: a JSON that is nobody else's is COCO's."""

@@ -1,6 +1,7 @@
 """Write a data set for labelme: each picture with a JSON file beside it, ready to be opened and corrected.
 
-An object is polygons of one group where they draw its mask exactly, else a mask (labelme 5.3 and later).
+An object is polygons of one group where they draw its mask exactly, else a mask (labelme 5.3 and later). What made a
+generated one stands in its flags and description.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ..dataset import Annotation, Dataset, ImageInfo
 from ..folders import new_folder
 from ..images import encode_image
 from ..masks import mask_to_bbox, mask_to_polygons, segmentation_to_mask
-from .outputs import copy_pictures, counting, put_file
+from .outputs import PROVENANCE, copy_pictures, counting, put_file
 
 __all__ = ["write_labelme"]
 
@@ -68,7 +69,9 @@ def _content(image: ImageInfo, objects: list[Annotation], names: dict[int, str])
 
 
 def _shapes(annotation: Annotation, image: ImageInfo, label: str, number: int) -> list[dict[str, Any]]:
-    shape: dict[str, Any] = {"label": label, "group_id": number, "description": "", "flags": {}, "mask": None}
+    told = (annotation.extra or {}).get(PROVENANCE)
+    flags, text = _told(told) if isinstance(told, dict) else ({}, "")
+    shape: dict[str, Any] = {"label": label, "group_id": number, "description": text, "flags": flags, "mask": None}
     if annotation.segmentation is None:
         x, y, width, height = annotation.bbox
         return [{**shape, "points": [[x, y], [x + width, y + height]], "shape_type": "rectangle"}]
@@ -81,3 +84,9 @@ def _shapes(annotation: Annotation, image: ImageInfo, label: str, number: int) -
     part = mask[y : y + height, x : x + width].astype(np.uint8) * np.uint8(255)
     painted = b64encode(encode_image(part, "png")).decode("ascii")
     return [{**shape, "points": [[x, y], [x + width - 1, y + height - 1]], "shape_type": "mask", "mask": painted}]
+
+
+def _told(provenance: dict[str, Any]) -> tuple[dict[str, bool], str]:
+    """What made a generated object as labelme has room for it: flags, and a description of a line for each word."""
+    flags = {"generated": True, "kept": bool(provenance.get("kept"))}
+    return flags, "\n".join(f"{name}: {value}" for name, value in provenance.items() if name != "kept")

@@ -6,12 +6,18 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
-from ..dataset import Dataset
+import msgspec
+
+from ..dataset import Annotation, Dataset
 from ..errors import DatasetError, ImageError
 from ..progress import Progress
 
-__all__ = ["copy_pictures", "counting", "put_file"]
+__all__ = ["PROVENANCE", "copy_pictures", "counting", "put_file", "write_provenance"]
+
+PROVENANCE = "provenance"
+"""Key of an annotation's other keys that says what made a generated object."""
 
 
 def put_file(path: Path, data: bytes) -> None:
@@ -50,3 +56,22 @@ def counting(what: str, dataset: Dataset, progress: bool) -> Iterator[Callable[[
     bar = Progress(what, len(dataset.images), unit="images") if progress else None
     with bar or nullcontext():
         yield bar.update if bar is not None else lambda: None
+
+
+def write_provenance(dataset: Dataset, folder: Path, place: Callable[[Annotation], str]) -> None:
+    """Write ``provenance.jsonl``, a line for each generated object, for formats that have no place of their own for it.
+
+    Args:
+        dataset: Its objects carry their provenance where they were generated; without such objects nothing is written.
+        folder: Where to.
+        place: The file that holds an object, relative to the folder.
+    """
+    made = [one for one in dataset.annotations if one.extra and PROVENANCE in one.extra and not one.iscrowd]
+    if made:
+        rows = ({"file": place(one), "category": dataset.category(one.category_id).name, **_row(one)} for one in made)
+        (folder / "provenance.jsonl").write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+
+
+def _row(one: Annotation) -> dict[str, Any]:
+    told = (one.extra or {})[PROVENANCE]
+    return told if isinstance(told, dict) else {PROVENANCE: told}

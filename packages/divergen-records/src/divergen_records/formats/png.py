@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..dataset import Dataset, ImageInfo, check_file_name
+from ..dataset import Annotation, Dataset, ImageInfo, check_file_name
 from ..errors import DatasetError
 from ..folders import new_folder
 from ..images import encode_image
 from ..masks import crop_segmentation
-from .outputs import counting, put_file
+from .outputs import counting, put_file, write_provenance
 
-__all__ = ["write_png_masks"]
+__all__ = ["encode_labels", "label_map", "write_png_masks"]
 
 
 def write_png_masks(
@@ -63,6 +63,7 @@ def _write_instance_masks(dataset: Dataset, folder: Path, step: Callable[[], Non
                 name = _stem(image) / f"{annotation.id}.png"
                 put_file(folder / name, encode_image(mask, "png"))
                 line = {
+                    **(annotation.extra or {}),
                     "mask": str(name),
                     "image": image.file_name,
                     "image_id": image.id,
@@ -82,23 +83,40 @@ def _write_label_maps(dataset: Dataset, folder: Path, step: Callable[[], None]) 
             f"{dataset.path}: label maps hold category ids from 1 to 65535 (0 is background), these are "
             f"{min(names)} to {max(names)}; write a mask for each instance instead"
         )
-    kind = np.uint8 if max(names, default=1) < 256 else np.uint16
+    wide = max(names, default=1) > 255
     (folder / "labels.json").write_bytes(msgspec.json.encode({0: "background", **names}))
+    write_provenance(dataset, folder, lambda one: f"{_stem(dataset.image(one.image_id))}.png")
     for image in dataset.images:
-        labels = np.zeros((image.height, image.width), dtype=kind)
-        for annotation in sorted(dataset.annotations_of(image.id), key=lambda one: -dataset.measure(one)[1]):
-            crop, x, y = crop_segmentation(annotation.segmentation, image.height, image.width)
-            labels[y : y + crop.shape[0], x : x + crop.shape[1]][crop] = annotation.category_id
-        put_file(folder / f"{_stem(image)}.png", _encode_labels(labels))
+        labels = label_map(dataset, image, lambda one: one.category_id, wide=wide)
+        put_file(folder / f"{_stem(image)}.png", encode_labels(labels))
         step()
+
+
+def label_map(
+    dataset: Dataset, image: ImageInfo, value: Callable[[Annotation], int], *, wide: bool = False
+) -> NDArray[Any]:
+    """A value for each pixel, (H, W): small objects over large ones, 0 is background.
+
+    Args:
+        dataset: Holds the objects.
+        image: Of which picture.
+        value: The number that an object has.
+        wide: uint16 in place of uint8.
+    """
+    labels = np.zeros((image.height, image.width), dtype=np.uint16 if wide else np.uint8)
+    for annotation in sorted(dataset.annotations_of(image.id), key=lambda one: -dataset.measure(one)[1]):
+        crop, x, y = crop_segmentation(annotation.segmentation, image.height, image.width)
+        labels[y : y + crop.shape[0], x : x + crop.shape[1]][crop] = value(annotation)
+    return labels
+
+
+def encode_labels(labels: NDArray[Any]) -> bytes:
+    """A label map as PNG, 8 or 16 bits."""
+    buffer = BytesIO()
+    Image.fromarray(labels).save(buffer, "png")
+    return buffer.getvalue()
 
 
 def _stem(image: ImageInfo) -> PurePosixPath:
     check_file_name(image.file_name, f"image {image.id}")
     return PurePosixPath(image.file_name).with_suffix("")
-
-
-def _encode_labels(labels: NDArray[Any]) -> bytes:
-    buffer = BytesIO()
-    Image.fromarray(labels).save(buffer, "png")
-    return buffer.getvalue()

@@ -21,7 +21,7 @@ from ..folders import new_folder
 from ..images import read_image
 from ..masks import crop_segmentation, encode_rle, mask_to_bbox
 from ..record import Category
-from .outputs import counting
+from .outputs import counting, write_provenance
 from .protocol import OnProblem
 
 __all__ = ["find_pools", "read_pool", "write_pool"]
@@ -45,7 +45,7 @@ def find_pools(path: Path) -> Path | None:
 def write_pool(dataset: Dataset, out: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
     """Write each object as an RGBA picture ``<category id>/<annotation id>.png``, with the JSON file of the pool.
 
-    Crowds are left out.
+    Crowds are left out. What made generated objects goes into ``provenance.jsonl``.
 
     Raises:
         DatasetError: If something is there.
@@ -62,6 +62,7 @@ def write_pool(dataset: Dataset, out: Path, *, overwrite: bool = False, progress
             {"id": index + 1, **dataset.category(id_).model_dump(exclude={"id"}, exclude_none=True)}
             for index, id_ in enumerate(order)
         ]
+        write_provenance(dataset, folder, _name)
         (folder / NAMES).write_bytes(msgspec.json.encode(rows))
         (folder / POOLS).write_bytes(msgspec.json.encode(pools))
     return out / POOLS
@@ -77,10 +78,14 @@ def _cut_out(dataset: Dataset, info: ImageInfo, folder: Path, put: Callable[[int
         if not mask.size:
             continue
         crop = pixels[y : y + mask.shape[0], x : x + mask.shape[1]]
-        name = f"{one.category_id}/{one.id}.png"
+        name = _name(one)
         (folder / name).parent.mkdir(exist_ok=True)
         Image.fromarray(np.dstack([crop, mask.astype(np.uint8) * np.uint8(255)])).save(folder / name)
         put(one.category_id, name)
+
+
+def _name(one: Annotation) -> str:
+    return f"{one.category_id}/{one.id}.png"
 
 
 def read_pool(

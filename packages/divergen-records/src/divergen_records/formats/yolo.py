@@ -15,7 +15,7 @@ from ..files import refuse_existing, write_text
 from ..folders import new_folder
 from ..masks import mask_to_polygons, segmentation_to_mask
 from .coco.read import read_dataset
-from .outputs import copy_pictures, counting
+from .outputs import copy_pictures, counting, write_provenance
 
 __all__ = ["VAL", "label_name", "write_yolo", "yolo_outline"]
 
@@ -28,7 +28,8 @@ def write_yolo(dataset: Dataset, out: str | Path, *, overwrite: bool = False, pr
 
     Ultralytics finds the label of a picture by its path, see `label_name`. An object of several parts becomes one
     polygon whose parts are joined by lines of no width; crowds are left out. Classes are numbered in the order of the
-    data set's categories; a root category (`Dataset.root_categories`) is none.
+    data set's categories; a root category (`Dataset.root_categories`) is none. What made generated objects goes into
+    ``provenance.jsonl`` of a new folder.
 
     A folder ``OUT/val`` of the same form, with its own ``annotations.json`` and the same categories, is the validation
     set; without one ``data.yaml`` names the training pictures for both, as it must name something. It names no absolute
@@ -58,6 +59,7 @@ def write_yolo(dataset: Dataset, out: str | Path, *, overwrite: bool = False, pr
             with new_folder(out, overwrite=overwrite) as folder:
                 copy_pictures(dataset, folder / "images")
                 _write_labels(dataset, names, folder, step)
+                write_provenance(dataset, folder, lambda one: names[one.image_id])
                 write_text(folder / "data.yaml", _data_yaml(dataset, "images"))
     return out / "data.yaml"
 
