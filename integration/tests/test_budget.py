@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,17 @@ from divergen import Run, load_config
 from divergen.budget import describe_plan
 from divergen.cli import main
 from divergen.loading import dump_config
-from divergen.rates import Rate, on_gpu, published_rate, published_training_rate, rate_of
+from divergen.rates import (
+    Rate,
+    on_gpu,
+    published_detector_rate,
+    published_rate,
+    published_token_rate,
+    published_training_rate,
+    rate_of,
+)
 from divergen_annotate.config import GrabCutConfig
-from divergen_gen.config import DiffusersConfig
+from divergen_gen.config import DiffusersConfig, IFCascadeConfig
 from divergen_records import ConfigError
 from divergen_records.executor import StageReport
 
@@ -82,6 +91,62 @@ def test_published_rate__scales_with_steps_and_size() -> None:
     assert taught is not None
     assert taught.per_second == pytest.approx(31.2 / 6)
     assert published_rate(DiffusersConfig(model="of/others")) is None
+
+
+@pytest.fixture
+def lvis(tmp_path: Path) -> Path:
+    """Three categories in the layout of LVIS, of which one has prompts of a language model in `divergen-lvis`."""
+    rows = [{"id": n, "name": name, "image_count": 5} for n, name in enumerate(("ambulance", "cup", "zebra"), 1)]
+    content = {"images": [], "annotations": [], "categories": rows}
+    for split in ("train", "val"):
+        (tmp_path / f"{split}.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["divergen-lvis", "bsgal-lvis", "xpaste-lvis"])
+def test_describe_plan__the_papers_have_a_rate_for_each_step(tmp_path: Path, lvis: Path, name: str) -> None:
+    config = load_config(name, [f"data={lvis}", "counts.per_category=4"])
+    said = describe_plan(Run(tmp_path / "run", config), gpu_price=2)
+    assert "nobody knows how fast" not in said
+    table = rows(said)
+    steps = {"sd15", "annotate", "embed", "train", *(["prompts", "if"] if name == "divergen-lvis" else [])}
+    assert all(f"rate of {step}: " in said for step in steps)
+    assert [step for step in steps if "?" in table[step]] == [step for step in steps if step == "prompts"]
+    assert float(table["train"][-1].replace(",", "")) > 1000
+
+
+def test_describe_plan__counts_what_tokens_cost(tmp_path: Path, lvis: Path) -> None:
+    priced = ["prompts.1.price_in=0.5", "prompts.1.price_out=1.5", "counts.per_category=4"]
+    config = load_config("divergen-lvis", [f"data={lvis}", *priced])
+    said = describe_plan(Run(tmp_path / "run", config), gpu_price=0)
+    line = rows(said)["prompts"]
+    assert line[5:7] == ["128", "0"]
+    assert 0 < float(line[-1]) == float(rows(said)["hours"][-1]) < 0.1
+    assert "no price was said" not in said
+
+
+def test_published_rate__of_one_with_parts_is_that_of_all_in_turn(lvis: Path) -> None:
+    whole = published_rate(IFCascadeConfig())
+    assert whole is not None
+    assert 1 / whole.per_second == pytest.approx(100 / 9.05 + 50 / 10.2)
+    assert "stage I XL" in whole.source
+    assert "stage II L" in whole.source
+    assert published_rate(IFCascadeConfig(stage1="somebody/else")) is None
+    best = load_config("bsgal-lvis", [f"data={lvis}"]).annotator
+    assert published_rate(best).per_second == pytest.approx(1 / (1 / 30 + 1 / 2256 + 1 / 140 + 1 / 508 + 4 / 360))
+
+
+def test_published_detector_rate__scales_with_batch_and_size(lvis: Path) -> None:
+    (big, small) = (
+        load_config("xpaste-lvis", [f"data={lvis}", *more]).train
+        for more in ([], ["train.batch_size=32", "train.image_size=448"])
+    )
+    assert published_detector_rate(big).per_second == pytest.approx(2.62 / 16)
+    assert published_detector_rate(small).per_second == pytest.approx(2.62 * 4 / 32)
+    assert "what judges" in published_detector_rate(load_config("bsgal-lvis", [f"data={lvis}"]).train).source
+    assert published_detector_rate(load_config("quickstart").train) is None
+    assert published_token_rate("gpt-3.5-turbo-0125", 8).per_second == pytest.approx(8 * 67.8)
+    assert published_token_rate("my-own", 8) is None
 
 
 def test_on_gpu__is_what_has_a_device_to_set() -> None:

@@ -15,8 +15,17 @@ from .data import Splits
 from .personal import is_trained, personal_status, unlearnable
 from .pipeline import Pipeline
 from .plans import StandIn, picture_bytes, sketch_data, sketch_extra
-from .prompting import costs, sketch_prompts
-from .rates import Rate, on_gpu, parse_rates, published_rate, published_training_rate, rate_of
+from .prompting import costs, paid_plans, sketch_prompts
+from .rates import (
+    Rate,
+    on_gpu,
+    parse_rates,
+    published_detector_rate,
+    published_rate,
+    published_token_rate,
+    published_training_rate,
+    rate_of,
+)
 from .run import Run
 
 if TYPE_CHECKING:
@@ -40,6 +49,7 @@ class Work:
         rate: Units per second; None where nobody knows.
         gpu: Whether it works on a GPU.
         bytes: Disk for what is left.
+        fee: Money that others take for it, beside a GPU's hours; None where nobody said how much.
     """
 
     step: str
@@ -50,6 +60,7 @@ class Work:
     rate: Rate | None
     gpu: bool
     bytes: float = 0.0
+    fee: float | None = 0.0
 
     @property
     def left(self) -> int:
@@ -95,12 +106,22 @@ def describe_plan(run: Run, *, rates: Sequence[str] = (), gpu_price: float | Non
 def budget(run: Run, plan: Plan, train: Dataset, categories: Sequence[Category]) -> list[Work]:
     """The work of a run's costly steps, with the rates that others published; what is done already counts as done."""
     made = _made(run)
-    works = [*_personal(run, plan, train, categories), *_pictures(run, plan, made)]
+    works = [*_prompts(run, categories), *_personal(run, plan, train, categories), *_pictures(run, plan, made)]
     config, pictures = run.config, len(plan)
     for step, section in (("annotate", config.annotator), ("embed", config.embedder)):
         rate = published_rate(section)
         works.append(Work(step, step, "pictures", pictures, _stage_done(run, step), rate, on_gpu(section)))
     return [*works, *_trainings(run)]
+
+
+def _prompts(run: Run, categories: Sequence[Category]) -> Iterator[Work]:
+    """What language models are asked for."""
+    for source, left, wanted in paid_plans(run, categories):
+        tokens = published_token_rate(source.settings.model, source.settings.concurrency)
+        rate = tokens and Rate(tokens.per_second * left.prompts / max(left.completion_tokens, 1), tokens.source)
+        fee = left.cost if any(source.prices) else None
+        unit = f"of {left.completion_tokens:,} tokens"
+        yield Work("prompts", "prompts", unit, wanted, wanted - left.prompts, rate, gpu=False, fee=fee)
 
 
 def _personal(run: Run, plan: Plan, train: Dataset, categories: Sequence[Category]) -> Iterator[Work]:
@@ -132,7 +153,8 @@ def _trainings(run: Run) -> Iterator[Work]:
     steps = getattr(config.train, "iterations", 0) or 1
     done = sum((run.training(name) / "metrics.json").exists() for name in names)
     unit = f"steps, {len(names)} detectors" if steps > 1 else "detectors"
-    yield Work("train", "train", unit, len(names) * steps, done * steps, None, on_gpu(config.train))
+    rate = published_detector_rate(config.train)
+    yield Work("train", "train", unit, len(names) * steps, done * steps, rate, on_gpu(config.train))
 
 
 def _made(run: Run) -> dict[str, int]:
@@ -161,7 +183,8 @@ def _table(works: Sequence[Work], gpu_price: float | None) -> str:
         table.add_row(*cells, f"{work.bytes / 2**30:,.1f}" if work.bytes else "", *_price(work, gpu_price))
     known = sum(work.hours or 0 for work in works if work.gpu)
     total = ["all", "hours of one GPU", "", "", "", _hours(known), f"{sum(w.bytes for w in works) / 2**30:,.1f}"]
-    table.add_row(*total, *([] if gpu_price is None else [f"{known * gpu_price:,.2f}"]))
+    fees = sum(work.fee or 0 for work in works)
+    table.add_row(*total, *([] if gpu_price is None else [f"{known * gpu_price + fees:,.2f}"]))
     text = StringIO()
     Console(file=text, width=120).print(table)
     return "\n".join([line.rstrip() for line in text.getvalue().splitlines()] + _notes(works))
@@ -174,7 +197,9 @@ def _hours(hours: float | None) -> str:
 def _price(work: Work, gpu_price: float | None) -> list[str]:
     if gpu_price is None:
         return []
-    return ["?" if work.hours is None else f"{work.hours * gpu_price:,.2f}" if work.gpu else "no GPU"]
+    if work.fee is None or (work.gpu and work.hours is None):
+        return ["?"]
+    return [f"{(work.hours or 0) * gpu_price * work.gpu + work.fee:,.2f}" if work.gpu or work.fee else "no GPU"]
 
 
 def _notes(works: Sequence[Work]) -> list[str]:
@@ -184,4 +209,6 @@ def _notes(works: Sequence[Work]) -> list[str]:
     if unknown:
         names = ", ".join(unknown)
         notes[f"not in the sums, for nobody knows how fast: {names}; say it: --rate {unknown[0]}=PER_SECOND"] = None
+    if any(work.fee is None for work in works):
+        notes["not in the price: the language model's tokens; say what a million costs: price_in, price_out"] = None
     return list(notes)

@@ -18,6 +18,7 @@ from .data import select_categories
 from .gpu_memory import memory_findings
 from .personal import drawn_as_it_is, is_trained, unlearnable
 from .plans import picture_bytes, planned_pictures, sketch_data, sketch_extra
+from .prompting import told_absent
 from .splits import read_split
 
 if TYPE_CHECKING:
@@ -202,8 +203,10 @@ def _sources(config: RunConfig, categories: list[Category]) -> Iterator[Entry]:
     """Categories that no source of prompts is for."""
     covered: set[str] = set()
     try:
-        for source in config.prompt_sources:
+        for number, source in enumerate(config.prompt_sources):
             covered |= {category.name for category in source.chosen(categories)}
+            if absent := source.absent(categories):
+                yield Entry(f"prompts.{number}", Finding(told_absent(absent)))
     except ConfigError as error:
         yield Entry("prompts", Finding(str(error).removeprefix("prompts: "), problem=True))
         return

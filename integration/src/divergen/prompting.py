@@ -15,10 +15,21 @@ from divergen_records.files import read_json, write_text
 if TYPE_CHECKING:
     from divergen_gen import Portion
     from divergen_prompts.config import PromptSourceConfig
+    from divergen_prompts.llm.settings import LlmEstimate
+    from divergen_prompts.sources import LlmSource
 
     from .run import Run
 
-__all__ = ["PromptsStatus", "costs", "make_prompts", "portions", "prompts_status", "sketch_prompts"]
+__all__ = [
+    "PromptsStatus",
+    "costs",
+    "make_prompts",
+    "paid_plans",
+    "portions",
+    "prompts_status",
+    "sketch_prompts",
+    "told_absent",
+]
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,8 @@ def make_prompts(run: Run, categories: Sequence[Category]) -> None:
     shortfalls: dict[str, dict[str, str]] = {}
     for part in parts:
         _note(run, parts, shortfalls)
+        if absent := part.config.absent(categories):
+            _say(f"{part.name}: {told_absent(absent)}")
         if part.categories:
             found = part.config.build().write(part.categories, part.path, seed=run.config.seed, say=_say)
             shortfalls[part.path.name] = dict(found)
@@ -88,6 +101,12 @@ def make_prompts(run: Run, categories: Sequence[Category]) -> None:
                 echo(f"{part.name}, {name}: {reason}", err=True)
     _note(run, parts, shortfalls)
     _join(run, parts, categories, shortfalls)
+
+
+def told_absent(names: Sequence[str]) -> str:
+    """That a source names categories which the run does not generate."""
+    shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    return f"{len(names)} of the categories that it names are not generated here ({shown})"
 
 
 def sketch_prompts(run: Run, categories: Sequence[Category]) -> None:
@@ -105,6 +124,17 @@ def costs(run: Run, categories: Sequence[Category]) -> list[str]:
     """What is still to be paid for prompts, a line for each source that costs something."""
     found = ((part, part.config.build().estimate(part.categories, part.path)) for part in _parts(run, categories))
     return [f"{part.name}: {words}" for part, words in found if words]
+
+
+def paid_plans(run: Run, categories: Sequence[Category]) -> Iterator[tuple[LlmSource, LlmEstimate, int]]:
+    """Each language model that the run asks, what is still to be asked of it, and how many prompts are wanted."""
+    from divergen_prompts.sources import LlmSource
+
+    for part in _parts(run, categories):
+        source = part.config.build()
+        if isinstance(source, LlmSource):
+            wanted = source.settings.per_category * len(part.categories)
+            yield source, source.plan(part.categories, part.path), wanted
 
 
 def portions(run: Run, categories: Sequence[Category]) -> tuple[list[PromptRecord], list[Portion]]:

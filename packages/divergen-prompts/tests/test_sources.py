@@ -40,6 +40,12 @@ def test_chosen__unknown_name() -> None:
         config(kind="template", categories=["mug"]).chosen(CATEGORIES)
 
 
+def test_chosen__of_data_with_a_part_of_the_categories() -> None:
+    part = config(kind="template", categories=["mug", "dog"])
+    assert [category.name for category in part.chosen(CATEGORIES)] == ["dog"]
+    assert part.absent(CATEGORIES) == ["mug"]
+
+
 def test_config__share_or_count() -> None:
     with pytest.raises(ValidationError, match="not both"):
         config(kind="template", share=0.5, count=3)

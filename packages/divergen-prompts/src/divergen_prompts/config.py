@@ -56,18 +56,22 @@ class PromptSourceConfig(Config, ABC):
         """Those of the run's categories that this source is for.
 
         Raises:
-            ConfigError: If the run has no category of a name.
+            ConfigError: If the run has none of those that it names.
         """
-        known = {category.name for category in categories}
-        unknown = [name for name in self.categories or () if name not in known]
-        if unknown:
-            raise ConfigError(f"prompts.categories: the run generates no category {unknown[0]!r}")
+        absent = self.absent(categories)
+        if absent and len(absent) == len(self.categories or ()):
+            raise ConfigError(f"prompts.categories: the run generates no category {absent[0]!r}, nor any other named")
         return [
             category
             for category in categories
             if (self.categories is None or category.name in self.categories)
             and (self.frequencies is None or category.frequency in self.frequencies)
         ]
+
+    def absent(self, categories: Sequence[Category]) -> list[str]:
+        """What it names and the run does not generate: data that has a part of the categories, or a slip."""
+        known = {category.name for category in categories}
+        return [name for name in self.categories or () if name not in known]
 
     def file_name(self) -> str:
         """The name of its prompts file in a run: the same as long as it would hold the same prompts."""

@@ -11,7 +11,7 @@ from typing import Protocol
 from divergen_records import Category, PromptRecord
 
 from .files import read_prompts, write_prompts
-from .llm.settings import LlmSettings
+from .llm.settings import LlmEstimate, LlmSettings
 from .tokens import TokenCounter, build_counter
 
 __all__ = ["Composed", "LlmSource", "PromptSource", "prompts_of_file"]
@@ -130,18 +130,23 @@ class LlmSource:
             for number in range(self.settings.per_category)
         )
 
-    def estimate(self, categories: Sequence[Category], out: Path) -> str | None:
+    def plan(self, categories: Sequence[Category], out: Path) -> LlmEstimate:
         """Requests, tokens and cost of what the file lacks."""
         from divergen_records.endpoint import Account
 
         from .llm.run import estimate_llm
 
-        plan = estimate_llm(categories, self.settings, Account(*self.prices, self.max_cost), out)
+        return estimate_llm(categories, self.settings, Account(*self.prices, self.max_cost), out)
+
+    def estimate(self, categories: Sequence[Category], out: Path) -> str | None:
+        """The same in words."""
+        plan = self.plan(categories, out)
+        cost = f"cost {plan.cost:.4g}" if any(self.prices) else "no price was said (price_in, price_out)"
         limit = "" if self.max_cost is None else f", at most {self.max_cost:g} with what the file cost so far"
         return (
             f"{plan.prompts:,} prompts of {self.settings.model} for {plan.categories:,} categories: at least "
             f"{plan.requests:,} requests, about {plan.prompt_tokens:,} tokens sent, {plan.completion_tokens:,} "
-            f"received, cost {plan.cost:.4g}{limit}"
+            f"received, {cost}{limit}"
         )
 
 
