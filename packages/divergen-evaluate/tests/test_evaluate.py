@@ -122,7 +122,7 @@ def test_evaluate_lvis__bbox_from_mask(make_dataset: MakeDataset) -> None:
         ({"image_id": 99}, "result 0: image_id 99 is not in"),
         ({"category_id": 99}, "result 0: category_id 99 is not in"),
         ({"image_id": [1]}, r"result 0: image_id \[1\] is not in"),
-        ({"score": "0.5"}, "result 0: its score is '0.5'"),
+        ({"score": "half"}, "result 0: its score is 'half'"),
         ({"score": float("nan")}, "result 0: its score is nan"),
         ({"segmentation": {"size": [4, 4], "counts": "0"}}, "result 0: its mask"),
         ({"segmentation": "abc"}, "result 0: its mask"),

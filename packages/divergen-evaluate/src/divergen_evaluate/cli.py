@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import click
 from divergen_records.command import Group, echo
 from divergen_records.data_options import finish_reading, on_problem_option, open_dataset
-from divergen_records.errors import ConfigError
+from divergen_records.errors import ConfigError, DatasetError
 from divergen_records.files import refuse_existing, write_text
 from divergen_records.losses import Losses, finish, finishing, losses_options
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from divergen_records.formats import OnProblem
 
     from .metrics import Metrics
+
+    Results = Sequence[Mapping[str, Any]]
 
 __all__ = ["evaluate", "export_results", "main"]
 
@@ -86,7 +90,8 @@ def evaluate(
     from .bootstrap import compare_results
     from .evaluate import read_results
 
-    dataset, rows = _open_truth(truth, on_problem), [read_results(path) for path in results]
+    dataset, lost = _open_truth(truth, on_problem), Losses()
+    rows = [_fit(path, read_results(path), dataset, None if on_problem == "stop" else lost) for path in results]
     _tell_judgement(rows, dataset, style, federated)
     rules: _Rules = {"style": style, "federated": federated}
     bootstrap: _Bootstrap = {"resamples": resamples, "level": level}
@@ -99,7 +104,7 @@ def evaluate(
     if out is not None:
         write_text(out, found, overwrite=overwrite)
     echo(text)
-    finish_reading(dataset, out)
+    finish_reading(dataset, out, results=sum(map(len, rows)), lost=lost)
 
 
 def _open_truth(path: Path, on_problem: OnProblem) -> Dataset:
@@ -113,8 +118,29 @@ def _open_truth(path: Path, on_problem: OnProblem) -> Dataset:
     return dataset
 
 
+def _fit(path: Path, results: list[dict[str, Any]], dataset: Dataset, lost: Losses | None) -> Results:
+    """Results as they are judged; what is read in other words is said."""
+    from .fitting import fit_results
+
+    told: Counter[str] = Counter()
+    losses = None if lost is None else Losses()
+    try:
+        fitted = fit_results(results, dataset, losses=losses, told=told)
+    except DatasetError as error:
+        raise DatasetError(f"{path}: {error}; --on-problem skip leaves out results that do not fit") from error
+    _tell_words(path, told)
+    if lost is not None:
+        lost.extend((f"{path.name}, {name}", reason) for name, reason in losses or ())
+    return fitted
+
+
+def _tell_words(path: Path, told: Counter[str]) -> None:
+    for sentence, count in told.items():
+        echo(f"note: {path}: {sentence} ({count} results)", err=True)
+
+
 def _tell_judgement(
-    results: list[list[dict[str, Any]]], dataset: Dataset, style: Literal["lvis", "coco"], federated: bool | None
+    results: Sequence[Results], dataset: Dataset, style: Literal["lvis", "coco"], federated: bool | None
 ) -> None:
     """What a person should know of how the results are judged, each once."""
     notices = [masks_notice(rows, dataset) for rows in results]
@@ -135,7 +161,7 @@ class _Bootstrap(TypedDict):
 
 
 def _metrics(
-    results: list[dict[str, Any]], dataset: Dataset, rules: _Rules, *, fixed: bool, bootstrap: _Bootstrap | None
+    results: Results, dataset: Dataset, rules: _Rules, *, fixed: bool, bootstrap: _Bootstrap | None
 ) -> Metrics:
     from .bootstrap import evaluate_with_intervals
     from .evaluate import add_fixed, evaluate_coco, evaluate_lvis, truncation_notice
@@ -184,7 +210,7 @@ def export_results(
     from .evaluate import read_results
     from .submission import export_results as export
 
-    given, losses = read_results(results), Losses()
+    given, losses, told = read_results(results), Losses(), Counter[str]()
     with finishing(losses, unit="results", out=out):
         rows = export(
             given,
@@ -194,7 +220,9 @@ def export_results(
             only=only,
             drop_unknown=drop_unknown,
             losses=losses,
+            told=told,
         )
+    _tell_words(results, told)
     write_text(out, json.dumps(rows), overwrite=overwrite)
     left_out = len(given) - len(losses) - len(rows)
     echo(f"{out}: {len(rows)} results" + (f", {left_out} left out as asked" if left_out else ""))

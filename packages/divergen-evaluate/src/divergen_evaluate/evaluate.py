@@ -38,6 +38,9 @@ __all__ = [
     "truncation_notice",
 ]
 
+_KEYS = ("annotations", "predictions", "results", "detections")
+"""Where a file that is an object has its results."""
+
 
 def evaluate_lvis(
     results: Sequence[Mapping[str, Any]], dataset: Dataset, *, federated: bool | None = None, fixed: bool = False
@@ -46,7 +49,8 @@ def evaluate_lvis(
 
     Args:
         results: COCO results: ``image_id``, ``category_id``, ``score``, ``segmentation`` as compressed RLE, and
-            ``bbox`` XYWH in pixels (from the mask where it is missing; alone, only boxes are judged).
+            ``bbox`` XYWH in pixels (from the mask where it is missing; alone, only boxes are judged). What
+            `fit_results` reads is taken as well.
         dataset: Ground truth; where an object has a box and no mask, only boxes are judged.
         federated: Judge a category only on images that annotate or negate it. By default where the data set has such
             lists at all; one without (COCO) is annotated exhaustively, every category counts on every image.
@@ -98,8 +102,8 @@ def evaluate_coco(results: Sequence[Mapping[str, Any]], dataset: Dataset) -> Met
 def read_results(path: Path | str) -> list[dict[str, Any]]:
     """COCO results from a JSON file, this package's or anyone's, compressed or not.
 
-    An object that holds them under ``annotations`` is read as well. NaN and Infinity are read, and refused where a
-    number is needed, with the row's name.
+    An object that holds them under ``annotations``, ``predictions``, ``results`` or ``detections``, and JSON Lines, are
+    read as well. NaN and Infinity are read, and refused where a number is needed, with the row's name.
 
     Raises:
         DatasetError: If it is not a list of results.
@@ -108,14 +112,23 @@ def read_results(path: Path | str) -> list[dict[str, Any]]:
     try:
         content = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        content = _decode_otherwise(data, path)
+    if isinstance(content, dict):
+        content = next((content[key] for key in _KEYS if key in content), None)
+    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
+        raise DatasetError(f"{path}: not a list of COCO results, nor an object with such a list as {', '.join(_KEYS)}")
+    return content
+
+
+def _decode_otherwise(data: bytes, path: Path | str) -> Any:
+    """JSON Lines, or JSON with NaN."""
+    try:
+        return msgspec.json.Decoder().decode_lines(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         try:
-            content = json.loads(data)  # which reads NaN
+            return json.loads(data)
         except (ValueError, RecursionError) as error:
             raise DatasetError(f"{path}: not a list of COCO results ({error})") from error
-    rows = content.get("annotations") if isinstance(content, dict) else content
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise DatasetError(f"{path}: not a list of COCO results, nor an object with such a list under 'annotations'")
-    return rows
 
 
 def _metrics(results: Sequence[Mapping[str, Any]], dataset: Dataset, rules: Rules, style: str) -> Metrics:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ from divergen_records.masks import rle_area
 from numpy.typing import NDArray
 
 from .files import masks_notice
+from .fitting import fit_results
 from .matching import Detected, Matches, Truth, match
 from .rle_areas import code_areas
 
@@ -24,7 +24,6 @@ __all__ = [
     "MAX_DETECTIONS",
     "Matched",
     "Rules",
-    "check_labels",
     "match_results",
 ]
 
@@ -78,13 +77,13 @@ class Matched:
 
 
 def match_results(results: Sequence[Row], dataset: Dataset, rules: Rules) -> Matched:
-    """Match results to the objects of a data set.
+    """Match results, as `fit_results` reads them, to the objects of a data set.
 
     Raises:
         DatasetError: If a result names an unknown image or category, lacks a key, or has an impossible value.
     """
     masks = masks_notice(results, dataset) is None
-    _check(results, dataset, masks)
+    results = fit_results(results, dataset)
     images, categories = _index(image.id for image in dataset.images), _index(c.id for c in dataset.categories)
     image = np.array([images[row["image_id"]] for row in results], np.int64)
     category = np.array([categories[row["category_id"]] for row in results], np.int64)
@@ -214,79 +213,3 @@ def _raise_unreadable(rle: Any, index: int) -> None:
     except MaskError as error:
         reason = str(error)
     raise DatasetError(f"result {index}: its mask cannot be read: {reason}")
-
-
-def _check(results: Sequence[Row], dataset: Dataset, masks: bool) -> None:
-    sizes = {image.id: [image.height, image.width] for image in dataset.images}
-    categories = {category.id for category in dataset.categories}
-    for index, row in enumerate(results):
-        if not _is_plain(row, sizes, categories, masks):
-            _check_row(row, index, sizes, categories, masks, str(dataset.path))
-
-
-def _is_plain(row: Row, sizes: Mapping[int, list[int]], categories: set[int], masks: bool) -> bool:
-    """Whether a row is right as most are; of the others `_check_row` says what is wrong, in several times the time."""
-    try:
-        score, bbox = row["score"], row.get("bbox")
-        if masks:
-            mask = row["segmentation"]
-            right = mask["size"] == sizes[row["image_id"]] and type(mask["counts"]) is str
-        else:
-            right = row["image_id"] in sizes and bbox is not None
-        if bbox is not None:
-            x, y, width, height = bbox
-            right = right and width >= 0 and height >= 0 and math.isfinite(x + y + width + height)
-        return right and row["category_id"] in categories and type(score) is float and math.isfinite(score)
-    except (KeyError, TypeError, ValueError):
-        return False
-
-
-def check_labels(row: Row, index: int, images: Container[int], categories: Container[int] | None, path: str) -> None:
-    """Raise `DatasetError` if a result's image, category or score is missing or impossible.
-
-    Args:
-        row: The result.
-        index: Its place, for the message.
-        images: Ids of the data set's images.
-        categories: Ids of its categories; None allows any.
-        path: Of the data set, for the message.
-    """
-    for key, known in (("image_id", images), ("category_id", categories)):
-        if key not in row:
-            raise DatasetError(f"result {index}: has no {key!r}")
-        value = row[key]
-        if not isinstance(value, int | float | np.integer) or (known is not None and value not in known):
-            raise DatasetError(f"result {index}: {key} {value!r} is not in {path}")
-    if "score" not in row:
-        raise DatasetError(f"result {index}: has no 'score'")
-    if not isinstance(row["score"], int | float | np.integer | np.floating) or not math.isfinite(row["score"]):
-        raise DatasetError(f"result {index}: its score is {row['score']!r}")
-
-
-def _check_row(
-    row: Row, index: int, sizes: Mapping[int, list[int]], categories: set[int], masks: bool, path: str
-) -> None:
-    check_labels(row, index, sizes, categories, path)
-    if row.get(shape := "segmentation" if masks else "bbox") in (None, []):
-        raise DatasetError(f"result {index}: has no {shape!r}")
-    if row.get("bbox") is not None or not masks:
-        _check_box(row["bbox"], index)
-    if masks:
-        _check_mask(row["segmentation"], sizes[row["image_id"]], index)
-
-
-def _check_box(bbox: Any, index: int) -> None:
-    try:
-        _, _, width, height = bbox
-        sound = math.isfinite(sum(bbox)) and width >= 0 and height >= 0
-    except (TypeError, ValueError):
-        sound = False
-    if not sound:
-        raise DatasetError(f"result {index}: its bbox is {str(bbox)[:60]}, not [x, y, width, height] in pixels")
-
-
-def _check_mask(mask: Any, size: list[int], index: int) -> None:
-    if not isinstance(mask, Mapping) or not isinstance(mask.get("counts"), str | bytes):
-        raise DatasetError(f"result {index}: its mask is not a compressed RLE: {str(mask)[:60]!r}")
-    if list(mask.get("size", ())) != size:
-        raise DatasetError(f"result {index}: its mask has the size {mask.get('size')}, its image {size}")

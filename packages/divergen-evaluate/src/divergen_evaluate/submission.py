@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -11,7 +11,8 @@ from divergen_records.errors import DatasetError, MaskError, NothingLeft
 from divergen_records.losses import Losses
 from divergen_records.masks import check_segmentation
 
-from .selection import LVIS_RULES, check_labels
+from .fitting import Fitter, check_box, check_labels
+from .selection import LVIS_RULES
 
 __all__ = ["export_results"]
 
@@ -27,6 +28,7 @@ def export_results(
     only: Kind | None = None,
     drop_unknown: bool = False,
     losses: Losses | None = None,
+    told: Counter[str] | None = None,
 ) -> list[dict[str, Any]]:
     """COCO results with the keys of the format and no others, by image in the data set's order and falling score.
 
@@ -39,17 +41,19 @@ def export_results(
             its mask.
         drop_unknown: Leave out results of categories that the data set lacks, such as those trained beside LVIS's.
         losses: Takes in results that are malformed; they are errors where None.
+        told: Counts results that say the same in other words, by sentence; see `fit_results`.
 
     Raises:
         DatasetError: If a result is for an unknown image or category, or lacks what is asked for.
         NothingLeft: If all are malformed.
     """
-    images, categories = {image.id for image in dataset.images}, {category.id for category in dataset.categories}
-    sizes = {image.id: (image.height, image.width) for image in dataset.images}
+    fitter = Fitter(dataset, told)
+    images, categories = fitter.sizes, fitter.categories
     by_image: dict[int, list[dict[str, Any]]] = {}
-    for index, row in enumerate(results):
+    for index, given in enumerate(results):
+        row = fitter.mend_labels(given)
         check_labels(row, index, images, None if drop_unknown else categories, str(dataset.path))
-        reason = _malformed(row, sizes[row["image_id"]])
+        row, reason = _read(row, index, fitter)
         if reason is not None:
             if losses is None:
                 raise DatasetError(f"result {index}: {reason}")
@@ -63,24 +67,25 @@ def export_results(
     return [row for image in dataset.images for row in by_image.get(image.id, ())[:per_image]]
 
 
-def _malformed(row: Mapping[str, Any], size: tuple[int, int]) -> str | None:
-    """What is wrong with a result's numbers, None where nothing is; what is not there is not looked at."""
-    if not math.isfinite(row["score"]):
-        return f"its score is {row['score']!r}"
-    box, segmentation = row.get("bbox"), row.get("segmentation")
-    if box is not None and not (len(box) == 4 and all(map(math.isfinite, box)) and min(box[2:]) >= 0):
-        return f"its box {box!r} is not [x, y, width, height]"
-    if segmentation is not None:
-        try:
-            check_segmentation(segmentation, *size)
-        except MaskError as error:
-            return f"its mask: {error}"
-    return None
+def _read(row: Mapping[str, Any], index: int, fitter: Fitter) -> tuple[Mapping[str, Any], str | None]:
+    """A result, and what is wrong with its box or mask, None where nothing is; what is not there is not looked at."""
+    try:
+        if row.get("bbox") is not None:
+            check_box(row["bbox"], index)
+        if row.get("segmentation"):
+            row = fitter.mend_mask(row, index)
+            image = fitter.dataset.image(row["image_id"])
+            check_segmentation(row["segmentation"], image.height, image.width)
+    except DatasetError as error:
+        return row, str(error).partition(": ")[2]
+    except MaskError as error:
+        return row, f"its mask: {error}"
+    return row, None
 
 
 def _slim(row: Mapping[str, Any], only: Kind | None, index: int) -> dict[str, Any]:
     shape = {"box": ("bbox",), "mask": ("segmentation",), None: ("bbox", "segmentation")}[only]
-    kept = {key: row[key] for key in shape if row.get(key) is not None}
+    kept = {key: row[key] for key in shape if row.get(key)}
     if not kept:
         raise DatasetError(f"result {index}: has no {' and no '.join(shape)}")
     return {"image_id": row["image_id"], "category_id": row["category_id"], "score": row["score"], **kept}

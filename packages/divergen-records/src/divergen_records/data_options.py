@@ -130,17 +130,20 @@ def tell(dataset: Dataset) -> None:
             echo(f"{title}: ... and {len(lines) - SHOWN} more", err=True)
 
 
-def finish_reading(dataset: Dataset, out: Path | None = None) -> None:
+def finish_reading(dataset: Dataset, out: Path | None = None, *, results: int = 0, lost: Losses | None = None) -> None:
     """End a command that wrote all that it read: by the rule of `divergen_records.losses`; call it last.
 
     Args:
         dataset: What was read.
         out: The command's output.
+        results: Of a detector, that were read beside it.
+        lost: Results that were left out.
 
     Raises:
         Exit: If reading left something out.
     """
-    went = len(dataset.images) + len(dataset.annotations)
-    losses = Losses()
+    went = len(dataset.images) + len(dataset.annotations) + results
+    losses = Losses(lost or ())
     losses.extend(dataset.problems)
-    finish(losses, came=went + len(losses), went=went, unit="pictures and objects", out=out)
+    unit = "pictures, objects and results" if results else "pictures and objects"
+    finish(losses, came=went + len(losses), went=went, unit=unit, out=out)

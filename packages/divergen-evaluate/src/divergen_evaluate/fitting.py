@@ -1,0 +1,192 @@
+"""Anyone's results held against the data set: what says the same in other words is read, the rest is named."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from divergen_records.coco import Dataset
+from divergen_records.errors import DatasetError, NothingLeft
+from divergen_records.formats.coco.segmentations import read_segmentation
+from divergen_records.losses import Losses
+
+from .files import masks_notice
+
+__all__ = ["Fitter", "check_box", "check_labels", "fit_results"]
+
+Row = Mapping[str, Any]
+
+
+def fit_results(
+    results: Sequence[Row], dataset: Dataset, *, losses: Losses | None = None, told: Counter[str] | None = None
+) -> Sequence[Row]:
+    """Results whose ids, scores, boxes and masks are sound, in their order; as given where all are.
+
+    Args:
+        results: COCO results. Images by file name (as Ultralytics names them) instead of id, numbers written as text,
+            and masks as polygons or uncompressed RLE are read as what they say.
+        dataset: Ground truth.
+        losses: Takes in results that are for nothing in the data set or have an impossible value; errors where None.
+        told: Counts what was read so, by sentence.
+
+    Raises:
+        DatasetError: If a result names an unknown image or category, lacks a key, or has an impossible value.
+        NothingLeft: If all do.
+    """
+    masks, fitter = masks_notice(results, dataset) is None, Fitter(dataset, told)
+    changed: dict[int, Row | None] = {}
+    for index, row in enumerate(results):
+        if not fitter.is_plain(row, masks):
+            try:
+                changed[index] = fitter.fit(row, index, masks)
+            except DatasetError as error:
+                if losses is None:
+                    raise
+                losses.add(f"result {index}", str(error).partition(": ")[2])
+                changed[index] = None
+    if losses and len(losses) == len(results):
+        name, reason = next(iter(losses))
+        raise NothingLeft(f"none of {len(results)} results fits {dataset.path.name}; {name}: {reason}")
+    if not changed:
+        return results
+    fitted = (changed.get(index, row) for index, row in enumerate(results))
+    return [row for row in fitted if row is not None]
+
+
+class Fitter:
+    """Reads rows one by one.
+
+    Args:
+        dataset: Ground truth.
+        told: Counts what was read in other words, by sentence.
+    """
+
+    def __init__(self, dataset: Dataset, told: Counter[str] | None = None) -> None:
+        self.dataset, self.told = dataset, Counter() if told is None else told
+        self.sizes = {image.id: [image.height, image.width] for image in dataset.images}
+        self.categories = {category.id for category in dataset.categories}
+        self._names: dict[str, int | None] | None = None
+
+    def is_plain(self, row: Row, masks: bool) -> bool:
+        """Whether a row is right as most are; `fit` tells of the others, in several times the time."""
+        try:
+            score, bbox = row["score"], row.get("bbox")
+            if masks:
+                mask = row["segmentation"]
+                right = mask["size"] == self.sizes[row["image_id"]] and type(mask["counts"]) is str
+            else:
+                right = row["image_id"] in self.sizes and bbox is not None
+            if bbox is not None:
+                x, y, width, height = bbox
+                right = right and width >= 0 and height >= 0 and math.isfinite(x + y + width + height)
+            return right and row["category_id"] in self.categories and type(score) is float and math.isfinite(score)
+        except (KeyError, TypeError, ValueError):
+            return False
+
+    def fit(self, row: Row, index: int, masks: bool) -> Row:
+        """The row, read; raises `DatasetError` with its ``index`` if it cannot be judged."""
+        row = self.mend_labels(row)
+        if row.get("category_id") == 0 and min(self.categories, default=0) == 1:
+            raise DatasetError(
+                f"result {index}: category_id 0 is not in {self.dataset.path}, whose ids begin at 1: these look like a "
+                "detector's class numbers, which the detector's own data set turns into category ids"
+            )
+        check_labels(row, index, self.sizes, self.categories, str(self.dataset.path))
+        if row.get(shape := "segmentation" if masks else "bbox") in (None, [], {}):
+            raise DatasetError(f"result {index}: has no {shape!r}")
+        if row.get("bbox") is not None or not masks:
+            check_box(row["bbox"], index)
+        return self.mend_mask(row, index) if masks else row
+
+    def mend_labels(self, row: Row) -> Row:
+        """Image, category and score as the numbers that they are written for."""
+        found = dict(row)
+        if isinstance(name := row.get("image_id"), str):
+            found["image_id"] = self._image(name)
+        for key, number in (("category_id", int), ("score", float)):
+            if isinstance(text := row.get(key), str):
+                try:
+                    found[key] = number(text)
+                except ValueError:
+                    continue
+                self.told[f"{key} written as text is read as a number"] += 1
+        return found if found != row else row
+
+    def mend_mask(self, row: Row, index: int) -> Row:
+        """The mask as compressed RLE of the image's size."""
+        mask, image = row["segmentation"], self.dataset.image(row["image_id"])
+        size = [image.height, image.width]
+        if isinstance(mask, Mapping) and isinstance(mask.get("counts"), str | bytes):
+            if list(mask.get("size", ())) != size:
+                raise DatasetError(f"result {index}: its mask has the size {mask.get('size')}, its image {size}")
+            return row
+        from pycocotools import mask as coco_mask
+
+        try:
+            segmentation, _ = read_segmentation(mask, image, [])
+        except DatasetError as error:
+            raise DatasetError(f"result {index}: its mask: {error}") from error
+        if not isinstance(segmentation, list | dict):
+            raise DatasetError(f"result {index}: its mask is empty: {str(mask)[:60]!r}")
+        drawn = coco_mask.frPyObjects(segmentation, *size) if not _is_code(segmentation) else segmentation
+        rle = coco_mask.merge(drawn) if isinstance(drawn, list) else drawn
+        self.told["masks that are polygons or uncompressed RLE are read as compressed RLE"] += 1
+        code = rle["counts"]
+        return {**row, "segmentation": {"size": size, "counts": code.decode() if isinstance(code, bytes) else code}}
+
+    def _image(self, name: str) -> int | str:
+        """The id of an image by its file name, with or without folders and suffix, or by its id written as text."""
+        if self._names is None:
+            self._names = {}
+            for image in self.dataset.images:
+                path = PurePosixPath(image.file_name)
+                for one in {image.file_name, path.name, path.stem, str(path.with_suffix(""))}:
+                    self._names[one] = image.id if one not in self._names else None
+        found = self._names.get(name)
+        if found is not None:
+            self.told["images are named by their files, not by id"] += 1
+        elif name not in self._names and name.isdecimal() and int(name) in self.sizes:
+            self.told["image_id written as text is read as a number"] += 1
+            found = int(name)
+        return name if found is None else found
+
+
+def _is_code(segmentation: Any) -> bool:
+    return isinstance(segmentation, Mapping) and isinstance(segmentation["counts"], str | bytes)
+
+
+def check_labels(row: Row, index: int, images: Container[int], categories: Container[int] | None, path: str) -> None:
+    """Raise `DatasetError` if a result's image, category or score is missing or impossible.
+
+    Args:
+        row: The result.
+        index: Its place, for the message.
+        images: Ids of the data set's images.
+        categories: Ids of its categories; None allows any.
+        path: Of the data set, for the message.
+    """
+    for key, known in (("image_id", images), ("category_id", categories)):
+        if key not in row:
+            raise DatasetError(f"result {index}: has no {key!r}")
+        value = row[key]
+        if not isinstance(value, int | float | np.integer) or (known is not None and value not in known):
+            raise DatasetError(f"result {index}: {key} {value!r} is not in {path}")
+    if "score" not in row:
+        raise DatasetError(f"result {index}: has no 'score'")
+    if not isinstance(row["score"], int | float | np.integer | np.floating) or not math.isfinite(row["score"]):
+        raise DatasetError(f"result {index}: its score is {row['score']!r}")
+
+
+def check_box(bbox: Any, index: int) -> None:
+    """Raise `DatasetError` if a result's box is not four numbers XYWH, in pixels."""
+    try:
+        _, _, width, height = bbox
+        sound = math.isfinite(sum(bbox)) and width >= 0 and height >= 0
+    except (TypeError, ValueError):
+        sound = False
+    if not sound:
+        raise DatasetError(f"result {index}: its bbox is {str(bbox)[:60]}, not [x, y, width, height] in pixels")
