@@ -1,17 +1,23 @@
-"""Time of an instance table by its size: appends, fills, status, a resume with nothing to do; how each grows.
+"""CPU time and peak memory of an instance table's steps by its size, and how each grows.
 
-python benchmarks/table_scale.py --rows 2000 20000 200000
+python benchmarks/table_scale.py --rows 10000 100000 1000000
 
-The exponent is that of the whole step's time between the smallest and the largest table: 1 is linear, and below it is
-what does not depend on the rows.
+Rows come in commits of 30, what a commit every half minute has at a picture a second, with tiny pictures. Each step
+runs in a process of its own, as a command does. The exponent is that of the whole step's time between the smallest and
+the largest table: 1 is linear, and below it is what does not depend on the rows. The memory is the highest of the
+process, its libraries included.
 """
 
 import argparse
 import math
+import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from hashlib import pbkdf2_hmac
+from multiprocessing import get_context
 from pathlib import Path
 
 from divergen_records import Batch, Float32, InstanceTable, append, fill
@@ -55,59 +61,84 @@ STAGE_LIST = [
     Work("work", ["width"], {"clip_score": 0.5}),
     Constant("decide", ["inter_similarity"], {"kept": True}),
 ]
+GROUPS = {"frequency": "frequency", "failed": "error IS NOT NULL"}
 
 
-def measure(folder: Path, rows: int, clock: Callable[[], float]) -> dict[str, float]:
-    """Microseconds per row of each step; seconds of the others."""
+def grow(path: Path, rows: int, commit_rows: int) -> None:
+    table = InstanceTable.create(path, exist_ok=True)
+    append(table, FakeSource(), plan_instances(rows), progress=False, commit_rows=commit_rows, total=rows)
 
-    def timed(call: Callable[[], object]) -> float:
-        start = clock()
-        call()
-        return clock() - start
 
-    table = InstanceTable.create(folder / f"{rows}.lance")
-    plan = list(plan_instances(rows))
-    result = {"append": timed(lambda: append(table, FakeSource(), plan, progress=False)) / rows * 1e6}
+def work(path: Path, name: str) -> None:
+    fill(InstanceTable.open(path), next(stage for stage in STAGE_LIST if stage.name == name), progress=False)
+
+
+def count(path: Path) -> None:
+    groups = GROUPS | {name: f"{column} IS NOT NULL" for name, column in STAGES.items()}
+    InstanceTable.open(path).group_counts(groups)
+
+
+def resume(path: Path, rows: int, commit_rows: int) -> None:
+    grow(path, rows, commit_rows)
     for stage in STAGE_LIST:
-        result[stage.name] = timed(lambda stage=stage: fill(table, stage, progress=False)) / rows * 1e6
+        work(path, stage.name)
 
-    def resume() -> None:
-        again = InstanceTable.open(table.path)
-        append(again, FakeSource(), plan, progress=False)
-        for stage in STAGE_LIST:
-            fill(again, stage, progress=False)
 
-    groups = {"frequency": "frequency", "failed": "error IS NOT NULL"}
-    groups |= {name: f"{column} IS NOT NULL" for name, column in STAGES.items()}
-    result["status s"] = timed(lambda: InstanceTable.open(table.path).group_counts(groups))
-    result["resume s"] = timed(resume)
+def peak_memory() -> float:
+    """Of this process so far, MB."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+    except OSError:  # no Linux
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
+
+
+def timed(step: Callable[..., None], *arguments: object) -> tuple[float, float]:
+    """CPU seconds and MB of a step in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_timed, step, *arguments).result()
+
+
+def _timed(step: Callable[..., None], *arguments: object) -> tuple[float, float]:
+    start = time.process_time()
+    step(*arguments)
+    return time.process_time() - start, peak_memory()
+
+
+def measure(path: Path, rows: int, commit_rows: int) -> dict[str, tuple[float, float]]:
+    """CPU seconds and MB of each step."""
+    result = {"append": timed(grow, path, rows, commit_rows)}
+    for stage in STAGE_LIST:
+        result[stage.name] = timed(work, path, stage.name)
+    result["count"] = timed(count, path)
+    result["resume"] = timed(resume, path, rows, commit_rows)
     return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, nargs="+", default=[2000, 20_000, 200_000])
-    parser.add_argument("--repeat", type=int, default=3, help="the fastest of so many is printed")
-    parser.add_argument("--cpu", action="store_true", help="CPU time of all threads, for a machine that others use too")
-    arguments = parser.parse_args()
-    clock = time.process_time if arguments.cpu else time.perf_counter
-    columns = ["append", *(stage.name for stage in STAGE_LIST), "status s", "resume s"]
-    print("us per row".rjust(10), *(name.rjust(9) for name in columns))
-    totals: dict[int, dict[str, float]] = {}
-    for rows in arguments.rows:
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--repeat", type=int, default=1, help="the quickest of so many is printed")
+    parser.add_argument("--commit-rows", type=int, default=30)
+    parser.add_argument("--dir", help="where the tables are made and removed; the system's temporary folder by default")
+    asked = parser.parse_args()
+    columns = ["append", *(stage.name for stage in STAGE_LIST), "count", "resume"]
+    print("".rjust(24), *(name.rjust(9) for name in columns))
+    seconds: dict[int, dict[str, float]] = {}
+    for rows in sorted(asked.rows):
         found = []
-        for _ in range(arguments.repeat):
-            with tempfile.TemporaryDirectory() as folder:
-                found.append(measure(Path(folder), rows, clock))
-        best = {name: min(result[name] for result in found) for name in columns}
-        totals[rows] = {name: best[name] * (1 if name.endswith(" s") else rows) for name in columns}
+        for _ in range(asked.repeat):
+            with tempfile.TemporaryDirectory(dir=asked.dir) as folder:
+                found.append(measure(Path(folder) / "table.lance", rows, asked.commit_rows))
+        seconds[rows] = {name: min(result[name][0] for result in found) for name in columns}
+        print(f"{rows:>11} rows, us a row", *(f"{seconds[rows][name] / rows * 1e6:9.2f}" for name in columns))
         print(
-            f"{rows:>10}", *(f"{best[name]:9.3f}" if name.endswith(" s") else f"{best[name]:9.1f}" for name in columns)
+            "peak MB".rjust(24), *(f"{min(result[name][1] for result in found):9.0f}" for name in columns), flush=True
         )
-    if len(totals) > 1:
-        few, many = min(totals), max(totals)
-        growth = {name: math.log(totals[many][name] / totals[few][name], many / few) for name in columns}
-        print("exponent".rjust(10), *(f"{growth[name]:9.2f}" for name in columns))
+    if len(seconds) > 1:
+        few, many = min(seconds), max(seconds)
+        growth = {name: math.log(seconds[many][name] / seconds[few][name], many / few) for name in columns}
+        print("exponent".rjust(24), *(f"{growth[name]:9.2f}" for name in columns))
 
 
 if __name__ == "__main__":

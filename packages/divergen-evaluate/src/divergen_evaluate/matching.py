@@ -3,7 +3,7 @@
 The rules are those of pycocotools' and lvis-api's ``evaluateImg``. In each image, category, area range and IoU
 threshold, the detections come by falling score; each takes the free object of highest IoU, one that counts before one
 that is ignored; of equal IoUs the last. Those tools loop over images, categories and ranges in Python; here the n-th
-detections of all groups with equally many objects are matched together. Masks are intersected by pycocotools.
+detections of all groups with equally many objects are matched together.
 
 Axes: A area ranges, T IoU thresholds, N detections, M objects.
 """
@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import compress, pairwise
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AREAS", "THRESHOLDS", "Detected", "Matches", "Truth", "match"]
+from .ious import Detected, Groups, Truth, box_ious, find_groups, mask_ious
+
+__all__ = ["AREAS", "THRESHOLDS", "Matches", "match"]
 
 AREAS = np.array([[0, 1e10], [0, 32**2], [32**2, 96**2], [96**2, 1e10]], dtype=np.float64)
 """Area ranges, pixels: all, small, medium, large; both ends belong to a range."""
@@ -29,64 +30,6 @@ THRESHOLDS = np.linspace(0.5, 0.95, 10)
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The objects of a data set, in the file's order.
-
-    Attributes:
-        image: (M,) int64, index of the image by rising id.
-        category: (M,) int64, index of the category by rising id.
-        boxes: (M, 4) float64, XYWH, pixels.
-        area: (M,) float64, pixels.
-        crowd: (M,) bool, regions of many objects: any number of detections may be in them, none is an error.
-        masks: RLE of each, compressed; empty where masks are not judged.
-    """
-
-    image: Ints
-    category: Ints
-    boxes: Floats
-    area: Floats
-    crowd: Bools
-    masks: Sequence[Any] = ()
-
-
-@dataclass(frozen=True)
-class Detected:
-    """Detections, in the order given.
-
-    Attributes:
-        image: (N,) int64, as in `Truth`.
-        category: (N,) int64, as in `Truth`.
-        score: (N,) float64.
-        boxes: (N, 4) float64, XYWH, pixels.
-        area: (N,) float64, pixels.
-        forgiven: (N,) bool, of a category that its image does not annotate exhaustively: unmatched it is no error.
-        masks: RLE of each, compressed; empty where masks are not judged.
-    """
-
-    image: Ints
-    category: Ints
-    score: Floats
-    boxes: Floats
-    area: Floats
-    forgiven: Bools
-    masks: Sequence[Any] = ()
-
-    def select(self, which: Bools) -> Detected:
-        """Some of them, (N,) bool."""
-        if which.all():
-            return self
-        return Detected(
-            image=self.image[which],
-            category=self.category[which],
-            score=self.score[which],
-            boxes=self.boxes[which],
-            area=self.area[which],
-            forgiven=self.forgiven[which],
-            masks=list(compress(self.masks, which.tolist())),
-        )
 
 
 @dataclass(frozen=True)
@@ -116,29 +59,33 @@ class Matches:
     counts: Bools
 
 
-def match(truth: Truth, detected: Detected, *, masks: bool) -> Matches:
+def match(truth: Truth, detected: Detected, kinds: Sequence[str]) -> dict[str, Matches]:
     """Match detections to objects.
 
     Args:
         truth: The objects.
         detected: The detections that are judged.
-        masks: Whether IoUs are those of masks; those of boxes otherwise.
+        kinds: By IoUs of what: ``"box"``, ``"mask"``.
     """
     order = np.lexsort((detected.image, -detected.score, detected.category))  # stable: then the order given
+    groups = find_groups(truth, detected, order)
     counts = ~(_outside(truth.area) | truth.crowd)
-    matched, hidden = _match_groups(truth, detected, order, ~counts, masks)
     outside = _outside(detected.area[order])[:, None]
-    ignored = hidden | (~matched & (outside | detected.forgiven[order]))
-    return Matches(
-        image=detected.image[order],
-        category=detected.category[order],
-        score=detected.score[order],
-        found=matched & ~hidden,
-        ignored=ignored,
-        truth_image=truth.image,
-        truth_category=truth.category,
-        counts=counts,
-    )
+    found = {}
+    for kind in kinds:
+        ious = _IOUS[kind](truth, detected, groups, THRESHOLDS[0])
+        matched, hidden = _match_groups(truth, groups, ious, ~counts, len(order))
+        found[kind] = Matches(
+            image=detected.image[order],
+            category=detected.category[order],
+            score=detected.score[order],
+            found=matched & ~hidden,
+            ignored=hidden | (~matched & (outside | detected.forgiven[order])),
+            truth_image=truth.image,
+            truth_category=truth.category,
+            counts=counts,
+        )
+    return found
 
 
 def _outside(area: Floats) -> Bools:
@@ -147,83 +94,32 @@ def _outside(area: Floats) -> Bools:
     return (area < low) | (area > high)
 
 
-def _match_groups(truth: Truth, detected: Detected, order: Ints, ignore: Bools, masks: bool) -> tuple[Bools, Bools]:
-    """(A, T, N) each, detections in ``order``: matched at all, and matched to an object that is ignored."""
-    shape = (len(AREAS), len(THRESHOLDS), len(order))
+def _match_groups(truth: Truth, groups: Groups, ious: Floats, ignore: Bools, detections: int) -> tuple[Bools, Bools]:
+    """(A, T, N) each: matched at all, and matched to an object that is ignored; ``ious`` (P,) of the pairs."""
+    shape = (len(AREAS), len(THRESHOLDS), detections)
     matched, hidden = np.zeros(shape, bool), np.zeros(shape, bool)
-    rows, columns = _groups(truth, detected, order)
-    if rows:
-        iou = _mask_ious if masks else _box_ious
-        ious = iou(truth, detected, [order[positions] for positions in rows], columns)
-        for batch in _equal_sizes(rows, columns, ious):
-            _match_batch(*batch, ignore, truth.crowd, matched, hidden)
+    for batch in _equal_sizes(groups, ious):
+        _match_batch(*batch, ignore, truth.crowd, matched, hidden)
     return matched, hidden
 
 
-def _groups(truth: Truth, detected: Detected, order: Ints) -> tuple[list[Ints], list[Ints]]:
-    """For each image and category with both: positions of detections in ``order`` by falling score, and objects."""
-    stride = int(max(truth.category.max(initial=0), detected.category.max(initial=0))) + 1
-    truth_key = truth.image * stride + truth.category
-    key = (detected.image * stride + detected.category)[order]
-    by_truth, by_key = np.argsort(truth_key, kind="stable"), np.argsort(key, kind="stable")
-    shared = np.intersect1d(truth_key, key)
-    truth_edges = np.stack([np.searchsorted(truth_key[by_truth], shared, side) for side in ("left", "right")], 1)
-    edges = np.stack([np.searchsorted(key[by_key], shared, side) for side in ("left", "right")], 1)
-    rows = [by_key[first:last] for first, last in edges.tolist()]
-    return rows, [by_truth[first:last] for first, last in truth_edges.tolist()]
+_IOUS = {"box": box_ious, "mask": mask_ious}
 
 
-def _mask_ious(truth: Truth, detected: Detected, rows: list[Ints], columns: list[Ints]) -> list[Floats]:
-    from pycocotools import mask as coco_mask
-
-    return [
-        coco_mask.iou(
-            [detected.masks[index] for index in group.tolist()],
-            [truth.masks[index] for index in objects.tolist()],
-            truth.crowd[objects].astype(np.uint8).tolist(),
-        )
-        for group, objects in zip(rows, columns, strict=True)
-    ]
-
-
-def _box_ious(truth: Truth, detected: Detected, rows: list[Ints], columns: list[Ints]) -> list[Floats]:
-    """All pairs at once, by the arithmetic of pycocotools' ``bbIou``."""
-    tall, wide = (np.array([len(part) for part in parts]) for parts in (rows, columns))
-    sizes = tall * wide
-    ends = np.cumsum(sizes)
-    within = np.arange(ends[-1]) - np.repeat(ends - sizes, sizes)
-    repeated = np.repeat(wide, sizes)
-    row_starts, column_starts = np.cumsum(tall) - tall, np.cumsum(wide) - wide
-    first = np.concatenate(rows)[np.repeat(row_starts, sizes) + within // repeated]
-    second = np.concatenate(columns)[np.repeat(column_starts, sizes) + within % repeated]
-    ours, theirs = detected.boxes[first], truth.boxes[second]
-    sides = np.minimum(ours[:, :2] + ours[:, 2:], theirs[:, :2] + theirs[:, 2:]) - np.maximum(
-        ours[:, :2], theirs[:, :2]
-    )
-    overlap = np.where((sides > 0).all(1), sides[:, 0] * sides[:, 1], 0.0)
-    own, other = ours[:, 2] * ours[:, 3], theirs[:, 2] * theirs[:, 3]
-    union = np.where(truth.crowd[second], own, own + other - overlap)
-    flat = np.divide(overlap, union, out=np.zeros_like(overlap), where=overlap > 0)
-    return [
-        part.reshape(d, g) for part, d, g in zip(np.split(flat, ends[:-1]), tall.tolist(), wide.tolist(), strict=True)
-    ]
-
-
-def _equal_sizes(
-    rows: list[Ints], columns: list[Ints], ious: list[Floats]
-) -> Iterator[tuple[Ints, Ints, Floats, Ints]]:
-    """Batches of groups with equally many objects: positions (P,), group of each (P,), IoUs (P, G), objects (B, G).
+def _equal_sizes(groups: Groups, ious: Floats) -> Iterator[tuple[Ints, Ints, Floats, Ints]]:
+    """Batches of groups with equally many objects: positions (R,), group of each (R,), IoUs (R, G), objects (B, G).
 
     A detection that reaches no object stays unmatched whatever the others do, and is left out.
     """
-    sizes = np.array([len(objects) for objects in columns])
-    for size in np.unique(sizes).tolist():
-        members = np.flatnonzero(sizes == size).tolist()
-        positions = np.concatenate([rows[index] for index in members])
-        group = np.repeat(np.arange(len(members)), [len(rows[index]) for index in members])
-        pairs = np.concatenate([ious[index] for index in members])
+    width = groups.wide[groups.owners]
+    starts, column_starts = np.cumsum(width) - width, np.cumsum(groups.wide) - groups.wide
+    for size in np.unique(groups.wide).tolist():
+        members, rows = np.flatnonzero(groups.wide == size), np.flatnonzero(width == size)
+        pairs = ious[starts[rows][:, None] + np.arange(size)]
         reaches = pairs.max(axis=1) >= THRESHOLDS[0]
-        yield positions[reaches], group[reaches], pairs[reaches], np.stack([columns[index] for index in members])
+        rows = rows[reaches]
+        objects = groups.columns[column_starts[members][:, None] + np.arange(size)]
+        yield groups.positions[rows], np.searchsorted(members, groups.owners[rows]), pairs[reaches], objects
 
 
 def _match_batch(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from divergen_records.coco import Annotation, Dataset
 from divergen_records.errors import DatasetError, MaskError
 from divergen_records.masks import rle_area
+from divergen_records.run_lengths import CodeSizes, concatenate_sizes, measure_codes
 from numpy.typing import NDArray
 
 from .files import masks_notice
 from .fitting import fit_results
-from .matching import Detected, Matches, Truth, match
-from .rle_areas import code_areas
+from .ious import Detected, Truth
+from .matching import Matches, match
 
 __all__ = [
     "COCO_RULES",
@@ -26,6 +28,9 @@ __all__ = [
     "Rules",
     "match_results",
 ]
+
+_CHUNK = 4096
+"""Results that are looked at together."""
 
 Row = Mapping[str, Any]
 
@@ -85,9 +90,7 @@ def match_results(results: Sequence[Row], dataset: Dataset, rules: Rules) -> Mat
     masks = masks_notice(results, dataset) is None
     results = fit_results(results, dataset)
     images, categories = _index(image.id for image in dataset.images), _index(c.id for c in dataset.categories)
-    image = np.array([images[row["image_id"]] for row in results], np.int64)
-    category = np.array([categories[row["category_id"]] for row in results], np.int64)
-    score = np.array([row["score"] for row in results], np.float64)
+    image, category, score = _labels(results, images, categories)
     kept = _limit(image, category, score, rules)
     image, category, score = image[kept], category[kept], score[kept]
     told = _judged_pairs(dataset, images, categories, rules) if rules.federated else None
@@ -95,27 +98,24 @@ def match_results(results: Sequence[Row], dataset: Dataset, rules: Rules) -> Mat
     key = image * stride + category
     judged = np.isin(key, told) if told is not None else np.ones(len(key), bool)
     indices = kept[judged]
-    rows = [results[index] for index in indices.tolist()]
     partial = _keys(
         ((i.id, c) for i in dataset.images for c in i.not_exhaustive_category_ids), images, categories
     )  # fmt: skip
-    boxes, area = _shapes(rows, indices, masks)
+    boxes, area, codes, sizes = _shapes(results, indices, masks)
     detected = Detected(
         image=image[judged],
         category=category[judged],
         score=score[judged],
         boxes=boxes,
         area=area,
-        forgiven=np.isin(key[judged], partial) if rules.federated else np.zeros(len(rows), bool),
-        masks=[row["segmentation"] for row in rows] if masks else (),
+        forgiven=np.isin(key[judged], partial) if rules.federated else np.zeros(len(indices), bool),
+        masks=codes,
+        sizes=sizes,
     )
     if rules.federated:
         detected = detected.select(area > 0)
     truth = _truth(dataset, images, categories, rules, np.unique(key[judged]) if masks else np.zeros(0, np.int64))
-    found = {"box": match(truth, detected, masks=False)}
-    if masks:
-        found["mask"] = match(truth, detected, masks=True)
-    return Matched(found, len(kept))
+    return Matched(match(truth, detected, ("box", "mask") if masks else ("box",)), len(kept))
 
 
 def _objects(dataset: Dataset, rules: Rules) -> list[Annotation]:
@@ -125,6 +125,23 @@ def _objects(dataset: Dataset, rules: Rules) -> list[Annotation]:
 
 def _index(ids: Any) -> dict[int, int]:
     return {id_: index for index, id_ in enumerate(sorted(ids))}
+
+
+def _labels(
+    results: Sequence[Row], images: dict[int, int], categories: dict[int, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Image, category and score of each result, (N,).
+
+    Some at a time: of a million results the first is out of the processor's cache when the last has been looked at.
+    """
+    image, category = np.empty((2, len(results)), np.int64)
+    score = np.empty(len(results), np.float64)
+    for start in range(0, len(results), _CHUNK):
+        rows, part = results[start : start + _CHUNK], slice(start, start + _CHUNK)
+        image[part] = [images[row["image_id"]] for row in rows]
+        category[part] = [categories[row["category_id"]] for row in rows]
+        score[part] = [row["score"] for row in rows]
+    return image, category, score
 
 
 def _limit(
@@ -162,13 +179,19 @@ def _truth(
     key = _keys(((a.image_id, a.category_id) for a in annotations), images, categories)
     stride = max(len(categories), 1)
     drawn = np.isin(key, wanted).tolist()
+    masks = [_rle(a, dataset) if needed else None for a, needed in zip(annotations, drawn, strict=True)]
+    pixels = {image.id: image.height * image.width for image in dataset.images}
     return Truth(
         image=key // stride,
         category=key % stride,
         boxes=np.array([a.bbox for a in annotations], np.float64).reshape(-1, 4),
         area=np.array([a.area for a in annotations], np.float64),
         crowd=np.array([a.iscrowd and not rules.federated for a in annotations], bool),
-        masks=[_rle(a, dataset) if needed else None for a, needed in zip(annotations, drawn, strict=True)],
+        masks=masks,
+        sizes=measure_codes(
+            ["" if mask is None else mask["counts"] for mask in masks],
+            np.array([pixels[annotation.image_id] for annotation in annotations], np.int64),
+        ),
     )
 
 
@@ -184,26 +207,46 @@ def _rle(annotation: Annotation, dataset: Dataset) -> Any:
 
 
 def _shapes(
-    rows: Sequence[Row], indices: NDArray[np.int64], masks: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Boxes (N, 4) and areas (N,): of the box where a result has one, as lvis-api and pycocotools do, else of the mask.
+    results: Sequence[Row], indices: NDArray[np.int64], masks: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[Any], CodeSizes | None]:
+    """Boxes (N, 4), areas (N,), masks and their sizes of some of the results; the masks are checked on the way.
 
-    The masks are checked on the way; ``indices`` name the results in the message.
+    An area is that of the box where a result has one, as lvis-api and pycocotools take it, else of the mask.
     """
+    boxes, areas = np.empty((len(indices), 4)), np.empty(len(indices))
+    codes: list[Any] = []
+    sizes: list[CodeSizes] = []
+    for start in range(0, len(indices), _CHUNK):
+        chosen, part = indices[start : start + _CHUNK], slice(start, start + _CHUNK)
+        rows = [results[index] for index in chosen.tolist()]
+        if masks:
+            codes += [row["segmentation"] for row in rows]
+            sizes.append(_code_sizes(codes[part], chosen))
+        boxes[part], given = _boxes(rows)
+        areas[part] = boxes[part, 2] * boxes[part, 3]
+        if masks and not given.all():
+            areas[part][~given] = sizes[-1].area[~given]
+    return boxes, areas, codes, concatenate_sizes(sizes) if masks else None
+
+
+def _boxes(rows: Sequence[Row]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(N, 4) float64, of the mask where a result has none; (N,) bool: which have one."""
     from pycocotools import mask as coco_mask
 
-    areas = np.zeros(len(rows))
-    if masks:
-        sizes = np.array([row["segmentation"]["size"] for row in rows], np.int64).reshape(-1, 2)
-        areas[:] = code_areas([row["segmentation"]["counts"] for row in rows], sizes.prod(axis=1))
-        for place in np.flatnonzero(areas < 0)[:1].tolist():
-            _raise_unreadable(rows[place]["segmentation"], int(indices[place]))
-    given = np.array([row.get("bbox") is not None for row in rows], bool)
-    boxes = np.array(
-        [row["bbox"] if has else coco_mask.toBbox(row["segmentation"]) for row, has in zip(rows, given, strict=True)],
-        np.float64,
-    ).reshape(-1, 4)
-    return boxes, np.where(given, boxes[:, 2] * boxes[:, 3], areas)
+    boxes: list[Any] = [row.get("bbox") for row in rows]
+    given = np.array([box is not None for box in boxes], bool)
+    for place in np.flatnonzero(~given).tolist():
+        boxes[place] = coco_mask.toBbox(rows[place]["segmentation"])
+    return np.fromiter(chain.from_iterable(boxes), np.float64, 4 * len(boxes)).reshape(-1, 4), given
+
+
+def _code_sizes(codes: Sequence[Row], indices: NDArray[np.int64]) -> CodeSizes:
+    """Sizes of masks, each code checked; ``indices`` name the results in the message."""
+    pixels = np.array([code["size"] for code in codes], np.int64).reshape(-1, 2).prod(axis=1)
+    sizes = measure_codes([code["counts"] for code in codes], pixels)
+    for place in np.flatnonzero(sizes.area < 0)[:1].tolist():
+        _raise_unreadable(codes[place], int(indices[place]))
+    return sizes
 
 
 def _raise_unreadable(rle: Any, index: int) -> None:

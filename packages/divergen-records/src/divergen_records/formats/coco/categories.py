@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -35,13 +34,16 @@ def read_categories(part: Any, problems: Problems, ids: Ids) -> tuple[dict[int, 
         found[category.id] = category
         rows[category.id] = row_of(item)
     ids.reserve(set(found))
-    for name, count in Counter(category.name for category in found.values()).items():
-        if count == 1:
-            ids.call(name, next(category.id for category in found.values() if category.name == name))
+    named: dict[str, list[int]] = {}
+    for category in found.values():
+        named.setdefault(category.name, []).append(category.id)
+    for name, same in named.items():
+        if len(same) == 1:
+            ids.call(name, same[0])
         else:
-            same = ", ".join(str(category.id) for category in found.values() if category.name == name)
             problems.notes.append(
-                f"{count} categories have the name {name!r} (ids {same}); what goes by name takes one"
+                f"{len(same)} categories have the name {name!r} (ids {', '.join(map(str, same))}); what goes by name "
+                "takes one"
             )
     return found, rows
 

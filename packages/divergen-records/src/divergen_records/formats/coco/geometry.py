@@ -8,7 +8,7 @@ as numpy takes a list.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, compress
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ...errors import MaskError
 from ...masks import check_segmentation
 from ...polygons import MAX_OUTLINE, TOLERANCE
+from ...run_lengths import measure_codes
 from .outlines import plain_polygons
 
 __all__ = ["sound_segmentations"]
@@ -52,9 +53,9 @@ def _sound_decoded(raws: Sequence[msgspec.Raw], sizes: NDArray[np.int64]) -> NDA
     if len(owners):
         bad = ~_sound_polygons(list(chain.from_iterable(parts)), sizes[owners])
         sound[owners[bad]] = False
-    for index in np.flatnonzero(counts == 0).tolist():
-        if isinstance(segmentations[index], dict):
-            sound[index] = _fits(segmentations[index], *sizes[index].tolist())
+    coded = [index for index in np.flatnonzero(counts == 0).tolist() if isinstance(segmentations[index], dict)]
+    if coded:
+        sound[coded] = _sound_rles([segmentations[index] for index in coded], sizes[coded])
     return sound
 
 
@@ -71,6 +72,22 @@ def _decode_one(raw: msgspec.Raw) -> Any:
         return _ONE.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _sound_rles(rles: list[dict[str, Any]], sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(M,) bool: run-length codes that fit their pictures; texts together, lists of run lengths one by one."""
+    fitting = sizes.tolist()
+    texts = [_is_code(one, size) for one, size in zip(rles, fitting, strict=True)]
+    sound = np.zeros(len(rles), dtype=bool)
+    sound[texts] = measure_codes([one["counts"] for one in compress(rles, texts)], sizes[texts].prod(axis=1)).area >= 0
+    for index in np.flatnonzero(~sound).tolist():
+        sound[index] = _fits(rles[index], *fitting[index])
+    return sound
+
+
+def _is_code(rle: dict[str, Any], fitting: list[int]) -> bool:
+    size = rle.get("size")
+    return type(rle.get("counts")) is str and size == fitting and [type(side) for side in size] == [int, int]
 
 
 def _fits(rle: dict[str, Any], height: int, width: int) -> bool:

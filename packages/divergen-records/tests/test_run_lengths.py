@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from divergen_evaluate.rle_areas import code_areas
 from divergen_records.errors import MaskError
 from divergen_records.masks import encode_rle, rle_area
+from divergen_records.run_lengths import measure_codes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,15 +21,18 @@ def masks() -> st.SearchStrategy[np.ndarray]:
 
 @given(st.lists(masks(), max_size=6))
 @settings(max_examples=60, deadline=None)
-def test_code_areas__all_at_once(drawn: list[np.ndarray]) -> None:
+def test_measure_codes__all_at_once(drawn: list[np.ndarray]) -> None:
     codes = [encode_rle(mask)["counts"] for mask in drawn]
-    areas = code_areas(codes, np.full(len(codes), SIDE * SIDE))
-    assert areas.tolist() == [int(mask.sum()) for mask in drawn]
+    sizes = measure_codes(codes, np.full(len(codes), SIDE * SIDE))
+    assert sizes.area.tolist() == [int(mask.sum()) for mask in drawn]
+    for mask, first, end in zip(drawn, sizes.first.tolist(), sizes.end.tolist(), strict=True):
+        places = np.flatnonzero(mask.T)
+        assert not len(places) or (first, end) == (places[0], places[-1] + 1)
 
 
 @given(masks(), st.integers(0, 40), st.binary(min_size=1, max_size=3), st.booleans())
 @settings(max_examples=200, deadline=None)
-def test_code_areas__damage_is_seen_and_stays_where_it_is(
+def test_measure_codes__damage_is_seen_and_stays_where_it_is(
     mask: np.ndarray, at: int, damage: bytes, insert: bool
 ) -> None:
     """As the records' own parser judges it, whatever the neighbours are."""
@@ -40,10 +43,10 @@ def test_code_areas__damage_is_seen_and_stays_where_it_is(
         expected = rle_area({"size": [SIDE, SIDE], "counts": broken})
     except MaskError:
         expected = -1
-    areas = code_areas([code, broken, code], np.full(3, SIDE * SIDE))
+    areas = measure_codes([code, broken, code], np.full(3, SIDE * SIDE)).area
     assert areas.tolist() == [int(mask.sum()), expected, int(mask.sum())]
 
 
-@pytest.mark.parametrize("code", ["", "é", "0", "o" * 40])
-def test_code_areas__malformed(code: str) -> None:
-    assert code_areas([code], np.array([4])).tolist() == [-1]
+@pytest.mark.parametrize("code", ["", "é", "0", "o" * 40, "00é"])
+def test_measure_codes__malformed(code: str) -> None:
+    assert measure_codes([code], np.array([4])).area.tolist() == [-1]
