@@ -23,6 +23,11 @@ from divergen_records import Category, PromptRecord
         ("banana " * 80 + "white background", "too long"),
         ("a ripe banana on a table", "does not ask for 'white background'"),
         (" ,.", "empty"),
+        ("Je suis désolé, mais je ne peux pas vous aider avec banana in a white background", "speaks of the task"),
+        ("Lo siento, pero no puedo ayudar con banana in a white background", "speaks of the task"),
+        ("Apologies, but a banana in a white background is not for me", "speaks of the task"),
+        ("a banana in a white background violates our content policy", "speaks of the task"),
+        ("[colour] banana with [pattern], in a white background", "holds markup ('[colour]')"),
     ],
 )
 def test_checker__says_what_is_wrong(categories: list[Category], text: str, said: str) -> None:

@@ -20,7 +20,9 @@ _SEVERAL = "|".join(map(re.escape, _LISTS["several"]))
 _JOINED = re.compile(rf"\b(?:{'|'.join(map(re.escape, _LISTS['joining']))}) ((?:[\w'-]+ ?){{1,5}})")
 _SPEAKING = re.compile(rf"\W*(?:{'|'.join(map(re.escape, _LISTS['speaking']))})(?![\w'])")
 _TASK = re.compile(rf"\b(?:{'|'.join(map(re.escape, _LISTS['task']))})\b")
-_MARKUP = re.compile(r"\|.*\||^\s*\||\|\s*$|[{}]|`[^`]*`|\*\*|</?\w+/?>|https?://|\\n|&\w+;", re.DOTALL)
+_MARKUP = re.compile(
+    r"\|.*\||^\s*\||\|\s*$|[{}]|\[[a-z][a-z _-]*\]|<[a-z]|`[^`]*`|\*\*|</?\w+/?>|https?://|\\n|&\w+;", re.DOTALL
+)
 _ENGLISH, _FOREIGN = frozenset(_LISTS["english"]), frozenset(_LISTS["foreign"])
 _SMALL = frozenset(_LISTS["small"])
 _FOREIGN_LETTERS = 0.15

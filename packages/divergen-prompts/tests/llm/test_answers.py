@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from divergen_prompts.llm.answers import Candidate, read_prompts_of
@@ -46,6 +47,13 @@ ONE, TWO = "a small red cup, side view", "a large blue cup, front view"
         json.dumps({"prompt_1": ONE, "prompt_2": TWO}),
         f'{{"prompts": [ // two\n "{ONE}", /* the second */ "{TWO}" # end\n]}}',
         f"{{prompts: [{{text: '{ONE}',}}, {{text: '{TWO}',}},],}}",
+        f'{{"prompt": "{ONE}", "prompt": "{TWO}"}}',
+        json.dumps({"prompts": [ONE, TWO]}).replace('"', '\\"'),
+        json.dumps({"prompts": f"{ONE}\n{TWO}"}),
+        json.dumps({"text": f"1. {ONE}\n2. {TWO}"}),
+        json.dumps([{"positive_prompt": ONE, "negative_prompt": "two red cups here"}, {"value": TWO}]),
+        f"1. {ONE}. 2. {TWO}. 3. no",
+        f"&lt;think&gt;1. a draft of a cup&lt;/think&gt;1. {ONE}\n2. {TWO}[e~[",
     ],
 )
 def test_read_prompts_of__finds_both(content: str) -> None:
@@ -112,6 +120,30 @@ def test_read_prompts_of__finds_both(content: str) -> None:
         "1°) {}\n2°) {}",
         "🔹 {}\n🔹 {}",
         "1/2: {}\n2/2: {}",
+        "第1条：{}\n第2条：{}",
+        "第一个提示词：{}\n第二个提示词：{}",
+        "（一）{}\n（二）{}",
+        "1.) „{}“\n2.) „{}“",
+        "1°/ {}\n2°/ {}",
+        "Промпт 1: {}\nПромпт 2: {}",
+        "Descripción 1: {}\nDescripción 2: {}",
+        "١. {}\n٢. {}",
+        'text,colour\n"{}",red\n"{}",null',
+        '```csv\nid;prompt;view\n1;"{}";side\n2;"{}";front\n```',
+        "prompt\tcolour\n{}\tred\n{}\tblue",
+        "prompts:\n  - text: {}\n    colour: red\n  - text: {}\n    colour: null",
+        "prompt_1: {}\nprompt_2: {}",
+        "1. **Vintage Charm** – {}\n2. **Side look** - {}",
+        "/imagine prompt: {} --ar 1:1 --v 6\n/imagine prompt: {} --no text",
+        "\\begin{{itemize}}\n\\item \\textbf{{{}}}\n\\item \\emph{{{}}}\n\\end{{itemize}}",
+        "1. {} (17 words)\n2. {} [1][2]",
+        "1. {} (colour: red, view: side)\n2. {}【4:0†source】",
+        "☕️ {} ✨\n☕️ {} ✨",
+        "\x001. {}\x00\n\ufeff2. {}",
+        "1. {}\\n2. {}\\n",
+        '<prompts><prompt text="{}" colour="red"/><prompt text="{}"/></prompts>',
+        "<p><![CDATA[{}]]></p><p><![CDATA[{}]]></p>",
+        "Prompt: {}\nNegative prompt: blurry, two cups, text\nPrompt: {}\nNegative prompt: blurry",
     ],
 )
 def test_read_prompts_of__without_the_markup(form: str) -> None:
@@ -200,5 +232,8 @@ def test_read_prompts_of__never_fails(content: str) -> None:
         assert len(candidate.text.split()) >= 3
 
 
-def test_read_prompts_of__deep_json_is_no_crash() -> None:
-    assert read_prompts_of("[" * 100_000) == []
+@pytest.mark.parametrize("piece", ["[", " --", " 1. ", "<a ", "\t,;", "**", "1. **a"])
+def test_read_prompts_of__what_repeats_for_long_takes_no_time(piece: str) -> None:
+    begun = time.process_time()
+    assert read_prompts_of(piece * 20_000) == []
+    assert time.process_time() - begun < 2

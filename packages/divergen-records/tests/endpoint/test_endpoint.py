@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -104,3 +105,27 @@ def test_ask__no_connection_costs_nothing() -> None:
     found, _, _ = ask(lambda _: None, QUERY, account=account, base_url=url)
     assert isinstance(found[0], EndpointError)
     assert account.cost == 0
+
+
+@pytest.mark.parametrize(("code", "kind", "sent"), [(402, EndpointError, 1), ("429", EndpointError, 3)])
+def test_ask__an_error_in_an_answer_of_status_200(code: object, kind: type[Exception], sent: int) -> None:
+    error = {"error": {"message": "no credits", "code": code}}
+    (found,), server, _ = ask(lambda exchange: exchange.send(200, error), QUERY)
+    assert isinstance(found, kind) and "no credits" in str(found)
+    assert len(server.bodies) == sent
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "iso-8859-1"])
+def test_ask__an_answer_in_another_encoding(encoding: str) -> None:
+    data = json.dumps(completion("a red café"), ensure_ascii=False).encode(encoding)
+
+    def respond(exchange: Exchange) -> None:
+        handler = exchange.handler
+        handler.send_response(200)
+        handler.send_header("Content-Type", f"application/json; charset={encoding}")
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    (found,), *_ = ask(respond, QUERY)
+    assert found.content == "a red café"

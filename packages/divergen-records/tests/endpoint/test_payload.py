@@ -4,7 +4,8 @@ import json
 
 import pytest
 from divergen_records.endpoint import Transient, Usage
-from divergen_records.endpoint.payload import filtered, is_page, read_payload, usage_of
+from divergen_records.endpoint.payload import filtered, is_page, read_payload
+from divergen_records.endpoint.usage import usage_of
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..attributes import KEYS
-from .markup import listed, plain, tables, tidy, without_tags
+from .grids import tables
+from .markup import listed, plain, tidy, without_tags
 from .structured import cut_at, values
 from .thoughts import without_thoughts
 
 __all__ = ["Candidate", "read_prompts_of"]
 
-_TEXT_KEYS = ("text", "prompt", "imageprompt", "prompttext", "description", "caption", "sentence", "content")
+_TEXT_KEYS = (
+    "text",
+    "prompt",
+    "imageprompt",
+    "prompttext",
+    "description",
+    "caption",
+    "sentence",
+    "content",
+    "positive",
+    "positiveprompt",
+    "value",
+)
 _NO_PROMPTS = re.compile(r"reason|thought|think|analysis|note|explan|comment|title|categor|negative|plan|summary|intro")
 _NOTHING = frozenset(
     "null none nil n/a na nan undefined unspecified unknown any default - -- — – . ? empty false not_applicable".split()  # noqa: SIM905
@@ -67,9 +80,11 @@ def _walk(value: Any) -> Iterator[Candidate]:
 
 
 def _of_text(text: str) -> Iterator[Candidate]:
-    """A text is a prompt, unless it holds JSON itself."""
+    """A text is a prompt, unless it holds JSON itself, or a list."""
     if text.lstrip().startswith(("{", "[")):
         yield from (found for value in next(values(text), []) if not isinstance(value, str) for found in _walk(value))
+    elif "\n" in text.strip():
+        yield from (Candidate(line) for line in listed(without_tags(text), _LEAST_WORDS))
     else:
         yield Candidate(text)
 
@@ -84,7 +99,8 @@ def _of_object(value: dict[Any, Any]) -> Iterator[Candidate]:
     named = {names[key]: item for key, item in value.items()}
     text = next((named[key] for key in _TEXT_KEYS if isinstance(named.get(key), str)), None)
     if text is not None:
-        yield Candidate(text, _attributes(value))
+        attributes = _attributes(value)
+        yield from (replace(found, attributes=attributes) for found in _of_text(text))
         return
     parts = [item for key, item in value.items() if not _NO_PROMPTS.search(str(key).lower())]
     nested = [found for item in parts if not isinstance(item, str) for found in _walk(item)]

@@ -4,59 +4,118 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
-__all__ = ["listed", "plain", "tables", "tidy", "without_tags"]
+from ..attributes import KEYS
+
+__all__ = ["is_rule", "listed", "plain", "tidy", "without_tags"]
 
 _BREAKS = re.compile(r"<(?:br|/p|/li|/tr|/td|/th|/h\d|/div|/item|/prompt|/text|/ul|/ol)\s*/?>", re.IGNORECASE)
 _TAGS = re.compile(r"</?[a-zA-Z][\w:-]*(?:\s[^<>]*)?/?>")
 _COMMENTS = re.compile(r"<!--.*?-->", re.DOTALL)
+_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+_TEXT_ATTRIBUTE = re.compile(
+    r"<\w+\s[^<>]*?\b(?:text|prompt|description|caption|value)=(['\"])(.*?)\1[^<>]*>", re.DOTALL
+)
 _EMPHASIS = re.compile(r"\*{1,3}|_{2,3}|~~|`+|(?<!\w)_|_(?!\w)")
 _LINKS = re.compile(r"!?\[([^\]]+)\]\([^)]*\)")
 _BULLET = r"[-*+•·‣◦▪▫●○■□►▶→✓✔✦★–—>]|[\U0001F300-\U0001FAFF\u2600-\u27BF]\ufe0f?|\[[ xX]?\]|#{1,6}|\\item\b"
 _NUMBER = (
-    r"#\d{1,3}(?=\s)|\(?#?\d{1,3}\s*(?:[.):\]]|-(?=\s)|–|—)|\d{1,3}️?⃣|[①-⑳❶-❿]|\[\d{1,3}\]"
-    r"|\(?[ivxlcIVXLC]{1,7}[.)]|\(?[a-zA-Z][.)](?=\s)|\d{1,3}\s*/\s*\d{1,3}\s*[.):-]|\d{1,3}\s*[°º]\s*[.):]?"
-    r"|\d{1,3}\s*[、．）：]|\d{1,3}[;,](?=\s*[\"'A-Za-z])|[一二三四五六七八九十]{1,3}\s*[、．.）):：]"
+    r"#\d{1,3}(?=\s)|\(?#?\d{1,3}\s*(?:[.):\]]{1,2}|-(?=\s)|–|—)|\d{1,3}️?⃣|[①-⑳❶-❿]|\[\d{1,3}\]"
+    r"|\(?[ivxlcIVXLC]{1,7}[.)]|\(?[a-zA-Z][.)](?=\s)|\d{1,3}\s*/\s*\d{1,3}\s*[.):-]|\d{1,3}\s*[°º]\s*[.):/]?"
+    r"|\d{1,3}\s*[、．）：]|\d{1,3}[;,](?=\s*[\"'A-Za-z])|[(（]?[一二三四五六七八九十]{1,3}\s*[、．.）):：]"
+    r"|第\s*(?:\d{1,3}|[一二三四五六七八九十]{1,3})\s*[个個条條则則张張幅目]{0,2}\s*(?:提示词?|プロンプト)?\s*[:：、.)）]"
 )
 _LABEL = (
     r"(?:(?:image|text|final|new|photo|picture)[\s-]+)?(?:prompts?|variations?|versions?|options?|ideas?|images?|examples?"
     r"|entry|item|text|description|caption|no\.?|number|提示词?|プロンプト|프롬프트)"
-    r"\s*(?:#?\s*\d{0,3}|[ivxlcIVXLC]{1,7})\s*[:：.)=–—-]+"
+    r"\s*(?:[#_]?\s*\d{0,3}|[ivxlcIVXLC]{1,7})\s*[:：.)=–—>-]+"
+    r"|/imagine(?:\s+prompt)?\s*:?|[^\W\d_]{3,20}\s*#?\s*\d{1,3}\s*[:：]"
 )
 _MARK = re.compile(rf"\A\s*(?:{_NUMBER}|{_LABEL}|{_BULLET})\s*", re.IGNORECASE)
 _HEADING = re.compile(r"\A[A-Z][\w /&'-]{0,40}:\s+(?=\S+(?:\s+\S+){3})")
+_BOLD_TITLE = re.compile(rf"\A(\s*(?:{_NUMBER}|{_BULLET})?\s*)\*\*[^*\n]{{1,60}}\*\*\s*[:–—-]\s*(?=\S+(?:\s+\S+){{2}})")
+_AFTER = re.compile(
+    r"\s+--(?:ar|v|no|style|q|s|stylize|niji|seed|chaos|quality|iw)\b.*\Z"  # Midjourney
+    rf"|\s*[(\[](?:[^()\[\]]*\b(?:{'|'.join(KEYS)}|color)\s*:[^()\[\]]*|\d+\s+(?:words?|tokens?|characters?))[)\]]\s*\Z"
+    r"|(?:\s*\[\d{1,3}\])+\s*\Z|\s*【[^】]*】\s*\Z",
+    re.IGNORECASE,
+)
+"""What stands after a prompt and is none of it: parameters, attributes, counts, citations."""
+_EMOJI = re.compile(r"(?:[\U0001F300-\U0001FAFF\u2600-\u27BF][\ufe0f\u200d]*)+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\ufeff]")
+_LATEX = re.compile(r"\\(?:text\w{2}|emph|boxed|underline)\{([^{}]*)\}")
+_WRAPPED = re.compile(r"^([^\n]{25,}[\w,])\n[ \t]+(?=[a-z][^:\n]*$)", re.MULTILINE)
+_IN_LINE = re.compile(r"(?:\A|(?<=\s))\(?(\d{1,2})[.)](?=\s)")
+_LONGEST = 5_000
+"""Letters of a text that may be a prompt."""
 _QUOTES = "\"'“”„‟«»‹›‘’‚「」『』`´"
 _SHAPES = str.maketrans({"‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "\u00a0": " ", "\u200b": ""})
 _FRAMES = str.maketrans({**dict.fromkeys("│┃║", "|"), **dict.fromkeys("─━═┌┐└┘├┤┬┴┼╔╗╚╝╠╣╦╩╬╭╮╰╯", "-")})
-_WIDE_DIGITS = str.maketrans("０１２３４５６７８９", "0123456789")
+_DIGITS = str.maketrans(
+    "".join("".join(chr(zero + digit) for digit in range(10)) for zero in (0xFF10, 0x660, 0x6F0, 0x966)),
+    "0123456789" * 4,
+)
+"""Wide, Arabic, Persian and Devanagari digits."""
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\{\w+\*?\}")
 _FIRST_CELL = re.compile(r"\A\s*(\d{1,3})\t")
-_ROW = re.compile(r"\A\s*\|?(.*?)\|?\s*\Z")
 _RULE = re.compile(r"\A[\s|:+=-]+\Z")
-_TEXT_COLUMN = re.compile(r"prompt|text|description|caption", re.IGNORECASE)
 
 
 def plain(content: str) -> str:
-    """Frames of tables, wide digits and LaTeX's lists in the letters that everything else is looked for in."""
-    return _ENVIRONMENT.sub("\n", content.translate(_FRAMES).translate(_WIDE_DIGITS))
+    """The letters and lines that everything else is looked for in.
+
+    Frames of tables, digits, LaTeX's lists and emphasis become plain ones, control letters go, a list within one line
+    gets its lines, and an item over several lines one.
+    """
+    content = _CDATA.sub(r"\1", content)
+    content = _LATEX.sub(r"\1", _CONTROLS.sub("", content.translate(_FRAMES).translate(_DIGITS)))
+    if "\n" not in content and content.count("\\n") > 1 and not content.lstrip().startswith(("{", "[", '"')):
+        content = content.replace("\\n", "\n")
+    if not content.lstrip().startswith(("{", "[")):
+        content = _WRAPPED.sub(r"\1 ", "\n".join(_apart(line) for line in content.splitlines()))
+    return _ENVIRONMENT.sub("\n", content)
+
+
+def _apart(line: str) -> str:
+    """A line that counts from one on, "1. … 2. … 3. …", as lines."""
+    marks = list(_IN_LINE.finditer(line))
+    if len(marks) < 3 or [int(mark[1]) for mark in marks] != list(range(1, len(marks) + 1)):
+        return line
+    starts = [0, *(mark.start() for mark in marks), len(line)]
+    return "\n".join(line[start:end] for start, end in pairwise(starts))
 
 
 def without_tags(content: str) -> str:
     """HTML and XML as plain lines."""
-    content = _COMMENTS.sub("", content)
+    content = _TEXT_ATTRIBUTE.sub(r"\n\2\n", _COMMENTS.sub("", content))
     return html.unescape(_TAGS.sub("", _BREAKS.sub("\n", content)))
 
 
 def tidy(text: str) -> str:
-    """One line, without the marks, quotes, stars and full stop that models put around a prompt."""
-    text = _FIRST_CELL.sub(r"\1. ", text)
-    text = " ".join(_EMPHASIS.sub("", _LINKS.sub(r"\1", without_tags(text))).translate(_SHAPES).split())
+    """One line, without the marks, quotes, stars and full stop that models put around a prompt.
+
+    Nothing is left of a text that is far too long for a prompt.
+    """
+    if len(text) > _LONGEST:
+        return ""
+    text = _BOLD_TITLE.sub(r"\1", _FIRST_CELL.sub(r"\1. ", text.strip()))
+    text = _EMOJI.sub(" ", _EMPHASIS.sub("", _LINKS.sub(r"\1", without_tags(text))))
+    text = _unmarked(" ".join(_CONTROLS.sub("", text).translate(_SHAPES).split()))
+    return _unmarked(_AFTER.sub("", text)).rstrip(f" .,;{_QUOTES}")
+
+
+def _unmarked(text: str) -> str:
     while True:
         before = text
         text = _MARK.sub("", text.strip(f" ,;{_QUOTES}"), count=1)
         if text == before:
-            return text.rstrip(f" .,;{_QUOTES}")
+            return text
+
+
+def is_rule(line: str) -> bool:
+    """Whether a line only separates: of a table, or between parts."""
+    return _RULE.match(line) is not None
 
 
 def listed(content: str, least_words: int) -> list[str]:
@@ -66,7 +125,7 @@ def listed(content: str, least_words: int) -> list[str]:
         content: The text.
         least_words: Words that an item has at least.
     """
-    lines = [line.strip() for line in content.splitlines() if line.strip() and not _RULE.match(line)]
+    lines = [line.strip() for line in content.splitlines() if line.strip() and not is_rule(line)]
     items = [line for line in lines if _MARK.match(line) or _MARK.match(_EMPHASIS.sub("", line).strip(f" {_QUOTES}"))]
     others = [line for line in lines if not line.rstrip("*_ ").endswith(":")]
     for found in (items, others):
@@ -75,38 +134,3 @@ def listed(content: str, least_words: int) -> list[str]:
         if texts:
             return texts
     return []
-
-
-def tables(content: str) -> Iterator[dict[str, str]]:
-    """The rows of Markdown tables: column title -> cell, the prompt under ``text``."""
-    block: list[list[str]] = []
-    for line in [*content.splitlines(), ""]:
-        if line.count("|") >= 1 and not line.lstrip().startswith(("{", "[")):
-            if not _RULE.match(line):
-                block.append([cell.strip() for cell in _cells(line)])
-            continue
-        yield from _rows(block)
-        block = []
-
-
-def _cells(line: str) -> list[str]:
-    match = _ROW.match(line)
-    return re.split(r"(?<!\\)\|", match.group(1)) if match else []
-
-
-def _rows(block: Sequence[list[str]]) -> Iterator[dict[str, str]]:
-    if not block:
-        return
-    titles = [tidy(title).lower() for title in block[0]]
-    named = [place for place, title in enumerate(titles) if _TEXT_COLUMN.search(title) and len(title.split()) <= 3]
-    width = max(map(len, block))
-    column = named[-1] if named else max(range(width), key=lambda place: _words(block, place))
-    for cells in block[1:] if named or _words(block[:1], column) <= 3 else block:
-        if column < len(cells):
-            yield {**dict(zip(titles, cells, strict=False)), "text": cells[column]}
-
-
-def _words(rows: Sequence[list[str]], place: int) -> float:
-    """Mean number of words in a column."""
-    counts = [len(cells[place].split()) for cells in rows if place < len(cells)]
-    return sum(counts) / len(counts) if counts else 0.0

@@ -11,6 +11,8 @@ from typing import Any
 __all__ = ["cut_at", "values"]
 
 _FENCE = re.compile(r"(?:```|~~~)[\w-]*\s*\n?(.*?)(?:```|~~~|\Z)", re.DOTALL)
+_ESCAPED = re.compile(r"[\[{]\s*\\\"")
+_UNESCAPED = re.compile(r"[\[{:,]\s*\"")
 _OPENING = re.compile(r"[\[{]")
 _STRAIGHT = str.maketrans("“”„‟″", '"' * 5)
 _MOST_TRIES = 300
@@ -20,6 +22,7 @@ _LONGEST_REPAIR = 200_000
 
 def values(content: str) -> Iterator[list[Any]]:
     """The values in a text, one reading after the other, the strictest first; each may be empty."""
+    content = content.replace('\\"', '"') if _ESCAPED.search(content) and not _UNESCAPED.search(content) else content
     yield _parsed([content])
     yield _parsed(_FENCE.findall(content))
     yield _whole(content)
@@ -42,10 +45,21 @@ def _parsed(texts: Iterable[str]) -> list[Any]:
     found = []
     for text in texts:
         try:
-            found.append(json.loads(text))
+            found.append(json.loads(text, object_pairs_hook=_object))
         except (ValueError, RecursionError):
             continue
     return found
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; what comes several times under one key is a list of it all."""
+    found: dict[str, list[Any]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    distinct = {
+        key: [one for place, one in enumerate(values) if one not in values[:place]] for key, values in found.items()
+    }
+    return {key: values if len(values) > 1 else values[0] for key, values in distinct.items()}
 
 
 def _start(content: str) -> int | None:
@@ -56,7 +70,7 @@ def _start(content: str) -> int | None:
 
 def _whole(content: str) -> list[Any]:
     """Every complete value in a text, in its order; parts of one that is not complete count."""
-    decoder, found, place, tries = json.JSONDecoder(), [], 0, 0
+    decoder, found, place, tries = json.JSONDecoder(object_pairs_hook=_object), [], 0, 0
     while tries < _MOST_TRIES and (opening := _OPENING.search(content, place)):
         try:
             value, place = decoder.raw_decode(content, opening.start())

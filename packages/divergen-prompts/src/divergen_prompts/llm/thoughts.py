@@ -12,6 +12,7 @@ _OPEN, _CLOSE = r"(?:<\|?|\[|◁|【)\s*", r"\s*(?:\|?>|\]|▷|】)"
 _END = rf"(?:/\s*{_WORDS}|{_WORDS}[_ ]?end|(?:end[_ ]of[_ ]|end[_ ]){_WORDS})"
 _ENDS = re.compile(rf"{_OPEN}{_END}{_CLOSE}", re.IGNORECASE)
 _BEGINS = re.compile(rf"{_OPEN}(?:begin[_ ]of[_ ]|start[_ ])?{_WORDS}(?:\s[^<>\n]*)?{_CLOSE}", re.IGNORECASE)
+_ESCAPED = re.compile(r"&lt;(/?[\w:-]+)&gt;")
 _WIDE = re.compile(r"<｜([^<>｜\n]{1,40})｜>")
 _OVER_LINES = re.IGNORECASE | re.DOTALL | re.MULTILINE
 _FENCE = re.compile(rf"^```[ ]?\w*(?:{_STEMS}|plan)\w*[ ]*\n.*?^```[ ]*$", _OVER_LINES)
@@ -33,7 +34,7 @@ _ANSWER = re.compile(
 )
 _CONTROL = re.compile(
     r"<\|[^<>|\n]{1,40}\|>|<｜[^<>｜\n]{1,40}｜>|</?(?:s|bos|eos|pad|unk)>|\[/?INST\]"
-    r"|<(?:start|end)_of_turn>\w*|<unused\d+>"
+    r"|<(?:start|end)_of_turn>\w*|<unused\d+>|\[e~\[|\]~!?b\]\w*|\A/(?:no_)?think\b"
 )
 _WRAPPER = re.compile(r"</?(?:answer|output|response|final|result|solution|(?:begin|end)_of_solution)>", re.IGNORECASE)
 
@@ -46,6 +47,7 @@ def without_thoughts(content: str) -> str:
     harmony (``<|channel|>analysis``, or what is left of it where a server swallows the marks); plans, drafts and
     sections on reasoning beside an answer; a quotation before it. Thoughts that never end have no answer after them.
     """
+    content = _ESCAPED.sub(r"<\1>", content) if "&lt;/" in content else content
     content = _WIDE.sub(lambda mark: f"<|{mark[1].replace('▁', '_')}|>", content)
     for aside in (_FENCE, _ASIDE, _SECTION, _QUOTED):
         content = aside.sub("", content) if aside.sub("", content).strip() else content

@@ -10,7 +10,7 @@ from .account import Usage
 from .budget import Budget, Reservation
 from .client import StatusError
 from .errors import Unreached
-from .payload import usage_of
+from .usage import usage_of
 
 __all__ = ["Attempt", "Note"]
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import Refused, Transient, Unusable
-from .payload import CUT_OFF, filtered, first
+from .forms import first
+from .payload import CUT_OFF, filtered
 
 __all__ = ["Completion", "read_completion"]
 
@@ -47,7 +48,7 @@ def read_completion(payload: Mapping[str, Any]) -> Completion:
     if message is None and not filtered(finish):
         raise Transient(f"the answer holds no completion{f': {_line(_words(error))}' if error else ''}")
     message = message or {}
-    content = _text(message.get("content")) or _called(message)
+    content = _text(message.get("content")) or _called(message) or _used(message.get("content"))
     refusal = message.get("refusal") or _refusal(message.get("content"))
     if not content and (refusal or finish == "refusal"):
         raise Refused(_line(str(refusal or "the model refuses, without a word")))
@@ -62,11 +63,11 @@ def _feedback(payload: Mapping[str, Any]) -> Any:
 
 
 def _message(payload: Mapping[str, Any], choice: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The message: a choice's, Ollama's, a plain completion's ``text``, or the answer itself (Anthropic)."""
-    for found in (choice.get("message"), payload.get("message")):
+    """The message: a choice's, Ollama's, a plain completion's ``text``, or the answer itself (Anthropic, llama.cpp)."""
+    for found in (choice.get("message"), choice.get("delta"), payload.get("message")):
         if isinstance(found, dict):
             return found
-    for content in (choice.get("text"), payload.get("content")):
+    for content in (choice.get("text"), choice.get("message"), payload.get("content")):
         if isinstance(content, (str, list)):
             return {"content": content}
     return None
@@ -79,6 +80,13 @@ def _called(message: Mapping[str, Any]) -> str:
     given = [one.get("arguments") for one in (*functions, message.get("function_call")) if isinstance(one, dict)]
     found = [value for value in (*given, message.get("parsed")) if value]
     return "\n".join(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in found)
+
+
+def _used(content: Any) -> str:
+    """What a model answers by using a tool, among a message's parts (Anthropic)."""
+    parts = content if isinstance(content, list) else []
+    inputs = [part.get("input") for part in parts if isinstance(part, dict) and part.get("type") == "tool_use"]
+    return "\n".join(json.dumps(value, ensure_ascii=False) for value in inputs if value)
 
 
 def _refusal(content: Any) -> str | None:

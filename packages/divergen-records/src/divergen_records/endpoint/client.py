@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from importlib import import_module
 from importlib.util import find_spec
@@ -131,7 +132,7 @@ class Client:
         try:
             # In extra_body, as the client would walk through all of it with every request, which takes 3 to 5 ms.
             async with create(**dict.fromkeys(route.required, ""), extra_body=body) as response:
-                name = response.headers.get("x-request-id")
+                name, kind = response.headers.get("x-request-id"), response.headers.get("content-type")
                 async for chunk in response.iter_bytes():
                     content += chunk
                     if len(content) > route.largest:
@@ -142,12 +143,24 @@ class Client:
             cause = error.__cause__ or error
             kind = Unreached if isinstance(cause, self._unreached) else Transient
             raise kind(f"no connection to {self.url}: {self.redact.line(cause) or type(cause).__name__}") from None
-        return Reply(self.redact(content.decode("utf-8", "replace")), name and self.redact.line(name))
+        return Reply(self.redact(_decoded(bytes(content), kind or "")), name and self.redact.line(name))
 
     def _status(self, error: Any) -> StatusError:
         body = error.body if isinstance(error.body, dict) else None
         said = (body.get("message") or json.dumps(body, ensure_ascii=False)) if body else error.body or error
         return StatusError(error.status_code, self.redact.line(said), body, _retry_after(error.response.headers))
+
+
+def _decoded(content: bytes, kind: str) -> str:
+    """An answer's text: in the encoding that its first bytes show, else in the one that its type names."""
+    declared = Message()
+    declared["content-type"] = kind
+    for encoding in (json.detect_encoding(content), declared.get_content_charset() or "utf-8"):
+        try:
+            return content.decode(encoding)
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return content.decode("utf-8", "replace")
 
 
 def _retry_after(headers: Any) -> float | None:

@@ -17,10 +17,11 @@ from .errors import EndpointError, LimitReached, Refused, Rejected, Transient, U
 from .gate import Gate
 from .memory import Memory
 from .options import Option, Options
-from .payload import is_cut_off, is_page, read_payload, usage_of
+from .payload import is_cut_off, is_page, read_payload, refused_inside
 from .query import AnswerLimit, Query
 from .secrets import NO_KEY
 from .statuses import final, translated
+from .usage import usage_of
 
 __all__ = ["Endpoint"]
 
@@ -189,7 +190,11 @@ class Endpoint:
             if is_page(text):
                 await attempt.settle(Usage())
             raise
-        usage = usage_of(payload) or _estimated(query, text, payload)
+        refusal = refused_inside(payload)
+        if refusal:
+            raise StatusError(*refusal)
+        received = 0 if query.pictures else len(text.encode()) // 4
+        usage = usage_of(payload, query.tokens, received) or _estimated(query, text, payload)
         await attempt.settle(usage)
         if reply.request_id:
             payload.setdefault("request_id", reply.request_id)

@@ -71,7 +71,7 @@ class Gate:
         finally:
             if not task.done():
                 task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+            await asyncio.gather(task, return_exceptions=True)  # seen: asyncio prints what nobody looked at
         self._answered(time.monotonic() - begun, beside)
         return result
 

@@ -1,0 +1,84 @@
+"""Prompts out of tables: Markdown's, and rows of cells between commas, semicolons or tabs."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+
+from .markup import is_rule, tidy
+
+__all__ = ["tables"]
+
+_ROW = re.compile(r"\A\s*\|?(.*?)\|?\s*\Z")
+_TEXT_COLUMN = re.compile(r"prompt|text|description|caption", re.IGNORECASE)
+_TITLE = re.compile(r"(?:\w+[ _])?(?:prompts?|text|description|caption)(?:[ _]\w+)?")
+_LONGEST_TITLE = 3
+"""Words."""
+_LONGEST_HEAD = 200
+"""Letters."""
+
+
+def tables(content: str) -> Iterator[dict[str, str]]:
+    """The rows of tables, Markdown's and those of CSV: column title -> cell, the prompt under ``text``."""
+    yield from _sheet(content)
+    block: list[list[str]] = []
+    for line in [*content.splitlines(), ""]:
+        if line.count("|") >= 1 and not line.lstrip().startswith(("{", "[")):
+            if not is_rule(line):
+                block.append([cell.strip() for cell in _cells(line)])
+            continue
+        yield from _rows(block)
+        block = []
+
+
+def _cells(line: str) -> list[str]:
+    match = _ROW.match(line)
+    return re.split(r"(?<!\\)\|", match.group(1)) if match else []
+
+
+def _rows(block: Sequence[list[str]]) -> Iterator[dict[str, str]]:
+    if not block:
+        return
+    titles = [tidy(title).lower() for title in block[0]]
+    named = [
+        place
+        for place, title in enumerate(titles)
+        if _TEXT_COLUMN.search(title) and len(title.split()) <= _LONGEST_TITLE
+    ]
+    width = max(map(len, block))
+    column = named[-1] if named else max(range(width), key=lambda place: _words(block, place))
+    for cells in block[1:] if named or _words(block[:1], column) <= _LONGEST_TITLE else block:
+        if column < len(cells):
+            yield {**dict(zip(titles, cells, strict=False)), "text": cells[column]}
+
+
+def _words(rows: Sequence[list[str]], place: int) -> float:
+    """Mean number of words in a column."""
+    counts = [len(cells[place].split()) for cells in rows if place < len(cells)]
+    return sum(counts) / len(counts) if counts else 0.0
+
+
+def _sheet(content: str) -> Iterator[dict[str, str]]:
+    """The rows below a line of titles that are separated by commas, semicolons or tabs."""
+    lines = content.splitlines()
+    for place, line in enumerate(lines):
+        if ":" in line or len(line) > _LONGEST_HEAD or not _TEXT_COLUMN.search(line):
+            continue
+        for mark in filter(line.count, "\t,;"):
+            titles = [tidy(title).lower() for title in line.split(mark)]
+            named = [column for column, title in enumerate(titles) if _TITLE.fullmatch(title)]
+            if not named or not all(1 <= len(title.split()) <= _LONGEST_TITLE for title in titles):
+                continue
+            rows = [cells for cells in _below(lines[place + 1 :], mark) if len(cells) == len(titles)]
+            if rows:
+                yield from ({**dict(zip(titles, cells, strict=True)), "text": cells[named[-1]]} for cells in rows)
+                return
+
+
+def _below(lines: Sequence[str], mark: str) -> list[list[str]]:
+    kept = [line for line in lines if line.strip() and not line.startswith("```")]
+    try:
+        return list(csv.reader(kept, delimiter=mark, skipinitialspace=True))
+    except csv.Error:  # a cell larger than any prompt
+        return []
