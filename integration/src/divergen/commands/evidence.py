@@ -33,7 +33,7 @@ __all__ = ["ablate", "grow", "premises", "results"]
 )
 @click.option("--most", default=30, show_default=True, type=click.IntRange(2), help="Seeds of auto at most.")
 @click.option("--shard", metavar="I/N", help="Do every N-th run from the I-th on, for Slurm arrays.")
-@click.option("--dry-run", is_flag=True, help="Check all configurations, name the runs, and stop.")
+@click.option("--dry-run", is_flag=True, help="Name the runs and what each makes, check all that they need, and stop.")
 def ablate(
     ablation: str,
     overrides: tuple[str, ...],
@@ -62,16 +62,17 @@ def ablate(
     from divergen_records import Shard
     from rich.console import Console
 
-    from ..evidence.ablation import configs, load_ablation, run_ablation, run_until_told_apart
+    from ..evidence.ablation import load_ablation, run_ablation, run_until_told_apart
     from ..evidence.comparison import print_comparisons
     from ..evidence.outcomes import print_outcomes
+    from ..evidence.plan import plan_ablation
 
     loaded, count = load_ablation(ablation), _seeds(seeds, shard)
-    if dry_run:
-        for arm, seed in configs(loaded, overrides, range(count or 2)):
-            echo(f"{arm}, seed {seed}")
-        return
     folder, points = out or Path("ablations") / Path(ablation).stem, resolution / 100
+    if dry_run:
+        echo("\n".join(plan_ablation(loaded, folder, seeds=range(count or 2), overrides=overrides)))
+        echo("what arms have in common is made once")
+        return
     with stoppable():
         if count is None:
             found = run_until_told_apart(loaded, folder, resolution=points, most=most, overrides=overrides)

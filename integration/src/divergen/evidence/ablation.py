@@ -36,6 +36,7 @@ __all__ = [
     "findings",
     "load_ablation",
     "run_ablation",
+    "run_folder",
     "run_until_told_apart",
     "shipped_ablations",
 ]
@@ -145,7 +146,9 @@ def run_ablation(
     Raises:
         ConfigError: If an arm's configuration is wrong, or differs from that of the run which its folder holds.
     """
-    runs = [Run(_folder(out, arm, seed), config) for (arm, seed), config in configs(ablation, overrides, seeds).items()]
+    runs = [
+        Run(run_folder(out, arm, seed), config) for (arm, seed), config in configs(ablation, overrides, seeds).items()
+    ]
     shard = shard or Shard()
     for number, run in enumerate(runs):
         if number % shard.count == shard.index and not _is_complete(run):
@@ -153,9 +156,9 @@ def run_ablation(
             same = [other for other in runs if other.config.seed == run.config.seed and other.folder != run.folder]
             _do(run, [*same, *neighbours(out, run.config.seed)])
             _save(findings(ablation, out, seeds, resolution), ablation, out, overrides)
-    found = findings(ablation, out, seeds, resolution)
-    _save(found, ablation, out, overrides)
-    return found
+    now = findings(ablation, out, seeds, resolution)
+    _save(now, ablation, out, overrides)
+    return now
 
 
 def run_until_told_apart(
@@ -205,14 +208,14 @@ def findings(ablation: Ablation, out: Path, seeds: Sequence[int], resolution: fl
 
     def each(arm: str, read: Any) -> dict[int, Any]:
         name, training = places[arm]
-        return {seed: read(_folder(out, name, seed), training) for seed in seeds}
+        return {seed: read(run_folder(out, name, seed), training) for seed in seeds}
 
     metrics = {arm: each(arm, _metrics) for arm in places}
     outcomes = [outcome_of(arm, found, metrics[REAL], metrics[CONTROL]) for arm, found in metrics.items()]
     scores: dict[str, dict[int, ImageScores]] = {
         arm: {seed: one for seed, one in each(arm, _scores).items() if one is not None} for arm in places
     }
-    costs = [_cost(_folder(out, arm, seed)) for arm in ablation.arms for seed in seeds]
+    costs = [_cost(run_folder(out, arm, seed)) for arm in ablation.arms for seed in seeds]
     cost = {name: sum(one.get(name, 0.0) for one in costs) for name in ("wall", "cpu")}
     paid = len([one for one in costs if one]) / len(ablation.arms)
     hours = cost["cpu"] / paid / 3600 if paid else None
@@ -239,7 +242,8 @@ def _cost(folder: Path) -> dict[str, float]:
     return read_json(path, "remove it") if path.exists() else {}
 
 
-def _folder(out: Path, arm: str, seed: int) -> Path:
+def run_folder(out: Path, arm: str, seed: int) -> Path:
+    """Where the run of an arm and seed is."""
     return out / re.sub(r"[^\w.-]+", "-", arm).strip("-") / f"seed-{seed}"
 
 
