@@ -16,6 +16,7 @@ from divergen_annotate.columns import MaskColumns
 from divergen_filter.columns import SimilarityColumns
 from divergen_filter.review.verdicts import Verdict, VerdictLog, log_path
 from divergen_records.export import export_instances
+from divergen_records.formats.fiftyone.arrays import pack_mask
 from divergen_records.images import encode_image
 from divergen_records.masks import decode_counts, encode_rle
 from divergen_records.testing import plan_instances
@@ -65,7 +66,20 @@ def redraw_coco(folder: Path, name: str) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
-@pytest.mark.parametrize(("kind", "redraw"), [("labelme", redraw_labelme), ("coco", redraw_coco)])
+def redraw_fiftyone(folder: Path, name: str) -> None:
+    path = folder / "samples.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    sample = next(sample for sample in content["samples"] if sample["instance_id"] == name)
+    assert sample["tags"] == ["mask"] or sample["tags"] == []
+    mask = pack_mask(np.ones((16, 16), dtype=bool))
+    sample["ground_truth"]["detections"][0] |= {"bounding_box": [0, 0, 0.5, 0.5], "mask": mask}
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+REDRAW = {"labelme": redraw_labelme, "coco": redraw_coco, "fiftyone": redraw_fiftyone}
+
+
+@pytest.mark.parametrize(("kind", "redraw"), REDRAW.items())
 def test_correct__takes_over_what_changed_and_clears_what_was_made_of_it(
     run: Run, tmp_path: Path, kind: str, redraw: Any
 ) -> None:
@@ -98,3 +112,17 @@ def test_correct__tells_what_does_not_belong(run: Run, tmp_path: Path) -> None:
     assert done.exit_code == 3 and "0 masks corrected, 2 as they were" in done.output, done.output
     assert "is labelled unicorn" in done.output and "no instance of this run has this name" in done.output
     assert run.table.count("annotator = 'grabcut'") == COUNT
+
+
+def test_correct__tags_are_verdicts_and_a_deleted_object_is_told(run: Run, tmp_path: Path) -> None:
+    out, (_, second, third, _) = tmp_path / "fix", sorted(run.table.ids())
+    export_instances(run.table.records(), out, "fiftyone")
+    content = json.loads((out / "samples.json").read_text(encoding="utf-8"))
+    rows = {sample["instance_id"]: sample for sample in content["samples"]}
+    rows[second]["tags"] = ["reject"]
+    rows[third]["ground_truth"]["detections"] = []
+    (out / "samples.json").write_text(json.dumps(content), encoding="utf-8")
+    done = correct(run, out)
+    assert done.exit_code == 3 and f"{third}: has no object any more" in done.output, done.output
+    assert "tags: 1 verdicts: 1 reject" in done.output and "--redo decide" in done.output
+    assert run.table.count(f"id = '{second}' AND review = 'reject' AND reviewer = 'bob'") == 1

@@ -49,7 +49,8 @@ def correct_masks(run: Run, dataset: Dataset, *, tool: str, who: str, losses: Lo
         dataset: What came back. Several objects on a picture are one mask.
         tool: What it was corrected in, for ``annotator``.
         who: Who corrected it.
-        losses: Takes in objects of unknown pictures, of another category than their instance's, or without a mask.
+        losses: Takes in objects of unknown pictures, of another category than their instance's, or without a mask, and
+            pictures without an object.
     """
     objects: defaultdict[str, list[Annotation]] = defaultdict(list)
     names = {image.id: PurePosixPath(image.file_name).stem for image in dataset.images}
@@ -58,22 +59,25 @@ def correct_masks(run: Run, dataset: Dataset, *, tool: str, who: str, losses: Lo
     known = run.table.ids()
     losses.extend((key, "no instance of this run has this name") for key in objects if key not in known)
     chosen = [key for key in objects if key in known]
-    if not chosen:
-        return Correction(0, 0)
+    columns = ["id", "category", "mask", "height", "width"]
     labels = {category.id: category.name for category in dataset.categories}
+    gone = (key for key in names.values() if key in known and key not in objects)
+    losses.extend((key, "has no object any more; reject it by divergen review") for key in gone)
     changed: list[dict[str, Any]] = []
-    for row in run.table.take(chosen, ["id", "category", "mask", "height", "width"]).to_pylist():
+    unchanged = 0
+    for row in run.table.take(chosen, columns).to_pylist() if chosen else ():
         found = objects[row["id"]]
         reason = _problem(row, found, labels)
         if reason is not None:
             losses.add(row["id"], reason)
         elif (mask := _new_mask(row, found)) is not None:
             changed.append(_columns(row["id"], mask, f"{tool} ({who})"))
+        else:
+            unchanged += 1
     if changed:
         _replace(run.table, changed)
         _take_back(run, [row["id"] for row in changed], who)
-    told = sum(key in known for key, _ in losses)
-    return Correction(len(changed), len(chosen) - len(changed) - told)
+    return Correction(len(changed), unchanged)
 
 
 def _problem(row: dict[str, Any], found: Sequence[Annotation], labels: dict[int, str]) -> str | None:

@@ -7,7 +7,7 @@ import pytest
 from divergen_records import Category, DatasetError, ExistsError, InstanceRecord, MaskError
 from divergen_records.coco import load_sample, read_dataset
 from divergen_records.export import export_instances
-from divergen_records.formats import writers
+from divergen_records.formats import read_any, writers
 from divergen_records.images import encode_image
 from divergen_records.masks import encode_rle
 from PIL import Image
@@ -82,8 +82,13 @@ def in_shard(out):
         return json.load(tar.extractfile("a1.json"))["objects"][0]["provenance"]
 
 
+def in_sample(out):
+    fields = json.loads((out / "samples.json").read_text())["samples"][0]
+    return {**fields, "id": fields["instance_id"]}
+
+
 PLACES = {"coco": in_coco, "lvis": in_coco, "yolo": in_list, "xpaste-pool": in_list, "png-labels": in_list}
-PLACES |= {"labelme": in_labelme, "webdataset": in_shard}
+PLACES |= {"fiftyone": in_sample, "labelme": in_labelme, "webdataset": in_shard}
 
 
 def test_provenance__every_format_is_looked_at():
@@ -184,4 +189,17 @@ def test_export_instances__rows_of_a_table(tmp_path):
     report = export_instances(table.records(where="kept"), tmp_path / "out", "lvis", total=table.count("kept"))
     assert (report.written, report.skipped) == (1, 0)
     dataset = read_dataset(tmp_path / "out" / "annotations.json", image_dir=tmp_path / "out" / "images")
+    np.testing.assert_array_equal(load_sample(dataset, dataset.images[0]).masks()[0], MASK)
+
+
+def test_export_instances__fiftyone_with_scores_and_verdicts(tmp_path):
+    said = record("a1", inter_similarity=0.5, clip_score=float("nan"), kept=False, review="reject", embedding=[1.0])
+    other = record("b2", review="category", review_category="mug")
+    export_instances([said, other], tmp_path / "out", "fiftyone")
+    samples = json.loads((tmp_path / "out" / "samples.json").read_text())["samples"]
+    assert [sample["tags"] for sample in samples] == [["reject"], ["category:mug"]]
+    fields = {"inter_similarity": 0.5, "kept": False, "prompt": "a cup", "generator": "fake", "seed": 3}
+    assert samples[0].items() >= (fields | {"instance_id": "a1", "filepath": "images/a1.png"}).items()
+    assert not samples[0].keys() & {"id", "embedding", "clip_score", "image", "mask"}
+    dataset = read_any(tmp_path / "out")
     np.testing.assert_array_equal(load_sample(dataset, dataset.images[0]).masks()[0], MASK)

@@ -118,14 +118,18 @@ def correct(run: Path, folder: Path, kind: str | None, who: str, on_problem: OnP
     """Take over masks that were corrected in labelme, CVAT (COCO) or another tool; FOLDER is what `export` wrote.
 
     Only masks that changed are replaced. What was made from the old ones is cleared, a verdict that the mask is wrong
-    is taken back; the run makes the rest again.
+    is taken back; the run makes the rest again. Tags of FiftyOne are verdicts: keep, reject, mask, category:NAME.
 
     \b
     Examples:
       divergen export RUN --format labelme --where "review = 'mask'" --out fix
       divergen correct RUN fix
       divergen run my.yaml --out RUN --redo pool
+      divergen export RUN --format fiftyone --where "mask IS NOT NULL" --out look
+      divergen correct RUN look-tagged --who anna
     """
+    from divergen_filter.review.tags import take_tags
+
     from ..correction import correct_masks
     from ..run import Run
 
@@ -133,7 +137,14 @@ def correct(run: Path, folder: Path, kind: str | None, who: str, on_problem: OnP
     dataset = open_dataset(folder, format=kind, on_problem=on_problem)
     losses.extend(dataset.problems)
     tool = kind or find_format(folder).name
-    done = correct_masks(Run(run), dataset, tool=tool, who=who, losses=losses)
-    echo(f"{done.corrected} masks corrected, {done.unchanged} as they were; to go on: the run's line with --redo pool")
+    opened = Run(run)
+    tags = take_tags(opened.table, dataset, reviewer=who, losses=losses)  # first: a new mask answers the verdict "mask"
+    if tags.changed:
+        echo(tags)
+    done = correct_masks(opened, dataset, tool=tool, who=who, losses=losses)
+    again = "decide" if tags.changed else "pool"
+    echo(
+        f"{done.corrected} masks corrected, {done.unchanged} as they were; to go on: the run's line with --redo {again}"
+    )
     went = done.corrected + done.unchanged
     finish(losses, came=went + len(losses), went=went, unit="masks", out=run / "correct")

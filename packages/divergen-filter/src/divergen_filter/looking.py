@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from getpass import getuser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from divergen_records.command import echo
+from divergen_records.command import echo, next_step
+from divergen_records.data_options import FormatName, open_dataset
+from divergen_records.losses import Losses, finish, losses_options
 
 from .options import MAYBE_REFERENCES, OVERWRITE, REFERENCES, RULES, TABLE
+
+if TYPE_CHECKING:
+    from divergen_records import InstanceTable
 
 __all__ = ["diversity", "explain", "review", "sheet"]
 
@@ -70,14 +75,32 @@ def sheet(table: Path, out: Path, references: Path | None, rules: Path | None, *
 @click.option("--reviewer", default=getuser, help="Your name, beside each verdict. [default: who is logged in]")
 @click.option("--port", default=0, help="Port on 127.0.0.1. [default: any free one]")
 @click.option("--open", "opens", is_flag=True, help="Open the page in this machine's browser.")
-def review(table: Path, references: Path | None, rules: Path | None, reviewer: str, port: int, *, opens: bool) -> None:
+@click.option(
+    "--from",
+    "source",
+    type=(FormatName("read"), click.Path(exists=True, path_type=Path)),
+    metavar="fiftyone FOLDER",
+    help="No page: read verdicts from the tags of a data set that was exported, keep, reject, mask, category:NAME.",
+)
+@losses_options
+def review(
+    table: Path,
+    references: Path | None,
+    rules: Path | None,
+    reviewer: str,
+    port: int,
+    *,
+    opens: bool,
+    source: tuple[str, Path] | None,
+) -> None:
     """Look at the instances in a browser and keep or reject them by keyboard; verdicts overrule the rules.
 
     Prints an address that opens the page once. From another machine: --port 8765 here, and there
     ssh -L 8765:127.0.0.1:8765 HOST. Several people may review one table at once, each with a command of their own.
     Stop it by Ctrl-C, then decide again.
 
-    Example: divergen-filter review run/instances.lance --references references.npz
+    Examples: divergen-filter review run/instances.lance --references references.npz;
+    divergen-filter review run/instances.lance --from fiftyone FOLDER --reviewer anna
     """
     from divergen_records import InstanceTable
 
@@ -85,8 +108,12 @@ def review(table: Path, references: Path | None, rules: Path | None, reviewer: s
     from .references import References
     from .review.serve import announce, serve_review, summary
 
-    loaded = None if references is None else References.load(references)
     opened = InstanceTable.open(table)
+    if source is not None:
+        losses, went = _take_tags(opened, *source, reviewer)
+        finish(losses, came=went + len(losses), went=went, unit="instances", out=source[1])
+        return
+    loaded = None if references is None else References.load(references)
     found = serve_review(
         opened,
         rules=read_rules(rules),
@@ -96,6 +123,20 @@ def review(table: Path, references: Path | None, rules: Path | None, reviewer: s
         opened=announce(opens=opens),
     )
     echo(f"{summary(found)}; to decide again: divergen-filter decide {table}")
+
+
+def _take_tags(table: InstanceTable, kind: str, folder: Path, reviewer: str) -> tuple[Losses, int]:
+    """Verdicts from the tags of an exported data set; what was left out, and how many instances were not."""
+    from .review.tags import take_tags
+
+    losses = Losses()
+    dataset = open_dataset(folder, format=kind, on_problem="skip", boxes=True)
+    losses.extend(dataset.problems)
+    report = take_tags(table, dataset, reviewer=reviewer, losses=losses)
+    losses.extend((key, "no instance of this table has this name") for key in report.unknown)
+    echo(str(report))
+    next_step("divergen-filter", "decide", table.path)
+    return losses, report.changed + report.unchanged
 
 
 @click.command()

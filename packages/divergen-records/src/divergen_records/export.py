@@ -23,6 +23,7 @@ from .folders import new_folder
 from .formats import writers
 from .formats.coco.read import read_dataset
 from .formats.coco.write import DatasetWriter
+from .formats.fiftyone.write import detection, sample, writing_samples
 from .formats.outputs import put_file
 from .images import encode_image
 from .losses import Losses
@@ -63,9 +64,10 @@ def export_instances(
 ) -> ExportReport:
     """Write generated instances to a folder of their own: ``images/`` and what the format adds.
 
-    ``coco`` and ``lvis`` add ``annotations.json``; ``png`` adds ``masks/`` (8-bit, 0 and 255) and ``instances.jsonl``
-    with a line for each. The pictures are the encoded bytes of the records, named by instance id. Each object carries
-    its provenance (`provenance_of`), in the place that the format has for it.
+    ``coco`` and ``lvis`` add ``annotations.json``; ``fiftyone`` adds ``samples.json``, a person's verdict as a tag;
+    ``png`` adds ``masks/`` (8-bit, 0 and 255) and ``instances.jsonl`` with a line for each. The pictures are encoded as
+    in the records, named by instance id. Each object carries its provenance (`provenance_of`), in the place that the
+    format has for it.
 
     Args:
         records: Instances; those without picture or mask are counted and left out.
@@ -170,8 +172,15 @@ def _coco_sink(folder: Path, categories: Iterable[Category], style: Literal["coc
         yield lambda record: _put_annotation(record, folder, dataset, ids)
 
 
+@contextmanager
+def _fiftyone_sink(folder: Path, categories: Iterable[Category]) -> Iterator[Sink]:
+    with writing_samples(folder) as put:
+        yield lambda record: put(_sample(record, folder))
+
+
 _SINKS: dict[str, Callable[[Path, Iterable[Category]], AbstractContextManager[Sink]]] = {
     "coco": partial(_coco_sink, style="coco"),
+    "fiftyone": _fiftyone_sink,
     "lvis": partial(_coco_sink, style="lvis"),
     "png": _png_sink,
 }
@@ -207,6 +216,22 @@ def _light(record: InstanceRecord, without: set[str]) -> dict[str, Any]:
     """What the record holds that is one word or number."""
     heavy = {name for name, value in (record.model_extra or {}).items() if not isinstance(value, (str, int, float))}
     return record.model_dump(mode="json", exclude=without | heavy, exclude_none=True)
+
+
+_IN_SAMPLE = {"id", "image", "image_format", "width", "height", "alpha", "mask", "bbox"}
+"""What a sample of FiftyOne says in its own way."""
+
+
+def _sample(record: InstanceRecord, folder: Path) -> dict[str, Any]:
+    mask = _decode_mask(record)
+    x, y, width, height = (int(side) for side in mask_to_bbox(mask)) if mask.any() else (0, 0, *mask.shape[::-1])
+    crop, size = mask[y : y + height, x : x + width], (mask.shape[0], mask.shape[1])
+    objects = [detection(record.category, crop, (x, y, width, height), size)]
+    fields = {name: value for name, value in _light(record, _IN_SAMPLE).items() if value is not None}  # it was NaN
+    said, category = fields.get("review"), fields.get("review_category")
+    tags = [f"category:{category}"] if category else [said] if said else []
+    name = _put_picture(record, folder)
+    return sample(f"images/{name}", size, objects, tags=tags, fields={**fields, "instance_id": record.id})
 
 
 def _put_annotation(record: InstanceRecord, folder: Path, writer: DatasetWriter, ids: set[str]) -> None:

@@ -10,8 +10,9 @@ def test_check_format__ours(name, tmp_path):
 
 
 def test_readers_and_writers():
-    assert set(writers()) == {"coco", "labelme", "lvis", "png", "png-labels", "webdataset", "yolo", "xpaste-pool"}
-    assert set(readers()) == {"coco", "lvis", "yolo", "labelme", "xpaste-pool"}
+    others = {"png", "png-labels", "webdataset"}
+    assert set(writers()) == {"coco", "fiftyone", "labelme", "lvis", "yolo", "xpaste-pool", *others}
+    assert set(readers()) == {"coco", "fiftyone", "lvis", "yolo", "labelme", "xpaste-pool"}
 
 
 def test_get_format__unknown():
@@ -19,7 +20,7 @@ def test_get_format__unknown():
         get_format("yol")
 
 
-@pytest.mark.parametrize("name", ["coco", "yolo", "xpaste-pool"])
+@pytest.mark.parametrize("name", ["coco", "fiftyone", "yolo", "xpaste-pool"])
 def test_find_format__tells_what_was_written(name, tmp_path):
     written = writers()[name].write(small_dataset(tmp_path / "source"), tmp_path / "out")
     assert find_format(written).name == name

@@ -120,6 +120,34 @@ class LabelmeFormat:
 
 
 @dataclass(frozen=True)
+class FiftyOneFormat:
+    """FiftyOne's own form."""
+
+    name: str = "fiftyone"
+    about: str = "FiftyOne: samples.json and pictures (fiftyone.types.FiftyOneDataset)"
+    needs_masks: ClassVar[bool] = False
+    beside: ClassVar[bool] = False
+
+    def recognises(self, path: Path) -> bool:
+        """A ``samples.json``, or a folder that holds one."""
+        from .fiftyone.read import is_fiftyone
+
+        return is_fiftyone(path)
+
+    def read(self, path: Path, **options: Any) -> Dataset:
+        """Read the samples, and the objects of the one field that holds some."""
+        with require_extra("divergen-records", "images"):
+            from .fiftyone.read import read_fiftyone
+        return read_fiftyone(path, **options)
+
+    def write(self, dataset: Dataset, out: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
+        """Write the folder."""
+        with require_extra("divergen-records", "images"):
+            from .fiftyone.write import write_fiftyone
+        return write_fiftyone(dataset, out, overwrite=overwrite, progress=progress)
+
+
+@dataclass(frozen=True)
 class XPasteFormat:
     """The pools that X-Paste and DiverGen publish."""
 
@@ -173,6 +201,7 @@ def _holds_coco(folder: Path) -> bool:
 BUILTIN: tuple[Format, ...] = (
     YoloFormat(),
     XPasteFormat(),
+    FiftyOneFormat(),
     LabelmeFormat(),
     CocoFormat("coco", "COCO instances: annotations.json"),
     CocoFormat("lvis", "LVIS v1: annotations.json with synsets, frequencies and negative lists"),

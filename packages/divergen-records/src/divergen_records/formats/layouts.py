@@ -2,7 +2,8 @@
 
 Known are: ``annotations.json`` (or any one JSON) with its pictures; ``train.json`` and ``val.json``; Roboflow's
 ``train/``, ``valid/``, ``test/``, each with a JSON; COCO's ``annotations/instances_train2017.json`` beside
-``train2017/``; LVIS's ``lvis_v1_train.json``; YOLO's ``data.yaml``; labelme's files; an X-Paste pool.
+``train2017/``; LVIS's ``lvis_v1_train.json``; YOLO's ``data.yaml``; labelme's files; an X-Paste pool;
+FiftyOne's samples.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DatasetError
+from .fiftyone.read import is_fiftyone
 from .labelme import is_labelme
 from .xpaste import find_pools
 from .yolo_layout import find_yaml
@@ -70,6 +72,8 @@ def find_layout(path: Path) -> Layout:
         return _yolo(file)
     if find_pools(path) is not None:
         return Layout("an X-Paste pool", {"train": Source(path)})
+    if is_fiftyone(path):
+        return Layout("FiftyOne's samples", {"train": Source(path)})
     files = list(coco_files(path))
     if not files and is_labelme(path):
         return Layout("labelme's files", {"train": Source(path)})
