@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
+import time
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from divergen import Run, load_config, run_pipeline
@@ -113,3 +116,48 @@ def test_command_trainer__no_results_and_no_program(tmp_path: Path, finished: Ru
     with pytest.raises(CommandFailed, match="cannot be run"):
         CommandTrainer(["no-such-program {out}"], kind="yolo").train(task)
     assert len(list((tmp_path / "out/data/train/labels").rglob("*.txt"))) == len(val.images)
+
+
+ORPHAN = """
+import sys, time
+from pathlib import Path
+out, results = map(Path, sys.argv[1:])
+began = len(list(out.glob("began*")))
+(out / f"began{began}").touch()
+while not began and not (out / "go").exists():
+    time.sleep(0.05)
+(out / "ended").write_text(str(began))
+results.write_text("[]")
+"""
+
+
+def test_command_trainer__waits_for_a_program_whose_run_was_killed(
+    tmp_path: Path, finished: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, script, out = finished.data / "minilvis", tmp_path / "orphan.py", tmp_path / "out"
+    script.write_text(ORPHAN)
+    out.mkdir()
+    val = read_dataset(data / "val.json", image_dir=data)
+    task = TrainTask(name="train real", dataset=val, val=val, out=out, seed=0)
+    killed = subprocess.Popen([sys.executable, "-c", RUN, *map(str, (script, data, out))], stderr=subprocess.DEVNULL)
+    while not (out / "began0").exists():
+        time.sleep(0.05)
+    killed.kill()
+    killed.wait()
+    Timer(1, (out / "go").touch).start()
+    CommandTrainer([f"{sys.executable} {script} {{out}} {{results}}"]).train(task)
+    assert "the program of an earlier call still runs; waiting for it" in capsys.readouterr().err
+    assert (out / "ended").read_text() == "1"
+
+
+RUN = """
+import sys
+from pathlib import Path
+from divergen.trainers.command import CommandTrainer
+from divergen.trainers.protocol import TrainTask
+from divergen_records.coco import read_dataset
+script, data, out = map(Path, sys.argv[1:])
+val = read_dataset(data / "val.json", image_dir=data)
+task = TrainTask(name="train real", dataset=val, val=val, out=out, seed=0)
+CommandTrainer([f"{sys.executable} {script} {{out}} {{results}}"]).train(task)
+"""

@@ -16,6 +16,7 @@ from divergen_records.command import echo
 from divergen_records.files import write_text
 from divergen_records.formats import writers
 
+from .alone import Place, alone
 from .places import PLACES, fill_in
 from .protocol import Trained, TrainTask
 
@@ -85,9 +86,8 @@ def _run(words: Sequence[str], task: TrainTask) -> None:
     echo(f"{task.name}: {shlex.join(words)}", err=True)
     tail: deque[str] = deque(maxlen=_TAIL)
     try:
-        with subprocess.Popen(  # noqa: S603 (the user's own command)
-            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-        ) as program:
+        with alone(task.out, task.name) as place, _started(words, place) as program:
+            place.note(program.pid)
             for line in program.stdout or ():
                 tail.append(line.rstrip())
                 echo(line.rstrip(), err=True)
@@ -98,6 +98,13 @@ def _run(words: Sequence[str], task: TrainTask) -> None:
             f"{task.name}: the command ended with status {program.returncode}; the same line runs it again.\n"
             + "\n".join(tail)
         )
+
+
+def _started(words: Sequence[str], place: Place) -> subprocess.Popen[str]:
+    handles = () if place.handle is None else (place.handle,)
+    return subprocess.Popen(  # noqa: S603 (the user's own command)
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", pass_fds=handles
+    )
 
 
 def _leave_out_extra(task: TrainTask) -> None:
