@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from divergen_records import Category
     from divergen_records.coco import Dataset
 
-__all__ = ["Work", "budget", "describe_plan"]
+__all__ = ["RunPlan", "Work", "budget", "describe_plan", "plan_run"]
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,53 @@ class Work:
         return 0.0 if not self.left else None if self.rate is None else self.left / self.rate.per_second / 3600
 
 
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run would make.
+
+    Attributes:
+        pictures: To be planned in all.
+        categories: That they show.
+        prompts: That differ.
+        by_generator: Pictures of each.
+        by_frequency: Pictures of each group; None for categories without one.
+        paid: What language models would write, and its cost, a sentence each.
+        work: Of the costly steps.
+    """
+
+    pictures: int
+    categories: int
+    prompts: int
+    by_generator: Mapping[str, int]
+    by_frequency: Mapping[Any, int]
+    paid: Sequence[str]
+    work: Sequence[Work]
+
+    def text(self, gpu_price: float | None = None) -> str:
+        """In words, with the price of GPU hours in whatever currency."""
+        lines = [f"{self.pictures:,} pictures of {self.categories} categories, {self.prompts:,} prompts"]
+        lines += [f"  by {name}: {count:,}" for name, count in self.by_generator.items()]
+        lines += [f"  frequency {frequency or '?'}: {count:,}" for frequency, count in self.by_frequency.items()]
+        lines += [f"  prompts by {line}" for line in self.paid]
+        return "\n".join([*lines, "", _table(self.work, gpu_price)])
+
+    def values(self, gpu_price: float | None = None) -> dict[str, Any]:
+        """As lists and mappings."""
+        known = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "work"}
+        return {**known, "work": [_values(work, gpu_price) for work in self.work]}
+
+
 def describe_plan(run: Run, *, rates: Sequence[str] = (), gpu_price: float | None = None) -> str:
-    """What a run would make and cost, in words. Nothing is written where the run will be.
+    """`plan_run` in words."""
+    return plan_run(run, rates=rates).text(gpu_price)
+
+
+def plan_run(run: Run, *, rates: Sequence[str] = ()) -> RunPlan:
+    """What a run would make and cost. Nothing is written where the run will be.
 
     Args:
         run: The run, which need not be there.
         rates: ``NAME=PER_SECOND`` of steps and generators.
-        gpu_price: Of one hour of a GPU, in whatever currency.
 
     Raises:
         ConfigError: If a rate names nothing of this run.
@@ -93,14 +133,19 @@ def describe_plan(run: Run, *, rates: Sequence[str] = (), gpu_price: float | Non
         pipeline.generators = stand_ins
         sketch_prompts(pipeline.run, pipeline.categories)
         plan, paid, categories = pipeline.plan, costs(run, pipeline.categories), pipeline.categories
-    lines = [f"{len(plan):,} pictures of {len(categories)} categories, {plan.unique_prompts():,} prompts"]
-    lines += [f"  by {name}: {count:,}" for name, count in plan.per_generator().items()]
-    lines += [f"  frequency {frequency or '?'}: {count:,}" for frequency, count in plan.per_frequency().items()]
-    lines += [f"  prompts by {line}" for line in paid]
     works = budget(run, plan, train, categories)
     said = parse_rates(rates, [work.name for work in works])
     works = [replace(work, rate=rate_of(work.name, run, said, work.rate)) for work in works]
-    return "\n".join([*lines, "", _table(works, gpu_price)])
+    return RunPlan(
+        len(plan), len(categories), plan.unique_prompts(), plan.per_generator(), plan.per_frequency(), paid, works
+    )
+
+
+def _values(work: Work, gpu_price: float | None) -> dict[str, Any]:
+    hours, priced = work.hours, work.gpu and gpu_price is not None
+    names = ("step", "name", "unit", "total", "done", "gpu", "bytes")
+    price = None if hours is None or not priced or gpu_price is None else hours * gpu_price
+    return {**{name: getattr(work, name) for name in names}, "hours": hours, "price": price}
 
 
 def budget(run: Run, plan: Plan, train: Dataset, categories: Sequence[Category]) -> list[Work]:

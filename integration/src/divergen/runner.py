@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import Any
 
 from divergen_records import ConfigError, Shard
-from divergen_records.command import echo, next_step, note
+from divergen_records.command import answer, echo, next_step, note
 from divergen_records.losses import Losses, finish, row_losses
 
 from .check import check_run, refuse_problems
@@ -72,6 +72,7 @@ def run_pipeline(
                     echo(f"shard {shard.index}/{shard.count} is done; go on with the same line without --shard")
                     return
                 _do(pipeline, step, number, executor)
+    answer(out=run.folder, report=run.report if run.report.exists() else None)
     _finish(run, steps)
 
 

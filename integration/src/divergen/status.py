@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -75,13 +74,13 @@ class Status:
     prompts: tuple[PromptsStatus, ...] = ()
     personal: tuple[PersonalStatus, ...] = ()
 
-    def to_json(self) -> str:
-        """As JSON."""
+    def values(self) -> dict[str, Any]:
+        """As lists and mappings."""
         errors = [{"stage": stage, "reason": reason, "rows": rows} for (stage, reason), rows in self.errors.items()]
         values = {"stages": [asdict(s) for s in self.stages], "frequencies": [asdict(f) for f in self.frequencies]}
         prompts = [asdict(source) for source in self.prompts]
         personal = [asdict(generator) for generator in self.personal]
-        return json.dumps({"prompts": prompts, "personal": personal, **values, "errors": errors}, indent=1)
+        return {"prompts": prompts, "personal": personal, **values, "errors": errors}
 
 
 def run_status(run: Run) -> Status:

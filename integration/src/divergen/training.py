@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from divergen_records.answers import answer
 from divergen_records.coco import Dataset, read_dataset
 from divergen_records.files import read_json, write_text
 from rich.console import Console
@@ -107,6 +108,7 @@ def print_comparison(run: Run) -> None:
     found = {title: metrics for name, title in titles.items() if (metrics := metrics_of(run, name))}
     if not found:
         return
+    answer(metrics=found)
     table = Table("LVIS, %", *found)
     for kind in ("box", "mask"):
         for metric in METRICS:

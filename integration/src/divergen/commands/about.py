@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import click
-from divergen_records.command import echo
+from divergen_records.command import answer, echo
 
 __all__ = ["configs", "doctor", "minilvis"]
 
@@ -21,6 +21,7 @@ def configs(name: str | None) -> None:
     from ..loading import shipped, shipped_text
 
     if name is not None:
+        answer(config=name, text=shipped_text(name))
         echo(shipped_text(name), nl=False)
         return
     rows = [
@@ -28,28 +29,24 @@ def configs(name: str | None) -> None:
         for command, folder in (("run", "configs"), ("ablate", "ablations"))
         for found, said in shipped(folder).items()
     ]
+    answer(configs=dict(rows))
     width = max(len(call) for call, _ in rows)
     for call, said in rows:
         echo(f"{call:<{width}}  {said}")
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(as_json: bool) -> None:
+def doctor() -> None:
     """Print what is here: versions, devices, extras, models, disk, the hub. Paste it into an issue.
 
     \b
     Example:
       divergen doctor
     """
-    import json
-
     from ..doctor import diagnosis
 
     found = diagnosis()
-    if as_json:
-        echo(json.dumps(found, indent=1))
-        return
+    answer(**found)
     width = max(len(name) for section in found.values() for name in section)
     for title, section in found.items():
         echo(f"{title}")
@@ -59,7 +56,8 @@ def doctor(as_json: bool) -> None:
 
 @click.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def minilvis(arguments: tuple[str, ...]) -> None:
+@click.pass_context
+def minilvis(context: click.Context, arguments: tuple[str, ...]) -> None:
     """Make MiniLVIS, a long-tailed dataset of rendered scenes in LVIS format (`divergen minilvis --help`).
 
     With --premises: `divergen premises quickstart`, which says whether a box can tell if generating helps.
@@ -68,9 +66,10 @@ def minilvis(arguments: tuple[str, ...]) -> None:
         from .evidence import premises
 
         rest = [argument for argument in arguments if argument != "--premises"]
-        with premises.make_context("divergen minilvis --premises", ["quickstart", *rest]) as context:
-            premises.invoke(context)
+        with premises.make_context("minilvis --premises", ["quickstart", *rest], parent=context.parent) as inner:
+            premises.invoke(inner)
         return
     from divergen_minilvis.cli import make as command
 
-    command.main(list(arguments), prog_name="divergen minilvis", standalone_mode=False)
+    with command.make_context("minilvis", list(arguments), parent=context.parent) as inner:
+        command.invoke(inner)

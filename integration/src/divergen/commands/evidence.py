@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from divergen_records.command import echo
+from divergen_records.command import answer, echo
 from divergen_records.losses import losses_options
 
 from .options import stoppable
@@ -70,7 +70,9 @@ def ablate(
     loaded, count = load_ablation(ablation), _seeds(seeds, shard)
     folder, points = out or Path("ablations") / Path(ablation).stem, resolution / 100
     if dry_run:
-        echo("\n".join(plan_ablation(loaded, folder, seeds=range(count or 2), overrides=overrides)))
+        lines = plan_ablation(loaded, folder, seeds=range(count or 2), overrides=overrides)
+        answer(runs=lines)
+        echo("\n".join(lines))
         echo("what arms have in common is made once")
         return
     with stoppable():
@@ -79,6 +81,7 @@ def ablate(
         else:
             part = Shard.parse(shard) if shard else None
             found = run_ablation(loaded, folder, seeds=range(count), overrides=overrides, shard=part, resolution=points)
+    answer(out=folder, outcomes=found.outcomes, comparisons=found.comparisons, seeds=found.plan, cost=found.cost)
     print_outcomes(found.outcomes, Console())
     print_comparisons(found.comparisons, Console())
     echo(f"\n{found.plan or 'one seed says nothing of how sure this is: give --seeds 2, or auto'}")
@@ -122,11 +125,14 @@ def results(folders: tuple[Path, ...], out: Path | None, overwrite: bool) -> Non
     line = " ".join(["divergen results", *(folder.name for folder in folders), *(["--out", out.name] if out else [])])
     ablations, findings = read_ablations(folders), shipped_findings()
     if out is None:
-        echo(results_page(ablations, findings, line), nl=False)
+        page = results_page(ablations, findings, line)
+        answer(page=page)
+        echo(page, nl=False)
         return
     told, figure = asked(ablations, findings), out.with_suffix(".png")
     refuse_existing(out, figure, overwrite=overwrite)
     write_text(out, results_page(ablations, findings, line, figure.name if told else None), overwrite=True)
+    answer(out=out, figure=figure if told else None)
     echo(out)
     if told:
         write_bytes(figure, findings_plot(told), overwrite=True)
@@ -161,10 +167,13 @@ def grow(run: Path, budget: int, rounds: int, out: Path | None, dry_run: bool) -
     from ..training import print_comparison
 
     if dry_run:
-        print_growth(plan_growth(Run(run), budget), Console())
+        plan = plan_growth(Run(run), budget)
+        answer(plan=plan)
+        print_growth(plan, Console())
         return
     with stoppable():
         found = grow_run(Run(run), out or run.with_name(f"{run.name}-grown"), budget, rounds)
+    answer(rounds=[grown.folder for grown in found])
     for grown in found:
         echo(grown.folder)
         print_comparison(grown)
@@ -200,6 +209,7 @@ def premises(config: str, overrides: tuple[str, ...], out: Path | None, without:
     loaded = load_config(config, overrides)
     with stoppable():
         report = measure_premises(Run(out or Path("runs") / loaded.name, loaded), without=without)
+    answer(**report.model_dump(), failing=len(report.failing))
     echo(report.table())
     if report.failing:
         raise click.exceptions.Exit(1)

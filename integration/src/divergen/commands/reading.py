@@ -6,7 +6,7 @@ from getpass import getuser
 from pathlib import Path
 
 import click
-from divergen_records.command import echo, next_step
+from divergen_records.command import answer, echo, next_step
 from divergen_records.data_options import FormatName, format_option, on_problem_option, open_dataset
 from divergen_records.formats import OnProblem, find_format, readers
 from divergen_records.losses import Losses, finish, finishing, losses_options
@@ -16,8 +16,7 @@ __all__ = ["correct", "export", "report", "review", "status"]
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(run: Path, as_json: bool) -> None:
+def status(run: Path) -> None:
     """Print how far a run is: done, pending and failed per stage; the funnel per frequency group.
 
     \b
@@ -30,10 +29,8 @@ def status(run: Path, as_json: bool) -> None:
     from ..status import print_status, run_status
 
     found = run_status(Run(run))
-    if as_json:
-        echo(found.to_json())
-    else:
-        print_status(found, Console())
+    answer(**found.values())
+    print_status(found, Console())
 
 
 @click.command()
@@ -48,7 +45,9 @@ def report(run: Path) -> None:
     from ..report import write_report
     from ..run import Run
 
-    echo(write_report(Run(run)))
+    written = write_report(Run(run))
+    answer(report=written)
+    echo(written)
 
 
 @click.command()
@@ -101,6 +100,7 @@ def export(run: Path, kind: str, out: Path, where: str, overwrite: bool) -> None
     losses = Losses()
     with finishing(losses, unit="instances", out=out):
         done = export_run(Run(run), out, kind=kind, where=where, overwrite=overwrite, losses=losses)
+    answer(out=done.path, written=done.written, skipped=done.skipped)
     echo(f"{done.path}: {done.written:,} instances")
     if kind in readers():
         next_step("divergen-paste", "pool", out, "--out", "pool")
@@ -142,6 +142,7 @@ def correct(run: Path, folder: Path, kind: str | None, who: str, on_problem: OnP
     if tags.changed:
         echo(tags)
     done = correct_masks(opened, dataset, tool=tool, who=who, losses=losses)
+    answer(corrected=done.corrected, unchanged=done.unchanged, verdicts=tags.changed)
     again = "decide" if tags.changed else "pool"
     echo(
         f"{done.corrected} masks corrected, {done.unchanged} as they were; to go on: the run's line with --redo {again}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from divergen_records.command import echo, next_step, note
+from divergen_records.command import answer, echo, next_step, note
 from divergen_records.losses import finish, losses_options, row_losses
 
 from .options import run_options, stoppable
@@ -70,7 +70,7 @@ def run(
     """
     from divergen_records import Shard
 
-    from ..budget import describe_plan
+    from ..budget import plan_run
     from ..check import check_run, refuse_problems
     from ..fork import fork
     from ..loading import load_config
@@ -81,7 +81,9 @@ def run(
     loaded = load_config(config, (*overrides, *problem))
     folder = Run(out or Path("runs") / loaded.name, loaded)
     if dry_run:
-        echo(describe_plan(folder, rates=rates, gpu_price=gpu_price))
+        plan = plan_run(folder, rates=rates)
+        answer(**plan.values(gpu_price))
+        echo(plan.text(gpu_price))
         refuse_problems(check_run(folder))
         return
     if like is not None and not folder.folder.exists():
@@ -114,6 +116,8 @@ def check(config: str, overrides: tuple[str, ...], out: Path | None) -> None:
     loaded = load_config(config, overrides)
     found = check_run(Run(out or Path("runs") / loaded.name, loaded))
     problems = [entry for entry in found if entry.finding.problem]
+    listed = [{"place": one.place, "text": one.finding.text, "problem": one.finding.problem} for one in found]
+    answer(problems=len(problems), checked=listed)
     for entry in found:
         if not entry.finding.problem:
             echo(f"ok       {entry}")
@@ -182,6 +186,7 @@ def demo(words: tuple[str, ...], generators: tuple[str, ...], per_category: int,
 
     with stoppable():
         made = make_demo(words, out, generators=generators or DEMO_GENERATORS, per_category=per_category, seed=seed)
+    answer(out=out, pictures=made.pictures, masks=made.masks, unknown=made.unknown, sheet=made.sheet)
     echo(f"{made.pictures} pictures, {made.masks} masks; look: {made.sheet}")
     losses = row_losses(made.table)
     losses.extend(made.unknown)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import click
-from divergen_records.command import echo, next_step
+from divergen_records.command import answer, echo, next_step
 
 __all__ = ["pull", "push"]
 
@@ -40,6 +40,7 @@ def push(
         made = upload(opened, hub_id, where=where, private=private, licence=licence, overwrite=overwrite)
     else:
         made = write_dataset(opened, hub_id, folder, where=where, licence=licence, overwrite=overwrite)
+    answer(to=folder or hub_id, instances=made.count, categories=made.categories, bytes=made.bytes)
     size = f"{made.bytes / 1e6:,.1f} MB"
     echo(f"{folder or hub_id}: {made.count:,} instances of {len(made.categories):,} categories, {size}")
     next_step("divergen", "pull", folder or hub_id, "--out", "instances.lance")
@@ -59,5 +60,6 @@ def pull(hub_id: str, out: Path, revision: str | None) -> None:
     from ..hub import pull as download
 
     table = download(hub_id, out, revision=revision)
+    answer(out=out, instances=table.count())
     echo(f"{out}: {table.count():,} instances")
     next_step("divergen-paste", "pool", out, "--out", "pool")

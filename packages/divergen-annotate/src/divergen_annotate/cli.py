@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 from divergen_records import ConfigError, Shard, short_hash
-from divergen_records.command import Group, echo, next_step
+from divergen_records.command import Group, answer, echo, next_step
 from divergen_records.data_options import on_problem_option
 from divergen_records.files import refuse_existing, write_bytes
 from divergen_records.formats import OnProblem
@@ -64,6 +65,7 @@ def images(
         report = annotate_folder(
             folder, annotator, out, repair=repair, own_alpha=not names, resume=resume, losses=losses, **options
         )
+    answer(out=out, done=report.done, by_own_transparency=report.own_alpha)
     own = f" ({report.own_alpha} by their own transparency)" if report.own_alpha else ""
     echo(f"{out}: {report.done} pictures annotated{own}, {len(losses)} lost")
     next_step("divergen-filter", "images", folder, "--real", "TRAIN.json", "--masks", out, "--out", "decided")
@@ -122,6 +124,7 @@ def photos(
         report = annotate_photos(
             folder, finder, wanted, out, repair=repair, doubles=doubles, resume=resume, losses=losses, **options
         )
+    answer(out=out, photos=report.done, without_objects=report.blank, objects=report.found)
     for name, count in report.found.items():
         echo(f"  {name}: {count}")
     echo(f"{out}: {report.found.total()} objects in {report.done} photos ({report.blank} without one)")
@@ -165,8 +168,10 @@ def table(
         opened.retry_errors(stage.name)
     part = Shard.parse(shard)
     report = fill(opened, stage, shard=part)
+    answer(table=table, done=report.done, failed=report.failed, skipped=report.skipped)
     echo(f"{report.done} annotated, {report.failed} failed, {report.skipped} without a picture")
     if further := append_objects(opened, shard=part):
+        answer(added=further)
         echo(f"{further} rows added, of further objects of these pictures")
     next_step("divergen-filter", "embed-real", "TRAIN.json", "--out", "references.npz")
     finish_rows(opened, f"error_stage = '{stage.name}'")
@@ -202,13 +207,15 @@ def evaluate(
     annotators, mended = build_all(names, settings, checkpoint), build_repair(settings, no_repair)
     repairs = [None] if no_repair else [None, mended]
     echo(HEAD)
-    losses = Losses()
+    losses, rows = Losses(), list[dict[str, Any]]()
     tell: Callable[[str], None] = losses.note
     for annotator in annotators:
         examples = read_examples(source, images=images, limit=limit, on_problem=on_problem, left_out=tell)
         for row, mend in zip(evaluate_repairs(examples, annotator, repairs), repairs, strict=True):
+            rows.append({**asdict(row), "repaired": mend is not None})
             echo(row.line(repaired=mend is not None))
         tell = _say_nothing
+    answer(annotators=rows)
     finish(losses, came=row.count + len(losses), went=row.count)
 
 
@@ -252,6 +259,7 @@ def compare(
     shown = sum(map(len, batches))
     sheet = draw(batches, build_all(names, settings, checkpoint), repair=build_repair(settings, no_repair))
     write_bytes(out, encode_image(sheet, "png" if out.suffix == ".png" else "jpeg"), overwrite=overwrite)
+    answer(out=out, width=sheet.shape[1], height=sheet.shape[0], examples=shown)
     echo(f"{out}: {sheet.shape[1]} x {sheet.shape[0]} pixels")
     finish(losses, came=shown + len(losses), went=shown, out=out)
 

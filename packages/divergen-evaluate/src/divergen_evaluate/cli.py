@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import click
-from divergen_records.command import Group, echo
+from divergen_records.answers import begin_answer
+from divergen_records.command import Group, answer, echo
 from divergen_records.data_options import finish_reading, on_problem_option, open_dataset
 from divergen_records.errors import ConfigError, DatasetError
 from divergen_records.files import refuse_existing, write_text
@@ -43,6 +44,12 @@ def main() -> None:
     """
 
 
+def _or_print(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """The file of ``--json``; without one the option is what it is for every command."""
+    begin_answer(context, parameter, value == Path("-"))
+    return None if value == Path("-") else value
+
+
 @main.command("ap")
 @click.argument("results", type=_FILE, nargs=-1, required=True)
 @click.option("--gt", "truth", type=_DATA, required=True, help="Ground truth: LVIS, COCO, YOLO or labelme.")
@@ -53,7 +60,15 @@ def main() -> None:
 @click.option("--resamples", type=click.IntRange(min=40), default=1000, show_default=True, help="Of the bootstrap.")
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the intervals.")
 @click.option("--categories", is_flag=True, help="A line for each category too.")
-@click.option("--json", "out", type=_NEW_FILE, help="Write the metrics, or the comparison, here.")
+@click.option(
+    "--json",
+    "out",
+    type=_NEW_FILE,
+    is_flag=False,
+    flag_value="-",
+    callback=_or_print,
+    help="Write the metrics, or the comparison, here; without a file (put it last), print them as JSON.",
+)
 @on_problem_option
 @losses_options
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
@@ -101,6 +116,7 @@ def evaluate(
     else:
         metrics = _metrics(rows[0], dataset, rules, fixed=fixed, bootstrap=bootstrap if intervals else None)
         text, found = metrics.table(per_category=categories), metrics.model_dump_json(indent=2)
+    answer(**json.loads(found))
     if out is not None:
         write_text(out, found, overwrite=overwrite)
     echo(text)
@@ -224,6 +240,7 @@ def export_results(
         )
     _tell_words(results, told)
     write_text(out, json.dumps(rows), overwrite=overwrite)
+    answer(out=out, results=len(rows))
     left_out = len(given) - len(losses) - len(rows)
     echo(f"{out}: {len(rows)} results" + (f", {left_out} left out as asked" if left_out else ""))
     finish(losses, came=len(rows) + len(losses), went=len(rows), unit="results", out=out)

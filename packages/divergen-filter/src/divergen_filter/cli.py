@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 from divergen_records import Shard
-from divergen_records.command import Group, echo, next_step
+from divergen_records.command import Group, answer, echo, next_step
 from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.files import refuse_existing, write_text
 from divergen_records.formats import OnProblem
@@ -55,7 +56,9 @@ def embed_real(
     unfinished = out.with_name(f"{out.name}.parts")
     references = reference_embeddings(dataset, build_embedder(embedder, settings), resume=unfinished, **options)
     references.save(out, overwrite=overwrite)
-    echo(f"{out}: {len(references.embeddings)} real crops of {len(set(references.category_ids))} categories")
+    categories = len(set(references.category_ids))
+    answer(out=out, crops=len(references.embeddings), categories=categories, left_out=references.skipped)
+    echo(f"{out}: {len(references.embeddings)} real crops of {categories} categories")
     losses, count = Losses(), len(references.embeddings)
     losses.extend(dataset.problems)
     for reason, times in sorted(references.skipped.items()):
@@ -94,7 +97,7 @@ def score(
     from .config import CropConfig
     from .scoring import score_table
 
-    opened = InstanceTable.open(table)
+    opened, lines = InstanceTable.open(table), list[str]()
     for line in score_table(
         opened,
         references,
@@ -104,7 +107,9 @@ def score(
         scores=scores,
         shard=Shard.parse(shard),
     ):
+        lines.append(line)
         echo(line)
+    answer(table=table, scores=lines)
     next_step("divergen-filter", "decide", table, "--references", references)
     finish_rows(opened, "area_fraction IS NOT NULL")
 
@@ -135,6 +140,7 @@ def judge(table: Path, settings: tuple[str, ...], shard: str) -> None:
     stage = apply_settings(ScoreConfig, {"kind": "vlm"}, settings, where="score 'vlm'").build()
     report = fill(InstanceTable.open(table), stage, shard=Shard.parse(shard), batch_size=64)
     cost = f"; cost {stage.account.cost:.4g} in all" if stage.account.cost else ""
+    answer(judged=report.done, skipped=report.skipped, cost=stage.account.cost, unanswered=stage.unanswered)
     echo(f"{report.done} judged, {report.skipped} not ready{cost}")
     if stage.unanswered:
         reason = next(iter(stage.unanswered.values()))
@@ -159,6 +165,7 @@ def decide(table: Path, references: Path | None, rules: Path | None) -> None:
 
     loaded = None if references is None else References.load(references)
     report = decide_table(InstanceTable.open(table), read_rules(rules), loaded)
+    answer(**asdict(report))
     echo(f"kept {report.kept} of {report.kept + report.rejected}; {report.not_ready} not ready")
     if report.reviewed:
         echo(f"people decided about {report.reviewed}; of these, they overruled the rules in {report.overruled}")
@@ -204,13 +211,16 @@ def calibrate(
         if table is None:
             raise click.UsageError("--from review takes the TABLE that was reviewed")
         proposal = propose_rules(InstanceTable.open(table), read_rules(rules), loaded)
+        answer(rules=proposal.rules, out=out)
         echo(str(proposal))
         if out is not None:
             write_text(out, proposal.rules.model_dump_json(indent=1), overwrite=overwrite)
         return
     if loaded is None or table is not None or out is not None:
         raise click.UsageError("--from real takes --references, and neither TABLE nor --out")
-    echo(str(find(loaded, **read_rules(rules).calibration.model_dump())))
+    found = find(loaded, **read_rules(rules).calibration.model_dump())
+    answer(**asdict(found))
+    echo(str(found))
 
 
 @main.command()
@@ -263,7 +273,9 @@ def images(
         rules=None if rules is None else read_rules(rules),
     ):
         echo(line)
-    rows = InstanceTable.open(out / "instances.lance").count("error IS NULL")
+    opened = InstanceTable.open(out / "instances.lance")
+    rows = opened.count("error IS NULL")
+    answer(out=out, table=opened.path, rows=rows, kept=opened.count("kept"))
     next_step("divergen-paste", "pool", out / "instances.lance", "--out", "pool")
     finish(losses, came=rows + len(losses), went=rows, out=out)
 

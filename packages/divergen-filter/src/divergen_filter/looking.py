@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from divergen_records.command import echo, next_step
+from divergen_records.command import answer, echo, next_step
 from divergen_records.data_options import FormatName, open_dataset
 from divergen_records.losses import Losses, finish, losses_options
 
@@ -65,6 +65,7 @@ def sheet(table: Path, out: Path, references: Path | None, rules: Path | None, *
 
     loaded = None if references is None else References.load(references)
     write_sheet(InstanceTable.open(table), out, references=loaded, rules=read_rules(rules), **options)
+    answer(out=out)
     echo(f"look at {out}")
 
 
@@ -134,6 +135,7 @@ def _take_tags(table: InstanceTable, kind: str, folder: Path, reviewer: str) -> 
     losses.extend(dataset.problems)
     report = take_tags(table, dataset, reviewer=reviewer, losses=losses)
     losses.extend((key, "no instance of this table has this name") for key in report.unknown)
+    answer(table=table.path, changed=report.changed, unchanged=report.unchanged)
     echo(str(report))
     next_step("divergen-filter", "decide", table.path)
     return losses, report.changed + report.unchanged

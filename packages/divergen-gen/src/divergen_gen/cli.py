@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from divergen_records.command import Group, echo, next_step
+from divergen_records.command import Group, answer, echo, next_step
 from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.formats import OnProblem
 from divergen_records.losses import Losses, finish, finish_rows, losses_options
@@ -92,6 +92,7 @@ def plan(dry_run: bool, rates: Sequence[str], picture_kb: float | None, devices:
     from .command import make_plan, plan_tables
 
     planned, configs = make_plan(**options)
+    answer(pictures=len(planned), per_category=planned.per_category())
     echo(plan_tables(planned))
     if dry_run:
         from .command import estimate_table
@@ -137,6 +138,7 @@ def run(table: Path, shard: str | None, batch_size: int, **options: Any) -> None
     instances = InstanceTable.create(table, exist_ok=True)
     models = build(configs)
     reports = generate(instances, planned, models, shard=part, batch_size=batch_size)
+    answer(table=table, generators=reports)
     for model, report in zip(models, reports, strict=True):
         echo(
             f"{report.name}: {report.done} made, {report.failed} failed, {report.skipped} were there, "
@@ -172,6 +174,7 @@ def preview(out: Path, categories: Sequence[str], each: int, overwrite: bool, **
     shown = list(categories) or list(planned.per_category())[:6]
     losses = Losses()
     made = write_sheet(out, planned.only(categories=shown), build(configs), each, overwrite, losses)
+    answer(out=out, pictures=made)
     echo(out)
     finish(losses, came=made, went=made - len(losses), out=out)
 
@@ -228,7 +231,10 @@ def personalize(
         from .personalize.run import personalize as train
         from .personalize.training import Training
     training = Training(method, steps, batch_size, lr or LEARNING_RATES[method])
-    for one in train(open_dataset(dataset, images, on_problem=on_problem), training=training, **options):
+    made = train(open_dataset(dataset, images, on_problem=on_problem), training=training, **options)
+    told = []
+    for one in made:
+        told.append({name: getattr(one, name) for name in ("category", "path", "crops", "last", "error")})
         if one.error:
             echo(f"{one.category}: {one.error}")
         elif one.crops:
@@ -238,3 +244,4 @@ def personalize(
             )
         else:
             echo(f"{one.path}: was there")
+    answer(made=told)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from divergen_records.command import Group, echo, next_step
+from divergen_records.command import Group, answer, echo, next_step
 from divergen_records.cores import usable_cores
 
 __all__ = ["main", "make"]
@@ -44,6 +44,7 @@ def make(out: Path, categories: str | None, **options: Any) -> None:
     if categories is not None:
         chosen = int(categories) if categories.isdecimal() else categories.split(",")
     made = make_minilvis(out, categories=chosen, **options)
+    answer(train=made.train, val=made.val)
     echo(f"{made.train}\n{made.val}")
     next_step("divergen", "run", "coco100", "--out", "RUN", f"data={out}")
 
@@ -59,5 +60,6 @@ def categories() -> None:
     from .renderer import STYLES, category_names
 
     names = category_names()
+    answer(categories=names, styles=STYLES)
     echo("\n".join(names))
     echo(f"{len(names)} categories, in the styles {', '.join(STYLES)}", err=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from divergen_records.command import Group, echo, next_step
+from divergen_records.command import Group, answer, echo, next_step
 from divergen_records.data_options import finish_reading, format_option, on_problem_option, open_dataset
 from divergen_records.files import refuse_existing, write_bytes
 from divergen_records.losses import Losses, finish, finishing, losses_options
@@ -94,6 +94,7 @@ def pool(source: Path, out: Path, **options: Any) -> None:
     losses = Losses()
     with finishing(losses, unit="instances", out=out):
         made = pool_from_path(source, out, losses=losses, **options)
+    answer(out=out, instances=len(made), categories=len(made.categories), left_out=made.manifest.left_out)
     echo(repr(made))
     for reason, count in made.manifest.left_out.items():
         echo(f"left out: {count:,} x {reason}")
@@ -115,6 +116,7 @@ def verify(path: Path) -> None:
     problems = opened.verify()
     for problem in problems:
         echo(problem)
+    answer(pool=path, instances=len(opened), problems=problems)
     echo(f"{len(opened)} instances, {len(problems)} problems")
     if problems:
         raise click.exceptions.Exit(1)
@@ -139,6 +141,7 @@ def stats(annotations: Path, out: Path, on_problem: OnProblem, overwrite: bool) 
     dataset = open_dataset(annotations, on_problem=on_problem)
     result = area_statistics(dataset)
     write_statistics(out, result, overwrite=overwrite)
+    answer(out=out, categories=len(result))
     echo(f"{len(result)} categories written to {out}")
     finish_reading(dataset, out)
 
@@ -185,6 +188,7 @@ def preview(
     paster = _paster(dataset, pool_path, settings, seed, unmatched)
     sheet = preview_sheet(dataset, paster, **options)
     write_bytes(out, encode_image(sheet, "png" if out.suffix.lower() == ".png" else "jpeg", 90), overwrite=overwrite)
+    answer(out=out)
     echo(str(out))
     finish_reading(dataset, out)
 
@@ -246,6 +250,7 @@ def bake(
     losses.extend(dataset.problems)
     with finishing(losses, out=out):
         written = write(dataset, paster, out, formats=formats, val=beside, losses=losses, **options)
+    answer(out=written, formats=formats, pictures=len(dataset.images))
     echo(str(written))
     if "yolo" in formats and val is None:
         echo(NO_VAL, err=True)
@@ -269,7 +274,9 @@ def bench(sides: tuple[int, ...], instances: int, objects: int, rows: int, profi
     """
     from .bench import report
 
-    for line in report(sides or (640, 896), instances=instances, objects=objects, rows=rows, profile=profile):
+    lines = list(report(sides or (640, 896), instances=instances, objects=objects, rows=rows, profile=profile))
+    answer(lines=lines)
+    for line in lines:
         echo(line)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from divergen_records.command import Group, echo, next_step
+from divergen_records.command import Group, answer, echo, next_step
 
 if TYPE_CHECKING:
     from divergen_records.endpoint import Account
@@ -69,7 +70,7 @@ def template(categories: str, templates: tuple[str, ...], synonyms: bool, out: P
     from . import read_categories, template_prompts, write_prompts
 
     prompts = template_prompts(read_categories(categories), template=templates, synonyms=synonyms)
-    echo(f"{write_prompts(out, prompts, overwrite=overwrite)} prompts in {out}")
+    _tell(write_prompts(out, prompts, overwrite=overwrite), out)
     _next(out)
 
 
@@ -104,7 +105,7 @@ def grammar(
         background=background,
         attributes=attributes or None,
     )
-    echo(f"{write_prompts(out, prompts, overwrite=overwrite)} prompts in {out}")
+    _tell(write_prompts(out, prompts, overwrite=overwrite), out)
     _next(out)
 
 
@@ -137,6 +138,7 @@ def measure(
 
     reports = measure_files(files, pictures_per_category=per_category, embedder=build_embedder(embedder))
     console = Console()
+    answer(files=reports)
     console.print(comparison(reports))
     for report in reports.values() if worst else ():
         console.print(worst_categories(report, worst))
@@ -193,10 +195,13 @@ def check(
     faulty = [(line, prompt, problems) for line, (prompt, problems) in enumerate(checked, 1) if problems]
     for line, prompt, problems in faulty[:show]:
         echo(f"prompt {line} ({prompt.category}): {'; '.join(problems)}: {prompt.text}")
-    Console().print(problem_counts(count_problems(problems for _, problems in checked), len(checked)))
+    counts = count_problems(problems for _, problems in checked)
+    told = [{"line": line, "prompt": prompt.text, "problems": problems} for line, prompt, problems in faulty]
+    answer(prompts=len(checked), problems=counts, faulty=told)
+    Console().print(problem_counts(counts, len(checked)))
     if out is not None:
         good = (prompt for prompt, problems in checked if not problems)
-        echo(f"{write_prompts(out, good, overwrite=overwrite)} prompts in {out}")
+        _tell(write_prompts(out, good, overwrite=overwrite), out)
     context.exit(1 if faulty else 0)
 
 
@@ -252,6 +257,7 @@ def llm(context: click.Context, /, categories: str, out: Path, **options: Any) -
     settings, known = LlmSettings(**options, extra_body=extra_body), read_categories(categories)
     if dry_run:
         plan = estimate_llm(known, settings, account, out)
+        answer(**asdict(plan))
         echo(
             f"{plan.prompts} prompts for {plan.categories} categories: at least {plan.requests} requests, about "
             f"{plan.prompt_tokens:,} tokens sent, {plan.completion_tokens:,} received, cost {plan.cost:.4g}"
@@ -262,6 +268,7 @@ def llm(context: click.Context, /, categories: str, out: Path, **options: Any) -
     except EndpointError:
         echo(_used(account))
         raise
+    answer(out=out, accepted=report.accepted, total=report.total, shortfalls=report.shortfalls, spent=asdict(account))
     echo(f"{report.accepted} new prompts, {report.total} in {out}; {_used(account)}")
     _next(out)
     for name, reason in report.shortfalls.items():
@@ -326,9 +333,15 @@ def expand(
     taken = write_categories(out, choices, first_id=max(category.id for category in own) + 1, overwrite=overwrite)
     if report is not None:
         write_choices(report, choices, overwrite=overwrite)
+    answer(out=out, taken=taken, candidates=len(choices), report=report)
     echo(f"{taken} of {len(choices)} candidates in {out}{f', reasons in {report}' if report else ''}")
     for choice in choices[:: max(1, len(choices) // 8)]:
         echo(f"  {choice.candidate.label}: {'taken' if choice.taken else 'refused'}, {choice.reason}")
+
+
+def _tell(count: int, out: Path) -> None:
+    answer(out=out, written=count)
+    echo(f"{count} prompts in {out}")
 
 
 def _next(prompts: Path) -> None:

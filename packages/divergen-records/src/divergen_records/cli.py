@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from pydantic import BaseModel
 
-from .command import Group, echo, next_step
+from .command import Group, answer, echo, next_step
 from .data_options import FormatName, finish_reading, format_option, on_problem_option, open_dataset
 from .errors import require_extra
 from .formats import OnProblem, WritesData, find_format, writers
@@ -41,6 +41,7 @@ def schema(record: str) -> None:
     import json
 
     found = _instance_schema() if record == "instance" else _RECORDS[record].model_json_schema()
+    answer(schema=found)
     echo(json.dumps(found, indent=2))
 
 
@@ -58,9 +59,12 @@ def check(ctx: click.Context, dataset: Path, images: Path | None, decode: bool, 
         from .declared import compare_declared
     data = find_format(dataset).read(dataset, image_dir=images, on_problem=on_problem, boxes=True, progress=True)
     problems = [*data.problems, *(check_samples(data, progress=True) if decode else ())]
+    notes = [*data.notes, *compare_declared(data, progress=True)]
+    counts = {name: len(getattr(data, name)) for name in ("images", "annotations", "categories")}
+    answer(dataset=data.path, **counts, problems=problems, mended=data.repairs, notes=notes)
     for problem in problems:
         echo(problem)
-    for title, lines in (("mended", data.repairs), ("note", (*data.notes, *compare_declared(data, progress=True)))):
+    for title, lines in (("mended", data.repairs), ("note", notes)):
         for line in lines:
             echo(f"{title}: {line}")
     echo(_summary(data, len(problems)))
@@ -107,6 +111,7 @@ def convert(
     )
     data = _writable(data, writer) if writer.needs_masks else data
     written = writer.write(data, out, overwrite=overwrite, progress=True)
+    answer(out=written, images=len(data.images), annotations=len(data.annotations))
     echo(f"{written}: {len(data.images)} images, {len(data.annotations)} annotations")
     next_step("divergen", "run", "coco100", "--out", "RUN", f"data={out}")
     finish_reading(data, out)

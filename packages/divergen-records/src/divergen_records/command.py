@@ -1,33 +1,56 @@
-"""What the commands share: errors as one clear sentence, not a trace; text that does nothing to a terminal; quiet."""
+"""What the commands share: errors as one clear sentence, text that does nothing to a terminal, how much is said, JSON.
+
+Every command has ``--quiet``, ``--verbose`` and ``--json``; ``DIVERGEN_LOG=quiet`` or ``verbose`` says it for all.
+"""
 
 from __future__ import annotations
 
 import io
+import logging
+import os
 import shlex
 import sys
+import traceback
 from typing import Any
 
 import click
 
+from .answers import answer, asked_for_json, begin_answer
 from .errors import DivergenError
 from .stores import refuse_store
 from .system_errors import explain
 from .text import shown
 
-__all__ = ["Group", "echo", "next_step", "note", "quiet"]
+__all__ = ["LOG_VARIABLE", "Group", "answer", "echo", "next_step", "note", "quiet", "verbose"]
 
-_QUIET = "divergen.quiet"
+LOG_VARIABLE = "DIVERGEN_LOG"
+"""Environment variable: ``quiet``, ``normal`` or ``verbose``; an option of the command goes before it."""
+
+_LEVEL = "divergen.level"
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     """Print text and, with ``nl``, a line end; see `divergen_records.text.shown`. Commands print by this alone."""
+    found = asked_for_json()
+    if found is not None and not err:
+        found.text.append(str(text))
     click.echo(shown(text), err=err, nl=nl)
 
 
 def quiet() -> bool:
     """Whether the running command was asked for results, losses and errors alone (``--quiet``)."""
+    return _level() == "quiet"
+
+
+def verbose() -> bool:
+    """Whether the running command was asked to say all that it knows (``--verbose``)."""
+    return _level() == "verbose"
+
+
+def _level() -> str:
     context = click.get_current_context(silent=True)
-    return context is not None and bool(context.meta.get(_QUIET))
+    said = None if context is None else context.meta.get(_LEVEL)
+    return str(said or os.environ.get(LOG_VARIABLE, "normal"))
 
 
 def note(text: str) -> None:
@@ -43,6 +66,7 @@ def next_step(*words: object) -> None:
         words: The command and its arguments, for example ``"divergen-paste", "pool", table, "--out", "pool"``. What a
             user must fill in is in capitals.
     """
+    answer(next=[str(word) for word in words])
     note(f"next: {shlex.join(map(str, words))}")
 
 
@@ -50,18 +74,41 @@ class Group(click.Group):
     """A click group that prints what a user can act on as a sentence, and ends with status 2.
 
     That is a `DivergenError`, or an error of the operating system (`divergen_records.system_errors`). Each of its
-    commands has ``--quiet``. An argument that is the address of an object store is refused before anything is done.
+    commands has the options of this module. An argument that is the address of an object store is refused before
+    anything is done.
     """
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Register a command."""
-        has = any("--quiet" in option.opts for option in cmd.params)  # a command may stand in two groups
-        if not isinstance(cmd, click.Group) and cmd.add_help_option and not has:
-            cmd.params.append(_quiet_option())
+        if not isinstance(cmd, click.Group) and cmd.add_help_option:
+            there = {option for parameter in cmd.params for option in parameter.opts}  # it may stand in two groups
+            cmd.params.extend(option for option in _options() if there.isdisjoint(option.opts))
         super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run the command; the outermost group prints the answer of ``--json``."""
+        if ctx.parent is not None:
+            return self._refusing(ctx)
+        status = 1  # of an error that nobody expected
+        try:
+            try:
+                result = self._refusing(ctx)
+                status = 0
+            except click.exceptions.Exit as end:
+                status = end.exit_code
+                raise
+            except click.ClickException as error:
+                status = error.exit_code
+                if found := asked_for_json(ctx):
+                    found.values["error"] = error.format_message()
+                raise
+        finally:
+            if found := asked_for_json(ctx):
+                found.finish(status)
+        return result
+
+    def _refusing(self, ctx: click.Context) -> Any:
+        """Run the command; what a user can act on is raised as a sentence."""
         if isinstance(sys.stdout, io.TextIOWrapper):  # in a locale without them, letters are written out
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
@@ -70,22 +117,43 @@ class Group(click.Group):
                 refuse_store(argument.partition("=")[2])
             return super().invoke(ctx)
         except DivergenError as error:
-            raise _Refusal(shown(error), error.exit_code) from error
+            raise _refusal(error, str(error), error.exit_code) from error
         except (OSError, RuntimeError, MemoryError) as error:
             sentence = explain(error)
             if sentence is None:
                 raise
-            raise _Refusal(shown(sentence), DivergenError.exit_code) from error
+            raise _refusal(error, sentence, DivergenError.exit_code) from error
 
 
-def _quiet_option() -> click.Option:
-    return click.Option(
-        ["--quiet"],
-        is_flag=True,
-        expose_value=False,
-        help="Print results, losses and errors; no progress, no next step.",
-        callback=lambda context, _, value: context.meta.update({_QUIET: value}),
-    )
+def _options() -> list[click.Option]:
+    return [
+        _level_option("quiet", "Print results, losses and errors; no progress, no next step."),
+        _level_option("verbose", "Print all that libraries log, and an error's whole trace."),
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=begin_answer,
+            help="Print the result as one JSON object; all else goes to standard error.",
+        ),
+    ]
+
+
+def _level_option(level: str, text: str) -> click.Option:
+    def say(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
+        if asked:
+            context.meta[_LEVEL] = level
+        if _level() == "verbose":
+            logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+
+    return click.Option([f"--{level}"], is_flag=True, expose_value=False, callback=say, help=text)
+
+
+def _refusal(error: BaseException, sentence: str, exit_code: int) -> _Refusal:
+    if verbose():
+        echo("".join(traceback.format_exception(error)), err=True)
+    return _Refusal(shown(sentence), exit_code)
 
 
 class _Refusal(click.ClickException):

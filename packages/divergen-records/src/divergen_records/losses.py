@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 import msgspec
 
-from .command import echo
+from .command import answer, echo
 from .errors import NothingLeft
 from .files import write_bytes
 
@@ -118,6 +118,9 @@ def finish(losses: Losses, *, came: int, went: int, unit: str = "pictures", out:
     meta: dict[str, Any] = {} if (context := click.get_current_context(silent=True)) is None else context.meta
     path: Path | None = meta.get(_FILE) or (None if out is None else losses_file(out))
     _write(losses, path)
+    kept = None if path is None or not losses else path
+    counts = {"unit": unit, "in": came, "out": went, "lost": len(losses)}
+    answer(counts=counts, losses=list(losses)[:_SHOWN], all_losses=kept)
     if losses or came > went:
         _tell(losses, came, went, unit, path)
     if came and not went:

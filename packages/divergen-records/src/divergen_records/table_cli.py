@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .command import Group, echo
+from .answers import asked_for_json
+from .command import Group, answer, echo
 
 if TYPE_CHECKING:
     from .table import InstanceTable
@@ -56,8 +57,11 @@ def status(path: Path) -> None:
         if rows:
             counts = [sum(row["count"] for row in rows if name == "rows" or row[name]) for name in names]
             lines.append([frequency or "unknown", *map(str, counts)])
+    unknown = _unknown(opened)
+    counted = {line[0]: dict(zip(names, map(int, line[1:]), strict=True)) for line in lines[1:]}
+    answer(rows=counted, unknown_columns=unknown)
     echo(_aligned(lines))
-    if unknown := _unknown(opened):
+    if unknown:
         echo(f"columns that no installed package declares: {', '.join(unknown)}")
 
 
@@ -79,6 +83,7 @@ def columns(path: Path) -> None:
         text = declared[field.name].model_fields[field.name].description if field.name in declared else None
         holds = "(no installed package declares it)" if field.name in unknown else (text or "").partition("\n")[0]
         lines.append([field.name, str(field.type), str(filled), writer, holds])
+    answer(columns=[dict(zip(lines[0], line, strict=True)) for line in lines[1:]])
     echo(_aligned(lines))
 
 
@@ -87,6 +92,7 @@ def columns(path: Path) -> None:
 def errors(path: Path) -> None:
     """Count the failed rows by stage and reason."""
     found = _open(path).errors()
+    answer(errors=found)
     lines = [["count", "stage", "error"], *([str(row["count"]), row["error_stage"], row["error"]] for row in found)]
     echo(_aligned(lines) if found else "no row failed")
 
@@ -100,6 +106,7 @@ def retry(path: Path, stage: str | None) -> None:
     Rows without a picture are removed from the table, and made again from the plan.
     """
     count = _open(path).retry_errors(stage)
+    answer(rows=count)
     echo(f"{count} {'row is' if count == 1 else 'rows are'} pending again")
 
 
@@ -113,7 +120,7 @@ def head(path: Path, where: str | None, limit: int) -> None:
 
     opened = _open(path)
     columns = [field.name for field in opened.schema if not is_heavy(field)]
-    _echo_rows(opened.select(columns, where, limit).to_pylist())
+    _echo_rows([opened.select(columns, where, limit).to_pylist()])
 
 
 @table.command(
@@ -126,15 +133,16 @@ def export_records(path: Path, where: str | None, images: bool) -> None:
     """Print rows as JSON lines of the record (see: divergen-records schema)."""
     opened = _open(path)
     columns = [name for name in opened.columns if images or name not in ("image", "alpha")]
-    for batch in opened.batches(columns, where, batch_size=256):
-        _echo_rows(batch.to_pylist())
+    _echo_rows(batch.to_pylist() for batch in opened.batches(columns, where, batch_size=256))
 
 
 @table.command(epilog="Example: divergen-records table compact run/table.lance")
 @path_argument
 def compact(path: Path) -> None:
     """Merge small files and remove old versions; run it while no stage is running."""
-    _open(path).compact()
+    opened = _open(path)
+    opened.compact()
+    answer(table=path, rows=opened.count())
 
 
 def _open(path: Path) -> InstanceTable:
@@ -154,9 +162,12 @@ def _unknown(opened: InstanceTable) -> list[str]:
     return [name for name in opened.columns if name not in known]
 
 
-def _echo_rows(rows: Iterable[dict[str, Any]]) -> None:
-    for row in rows:
-        echo(json.dumps({name: value for name, value in row.items() if value is not None}, default=_text))
+def _echo_rows(batches: Iterable[list[dict[str, Any]]]) -> None:
+    for batch in batches:
+        for row in batch:
+            echo(json.dumps({name: value for name, value in row.items() if value is not None}, default=_text))
+    if found := asked_for_json():
+        answer(rows=[json.loads(line) for line in found.text])
 
 
 def _text(value: bytes) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from divergen_evaluate.cli import evaluate, export_results
 from divergen_evaluate.files import frequency_notice
-from divergen_records.command import Group, echo, next_step
+from divergen_records.command import Group, answer, echo, next_step
 from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.files import refuse_existing, write_text
 from divergen_records.formats import OnProblem
@@ -86,9 +86,12 @@ def fit(
         seed=seed,
     )
     if leads:
+        metrics = result.metrics
+        answer(checkpoint=result.checkpoint, iterations=result.iterations, seconds=result.seconds, loss=result.loss)
+        answer(metrics=metrics)
         echo(f"{result.checkpoint}: {result.iterations} iterations, {result.seconds:.0f} s, loss {result.loss:.3f}")
-        if result.metrics is not None:
-            echo(result.metrics.table())
+        if metrics is not None:
+            echo(metrics.table())
         next_step("divergen-train", "predict", result.checkpoint, val or "VAL.json", "--out", "results.json")
 
 
@@ -125,6 +128,7 @@ def predict(
     data = open_dataset(dataset, images, on_problem=on_problem)
     results = detect(checkpoint, data, image_size=image_size, detections=detections, batch_size=batch_size)
     write_text(out, json.dumps(results), overwrite=overwrite)
+    answer(out=out, detections=len(results))
     echo(f"{out}: {len(results)} detections")
     next_step("divergen-evaluate", "ap", out, "--gt", dataset, "--intervals")
 

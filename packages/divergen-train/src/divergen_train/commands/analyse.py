@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
-from divergen_records.command import echo
+from divergen_records.command import Group, answer, echo
 from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.errors import ConfigError, DatasetError
 from divergen_records.files import refuse_existing, write_text
@@ -19,7 +19,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _STEM = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(cls=Group)
 def analyse() -> None:
     """Explain a gain as the paper does (DiverGen, section 3.1): figures as PNG and SVG, numbers as JSON.
 
@@ -213,5 +213,6 @@ def _write(report: Any, draw: Callable[[Any, Path], None], out: Path) -> None:
     for suffix in (".png", ".svg"):
         draw(report, out.with_name(out.name + suffix))
     write_text(out.with_name(f"{out.name}.json"), report.model_dump_json(indent=1), overwrite=True)
+    answer(report=report, out=out)
     echo(report.table())
     echo(f"{out}.json, {out}.png, {out}.svg")

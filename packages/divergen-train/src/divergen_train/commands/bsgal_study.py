@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from divergen_records.command import echo
+from divergen_records.command import answer, echo
 from divergen_records.files import refuse_existing, write_text
 
 __all__ = ["bsgal_study"]
@@ -56,5 +56,6 @@ def bsgal_study(
     for suffix in ("svg", "png"):
         draw_study(report, out / f"study.{suffix}")
     write_text(out / "study.json", report.model_dump_json(indent=2), overwrite=True)
+    answer(report=report, out=out)
     echo(report.table())
     echo(f"{out}: study.json, study.svg, study.png")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from divergen_records.command import echo
+from divergen_records.command import answer, echo
 from divergen_records.files import refuse_existing
 
 __all__ = ["pasting_notice", "recipes", "truncate"]
@@ -25,8 +25,10 @@ def recipes(name: str | None) -> None:
     from ..training.recipe import recipe, recipe_names, recipe_text
 
     if name is not None:
+        answer(recipe=name, text=recipe_text(name))
         echo(recipe_text(name), nl=False)
         return
+    answer(recipes={known: recipe(known).summary for known in recipe_names()})
     for known in recipe_names():
         found = recipe(known)
         echo(f"{known}\n  {found.summary}\n  needs {found.hardware}")
@@ -49,6 +51,7 @@ def truncate(checkpoint: Path, categories: Path, out: Path, overwrite: bool) -> 
     from ..training.truncate import truncate as cut
 
     result = cut(checkpoint, categories, out)
+    answer(out=out, categories=len(result.categories))
     echo(f"{out}: {len(result.categories)} categories")
 
 
