@@ -12,7 +12,7 @@ from divergen.cli import main
 def test_doctor__one_page() -> None:
     shown = CliRunner().invoke(main, ["doctor", "--json"])
     assert shown.exit_code == 0, shown.output
-    found = json.loads(shown.output)
+    found = json.loads(shown.stdout)
     assert found["DiverGen"]["divergen-records"] == version("divergen-records")
     assert "usable" in found["here"]["cores"]
     assert "divergen-records" in CliRunner().invoke(main, ["doctor"]).output

@@ -54,7 +54,7 @@ def test_run__template_and_llm_share_the_pictures(tmp_path: Path, drawn: tuple[s
     shown = CliRunner().invoke(main, ["status", str(run.folder)]).output
     assert "llm m" in shown
     assert (
-        json.loads(CliRunner().invoke(main, ["status", str(run.folder), "--json"]).output)["prompts"][1]["prompts"] == 6
+        json.loads(CliRunner().invoke(main, ["status", str(run.folder), "--json"]).stdout)["prompts"][1]["prompts"] == 6
     )
 
 
