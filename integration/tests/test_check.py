@@ -86,6 +86,43 @@ def test_check_run__planted_faults_in_one_call(data: Path, tmp_path: Path, monke
         assert sum(part in line for line in told) == 1, part
 
 
+@pytest.mark.usefixtures("hub")
+def test_check_run__other_planted_faults_in_one_call(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, page = tmp_path / "sam", tmp_path / "lite0.pth"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    (model / "model.safetensors").write_bytes(b"1" * 1000)
+    page.write_text("<!DOCTYPE html><html>Sign in to download")
+    (tmp_path / "extra.json").write_text("[]")
+    (tmp_path / "out").write_text("a file where the run is to be")
+    monkeypatch.setattr("divergen.gpu_memory.gpu_memory", lambda: 2**34)
+    monkeypatch.setattr("divergen.gpu_memory.gpu_count", lambda: 1)
+    faults = (
+        f"data={data}",
+        f"generators=[{{kind: diffusers, name: sd, model: {model}, image: {{from: /nowhere/crops}}}}]",
+        f"annotator={{kind: sam-background, checkpoint: {tmp_path}, device: 'cuda:7'}}",
+        f"embedder.weights={page}",
+        f"extra_categories={tmp_path / 'extra.json'}",
+        "counts={per_category: 1}",
+        "train={kind: transformers, model: nobody/no-such-model}",
+    )
+    run = Run(tmp_path / "out" / "run", load_config("quickstart", faults))
+    told = [str(entry) for entry in check_run(run) if entry.finding.problem]
+    for part in (
+        f"generators.0: {model} is not a pipeline of diffusers",
+        "generators.0.image: /nowhere/crops is not there; image.from names",
+        f"annotator: {tmp_path} is not a model of transformers",
+        "annotator: there is no GPU cuda:7 here, only cuda:0; set annotator.device",
+        f"embedder: {page} is a web page, not the file",
+        f"extra_categories: {tmp_path / 'extra.json'}: holds no categories",
+        f"out: {tmp_path / 'out'} cannot be written (Not a directory); give another folder with --out",
+        "train: nobody/no-such-model is not in the hub's cache",
+    ):
+        assert sum(part in line for line in told) == 1, (part, told)
+
+
 def test_check_run__too_little_disk(data: Path, tmp_path: Path) -> None:
     (found,) = problems(tmp_path, f"data={data}", "counts={per_category: 1000000000}")
     assert found.place == "counts"

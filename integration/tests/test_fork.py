@@ -83,6 +83,7 @@ def test_fork__scores_of_another_embedder_do_not_stay(finished: Run, small: tupl
     fork(source, tmp_path / "new", load_config("quickstart", [*small, "crops={fill: white}"]))
     new = Run(tmp_path / "new").table
     assert not new.count("contrast IS NOT NULL OR inter_similarity IS NOT NULL OR embedder IS NOT NULL")
+    assert not Run(tmp_path / "new").references.exists(), "real crops were embedded by the other's settings"
     assert new.count("mask IS NOT NULL")
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from divergen_records import ConfigError, DivergenError
@@ -89,6 +90,7 @@ def check_run(run: Run, steps: Collection[str] | None = None) -> list[Entry]:
         entries += _personal(run, train, categories)
     needs = _needs(config, [section for section, step in _SECTIONS.items() if wanted(step)])
     entries += needs
+    entries += _writable(run)
     if wanted("gen") and categories and config.pastes != "real":
         entries += _disk(run, categories, needs)
     weights = [(entry.place, entry.finding.weights) for entry in needs]
@@ -251,6 +253,17 @@ def _disk(run: Run, categories: list[Category], needs: Iterable[Entry]) -> Itera
         yield Entry("counts", Finding(f"{text}; lower counts, or give a folder on a larger disk with --out", True))
     else:
         yield Entry("counts", Finding(text))
+
+
+def _writable(run: Run) -> Iterator[Entry]:
+    """Whether the run's folder can be made or written; an unnamed file that vanishes tells it."""
+    place = _existing(run.folder)
+    try:
+        with TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        text = f"{place} cannot be written ({error.strerror}); give another folder with --out"
+        yield Entry("out", Finding(text, problem=True))
 
 
 def _existing(folder: Path) -> Path:

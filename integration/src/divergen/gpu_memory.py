@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from divergen_records.requirements import Finding
@@ -31,7 +31,8 @@ def memory_findings(config: RunConfig, weights: Iterable[tuple[str, int]]) -> It
         config: The run's.
         weights: Key of a model -> bytes of its weights.
     """
-    named = [place for place, device in _devices(config) if str(device).startswith("cuda")]
+    devices = {place: str(device) for place, device in _devices(config) if str(device).startswith("cuda")}
+    named = list(devices)
     needed = {place: _needed(place, size) for place, size in weights}
     large = {place: size for place, size in needed.items() if size > _LARGE and not _waits_elsewhere(config, place)}
     if not named and not large:
@@ -42,6 +43,7 @@ def memory_findings(config: RunConfig, weights: Iterable[tuple[str, int]]) -> It
             text = f"there is no GPU here; go where there is one, or set {', '.join(f'{p}.device=cpu' for p in named)}"
             yield named[0], Finding(text, problem=True)
         return
+    yield from _absent(devices)
     for place, size in large.items():
         text = f"{size / _GIB:.1f} GB {_what(place)}, of the GPU's {room / _GIB:.1f} GB"
         if size > room:
@@ -49,6 +51,18 @@ def memory_findings(config: RunConfig, weights: Iterable[tuple[str, int]]) -> It
             yield place, Finding(f"{text}: they do not fit, even without what comes on top; {remedy}", problem=True)
         else:
             yield place, Finding(f"{text}; activations and what several pictures at once take are not counted")
+
+
+def _absent(devices: Mapping[str, str]) -> Iterator[tuple[str, Finding]]:
+    """GPUs that are named by a number and are not here."""
+    numbers = {place: int(device.partition(":")[2]) for place, device in devices.items() if ":" in device}
+    if not numbers:
+        return
+    count = gpu_count()
+    for place, number in numbers.items():
+        if number >= count:
+            there = "cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
+            yield place, Finding(f"there is no GPU cuda:{number} here, only {there}; set {place}.device", problem=True)
 
 
 def _needed(place: str, size: int) -> int:
@@ -76,6 +90,13 @@ def gpu_memory() -> int | None:
     import torch
 
     return int(torch.cuda.get_device_properties(0).total_memory) if torch.cuda.is_available() else None
+
+
+def gpu_count() -> int:
+    """GPUs of this machine."""
+    import torch
+
+    return int(torch.cuda.device_count())
 
 
 def _devices(config: Any) -> Iterator[tuple[str, Any]]:

@@ -12,6 +12,7 @@ __all__ = [
     "clear",
     "forget_baked",
     "forget_data",
+    "forget_embeddings",
     "forget_extra",
     "forget_masks",
     "forget_pool",
@@ -57,6 +58,13 @@ def forget_masks(pipeline: Pipeline) -> None:
     if pipeline.run.has_table():
         remove_objects(pipeline.run.table)
     clear("divergen_annotate", "AnnotateStage")(pipeline)
+
+
+def forget_embeddings(pipeline: Pipeline) -> None:
+    """Undo the embeddings of generated instances and of the real ones that they are compared with."""
+    pipeline.run.references.unlink(missing_ok=True)
+    shutil.rmtree(pipeline.run.references.with_suffix(".parts"), ignore_errors=True)
+    clear("divergen_filter", "EmbedStage")(pipeline)
 
 
 def forget_scores(pipeline: Pipeline) -> None:

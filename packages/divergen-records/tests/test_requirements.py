@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from divergen_records import Config
 from divergen_records.endpoint.reach import EndpointAnswers
-from divergen_records.requirements import HubModel, InputFile, Module, Requirement, look, requirements_of
+from divergen_records.requirements import HubModel, InputFile, InputPath, Module, Requirement, look, requirements_of
 
 
 class Part(Config):
@@ -83,3 +85,58 @@ def test_look__endpoint(url: str, said: str) -> None:
     assert found is not None
     assert found.problem
     assert said in found.text
+
+
+class Server(BaseHTTPRequestHandler):
+    """Answers with the status that the address begins with; 200 is a page."""
+
+    def do_GET(self) -> None:
+        body, status = b"<html></html>", int(self.path.split("/")[1])
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (401, "refuses the key of OPENAI_API_KEY"),
+        (404, "has neither /models nor /chat/completions (HTTP 404); mend base_url"),
+        (500, "is down (HTTP 500)"),
+        (200, "is a web page; mend base_url"),
+    ],
+)
+def test_look__endpoint_that_is_none(status: int, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        found = look(EndpointAnswers("m", f"http://127.0.0.1:{server.server_port}/{status}/v1"))
+        server.shutdown()
+    assert found is not None
+    assert found.problem
+    assert said in found.text
+
+
+def test_look__model_of_another_kind(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"1" * 1000)
+    found = look(HubModel(str(tmp_path), layout="pipeline"))
+    assert found is not None
+    assert found.problem
+    assert "is not a pipeline of diffusers: it holds no model_index.json, and looks like a model" in found.text
+    assert not getattr(look(HubModel(str(tmp_path), layout="transformers")), "problem", True)
+
+
+def test_look__input_path(tmp_path: Path) -> None:
+    assert look(InputPath(tmp_path, "")) is None
+    found = look(InputPath(tmp_path / "crops", "name another"))
+    assert found is not None
+    assert found.text.endswith("crops is not there; name another")

@@ -44,7 +44,7 @@ def _sam_requirements(checkpoint: str) -> Iterable[Requirement]:
         yield InputFile(path, f"SAM's checkpoints are published at {_SAM_SOURCE}")
     else:
         yield from extra_modules("divergen-annotate", "transformers", "transformers", "torch")
-        yield HubModel(checkpoint)
+        yield HubModel(checkpoint, layout="transformers")
 
 
 class SamBackgroundConfig(Config):
@@ -99,7 +99,7 @@ class ClipSegConfig(Config):
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""
         yield from extra_modules("divergen-annotate", "transformers", "transformers", "torch")
-        yield HubModel(self.model)
+        yield HubModel(self.model, layout="transformers")
 
     def build(self) -> ClipSeg:
         """The annotator, with its weights."""
@@ -123,7 +123,7 @@ class Sam3Config(Config):
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""
         yield from extra_modules("divergen-annotate", "transformers", "transformers", "torch")
-        yield HubModel(self.model)
+        yield HubModel(self.model, layout="transformers")
 
     def build(self) -> Sam3:
         """The annotator, with its weights."""
@@ -148,7 +148,7 @@ class GroundedSamConfig(Config):
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""
         yield from extra_modules("divergen-annotate", "transformers", "transformers", "torch")
-        yield HubModel(self.detector)
+        yield HubModel(self.detector, layout="transformers")
         yield from _sam_requirements(self.sam)
 
     def build(self) -> GroundedSam:
@@ -235,7 +235,7 @@ class ClipScorerConfig(Config):
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""
         yield from extra_modules("divergen-annotate", "transformers", "transformers", "torch")
-        yield HubModel(self.model)
+        yield HubModel(self.model, layout="transformers")
 
     def build(self) -> ClipScorer:
         """The scorer, with its weights."""

@@ -128,7 +128,7 @@ class TransformersConfig(_Tower):
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""
         yield from extra_modules("divergen-filter", "transformers", "transformers")
-        yield HubModel(self.model, self.revision)
+        yield HubModel(self.model, self.revision, layout="transformers")
 
     def build(self) -> TransformersEmbedder:
         """The embedder, with its weights loaded."""

@@ -13,21 +13,23 @@ A backend's config says what it needs in a method; one of an outside package's i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
 from .errors import DivergenError, WeightsError
+from .weights_files import why_no_weights
 
 __all__ = [
     "Finding",
     "HasRequirements",
     "HubModel",
     "InputFile",
+    "InputPath",
     "Module",
     "Requirement",
     "extra_modules",
@@ -139,7 +141,28 @@ class InputFile:
         size = path.stat().st_size
         if not size:
             return Finding(f"{self.path} is empty (0 bytes); {remedy}", problem=True)
+        if wrong := why_no_weights(path):
+            return Finding(f"{self.path} {wrong}", problem=True)
         return Finding(f"{self.path}: {_size(size)}", weights=size)
+
+
+@dataclass(frozen=True)
+class InputPath:
+    """A file or folder that the user has to have.
+
+    Attributes:
+        path: Where it is.
+        remedy: What to do where it is not.
+    """
+
+    path: Path
+    remedy: str
+
+    def look(self) -> Finding | None:
+        """Nothing where it is there."""
+        if self.path.expanduser().exists():
+            return None
+        return Finding(f"{self.path} is not there; {self.remedy}", problem=True)
 
 
 @dataclass(frozen=True)
@@ -150,11 +173,13 @@ class HubModel:
         model: The id or folder.
         revision: Branch, tag or commit of the hub.
         variant: Of the weights, for example ``fp16``.
+        layout: What its folder has to be; anything where left out.
     """
 
     model: str
     revision: str | None = None
     variant: str | None = None
+    layout: Literal["pipeline", "transformers"] | None = None
 
     def look(self) -> Finding | None:
         """Whether it is here, in the hub's cache, or can be downloaded, and how large it is."""
@@ -168,13 +193,34 @@ class HubModel:
             files = _files(here)
             if not any(map(is_weights, files)):
                 raise WeightsError(f"{here} holds no weights; give a folder in the hub's layout, or a hub id")
+            if here.is_dir():
+                self._check_layout(files)
+            for name in filter(is_weights, files):
+                if wrong := why_no_weights(here / name if here.is_dir() else here):
+                    raise WeightsError(f"{here / name if here.is_dir() else here} {wrong}")
             size = download_size(files, self.variant)
             where = "" if folder else " is in the hub's cache"
             return Finding(f"{self.model}{where}: {_size(size)}", weights=size)
         answer = ask_hub(self.model, self.revision)
+        self._check_layout(answer.files)
         size = download_size(answer.files, self.variant)
         licence = ", its licence is accepted" if answer.gated else ""
         return Finding(f"{self.model}: {_size(size)} to download{licence}", download=size, weights=size)
+
+    def _check_layout(self, files: Collection[str]) -> None:
+        index, what = _LAYOUTS.get(self.layout or "", ("", ""))
+        if index and index not in files:
+            other = next((words for name, words in _LAYOUTS.values() if name in files), "something else")
+            raise WeightsError(
+                f"{self.model} is not {what}: it holds no {index}, and looks like {other}; name one that is"
+            )
+
+
+_LAYOUTS = {
+    "pipeline": ("model_index.json", "a pipeline of diffusers"),
+    "transformers": ("config.json", "a model of transformers"),
+}
+"""Name of a layout -> the file that tells it, and what it is called."""
 
 
 def look(need: Requirement) -> Finding | None:

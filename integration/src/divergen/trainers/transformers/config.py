@@ -80,7 +80,7 @@ class TransformersTrainConfig(Config):
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""
         yield from extra_modules("divergen", "transformers", "transformers", "accelerate")
-        yield HubModel(self.model, self.revision)
+        yield HubModel(self.model, self.revision, layout="transformers")
 
     def build(self) -> Trainer:
         """Make the trainer."""

@@ -68,7 +68,7 @@ class ImageApi(Config):
         from divergen_records.endpoint.reach import EndpointAnswers
 
         yield from extra_modules("divergen-gen", "api", "openai", "tenacity")
-        yield EndpointAnswers(self.model, self.base_url, self.key_variable)
+        yield EndpointAnswers(self.model, self.base_url, self.key_variable, "images/generations")
 
     @property
     def revision(self) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from divergen_records import Config, ConfigError, short_hash
-from divergen_records.requirements import HubModel, Requirement
+from divergen_records.requirements import HubModel, InputPath, Requirement
 from pydantic import AfterValidator, Field, PrivateAttr, create_model
 
 if TYPE_CHECKING:
@@ -113,6 +113,8 @@ class _Guide(Config):
 
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""
+        if self.source != _REAL_CROPS:
+            yield InputPath(Path(self.source), "image.from names another data set's file or folder, or real-crops")
         if self.adapter is not None:
             yield HubModel(self.adapter, self.adapter_revision)
 

@@ -171,4 +171,4 @@ class Model(Config):
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""
         yield from extra_modules("divergen-gen", "diffusers", "diffusers", "transformers", "torch")
-        yield HubModel(self.model, self.hub_revision, self.variant)
+        yield HubModel(self.model, self.hub_revision, self.variant, "pipeline")

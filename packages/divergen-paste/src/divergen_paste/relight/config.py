@@ -51,7 +51,7 @@ class RelightConfig(Config):
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""
         yield from extra_modules("divergen-paste", "relight", "diffusers", "transformers", "torch")
-        yield HubModel(self.model, self.hub_revision, self.variant)
+        yield HubModel(self.model, self.hub_revision, self.variant, "pipeline")
 
     def build(self) -> Relight:
         """The relighting; its model is loaded with the first image."""

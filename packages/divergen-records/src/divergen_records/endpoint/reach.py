@@ -17,7 +17,8 @@ __all__ = ["EndpointAnswers"]
 _PUBLIC = "https://api.openai.com/v1"
 _SECONDS = 5
 _REFUSED = (401, 403)
-_DOWN = (502, 503, 504)
+_DOWN = (500, 502, 503, 504)
+_NOWHERE = (404, 405)
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,13 @@ class EndpointAnswers:
         model: The model's name at the endpoint.
         base_url: As of `Endpoint`.
         key_variable: Environment variable that holds the key.
+        route: Where the work is asked for; looked for where there is no list of models.
     """
 
     model: str
     base_url: str | None = None
     key_variable: str = "OPENAI_API_KEY"
+    route: str = "chat/completions"
 
     def look(self) -> Finding | None:
         """Whether it answers and takes the key; a model that it does not list is told, for not all list all."""
@@ -44,14 +47,31 @@ class EndpointAnswers:
         request = Request(f"{url}/models", headers=headers)  # noqa: S310 (check_url let http and https through)
         try:
             with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 (as above)
+                if answer.headers.get_content_type() == "text/html":
+                    return Finding(f"{shown} is a web page; mend base_url, which mostly ends with /v1", problem=True)
                 listed = _names(answer.read())
         except HTTPError as error:
+            if error.code in _NOWHERE and self._is_nowhere(url, headers):
+                text = f"{shown} has neither /models nor /{self.route} (HTTP {error.code})"
+                return Finding(f"{text}; mend base_url, which mostly ends with /v1", problem=True)
             return _told(shown, error.code, self.key_variable)
         except (OSError, HTTPException) as error:
             reason = Redactor(key).line(getattr(error, "reason", error))
             return Finding(f"{shown} does not answer ({reason}); start the server, or mend base_url", problem=True)
         said = "" if self.model in listed or not listed else f", but does not list {self.model!r}"
         return Finding(f"{shown} answers{said}")
+
+    def _is_nowhere(self, url: str, headers: dict[str, str]) -> bool:
+        """Whether work cannot be asked for here, by a request that asks for nothing: a server refuses it unpaid."""
+        content = {**headers, "Content-Type": "application/json"}
+        request = Request(f"{url}/{self.route}", data=b"{}", headers=content)  # noqa: S310 (checked before)
+        try:
+            with urlopen(request, timeout=_SECONDS):  # noqa: S310 (as above)
+                return False
+        except HTTPError as error:
+            return error.code in _NOWHERE
+        except (OSError, HTTPException):
+            return False
 
 
 def _told(shown: str, status: int, variable: str) -> Finding:
