@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from divergen_records import DatasetError
 from divergen_records.formats import read_any
+from divergen_records.formats.layouts import find_layout
 from divergen_records.formats.yolo import label_name, write_yolo
+from divergen_records.formats.yolo_layout import find_yolo
 from divergen_records.testing import small_dataset
 
 
@@ -105,3 +107,65 @@ def test_read_yolo__a_label_without_a_picture_is_told(tmp_path):
     with pytest.raises(DatasetError, match=r"labels/gone\.txt: there is no picture of this name"):
         read_any(folder)
     assert len(read_any(folder, on_problem="skip").problems) == 1
+
+
+LABEL = "0 0.1 0.1 0.6 0.1 0.6 0.6 0.1 0.6\n"
+LAYOUTS = {
+    "CVAT, Ultralytics: a list": {
+        "data.yaml": "path: .\ntrain: train.txt\nnames: {0: cup}\n",
+        "train.txt": "data/{p}\n",
+    },
+    "CVAT, YOLO 1.1": {
+        "obj.data": "classes = 1\ntrain = data/train.txt\nnames = data/obj.names\nbackup = backup/\n",
+        "obj.names": "cup\n",
+        "train.txt": "data/{p}\n",
+    },
+    "Label Studio": {"classes.txt": "cup\n", "notes.json": '{"categories": [{"id": 0, "name": "cup"}]}'},
+    "two folders": {"data.yaml": "train: [images, more]\nnames: [cup]\n"},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_read_yolo__layouts_of_tools(tmp_path, layout):
+    source = small_dataset(tmp_path / "source")
+    folders = {"CVAT, YOLO 1.1": ["obj_train_data"] * 2, "two folders": ["images", "more"]}.get(layout, ["images"] * 2)
+    for image, folder in zip(source.images, folders, strict=True):
+        for place, name in ((folder, image.file_name), (folder.replace("images", "labels"), f"{image.id}.txt")):
+            (tmp_path / "data" / place).mkdir(parents=True, exist_ok=True)
+            made = tmp_path / "data" / place / name
+            made.write_text(LABEL) if made.suffix == ".txt" else shutil.copy(source.image_dir / name, made)
+    listed = "\ndata/".join(f"{folder}/{image.file_name}" for image, folder in zip(source.images, folders, strict=True))
+    for name, text in LAYOUTS[layout].items():
+        (tmp_path / "data" / name).write_text(text.replace("{p}", listed))
+    dataset = read_any(tmp_path / "data")
+    assert (len(dataset.images), len(dataset.annotations)) == (2, 2)
+    assert [category.name for category in dataset.categories] == ["cup"]
+    if layout == "two folders":
+        with pytest.raises(DatasetError, match=r"train is 2 folders \(images, more\)"):
+            find_layout(tmp_path / "data")
+    else:
+        read_any(tmp_path / "data", image_dir=find_layout(tmp_path / "data").splits["train"].images)
+
+
+def test_read_yolo__a_list_that_names_what_is_not_there(tmp_path):
+    folder = lines(tmp_path, LABEL)
+    (folder / "data.yaml").write_text("train: train.txt\nnames: [cup, dog]\n")
+    (folder / "train.txt").write_text("/home/me/out/images/1.png\n./images/gone.png\n")
+    with pytest.raises(DatasetError, match=r"train\.txt, line 2: the picture \./images/gone\.png is not below"):
+        read_any(folder)
+    assert len(read_any(folder, on_problem="skip").images) == 1
+
+
+def test_read_yolo__a_detectors_confidence(tmp_path):
+    folder = lines(tmp_path, f"{LABEL.strip()} 0.93\n")
+    with pytest.raises(DatasetError, match="has 9 coordinates"):
+        read_any(folder)
+    assert read_any(folder, on_problem="repair").repairs == (
+        "label of images/1.png, line 1: the last of 9 numbers read as a detector's confidence",
+    )
+
+
+def test_find_yolo__classes_txt_without_labels_is_another_tools(tmp_path):
+    (tmp_path / "classes.txt").write_text("cup\n")
+    (tmp_path / "notes.txt").write_text("12 cups and 4 dogs\n")
+    assert find_yolo(tmp_path) is None

@@ -72,13 +72,13 @@ class YoloFormat:
     keeps_crowds: ClassVar[bool] = False
 
     def recognises(self, path: Path) -> bool:
-        """A ``data.yaml``, or a folder that holds one."""
-        from .yolo_layout import find_yaml
+        """A ``data.yaml``, ``obj.data`` or ``classes.txt``, or a folder that holds one."""
+        from .yolo_layout import find_yolo
 
-        return find_yaml(path) is not None
+        return find_yolo(path) is not None
 
     def read(self, path: Path, **options: Any) -> Dataset:
-        """Read all splits that ``data.yaml`` names, as one data set."""
+        """Read all splits that it names, as one data set."""
         with require_extra("divergen-records", "images"):
             from .yolo_read import read_yolo
         return read_yolo(path, **options)

@@ -2,8 +2,8 @@
 
 Known are: ``annotations.json`` (or any one JSON) with its pictures; ``train.json`` and ``val.json``; Roboflow's
 ``train/``, ``valid/``, ``test/``, each with a JSON; COCO's ``annotations/instances_train2017.json`` beside
-``train2017/``; LVIS's ``lvis_v1_train.json``; YOLO's ``data.yaml``; labelme's files; an X-Paste pool;
-FiftyOne's samples.
+``train2017/``; LVIS's ``lvis_v1_train.json``; YOLO's ``data.yaml``, ``obj.data`` or ``classes.txt``; labelme's files;
+an X-Paste pool; FiftyOne's samples.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..errors import DatasetError
 from .fiftyone.read import is_fiftyone
 from .labelme import is_labelme
 from .xpaste import find_pools
-from .yolo_layout import find_yaml
+from .yolo_layout import find_yolo
 
 __all__ = ["Layout", "Source", "coco_files", "find_layout", "only_source"]
 
@@ -38,7 +38,8 @@ class Source:
 
     Attributes:
         path: The file or folder.
-        images: The folder of images, where the layout says it; else the reader looks for it.
+        images: The folder of images, where the layout says it (a text file that lists them: YOLO's); else the reader
+            looks for it.
     """
 
     path: Path
@@ -66,9 +67,9 @@ def find_layout(path: Path) -> Layout:
     """
     if not path.exists():
         raise _nothing(path)
-    if path.is_file() and find_yaml(path) is None:
+    if path.is_file() and find_yolo(path) is None:
         return Layout(f"the file {path.name}", {"train": Source(path)})
-    if (file := find_yaml(path)) is not None:
+    if (file := find_yolo(path)) is not None:
         return _yolo(file)
     if find_pools(path) is not None:
         return Layout("an X-Paste pool", {"train": Source(path)})
@@ -90,9 +91,16 @@ def only_source(folder: Path) -> Path:
 
 
 def _yolo(file: Path) -> Layout:
-    from .yolo_read import split_folders
+    from .yolo_read import split_places
 
-    splits = {name: Source(file, folder) for name, folder in split_folders(file).items()}
+    places = split_places(file)
+    for split, some in places.items():
+        if len(some) > 1:
+            raise DatasetError(
+                f"{file}: {split} is {len(some)} folders ({', '.join(path.name for path in some)}); list their "
+                f"pictures in one text file and name that, {split}: {split}.txt"
+            )
+    splits = {name: Source(file, place) for name, (place,) in places.items()}
     return Layout(f"YOLO, {file.name}", splits if "train" in splits else {"train": Source(file)})
 
 

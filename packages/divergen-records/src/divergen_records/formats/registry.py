@@ -51,8 +51,8 @@ def find_format(path: Path) -> ReadsData:
         if found.recognises(path):
             return found
     raise DatasetError(
-        f"{path}: no format recognises it (known: {', '.join(readers())}); give the data set's JSON file, or the "
-        "folder that holds it and its pictures"
+        f"{path}: no format recognises it (known: {', '.join(readers())}; YOLO needs a data.yaml or classes.txt "
+        "with the names); give the data set's JSON file, or the folder that holds it and its pictures"
     )
 
 

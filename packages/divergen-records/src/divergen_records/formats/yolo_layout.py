@@ -1,22 +1,86 @@
-"""Where a YOLO data set's parts lie."""
+"""Where a YOLO data set's parts lie: Ultralytics' YAML, Darknet's ``obj.data`` (CVAT), or a list of class names alone.
+
+Label Studio and labelImg write ``classes.txt``, with the labels in ``labels`` or beside the pictures.
+"""
 
 from __future__ import annotations
 
 import re
+from itertools import chain
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-__all__ = ["find_yaml", "inside"]
+from ..errors import DatasetError
+from ..yaml_files import read_yaml
+
+__all__ = ["SPLITS", "find_yolo", "inside", "read_description"]
+
+SPLITS = ("train", "val", "test")
 
 _NAMES = re.compile(rb"^names\s*:", re.MULTILINE)
-_SPLITS = re.compile(rb"^(train|val|path)\s*:", re.MULTILINE)
+_PARTS = re.compile(rb"^(train|val|path)\s*:", re.MULTILINE)
 
 
-def find_yaml(path: Path) -> Path | None:
-    """The YAML file that describes a YOLO data set: the path itself, or one in the folder."""
+_CLASSES = ("obj.data", "obj.names", "classes.txt")
+_LABEL = re.compile(rb"\s*\d+(\.0*)?(\s+-?[\d.]+(e-?\d+)?){4,}\s*(\n|\r|$)")
+
+
+def find_yolo(path: Path) -> Path | None:
+    """The file that describes a YOLO data set: the path itself, or one in the folder."""
     if path.is_dir():
         files = sorted((*path.glob("*.yaml"), *path.glob("*.yml")), key=lambda file: (file.stem != "data", file.name))
-        return next((file for file in files if _describes(file)), None)
+        found = next((file for file in files if _describes(file)), None)
+        return found or next((path / name for name in _CLASSES if _lists_classes(path / name)), None)
+    if path.name in _CLASSES:
+        return path if _lists_classes(path) else None
     return path if path.suffix in (".yaml", ".yml") and _describes(path) else None
+
+
+def read_description(file: Path) -> dict[str, Any]:
+    """What a file of `find_yolo` says: ``names``, and where each of `SPLITS` lies.
+
+    Raises:
+        DatasetError: If it cannot be read.
+    """
+    if file.suffix in (".yaml", ".yml"):
+        content = read_yaml(file, error=DatasetError)
+        if not isinstance(content, dict):
+            raise DatasetError(f"{file}: expected keys such as names and train")
+        return content
+    if file.suffix != ".data":
+        return {"names": _lines(file), "train": "images" if (file.parent / "images").is_dir() else "."}
+    pairs = (line.partition("=") for line in _lines(file))
+    content = {key.strip(): value.strip() for key, _, value in pairs}
+    names = inside(file.parent, str(content.get("names") or "obj.names"))
+    if names is None or not names.is_file():
+        raise DatasetError(f"{file}: its list of class names, {content.get('names')}, is not below {file.parent}")
+    listed = {split: content.get(key) for split, key in zip(SPLITS, ("train", "valid", "test"), strict=True)}
+    found = {split: name for split, name in listed.items() if name and inside(file.parent, name)}
+    return {"names": _lines(names), **(found or {"train": "."})}
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        text = file.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{file}: is no UTF-8 text ({error}); save it as UTF-8") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _lists_classes(file: Path) -> bool:
+    """Whether it is there, and labels are: other tools have a ``classes.txt`` too."""
+    if not file.is_file():
+        return False
+    folder = file.parent
+    labels = chain((folder / "labels").rglob("*.txt"), folder.glob("*.txt"), folder.glob("obj_*/*.txt"))
+    return any(_is_label(path) for path in labels if path.name not in _CLASSES)
+
+
+def _is_label(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as opened:
+        return bool(_LABEL.match(opened.read(2**16)))
 
 
 def _describes(file: Path) -> bool:
@@ -24,16 +88,18 @@ def _describes(file: Path) -> bool:
         return False
     with file.open("rb") as opened:
         head = opened.read(2**20)
-    return bool(_NAMES.search(head) and _SPLITS.search(head))
+    return bool(_NAMES.search(head) and _PARTS.search(head))
 
 
 def inside(folder: Path, *names: str) -> Path | None:
     """The file or folder that a path of the YAML means, found below ``folder`` and nowhere else.
 
     Paths are written for the machine that made them: absolute, or relative to a place above. What is tried are their
-    last parts, the longest first: ``/datasets/mine/train/images`` is ``train/images`` here.
+    last parts, the longest first: ``/datasets/mine/train/images`` is ``train/images`` here; ``.`` is the folder.
     """
     parts = [part for name in names for part in PurePosixPath(name.replace("\\", "/")).parts]
+    if names and not parts:
+        return folder
     parts = [part for part in parts if part not in ("..", ".", "/") and not part.endswith(":")]
     tails = ["/".join(parts[start:]) for start in range(len(parts))]
     return next((folder / tail for tail in tails if (folder / tail).exists()), None)

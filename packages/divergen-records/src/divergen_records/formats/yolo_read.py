@@ -1,4 +1,4 @@
-"""Read YOLO segmentation folders: ``data.yaml``, pictures, and a text file of labels for each."""
+"""Read YOLO segmentation folders: a file that describes them, pictures, and a text file of labels for each."""
 
 from __future__ import annotations
 
@@ -12,16 +12,13 @@ from ..errors import DatasetError, MaskError
 from ..masks import measure_segmentation
 from ..polygons import clip_polygons
 from ..record import Category
-from ..yaml_files import read_yaml
 from .pictures import PICTURES, picture_size
 from .problems import Mends, Problems
 from .protocol import OnProblem
 from .yolo import label_name
-from .yolo_layout import find_yaml, inside
+from .yolo_layout import SPLITS, find_yolo, inside, read_description
 
-__all__ = ["read_yolo", "split_folders"]
-
-SPLITS = ("train", "val", "test")
+__all__ = ["read_yolo", "split_places"]
 
 
 def read_yolo(
@@ -36,9 +33,10 @@ def read_yolo(
     """Read a YOLO data set. A picture without a label file has no objects.
 
     Args:
-        path: The YAML file, or its folder. Nothing outside that folder is read.
-        image_dir: One split's folder of images; all splits where None.
-        on_problem: What to do with lines that have a problem; ``"repair"`` clips polygons at the border.
+        path: The YAML file (or ``obj.data``, ``classes.txt``), or its folder. Nothing outside that folder is read.
+        image_dir: One split's folder of images, or text file that lists them; all splits where None.
+        on_problem: What to do with lines that have a problem; ``"repair"`` clips polygons at the border and leaves
+            out a detector's confidence.
         boxes: Keep lines that are a box.
         need_pictures: Without a meaning here; so is the next.
         progress: Show the progress.
@@ -46,17 +44,17 @@ def read_yolo(
     Raises:
         DatasetError: If it is no such data set, or (unless they are left out) has problems.
     """
-    file = find_yaml(Path(path))
+    file = find_yolo(Path(path))
     if file is None:
-        raise DatasetError(f"{path}: there is no data.yaml with names and splits")
-    content = _load(file)
+        raise DatasetError(f"{path}: there is no data.yaml with names and splits, obj.data or classes.txt")
+    content = read_description(file)
     categories = _categories(content.get("names"), file)
-    folders = [image_dir] if image_dir is not None else list(split_folders(file, content).values())
-    root = image_dir or file.parent
+    places = [image_dir] if image_dir is not None else _distinct(split_places(file, content))
+    root = image_dir if image_dir is not None and image_dir.is_dir() else file.parent
     problems = Problems(file, on_problem)
     images: list[ImageInfo] = []
     annotations: list[Annotation] = []
-    for picture in (picture for folder in folders for picture in _pictures(folder)):
+    for picture in dict.fromkeys(picture for place in places for picture in _pictures(place, file.parent, problems)):
         name = picture.relative_to(root).as_posix()
         size = problems.attempt(name, partial(_size, picture))
         if size is None:
@@ -68,41 +66,40 @@ def read_yolo(
             annotation = problems.attempt(f"label of {name}, line {number}", read)
             if annotation is not None:
                 annotations.append(annotation)
-    for folder in folders:
-        _tell_orphans(folder, file.parent, problems)
+    for place in places:
+        if place.is_dir():
+            _tell_orphans(place, file.parent, problems)
     problems.raise_all()
-    shown = ", ".join(str(folder.relative_to(file.parent)) for folder in folders if folder.is_relative_to(file.parent))
+    shown = ", ".join(str(place.relative_to(file.parent)) for place in places if place.is_relative_to(file.parent))
     problems.notes.insert(0, f"YOLO data set {file.name}: {len(images)} pictures of {shown or root}")
     return Dataset(file, root, images, annotations, categories, **problems.told).counted()
 
 
-def split_folders(file: Path, content: dict[str, Any] | None = None) -> dict[str, Path]:
-    """Split -> its folder of images, as the YAML names them and as they lie beside it.
+def split_places(file: Path, content: dict[str, Any] | None = None) -> dict[str, list[Path]]:
+    """Split -> its folders of images, or text files that list them, as the description names them.
+
+    They are found as they lie beside it.
 
     Raises:
         DatasetError: If none is there.
     """
-    content = _load(file) if content is None else content
-    found: dict[str, Path] = {}
+    content = read_description(file) if content is None else content
+    base = str(content.get("path") or "")
+    found: dict[str, list[Path]] = {}
     for split in SPLITS:
         named = content.get(split)
-        names = named if isinstance(named, list) else [named]
-        base = str(content.get("path") or "")
-        for name in names:
-            folder = inside(file.parent, base, str(name)) if name else None
-            if folder is not None and folder.is_dir() and folder not in found.values():
-                found.setdefault(split, folder)
+        for name in named if isinstance(named, list) else [named]:
+            place = inside(file.parent, base, str(name)) if name else None
+            if place is not None and (place.is_dir() or place.suffix == ".txt"):
+                found.setdefault(split, []).append(place)
     if not found:
         named = {split: content.get(split) for split in SPLITS}
-        raise DatasetError(f"{file}: none of its folders of images lies below {file.parent}: {named}")
+        raise DatasetError(f"{file}: none of its folders or lists of images lies below {file.parent}: {named}")
     return found
 
 
-def _load(file: Path) -> dict[str, Any]:
-    content = read_yaml(file, error=DatasetError)
-    if not isinstance(content, dict):
-        raise DatasetError(f"{file}: expected keys such as names and train")
-    return content
+def _distinct(places: dict[str, list[Path]]) -> list[Path]:
+    return list(dict.fromkeys(place for some in places.values() for place in some))
 
 
 def _categories(names: Any, file: Path) -> list[Category]:
@@ -120,8 +117,19 @@ def _size(picture: Path, mends: Mends) -> tuple[int, int]:
     return picture_size(picture)
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
-    return iter(sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.is_file()))
+def _pictures(place: Path, root: Path, problems: Problems) -> Iterator[Path]:
+    """A folder's pictures by name, or those that a text file lists."""
+    if place.is_dir():
+        yield from sorted(path for path in place.rglob("*") if path.suffix.lower() in PICTURES and path.is_file())
+        return
+    for number, line in enumerate(place.read_text("utf-8-sig").splitlines(), start=1):
+        if not line.strip():
+            continue
+        picture = inside(root, line.strip())
+        if picture is not None and picture.is_file():
+            yield picture
+        else:
+            problems.add(f"{place.name}, line {number}", f"the picture {line.strip()} is not below {root}")
 
 
 def _tell_orphans(folder: Path, root: Path, problems: Problems) -> None:
@@ -131,7 +139,7 @@ def _tell_orphans(folder: Path, root: Path, problems: Problems) -> None:
     labels = (root / label_name((folder / "x.jpg").relative_to(root).as_posix())).parent
     if labels == folder or not labels.is_dir():
         return
-    pictures = {path.relative_to(folder).with_suffix("") for path in _pictures(folder)}
+    pictures = {path.relative_to(folder).with_suffix("") for path in _pictures(folder, root, problems)}
     for path in sorted(labels.rglob("*.txt")):
         if path.relative_to(labels).with_suffix("") not in pictures and path.read_bytes().strip()[:1].isdigit():
             problems.add(path.relative_to(root).as_posix(), f"there is no picture of this name in {folder}")
@@ -158,6 +166,9 @@ def _object(line: str, info: ImageInfo, categories: list[Category], boxes: bool,
     category = next((one for one in categories if one.id == head + 1), None)
     if category is None:
         raise DatasetError(f"class {head:g} is none of the {len(categories)} names")
+    if mends is not None and len(numbers) > 4 and len(numbers) % 2 and 0 <= numbers[-1] <= 1:
+        mends.append(f"the last of {len(numbers)} numbers read as a detector's confidence")
+        numbers.pop()
     if len(numbers) == 4:
         return _box(numbers, info, category, boxes, id_)
     if len(numbers) < 6 or len(numbers) % 2:
