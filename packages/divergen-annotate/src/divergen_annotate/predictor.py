@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
+from divergen_records import ConfigError
+from divergen_records.devices import device_name
 from numpy.typing import NDArray
 
 from .batching import is_out_of_memory
@@ -172,7 +174,14 @@ def pick_device(device: str | None, precision: Precision) -> tuple[torch.device,
     """The device (None: a GPU if there is one) and the encoder's type on it."""
     import torch
 
-    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    name = device_name(device)
+    chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    try:
+        torch.empty(0, device=chosen)
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        raise ConfigError(
+            f"device {device!r}: PyTorch {torch.__version__} can use no {chosen.type} here; take cpu or auto"
+        ) from error
     if precision != "auto":
         return chosen, {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
     if chosen.type != "cuda":

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from divergen_records import ConfigError, WeightsError
 from divergen_records.cores import usable_cores
+from divergen_records.devices import device_name
 from torch.nn import functional as F
 
 from .embedder import Embeddings, Image
@@ -103,7 +104,8 @@ def check_device(device: str, precision: Precision) -> torch.device:
         ConfigError: If it is unknown, not there, or cannot compute at this precision.
     """
     try:
-        found = torch.device(device)
+        name = device_name(device)
+        found = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
         torch.zeros(1, device=found)
     except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
         raise ConfigError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error

@@ -46,11 +46,11 @@ def test_generate__reads_each_prompt_once(build, table, count_encodes, name, enc
 def test_generator__makes_what_the_pipeline_makes(build, model, name):
     from diffusers import DiffusionPipeline
 
-    generator = build(name, image_format="png", batch_size=1, negative_prompt="old")
+    negative = {} if name == "flux" else {"negative_prompt": "old"}
+    generator = build(name, image_format="png", batch_size=1, **negative)
     record = generator([planned_record("cup", 5, generator, "a red cup")])[0]
     pipe = DiffusionPipeline.from_pretrained(model(name))
     pipe.set_progress_bar_config(disable=True)
-    negative = {} if name == "flux" else {"negative_prompt": "old"}
     source = torch.Generator("cpu").manual_seed(5)
     image = pipe(
         "a red cup", **negative, generator=source, num_inference_steps=2, height=32, width=32, output_type="np"

@@ -130,10 +130,70 @@ def test_generator__refuses_what_is_not_text_to_image(model, folder):
         ({"pipeline": "NoSuchPipeline"}, "has no such pipeline"),
         ({"scheduler": "NoSuchScheduler"}, "has no such scheduler"),
         ({"scheduler": {"name": "DDIMScheduler", "options": {"beta_max": 1}}}, "no option 'beta_max'"),
-        ({"device": "gpu"}, "device 'gpu'"),
+        ({"scheduler": "EulerDiscreteSheduler"}, "did you mean EulerDiscreteScheduler"),
+        ({"device": "tpu"}, "device 'tpu' is none"),
+        ({"negative_prompt": "old", "guidance": 1}, "heeds it only with guidance above 1"),
     ],
 )
 def test_generator__says_which_setting_is_wrong(build, settings, message):
     generator = build(**settings)
     with pytest.raises(ConfigError, match=message):
         generator([planned_record("cup", 1, generator)])
+
+
+def test_generator__a_negative_prompt_that_nobody_heeds(build):
+    generator = build("flux", negative_prompt="old")
+    with pytest.raises(ConfigError, match=r"FluxPipeline heeds it only with call=\{true_cfg_scale: 4\}"):
+        generator([planned_record("cup", 1, generator)])
+    heeding = build("flux", negative_prompt="old", call={"true_cfg_scale": 4.0})
+    assert heeding([planned_record("cup", 1, heeding)])[0].error is None
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "changed"),
+    [
+        ("DPM++ 2M Karras", "DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
+        ("dpmpp_2m_sde", "DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
+        ("Euler a", "EulerAncestralDiscreteScheduler", {}),
+        ("euler_ancestral", "EulerAncestralDiscreteScheduler", {}),
+        ("UniPCMultistep", "UniPCMultistepScheduler", {}),
+        ("ddim", "DDIMScheduler", {}),
+    ],
+)
+def test_build_scheduler__by_the_names_that_others_have(name, expected, changed):
+    import diffusers
+    from divergen_gen.diffusion.model import Scheduler
+    from divergen_gen.diffusion.schedulers import build_scheduler
+
+    made = build_scheduler(diffusers, Scheduler(name=name), diffusers.DDIMScheduler())
+    assert type(made).__name__ == expected
+    assert {key: made.config[key] for key in changed} == changed
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("https://huggingface.co/stabilityai/sdxl-turbo", r"the hub id \(stabilityai/sdxl-turbo\)"),
+        ("https://civitai.com/models/1", "download it"),
+    ],
+)
+def test_local_folder__an_address_is_a_sentence(name, said):
+    with pytest.raises(WeightsError, match=said):
+        identify(name)
+
+
+@pytest.mark.parametrize("form", ["pil", "array", "tensors"])
+def test_to_drawn__alpha_in_whatever_form_a_pipeline_gives_it(form):
+    import numpy as np
+    import torch
+    from divergen_gen.diffusion.picture_half import to_drawn
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 6, 4), dtype=np.uint8)
+    shares = pixels.astype(np.float32) / 255
+    given = {
+        "pil": [Image.fromarray(one, "RGBA") for one in pixels],
+        "array": shares,
+        "tensors": [torch.from_numpy(one).permute(2, 0, 1) for one in shares],
+    }[form]
+    assert np.array_equal(to_drawn(None, given).pixels.numpy(), pixels)

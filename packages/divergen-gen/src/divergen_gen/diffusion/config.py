@@ -24,7 +24,9 @@ __all__ = ["DiffusersConfig", "IFCascadeConfig"]
 
 
 def _loras(value: Any) -> Any:
-    return [{"path": value}] if isinstance(value, str) else value
+    """One or several LoRAs, each a path or with its scale."""
+    several = [value] if isinstance(value, (str, Mapping)) else value
+    return [{"path": one} if isinstance(one, str) else one for one in several] if isinstance(several, list) else several
 
 
 def _model(value: Any) -> Any:

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from divergen_records import ConfigError, require_extra
+from divergen_records.devices import device_name
 
 __all__ = ["choose_device", "import_diffusers"]
 
@@ -14,7 +15,7 @@ def choose_device(device: str = "auto") -> Any:
     """A torch device; ``"auto"`` and ``"cuda"`` are this process's GPU (``LOCAL_RANK`` of torchrun).
 
     Args:
-        device: As torch names it; ``"auto"`` is the CPU where there is no GPU.
+        device: As torch names it, in any of `device_name`'s forms; ``"auto"`` is the CPU where there is no GPU.
 
     Raises:
         ConfigError: There is no such device.
@@ -23,15 +24,18 @@ def choose_device(device: str = "auto") -> Any:
 
     with require_extra("divergen-gen", "diffusers"):
         import torch
+    name = device_name(device)
     try:
-        wanted = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        wanted = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
         if wanted.type == "meta":
             raise ConfigError("device 'meta' holds no values; take cpu or cuda")
         if wanted.type != "cuda":
             torch.empty(0, device=wanted)
             return wanted
     except (AssertionError, NotImplementedError, RuntimeError) as error:
-        raise ConfigError(f"device {device!r}: {str(error).splitlines()[0].split('. ')[0]}") from error
+        raise ConfigError(
+            f"device {device!r}: PyTorch {torch.__version__} can use no {name.partition(':')[0]} here; take cpu or auto"
+        ) from error
     count = torch.cuda.device_count()
     index = int(os.environ.get("LOCAL_RANK", "0")) % max(count, 1) if wanted.index is None else wanted.index
     if index >= count:

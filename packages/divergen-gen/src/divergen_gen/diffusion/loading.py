@@ -12,9 +12,10 @@ from divergen_records import ConfigError, WeightsError
 from .classes import TEXT_PARTS, pipeline_class
 from .environment import import_diffusers
 from .model import Model
+from .schedulers import build_scheduler
 from .sources import ModelFiles, find_model, without_checker
 
-__all__ = ["Half", "denoiser_name", "is_guided", "load_pipeline", "quiet", "reads_prompt_apart"]
+__all__ = ["Half", "check_negative", "denoiser_name", "is_guided", "load_pipeline", "quiet", "reads_prompt_apart"]
 
 Half = Literal["text", "picture"]
 
@@ -72,7 +73,8 @@ def load_pipeline(model: Model, half: Half | None, *, first: bool = True, pictur
     if half != "text":
         _check_channels(pipe, model, first=first)
         if model.scheduler is not None:
-            pipe.scheduler = _scheduler(diffusers, model, pipe.scheduler)
+            with quiet():
+                pipe.scheduler = build_scheduler(diffusers, model.scheduler, pipe.scheduler)
     return pipe
 
 
@@ -111,9 +113,24 @@ def denoiser_name(pipe: Any) -> str:
 
 def is_guided(pipe: Any, model: Model) -> bool:
     """Whether pictures are led away from something: two passes of the denoiser for each step."""
-    default = inspect.signature(pipe.__call__).parameters["guidance_scale"].default
+    takes = inspect.signature(pipe.__call__).parameters
+    if "true_cfg_scale" in takes:  # Flux and Qwen-Image: their guidance_scale is an input of the denoiser
+        return bool(model.call.get("true_cfg_scale", takes["true_cfg_scale"].default) > 1)
+    default = takes["guidance_scale"].default if "guidance_scale" in takes else 0
     distilled = getattr(getattr(getattr(pipe, "unet", None), "config", None), "time_cond_proj_dim", None) is not None
-    return bool((model.guidance if model.guidance is not None else default) > 1) and not distilled
+    return bool((model.guidance if model.guidance is not None else default or 0) > 1) and not distilled
+
+
+def check_negative(pipe: Any, model: Model, negative: str | None) -> None:
+    """Refuse a negative prompt that would change nothing; raises `ConfigError`."""
+    if not negative:
+        return
+    takes, name = inspect.signature(pipe.__call__).parameters, type(pipe).__name__
+    if {"negative_prompt", "negative_prompt_embeds"}.isdisjoint(takes):
+        raise ConfigError(f"negative_prompt: {name} takes none; leave it out")
+    if not is_guided(pipe, model):
+        remedy = "call={true_cfg_scale: 4}" if "true_cfg_scale" in takes else "guidance above 1"
+        raise ConfigError(f"negative_prompt: {name} heeds it only with {remedy}; set that, or leave it out")
 
 
 def reads_prompt_apart(kind: type) -> bool:
@@ -149,21 +166,6 @@ def _left_out(files: ModelFiles, model: Model, half: Half | None) -> dict[str, b
         if "requires_safety_checker" in index:
             given["requires_safety_checker"] = False
     return given
-
-
-def _scheduler(diffusers: Any, model: Model, own: Any) -> Any:
-    wanted = model.scheduler
-    assert wanted is not None
-    kind = getattr(diffusers, wanted.name, None)
-    if not (inspect.isclass(kind) and issubclass(kind, diffusers.SchedulerMixin)):
-        raise ConfigError(f"scheduler {wanted.name!r}: diffusers {diffusers.__version__} has no such scheduler")
-    known = inspect.signature(kind.__init__).parameters
-    unknown = sorted(set(wanted.options) - set(known))
-    if unknown:
-        raise ConfigError(f"scheduler {wanted.name} has no option {unknown[0]!r}; it has {', '.join(list(known)[1:])}")
-    scheduler: Any = kind
-    with quiet():
-        return scheduler.from_config(own.config, **wanted.options)
 
 
 def _check_channels(pipe: Any, model: Model, *, first: bool) -> None:

@@ -17,7 +17,7 @@ class Scheduler(Config):
     """A scheduler of diffusers, set up from the model's own by class name.
 
     Attributes:
-        name: Class name, for example ``"DPMSolverMultistepScheduler"``.
+        name: Class name, for example ``"DPMSolverMultistepScheduler"``, or what others call it: ``"DPM++ 2M Karras"``.
         options: What it changes in the model's scheduler configuration.
     """
 
@@ -100,6 +100,15 @@ def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+def _precision(value: Any) -> Any:
+    """``fp16``, ``half``, ``torch.float16`` … by the name that torch has for them."""
+    short = value.strip().lower().removeprefix("torch.") if isinstance(value, str) else value
+    return _PRECISIONS.get(short, short)
+
+
+_PRECISIONS = {"fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp32": "float32", "float": "float32"}
+
+
 Side = Annotated[int, Field(ge=8, le=4096, multiple_of=8)]
 Size = Annotated[tuple[Side, Side], BeforeValidator(_pair)]
 """(height, width), pixels."""
@@ -138,7 +147,7 @@ class Model(Config):
     hub_revision: str | None = None
     variant: str | None = None
     pipeline: str | None = None
-    dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
+    dtype: Annotated[Literal["float32", "float16", "bfloat16"], BeforeValidator(_precision)] = "bfloat16"
     steps: int | None = Field(default=None, ge=1)
     guidance: float | None = Field(default=None, ge=0)
     size: Size | None = None

@@ -86,10 +86,6 @@ class PictureHalf:
         """
         import torch
 
-        if "prompt" in inputs[0]:
-            batch = {name: [one[name] for one in inputs] for name in inputs[0]}
-        else:
-            batch = stack(list(inputs), self.device)
         model = self.model
         height, width = model.size or (None, None)
         asked = {
@@ -99,9 +95,9 @@ class PictureHalf:
             "width": width,
         }
         given = {name: value for name, value in asked.items() if value is not None and name in self._takes}
-        named = {**batch, **given, **model.call, **extra}
         with torch.inference_mode():
             try:
+                named = {**self._batch(inputs), **given, **model.call, **extra}
                 return self.pipe(**named, generator=list(generators), output_type="pt")
             except _REFUSALS as error:
                 if is_out_of_memory(error):
@@ -110,6 +106,15 @@ class PictureHalf:
                 raise ConfigError(
                     f"{model.model} cannot draw with these settings (scheduler, call, size, pipeline): {first}"
                 ) from error
+
+    def _batch(self, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """What the pipeline is given of the prompts."""
+        if "prompt" in inputs[0]:
+            return {name: [one[name] for one in inputs] for name in inputs[0]}
+        batch = stack(list(inputs), self.device)
+        if "negative_prompt_embeds" in batch and "negative_prompt" in self._takes:
+            batch["negative_prompt"] = None  # some have "" for a default, and refuse both
+        return batch
 
     def _check_call(self) -> None:
         """Refuse further arguments that nobody reads: many pipelines take any and say nothing."""
@@ -176,15 +181,31 @@ class PictureHalf:
             )
 
 
+def _as_tensor(images: Any) -> Any:
+    """Pictures as a tensor (N, C, H, W), 0 to 1; those of PIL keep their alpha."""
+    import numpy as np
+    import torch
+
+    if isinstance(images, torch.Tensor):
+        return images
+    if isinstance(images[0], torch.Tensor):
+        return torch.stack(list(images))
+    pixels = np.stack([np.asarray(image) for image in images])
+    pixels = pixels[..., None] if pixels.ndim == 3 else pixels
+    scale = 255 if pixels.dtype == np.uint8 else 1
+    return torch.from_numpy(pixels.astype(np.float32) / scale).permute(0, 3, 1, 2)
+
+
 def to_drawn(output: Any, images: Any) -> Drawn:
     """Pixels on their way to the CPU, without waiting for the device.
 
     Args:
         output: The pipeline's output, which may say what the safety checker found.
-        images: (N, 3, H, W), 0 to 1.
+        images: (N, C, H, W), 0 to 1, or what other pipelines give: pictures of PIL, arrays (N, H, W, C).
     """
     import torch
 
+    images = _as_tensor(images)
     finite = torch.isfinite(images).all(dim=(1, 2, 3))
     pixels = (
         images.float().nan_to_num(0.0).clamp(0, 1).mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()

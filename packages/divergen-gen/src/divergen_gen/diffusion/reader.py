@@ -10,7 +10,7 @@ from typing import Any
 from divergen_records import Progress, RowError
 
 from .adapters import CategoryWeights, fuse_loras, load_inversions
-from .loading import is_guided, load_pipeline, quiet, reads_prompt_apart
+from .loading import check_negative, is_guided, load_pipeline, quiet, reads_prompt_apart
 from .model import Lora, Model
 from .store import EmbeddingStore
 from .text import Truncation, encode_prompt, truncations
@@ -81,6 +81,7 @@ class PromptReader:
     def read(self, keys: Sequence[Key], device: Any, progress: bool = False) -> None:
         """Encode prompts: load the text half, encode each, and free it."""
         pipe = load_pipeline(self.model, "text", first=self.first, pictures=self.pictures)
+        check_negative(pipe, self.model, self.negative)
         if not reads_prompt_apart(type(pipe)):
             self.whole = True
             return

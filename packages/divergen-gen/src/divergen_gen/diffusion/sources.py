@@ -95,7 +95,8 @@ def _single_file(model: Model, path: Path) -> ModelFiles:
         check_pickle(path, model.allow_pickle)
         wanted = model.config
     elif path.suffix not in PICKLES:
-        raise WeightsError(f"{path} is no model; give a folder in the hub's layout, a .safetensors file, or a hub id")
+        what = "holds quantised weights of one network (GGUF)" if path.suffix == ".gguf" else "is no model"
+        raise WeightsError(f"{path} {what}; give a folder in the hub's layout, a .safetensors file, or a hub id")
     else:
         check_pickle(path, model.allow_pickle)
         raise WeightsError(f"{path} does not say what it is; name a model of its architecture with config=")

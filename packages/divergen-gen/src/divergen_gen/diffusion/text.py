@@ -68,20 +68,38 @@ def encode_prompt(
         "device": device,
         "num_images_per_prompt": 1,
         "do_classifier_free_guidance": guided,
-        "negative_prompt": negative if guided else None,
+        **({} if negative is None or not guided else {"negative_prompt": negative}),
         **{name: value for name, value in settings.items() if name not in order},
     }
     arguments = {name: value for name, value in given.items() if name in known}
     for name, parameter in known.items():  # SD3 wants prompt_2 and prompt_3 said, even as None
         if parameter.default is inspect.Parameter.empty and name not in arguments:
             arguments[name] = None
-    with torch.inference_mode():
-        named = _name(pipe, names, pipe.encode_prompt(**arguments))
-        if guided and "negative_prompt" not in known and negative:
-            plain = _name(pipe, names, pipe.encode_prompt(**{**arguments, "prompt": negative}))
-            named |= {f"negative_{name}": value for name, value in plain.items()}
+    try:
+        with torch.inference_mode():
+            named = _name(pipe, names, pipe.encode_prompt(**arguments))
+            if guided and "negative_prompt" not in known and negative:
+                plain = _name(pipe, names, pipe.encode_prompt(**{**arguments, "prompt": negative}))
+                named |= {f"negative_{name}": value for name, value in plain.items()}
+    except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigError(
+            f"{type(pipe).__name__} cannot read prompts with these settings (call, config): {first}"
+        ) from error
     accepted = inspect.signature(pipe.__call__).parameters
-    return {name: value for name, value in named.items() if name in accepted and value is not None}
+    return {name: value for name, value in _with_masks(named).items() if name in accepted and value is not None}
+
+
+def _with_masks(named: Mapping[str, Any]) -> dict[str, Any]:
+    """Masks of ones where a pipeline gives None for them: in a batch its prompts may have other lengths."""
+    import torch
+
+    whole = dict(named)
+    for name, value in named.items():
+        embeds = named.get(name.replace("_mask", ""))
+        if value is None and name.endswith("embeds_mask") and embeds is not None:
+            whole[name] = torch.ones(embeds.shape[:2], dtype=torch.long, device=embeds.device)
+    return whole
 
 
 def stack(embeddings: list[Mapping[str, Any]], device: Any) -> dict[str, Any]:

@@ -58,6 +58,12 @@ def local_folder(model: str) -> Path | None:
     path = Path(model).expanduser()
     if path.exists():
         return path
+    if "://" in model:
+        named = model.removeprefix("https://huggingface.co/").rstrip("/")
+        hint = named if "://" not in named else "org/name"
+        raise WeightsError(
+            f"{model} is an address; give the hub id ({hint}), or download it and give the folder or file"
+        )
     if path.is_absolute() or model.startswith((".", "~")) or model.count("/") != 1:
         raise WeightsError(f"{model} does not exist; give a folder in the hub's layout, or a hub id such as org/name")
     return None

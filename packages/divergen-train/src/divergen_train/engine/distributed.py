@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from divergen_records.devices import device_name
 from divergen_records.errors import ConfigError
 from torch import Tensor, nn
 
@@ -125,14 +126,10 @@ def join_world(device: str = "auto") -> Iterator[World]:
 def pick_device(device: str = "auto") -> torch.device:
     """The torch device that a setting means; raises `ConfigError` if this machine lacks it."""
     local = int(os.environ.get("LOCAL_RANK", "0"))
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda":
-        device = f"cuda:{local}"
-    try:
-        picked = torch.device(device)
-    except RuntimeError as error:
-        raise ConfigError(f"device={device!r}: not a device; there are auto, cpu, cuda, cuda:1 …, mps") from error
+    name = device_name(device)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    picked = torch.device(f"cuda:{local}" if name == "cuda" else name)
     if picked.type == "cuda" and (picked.index or 0) >= torch.cuda.device_count():
         raise ConfigError(
             f"device={device!r}: torch sees {torch.cuda.device_count()} GPUs here; use device=cpu, or fewer processes"
