@@ -79,7 +79,7 @@ def test_load_config__folder_as_minilvis_writes_it(tmp_path: Path) -> None:
         ("annotator={kind: sam9}", "annotator.kind: 'sam9' is not one of 'grabcut'"),
         ("train.iterations=x", "train.iterations: input should be a valid integer"),
         ("train={preset: huge}", "preset 'huge': unknown; there are"),
-        ("data=nowhere", "annotations.json does not exist; a data folder holds images/ and annotations.json"),
+        ("data=nowhere", "there is no file or folder 'nowhere' in "),
         ("seed", "'seed': expected key=value"),
         ("seed=[", "seed=[: not valid YAML"),
         ("seed.deeper=1", "seed.deeper: 'seed' is 1, not a section"),

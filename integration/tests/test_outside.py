@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from divergen_records import InstanceTable
 from divergen_records.cli import main as records
 
-PACKAGE = Path(__file__).parent / "outside"
+PACKAGE = Path(__file__).parents[1] / "examples" / "template"
 
 RUN = """
 name: visit
@@ -97,16 +97,19 @@ from divergen_records.images import encode_image
 from divergen_records.masks import encode_rle
 from divergen_records.testing import check_format, small_dataset
 from divergen_train.testing import check_detector
-from far_away import detector, pictures, scores, trainer
+from far_away import annotator, detector, embedder, generator, relighter, score, trainer
 
 folder = Path(sys.argv[1])
-check_generator(pictures.BlotsConfig(size=64).build, "cup")
-check_annotator(pictures.CornerConfig().build)
-check_embedder(scores.HuesConfig().build)
+check_generator(generator.BlotsConfig(size=64).build, "cup")
+check_annotator(annotator.CornerConfig().build)
+check_embedder(embedder.HuesConfig().build)
 pairs = [plain_picture(seed) for seed in (1, 2)]
 images, masks = [encode_image(image) for image, _ in pairs], [encode_rle(mask)["counts"] for _, mask in pairs]
-check_score(scores.DarknessConfig(), {"id": ["a", "b"], "image": images, "mask": masks})
+check_score(score.DarknessConfig(), {"id": ["a", "b"], "image": images, "mask": masks})
 check_format("box-lines", folder / "format")
+relit = relighter.Tint()(*pairs[0], seed=0)
+assert relit.shape == pairs[0][0].shape and (relit != pairs[0][0])[pairs[0][1]].any()
+assert (relit == pairs[0][0])[~pairs[0][1]].all()
 check_detector(detector.GuessConfig())
 data = small_dataset(folder / "data")
 check_trainer(trainer.HastyConfig(detector=detector.GuessConfig()).build, data, data, folder / "training")
@@ -125,3 +128,9 @@ def test_outside__appears_in_the_help(installed: Path) -> None:
     ):
         text = call(installed, f"from {package}.cli import main; main()", command, "--help")
         assert name in text
+
+
+def test_outside__the_doctor_names_it(installed: Path) -> None:
+    text = call(installed, DIVERGEN, "doctor")
+    line = next(line for line in text.splitlines() if line.strip().startswith("far-away"))
+    assert "3.1: " in line and "generators blots" in line and "does not load" not in line

@@ -63,6 +63,14 @@ def test_readme__commands_exist(readme: Path) -> None:
             command.make_parser(context).parse_args(list(arguments))
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_page__what_it_includes_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "8 < --" not in text, "a formatter took the include for Python"
+    for path in re.findall(r'^--8<-- "(.+)"$', text, flags=re.M):
+        assert (ROOT / path).is_file(), path
+
+
 def test_readme__of_the_first_page_runs(tmp_path: Path, coco100: Path) -> None:
     shutil.copytree(coco100, tmp_path / "FOLDER")
     calls = list(dict.fromkeys(commands(ROOT / "README.md")))

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, distributions, requires, version
+from importlib.metadata import EntryPoint, PackageNotFoundError, distributions, requires, version
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -32,6 +32,7 @@ def diagnosis(folder: Path | None = None) -> dict[str, dict[str, str]]:
         "here": dict(_machine(folder or Path.cwd())),
         "devices": dict(_devices()),
         "DiverGen": dict(_distributions()),
+        "others": dict(_others()),
         "libraries": dict(_libraries()),
         "extras": dict(_extras()),
         "models": dict(_hub()),
@@ -65,6 +66,23 @@ def _devices() -> Iterator[tuple[str, str]]:
 def _distributions() -> Iterator[tuple[str, str]]:
     found = {name: each.version for each in distributions() if (name := each.metadata["Name"]).startswith("divergen")}
     yield from sorted(found.items())
+
+
+def _others() -> Iterator[tuple[str, str]]:
+    """What packages of other people add by entry points, and what of it does not load."""
+    for each in sorted(distributions(), key=lambda each: each.metadata["Name"] or ""):
+        points = [point for point in each.entry_points if point.group.startswith("divergen.")]
+        if points and not each.metadata["Name"].startswith("divergen"):
+            told = (f"{point.group.removeprefix('divergen.')} {point.name}{_trouble(point)}" for point in points)
+            yield each.metadata["Name"], f"{each.version}: {', '.join(told)}"
+
+
+def _trouble(point: EntryPoint) -> str:
+    try:
+        point.load()
+    except Exception as error:  # noqa: BLE001  (other people's code may fail in any way; doctor says how)
+        return f" (does not load: {type(error).__name__}: {error})"
+    return ""
 
 
 def _libraries() -> Iterator[tuple[str, str]]:

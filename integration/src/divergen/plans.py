@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from divergen_records import Category
 from divergen_records.coco import Dataset
+from divergen_records.errors import DatasetError
 
-from .config import ExtraCategories, MiniLvisData, RunConfig
+from .config import ExtraCategories, LvisData, MiniLvisData, RunConfig
 from .data import read_extra_categories
 from .splits import read_split
 
@@ -53,13 +54,25 @@ def sketch_data(config: RunConfig, notes: Path | None = None) -> Dataset:
     """
     data = config.data
     if not isinstance(data, MiniLvisData):
-        return read_split(data.train, data.on_problem, notes=notes)
+        return _read(data, notes)
     from divergen_minilvis import sketch_categories
 
     found = sketch_categories(
         box=data.box, seed=config.seed, train_images=data.train_images, categories=data.categories
     )
     return Dataset(Path("train.json"), Path(), [], [], found)
+
+
+def _read(data: LvisData, notes: Path | None) -> Dataset:
+    """The user's training set; a plan needs no pictures of it: that they are not there, `divergen check` says."""
+    from divergen_records.formats.registry import read_any
+
+    try:
+        return read_split(data.train, data.on_problem, notes=notes)
+    except DatasetError:
+        file, folder = data.train.annotations, data.train.images
+        found = read_any(file, image_dir=folder, on_problem=data.on_problem, need_pictures=False)
+        return found.replace(categories=found.class_categories)
 
 
 def sketch_extra(extra: Any, train: Dataset) -> list[Category]:

@@ -129,7 +129,8 @@ def refuse_busy(image: Image, ring: Mask, background: Background, least: float) 
         return None
     return MaskError(
         f"no plain background: {share:.0%} of the picture's border is like one surface, {least:.0%} is needed; use a "
-        "network such as saliency, or the setting plain=0 to try all the same"
+        "network (--annotator saliency,model=FILE.onnx), for photos of several objects `divergen-annotate photos`, or "
+        "try all the same with --set plain=0 (in a run: annotator.plain=0)"
     )
 
 

@@ -49,7 +49,13 @@ def _problem(schema: Any, problem: Mapping[str, Any]) -> tuple[str, str]:
             return _resolve(schema, location)[0], "needs a `kind`"
         case _:
             message = problem["msg"].removeprefix("Value error, ")
-            return _resolve(schema, location)[0], f"{message[:1].lower()}{message[1:]}"
+            return _resolve(schema, location)[0], _continued(message)
+
+
+def _continued(message: str) -> str:
+    """A sentence as it goes on after a colon; a path or name that it begins with stays as it is."""
+    first = message.partition(" ")[0]
+    return f"{message[:1].lower()}{message[1:]}" if first[1:].islower() and first.isalpha() else message
 
 
 def unknown_key(name: str, known: Iterable[str]) -> str:

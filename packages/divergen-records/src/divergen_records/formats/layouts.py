@@ -118,6 +118,8 @@ def _coco(folder: Path, files: list[Path]) -> Layout:
 
 
 def _nothing(folder: Path, files: Sequence[Path] = ()) -> DatasetError:
+    if not folder.exists():
+        return DatasetError(f"there is no file or folder {str(folder)!r} in {Path.cwd()}; give the path of your data")
     return DatasetError(
         f"{folder / 'annotations.json'} does not exist; a data folder holds images/ and annotations.json (COCO, LVIS), "
         f"or is laid out as another tool writes it{_found(files)}; or name the file, data=FILE.json"
