@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import chain
+from itertools import chain, compress
+from operator import attrgetter
 from typing import Any, cast
 
 import msgspec
@@ -26,8 +27,8 @@ from .values import MOST, Ids, integer, row_of, wrong_type
 
 __all__ = ["Reader"]
 
-_BATCH = 512
-"""Annotations that are checked together: their text should fit a core's cache."""
+_BATCH = 4096
+"""Annotations that are checked together."""
 _KNOWN = frozenset(("id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd"))
 
 Box = tuple[float, float, float, float]
@@ -54,8 +55,11 @@ class Reader:
         boxes: bool,
     ) -> None:
         self.images, self.categories, self.ids, self.problems, self.boxes = images, categories, ids, problems, boxes
-        self._rows = {key: row for row, key in enumerate(images)}
-        self._sizes = np.array([(one.height, one.width) for one in images.values()], dtype=np.int64).reshape(-1, 2)
+        self._image_ids = np.array(sorted(images), dtype=np.int64)
+        sizes = [(images[key].height, images[key].width) for key in self._image_ids.tolist()]
+        self._sizes = np.array([*sizes, (0, 0)], dtype=np.int64)
+        """By rising id; the last of none."""
+        self._category_ids = np.array([*categories], dtype=np.int64)
         self._kept: list[Annotation] = []
         self._seen: set[int] | None = None
         """Ids of what is kept; None while none can come twice."""
@@ -115,25 +119,31 @@ class Reader:
     def _check(self, batch: Sequence[Annotation | None]) -> NDArray[np.bool_]:
         """(N,) bool: which need no look of their own."""
         found = np.zeros(len(batch), dtype=bool)
-        there = np.flatnonzero([one is not None for one in batch])
         known = [one for one in batch if one is not None]
+        there = np.arange(len(batch)) if len(known) == len(batch) else np.flatnonzero([bool(one) for one in batch])
         try:
-            ids = np.array([one.id for one in known], dtype=np.int64)
+            ids, images, categories = (_column(known, name) for name in ("id", "image_id", "category_id"))
         except OverflowError:
             return found
-        rows = np.array([self._rows.get(one.image_id, -1) for one in known], dtype=np.int64)
-        corners = chain.from_iterable([one.bbox for one in known])
+        rows = self._rows_of(images)
+        corners = chain.from_iterable(map(attrgetter("bbox"), known))
         boxes = np.fromiter(corners, dtype=np.float64, count=4 * len(known)).reshape(-1, 4)
-        fine = (rows >= 0) & (boxes[:, 2:] > 0).all(axis=1) & (ids > -MOST) & (ids < MOST)
-        fine &= np.array([one.area >= 0 and one.category_id in self.categories for one in known], dtype=bool)
+        fine = (rows < len(self._image_ids)) & np.isin(categories, self._category_ids) & (abs(ids) < MOST)
+        fine &= (boxes[:, 2:] > 0).all(axis=1) & (_column(known, "area", np.float64) >= 0)
         if self._seen is not None:
             fine &= np.array([one.id not in self._seen for one in known], dtype=bool)
-        chosen = np.flatnonzero(fine)
-        if len(np.unique(ids[chosen])) < len(chosen):
-            return found
-        raws = [known[index].stored_segmentation for index in chosen.tolist()]
-        found[there[chosen]] = sound_segmentations(raws, self._sizes[rows[chosen]])
+            if len(np.unique(ids[fine])) < fine.sum():
+                return found
+        raws = list(map(attrgetter("stored_segmentation"), compress(known, fine.tolist())))
+        found[there[fine]] = sound_segmentations(raws, self._sizes[rows[fine]])
         return found
+
+    def _rows_of(self, images: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where each image stands by rising id; the number of images for one that is not among them."""
+        rows = np.searchsorted(self._image_ids, images)
+        inside = rows < len(self._image_ids)
+        inside[inside] = self._image_ids[rows[inside]] == images[inside]
+        return np.where(inside, rows, len(self._image_ids))
 
     def _read_slowly(self, item: Item, where: str) -> Annotation | None:
         return self.problems.attempt(where, partial(self._read, item, where))
@@ -199,6 +209,10 @@ class Reader:
         new = self.ids["annotation"].give()
         mends.append(f"the id {id_} was there before; numbered {new}")
         return new
+
+
+def _column(known: Sequence[Annotation], name: str, kind: type[Any] = np.int64) -> NDArray[Any]:
+    return np.fromiter(map(attrgetter(name), known), dtype=kind, count=len(known))
 
 
 def _bbox(row: dict[str, Any], mends: Mends) -> Box | None:
