@@ -198,7 +198,7 @@ def test_crew__a_machine_dies_in_each_step(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """The table is as one process makes it, and nothing stands still for a minute without a sentence."""
-    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "120")  # a busy machine
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "600")  # a busy machine
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 

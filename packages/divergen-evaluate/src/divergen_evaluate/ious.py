@@ -134,16 +134,16 @@ def mask_ious(truth: Truth, detected: Detected, groups: Groups, least: float) ->
     ious = np.zeros(len(row))
     reaching = np.zeros(len(groups.rows), bool)
     reaching[row[_may_reach(truth, detected, groups.rows[row], groups.columns[column], least)]] = True
-    rows, tall = groups.rows[reaching].tolist(), np.bincount(groups.owners[reaching], minlength=len(groups.tall))
-    parts, row_end, column_end = [], 0, 0
-    for high, width in zip(tall.tolist(), groups.wide.tolist(), strict=True):
-        row_start, row_end = row_end, row_end + high
-        column_start, column_end = column_end, column_end + width
-        if high:
-            objects = groups.columns[column_start:column_end].tolist()
-            own = [detected.masks[index] for index in rows[row_start:row_end]]
-            crowd = truth.crowd[objects].astype(np.uint8).tolist()
-            parts.append(coco_mask.iou(own, [truth.masks[index] for index in objects], crowd).ravel())
+    own = [detected.masks[index] for index in groups.rows[reaching].tolist()]
+    other = [truth.masks[index] for index in groups.columns.tolist()]
+    crowd = truth.crowd[groups.columns].astype(np.uint8).tolist()
+    tall = np.bincount(groups.owners[reaching], minlength=len(groups.tall))
+    ends = zip(np.cumsum(tall).tolist(), np.cumsum(groups.wide).tolist(), strict=True)
+    parts, row_start, start = [], 0, 0
+    for row_end, end in ends:
+        if row_end > row_start:
+            parts.append(coco_mask.iou(own[row_start:row_end], other[start:end], crowd[start:end]).ravel())
+        row_start, start = row_end, end
     ious[reaching[row]] = np.concatenate([np.zeros(0), *parts])
     return ious
 
