@@ -111,7 +111,9 @@ def print_comparisons(found: Sequence[Comparison], console: Console) -> None:
 
 
 def _table(metric: str, rows: Iterable[Comparison]) -> Table:
-    table = Table(f"difference in {metric}, points", "", "paired", "unpaired", "over images", "seeds", "")
+    heads = ("", "", "paired", "unpaired", "over images", "seeds", "")
+    title = f"difference in {metric}, points"
+    table = Table(*heads, title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     for pair in rows:
         ends = "–" if pair.images is None else f"{100 * pair.images[0]:+.1f} to {100 * pair.images[1]:+.1f}"
         table.add_row(
@@ -123,8 +125,8 @@ def _table(metric: str, rows: Iterable[Comparison]) -> Table:
             str(len(pair.seeds)),
             pair.verdict,
         )
-    for column in table.columns[1:6]:
-        column.justify = "right"
+    for column in table.columns[1:]:
+        column.justify, column.no_wrap = "right", True  # a terminal of 80 columns breaks names only
     return table
 
 
