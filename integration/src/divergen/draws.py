@@ -28,10 +28,19 @@ class PoolDraws:
 
         self.pool_weights: PoolWeights = PoolWeights(pool)
         self.candidates = _candidates(pool, table)
+        self._table = table
 
     def weights(self) -> NDArray[np.float64]:
         """(N,) by row of the pool."""
         return self.pool_weights.instances
+
+    def scores(self, name: str) -> NDArray[np.float64]:
+        """(N,) of a column of the table; NaN where it was not measured."""
+        if name not in self._table.columns:
+            return np.full(len(self.candidates), np.nan)
+        rows = self._table.select(["id", name], where=f"{name} IS NOT NULL").to_pylist()
+        known = {row["id"]: row[name] for row in rows}
+        return np.array([known.get(one, np.nan) for one in self.candidates.ids], np.float64)
 
     def set_weights(self, weights: NDArray[np.float64]) -> None:
         """Change all of them."""

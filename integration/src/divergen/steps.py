@@ -183,7 +183,9 @@ def _further_scores(pipeline: Pipeline) -> None:
     from divergen_filter.decision import rule_columns
     from divergen_filter.scoring import TABLE_SCORES, further_scores
 
-    wanted = [name for name in rule_columns(pipeline.config.rules) if name in TABLE_SCORES]
+    prior = getattr(getattr(pipeline.config.train, "bsgal", None), "prior", None)
+    named = [*rule_columns(pipeline.config.rules), *([prior] if prior else [])]
+    wanted = [name for name in dict.fromkeys(named) if name in TABLE_SCORES]
     if wanted:
         embedder = pipeline.embedder if "clip_score" in wanted else None
         for line in further_scores(pipeline.run.table, wanted, pipeline.references, embedder):

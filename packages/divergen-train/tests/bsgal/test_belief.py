@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from divergen_records import Category, ConfigError
 from divergen_train.bsgal import Belief, Candidates
+from divergen_train.bsgal.config import BeliefConfig
 
 
 def candidates(count: int = 200, generators: int = 5) -> Candidates:
@@ -96,3 +98,44 @@ def test_candidates__what_they_lack_is_said() -> None:
     assert "by 'sd'" in str(Candidates(["a", "b"], [1, 1], ["sd", "sd"], names).lacking())
     assert Candidates(["a", "b"], [1, 1], ["sd", "if"], names).lacking() is None
     assert Candidates(["a", "b"], [1, 1], ["sd", "sd"], ["template", "llm"]).lacking() is None
+
+
+def test_belief__a_prior_counts_where_nothing_is_known_and_only_there() -> None:
+    scores = np.array([float(i // 2 % 5) for i in range(200)])  # g4's are the best, g0's the worst
+    scores[10:20] = np.nan
+    begun = Belief(candidates(), half_life=100, prior=scores)
+    assert drawn(begun, "g0") < 0.6 < drawn(begun, "g2") < 1.3 < drawn(begun, "g4")
+    assert begun.weights(0)[10:20] == pytest.approx(np.ones(10), abs=0.1), "unknown counts as average"
+    assert begun.weights(0)[::2].mean() == pytest.approx(1)
+    known = judged(Belief(candidates(), half_life=1e6, prior=scores), visits=20_000, harm=-1)
+    assert drawn(known, "g0") > 1.2 > drawn(known, "g4"), "what was seen often overrules it"
+
+
+@pytest.mark.parametrize("scored", [True, False])
+def test_build__a_prior_is_said_or_refused(scored: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    draws = ScoredDraws(candidates(10), np.linspace(0, 1, 10) if scored else np.full(10, np.nan))
+    config = BeliefConfig(prior="inter_similarity")
+    categories = [Category(id=7, name="a"), Category(id=8, name="b")]
+    if not scored:
+        with pytest.raises(ConfigError, match="no instance of the pool has the score 'inter_similarity'; measure it"):
+            config.build(categories, draws, 100)
+        return
+    config.build(categories, draws, 100)
+    assert "drawn by inter_similarity, known of 10 of 10" in capsys.readouterr().err
+    assert draws.weights()[0] < draws.weights()[8], "from the first step on"
+
+
+class ScoredDraws:
+    """Weights in memory, with scores."""
+
+    def __init__(self, found: Candidates, scores: np.ndarray) -> None:
+        self.candidates, self._scores, self._weights = found, scores, np.ones(len(found))
+
+    def weights(self) -> np.ndarray:
+        return self._weights
+
+    def set_weights(self, weights: np.ndarray) -> None:
+        self._weights = weights
+
+    def scores(self, name: str) -> np.ndarray:
+        return self._scores

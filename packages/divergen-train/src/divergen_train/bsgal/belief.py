@@ -24,6 +24,9 @@ _ENOUGH = 10
 
 _LEAST_NOISE = 1e-12
 
+_PRIOR = 0.5
+"""Of a score from elsewhere where nothing is known: a standard deviation of it counts as half of one of belief."""
+
 _SLOPE = 2.0
 """Steepness of the weights: one standard deviation below the average is drawn 0.14 times as often as one above."""
 
@@ -38,9 +41,17 @@ class Belief:
         candidates: What may be drawn.
         half_life: Steps after which a judgement counts half: the judge learns, and its old verdicts are worth less.
         floor: Smallest weight, as a share of the category's largest: what is believed harmful is still looked at.
+        prior: (N,) scores, the higher the better, NaN where unknown: they count as far as nothing is known yet.
     """
 
-    def __init__(self, candidates: Candidates, *, half_life: float, floor: float = 0.02) -> None:
+    def __init__(
+        self,
+        candidates: Candidates,
+        *,
+        half_life: float,
+        floor: float = 0.02,
+        prior: NDArray[np.float64] | None = None,
+    ) -> None:
         self.candidates, self.half_life, self.floor = candidates, half_life, floor
         self.judged = np.zeros(len(candidates), np.int64)
         self._rows = {name: row for row, name in enumerate(candidates.ids)}
@@ -50,6 +61,7 @@ class Belief:
         pairs = list(zip(candidates.generators, candidates.prompt_sources, strict=True))
         groups = _numbered(pairs)
         firsts: Sequence[int] = np.unique(groups, return_index=True)[1].tolist() if pairs else []
+        self._prior = np.zeros(len(candidates)) if prior is None else _standardised(prior, self._categories)
         self._parents = [groups, _numbered([pairs[first][0] for first in firsts])]
 
     def add(self, sources: Sequence[str], values: Sequence[float], step: int) -> None:
@@ -99,11 +111,13 @@ class Belief:
     def weights(self, step: int) -> NDArray[np.float64]:
         """How often to draw each instance, (N,), 1 on average in each category.
 
-        A logistic function of the belief in units of how much instances differ at all: alike while little is known.
+        A logistic function of the belief in units of how much instances differ at all: alike while little is known,
+        or as the prior has it.
         """
         guess, doubt = self.estimate(step)
         scale = float(np.sqrt((guess**2 + doubt).mean() + _INDIFFERENT**2 * self._noise()))
-        weights = 1 / (1 + np.exp(-_SLOPE * guess / scale))
+        unknown = (doubt / scale**2).clip(0, 1) if self.judged.any() else np.ones(len(doubt))
+        weights = 1 / (1 + np.exp(-_SLOPE * (guess / scale + _PRIOR * unknown * self._prior)))
         largest = np.zeros(int(self._categories.max(initial=-1)) + 1)
         np.maximum.at(largest, self._categories, weights)
         weights = np.maximum(weights, self.floor * largest[self._categories])
@@ -132,6 +146,16 @@ def _numbered(keys: Sequence[Any]) -> NDArray[np.int64]:
     """Each key's number, from 0 in the order of appearance."""
     numbers: dict[Any, int] = {}
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+
+
+def _standardised(scores: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(N,) standard deviations from each group's mean, at most 2; 0 where a score is unknown or all are equal."""
+    known = np.isfinite(scores)
+    values, weights = np.where(known, scores, 0), known.astype(float)
+    away = np.where(known, values - _group_means(values, weights, groups)[groups], 0)
+    spread = np.sqrt(_group_means(away**2, weights, groups))[groups]
+    found: NDArray[np.float64] = np.divide(away, spread, out=np.zeros(len(scores)), where=spread > 0).clip(-2, 2)
+    return found
 
 
 def _group_means(

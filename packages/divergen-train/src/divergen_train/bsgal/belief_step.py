@@ -38,6 +38,7 @@ class BeliefStep:
         references: See `Judge`.
         least: See `Judge`.
         floor: See `Judge`.
+        prior: See `Judge`; with one, instances are drawn by it from the first step on.
     """
 
     name = "belief"
@@ -54,6 +55,7 @@ class BeliefStep:
         references: int = 8,
         least: int = 2,
         floor: float = 0.02,
+        prior: NDArray[np.float64] | None = None,
     ) -> None:
         self.draws, self.every = draws, every
         self.judge = Judge(
@@ -63,10 +65,13 @@ class BeliefStep:
             references=references,
             least=least,
             floor=floor,
+            prior=prior,
         )
         self.calls = 0
         self._categories = tuple(categories)
         self._set: NDArray[np.float64] | None = None
+        if prior is not None:
+            self._change(self.judge.weights(0))
 
     def __call__(self, engine: Engine, parts: Sequence[BatchSlice]) -> Mapping[str, Tensor | float]:
         """See `TrainStep`."""

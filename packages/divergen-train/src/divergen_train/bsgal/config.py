@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from divergen_records import Category, Config
+from divergen_records.command import note
 from divergen_records.errors import ConfigError
 from pydantic import Field, PositiveInt, model_validator
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ..engine.step import TrainStep
     from .draws import Draws
     from .threshold import AcceptanceThreshold
@@ -67,6 +71,7 @@ class BeliefConfig(Config):
         references: Real objects kept of each category, against which its generated ones are judged.
         least: A category with fewer is filled up with the nearest ones' by the classifier.
         floor: Smallest weight, as a share of the largest of the category.
+        prior: Score of the filter that counts where nothing is known yet; all are drawn alike where left out.
     """
 
     matches: ClassVar[bool] = False
@@ -79,6 +84,7 @@ class BeliefConfig(Config):
     references: PositiveInt = 8
     least: PositiveInt = 2
     floor: float = Field(default=0.02, gt=0, le=1)
+    prior: Literal["inter_similarity", "rival_margin"] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -97,7 +103,30 @@ class BeliefConfig(Config):
             )
         if (lacking := draws.candidates.lacking()) is not None:
             warnings.warn(f"bsgal: {lacking}; each instance is judged for itself, which takes longer", stacklevel=2)
-        return BeliefStep(categories, draws, iterations, **self.model_dump(exclude={"kind"}))
+        settings = self.model_dump(exclude={"kind", "prior"})
+        prior = None if self.prior is None else _prior(draws, self.prior)
+        return BeliefStep(categories, draws, iterations, **settings, prior=prior)
+
+
+def _prior(draws: Draws, score: str) -> NDArray[np.float64]:
+    """(N,) scores of what may be drawn, and how many are known, said.
+
+    Raises:
+        ConfigError: If none is.
+    """
+    import numpy as np
+
+    from .draws import Scored
+
+    scores = draws.scores(score) if isinstance(draws, Scored) else np.full(len(draws.candidates), np.nan)
+    known = int(np.isfinite(scores).sum())
+    if not known:
+        raise ConfigError(
+            f"bsgal.prior: no instance of the pool has the score {score!r}; measure it (divergen run with "
+            "--redo decide), or leave prior out"
+        )
+    note(f"bsgal: where nothing is known yet, instances are drawn by {score}, known of {known:,} of {len(scores):,}")
+    return scores
 
 
 class PublishedConfig(Config):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Candidates", "Draws"]
+__all__ = ["Candidates", "Draws", "Scored"]
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,11 @@ class Draws(Protocol):
 
     def set_weights(self, weights: NDArray[np.float64]) -> None:
         """Change them; loader workers follow."""
+
+
+@runtime_checkable
+class Scored(Protocol):
+    """`Draws` that know what a filter measured of their candidates."""
+
+    def scores(self, name: str) -> NDArray[np.float64]:
+        """(N,) in the order of the candidates; NaN where it was not measured."""

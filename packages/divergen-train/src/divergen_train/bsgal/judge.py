@@ -43,6 +43,7 @@ class Judge:
         references: See `References`.
         least: See `References`.
         floor: See `Belief`.
+        prior: See `Belief`.
 
     Attributes:
         skipped: Generated ones without a judgement: no real object was seen yet, or the loss was not finite.
@@ -63,9 +64,10 @@ class Judge:
         references: int = 8,
         least: int = 2,
         floor: float = 0.02,
+        prior: NDArray[np.float64] | None = None,
     ) -> None:
         self.start = start
-        self.belief = Belief(candidates, half_life=half_life, floor=floor)
+        self.belief = Belief(candidates, half_life=half_life, floor=floor, prior=prior)
         self.references = References(references, least)
         self.skipped = 0
 
