@@ -174,6 +174,8 @@ def _decide(pipeline: Pipeline) -> None:
         _further_scores(pipeline)
     if table.count("kept IS NULL AND error IS NULL"):
         report = decide_table(table, pipeline.config.rules, pipeline.references)
+        for line in (f"kept {report.kept:,} of {report.kept + report.rejected:,}", *report.lines()):
+            echo(f"      {line}", err=True)
         if report.reviewed:
             echo(f"      people decided about {report.reviewed:,}, against the rules in {report.overruled:,}", err=True)
 

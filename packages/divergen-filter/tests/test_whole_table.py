@@ -182,3 +182,14 @@ def test_score_stage__does_not_depend_on_shards(scored):
         real = vectors[references.category_ids == row.category_id]
         assert row.inter_similarity == pytest.approx((real @ row.embedding).mean(), abs=1e-6)
         assert row.max_similarity == pytest.approx((real @ row.embedding).max(), abs=1e-6)
+
+
+def test_decision_report__counts_by_rule_and_doubts_a_similarity_that_rejects_most(scored):
+    strict = decide_table(scored, rules({"score": "inter_similarity", "op": ">=", "threshold": 2.0}))
+    assert strict.failed == {"inter_similarity": strict.rejected}
+    first, note = strict.lines()
+    assert first == f"rejected by inter_similarity: {strict.rejected:,}"
+    assert "inter_similarity rejects 100%" in note
+    assert "rival_margin" in note
+    mild = decide_table(scored, rules({"score": "inter_similarity", "op": ">=", "threshold": -2.0}))
+    assert (mild.failed, mild.lines()) == ({}, [])

@@ -167,6 +167,8 @@ def decide(table: Path, references: Path | None, rules: Path | None) -> None:
     report = decide_table(InstanceTable.open(table), read_rules(rules), loaded)
     answer(**asdict(report))
     echo(f"kept {report.kept} of {report.kept + report.rejected}; {report.not_ready} not ready")
+    for line in report.lines():
+        echo(line, err=True)
     if report.reviewed:
         echo(f"people decided about {report.reviewed}; of these, they overruled the rules in {report.overruled}")
     for column, count in report.lacking.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Self
 
@@ -32,6 +32,8 @@ __all__ = ["DecisionReport", "decide_table", "score_generated"]
 _DECISION = ("kept", "reject_reason")
 _REVIEW = ("review", "review_category", "reviewer", "area_fraction")
 _COMMIT_SECONDS = 30.0
+_DOUBTFUL = 0.75
+"""Share of what a similarity rule judges: from here on its rejections are doubted aloud."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class DecisionReport:
         lacking: Of the rows that did not fail, those that lack a score: column -> rows.
         reviewed: Rows that a person decided about.
         overruled: Of these, those that the rules had decided otherwise.
+        failed: Score of a rule -> rows that it rejected, which the rules before it had left.
     """
 
     kept: int
@@ -53,6 +56,22 @@ class DecisionReport:
     lacking: dict[str, int]
     reviewed: int = 0
     overruled: int = 0
+    failed: dict[str, int] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        """What each rule rejected, and a doubt where a threshold from real crops rejects most of what it judges."""
+        if not self.failed:
+            return []
+        found = ["rejected by " + ", ".join(f"{score}: {count:,}" for score, count in self.failed.items())]
+        last = next(reversed(self.failed))
+        left = self.kept + self.failed[last]
+        if last == "inter_similarity" and self.failed[last] > _DOUBTFUL * left:
+            found.append(
+                f"note: inter_similarity rejects {self.failed[last] / left:.0%} of the {left:,} that the other rules "
+                "keep. Generated pictures may be less like photographs than these are like each other: look at some "
+                "(divergen-filter sheet, review); a rule rival_margin >= 0 asks instead which category is the nearest"
+            )
+        return found
 
 
 def decide_table(
@@ -103,7 +122,15 @@ def decide_table(
         {name: number for name, number in lacking.items() if number},
         int(said.sum()),
         overruled,
+        _failed(columns["reject_reason"].filter(columns["kept"].is_valid()), rules),
     )
+
+
+def _failed(reasons: pa.Array, rules: RulesConfig) -> dict[str, int]:
+    """Score -> rows, in the rules' order: a reason begins with the score's name."""
+    firsts = pc.list_element(pc.split_pattern(reasons.drop_null(), " ", max_splits=1), 0)
+    counts = {row["values"]: row["counts"] for row in pc.value_counts(firsts).to_pylist()}
+    return {score: counts[score] for score in rule_columns(rules) if score in counts}
 
 
 def _by_rules(
