@@ -1,21 +1,67 @@
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from divergen_records import ConfigError, InstanceTable
+from divergen_records import (
+    ConfigError,
+    ExistsError,
+    InstanceTable,
+    MissingExtra,
+    RunLocked,
+    Shard,
+    TableError,
+    append,
+    fill,
+)
 from divergen_records.cli import main
-from divergen_records.files import write_text
+from divergen_records.files import locked, read_json, write_text
 from divergen_records.formats.registry import read_any
-from divergen_records.stores import refuse_store
+from divergen_records.stores import StorePath, access, copies, locks, place, refuse_store
+from divergen_records.stores.errors import StoreError
+from divergen_records.testing import FakeSource, FakeStage, plan_instances, small_dataset
+
+SECRET = "planted-secret-8f3a"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """An S3 server in this process."""
+    pytest.importorskip("s3fs")
+    moto = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    yield f"http://{host}:{port}"
+    moto.stop()
+
+
+@pytest.fixture
+def bucket(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A bucket of its own for each test, and a cache."""
+    import boto3
+
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "planted-id",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_ENDPOINT_URL": server,
+        "AWS_REGION": "us-east-1",
+        "DIVERGEN_CACHE": str(tmp_path / "cache"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    name = f"b-{abs(hash(str(tmp_path)))}"
+    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=name)
+    return f"s3://{name}"
 
 
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("s3://bucket/run", "s3://bucket/run: object stores"),
-        (Path("gs://bucket/run"), "gs://bucket/run: object stores"),
+        ("s3://bucket/run", "s3://bucket/run is on an object store"),
+        (Path("gs://bucket/run"), "gs://bucket/run is on an object store"),
         ("abfss://me@store.dfs.core.windows.net/run", "abfss://me@store.dfs.core.windows.net/run: object"),
         ("somewhere/hdfs:/cluster/run", "hdfs://cluster/run: object"),
         ("file:///data/run", "give the path alone: /data/run"),
@@ -33,18 +79,155 @@ def test_refuse_store__addresses(path: str | Path, told: str) -> None:
 )
 def test_refuse_store__anything_else(path: str) -> None:
     refuse_store(path)
+    assert not isinstance(place(path), StorePath)
 
 
-@pytest.mark.parametrize("arguments", [["stats", "s3://b/train.json"], ["convert", "in.json", "--format=s3://b/x"]])
-def test_commands__address_of_a_store_is_refused(arguments: list[str]) -> None:
+def test_place__is_a_path() -> None:
+    path = place(Path("s3://bucket/run/t.lance"))
+    assert (str(path), str(path.parent), path.name) == ("s3://bucket/run/t.lance", "s3://bucket/run", "t.lance")
+    assert pickle.loads(pickle.dumps(path)) == path == place("s3://bucket/run") / "t.lance"
+    with pytest.raises(ConfigError, match="needs a path of this machine"):
+        path.touch()
+
+
+def test_place__key_in_the_address_is_refused_and_not_shown() -> None:
+    with pytest.raises(ConfigError, match="keys belong into the environment") as error:
+        place(f"s3://id:{SECRET}@bucket/run")
+    assert SECRET not in str(error.value)
+
+
+def test_place__package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "fsspec", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'divergen-records\[gs\]'"):
+        place("gs://bucket/x").exists()
+
+
+@pytest.mark.parametrize("arguments", [["convert", "in.json", "out", "--format=s3://b/x"], ["schema", "hdfs://b/x"]])
+def test_commands__address_that_is_no_path(arguments: list[str]) -> None:
     found = CliRunner().invoke(main, arguments)
     assert found.exit_code == 2
-    assert "object stores are not supported" in found.output
+    assert "Traceback" not in found.output
 
 
-def test_table__address_of_a_store_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for call in (InstanceTable.create, InstanceTable.open, read_any, lambda path: write_text(f"{path}/a.txt", "")):
-        with pytest.raises(ConfigError, match="object stores are not supported"):
-            call("s3://bucket/x")
-    assert not [*tmp_path.iterdir()]
+def test_table__same_as_on_this_machine(bucket: str, tmp_path: Path) -> None:
+    found = []
+    for path in (f"{bucket}/run/t.lance", tmp_path / "t.lance"):
+        table = InstanceTable.create(path)
+        for index in (0, 1):
+            append(table, FakeSource(), plan_instances(8), shard=Shard(index, 2), progress=False)
+        fill(InstanceTable.open(path), FakeStage(), progress=False)
+        table.compact()
+        found.append(sorted(InstanceTable.open(path).records(), key=lambda record: record.id))
+    assert len(found[0]) == 8
+    assert found[0] == found[1]
+    assert InstanceTable.create(f"{bucket}/run/t.lance", exist_ok=True).count() == 8
+    assert "s3://" in str(pickle.loads(pickle.dumps(InstanceTable.open(f"{bucket}/run/t.lance"))).path)
+
+
+@pytest.mark.parametrize("call", [InstanceTable.open, InstanceTable.create])
+def test_table__no_bucket(call: Callable[[str], Any], bucket: str) -> None:
+    with pytest.raises(StoreError, match="there is no bucket 'not-there'"):
+        call("s3://not-there/t.lance")
+    with pytest.raises(TableError, match="does not exist"):
+        InstanceTable.open(f"{bucket}/none.lance")
+
+
+def test_table__no_answer_and_no_credentials(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(StoreError, match=r"does not answer at http://127\.0\.0\.1:9"):
+        InstanceTable.open(f"{bucket}/t.lance")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:10")
+    with pytest.raises(StoreError, match="no credentials were found"):
+        InstanceTable.open(f"{bucket}/t.lance")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("An error occurred (AccessDenied) when calling", "no permission"),
+        ("<Code>SignatureDoesNotMatch</Code>", "does not accept these credentials"),
+        (f"something about {SECRET}", r"something about \*\*\*"),
+    ],
+)
+def test_told__answers_of_stores(said: str, told: str, bucket: str) -> None:
+    from divergen_records.stores.errors import told as telling
+
+    with pytest.raises(StoreError, match=told), telling(place(f"{bucket}/x")):
+        raise OSError(said)
+
+
+def test_write_text__conditional(bucket: str) -> None:
+    path = place(f"{bucket}/a/b.json")
+    write_text(path, '{"a": 1}')
+    assert read_json(path, "") == {"a": 1}
+    with pytest.raises(ExistsError, match="is there already"):
+        write_text(path, "{}")
+    with pytest.raises(FileExistsError):
+        access.write(path, b"", overwrite=False)
+    write_text(path, "{}", overwrite=True)
+    assert [*path.parent.iterdir()] == [path]
+    path.unlink()
+    assert not path.exists()
+
+
+def test_locked__owner_is_named_and_a_dead_one_gives_way(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = place(f"{bucket}/run/.lock")
+    with locked(lock, "the run"):
+        with pytest.raises(RunLocked, match=r"process \d+ on .*passes on in"), locked(lock, "the run"):
+            pass
+        monkeypatch.setattr(locks, "runs", lambda pid: False)
+        with locked(lock, "the run"):  # as if the first one had been killed
+            assert lock.exists()
+    assert not lock.exists()
+
+
+def test_convert__from_and_to_a_store(bucket: str, tmp_path: Path) -> None:
+    source = small_dataset(tmp_path / "source").path
+    sent = CliRunner().invoke(main, ["convert", str(source), f"{bucket}/yolo", "--format", "yolo"])
+    assert (sent.exit_code, f"{bucket}/yolo" in sent.output) == (0, True), sent.output
+    again = CliRunner().invoke(main, ["convert", str(source), f"{bucket}/yolo", "--format", "yolo"])
+    assert (again.exit_code, "is there already" in again.output) == (2, True)
+    back = CliRunner().invoke(main, ["convert", f"{bucket}/yolo", f"{bucket}/c.json", "--format", "coco"])
+    assert back.exit_code == 0, back.output
+    assert len(read_any(f"{bucket}/c.json").annotations) == 3
+    said = sent.output + again.output + back.output
+    assert SECRET not in said
+    assert str(tmp_path / "cache") not in said
+    seen = b"".join(access.read(place(bucket) / name) for name in access.listing(place(bucket)))
+    assert SECRET.encode() not in seen
+    over = ["convert", str(source), f"{bucket}/yolo", "--format", "yolo", "--overwrite"]
+    assert CliRunner().invoke(main, over).exit_code == 0
+    write_text(place(f"{bucket}/yolo/mine.txt"), "")
+    refused = CliRunner().invoke(main, over)
+    assert (refused.exit_code, "what no command wrote" in refused.output) == (2, True)
+
+
+def test_local__fetches_only_what_changed_and_keeps_to_its_limit(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[int] = []
+    monkeypatch.setattr(access, "fetch", lambda files, get=access.fetch: (fetched.append(len(files)), get(files)))
+    for name in "abc":
+        write_text(place(f"{bucket}/data/{name}.txt"), name)
+    for _ in range(2):
+        here = copies.local(f"{bucket}/data")
+    write_text(place(f"{bucket}/data/a.txt"), "new", overwrite=True)
+    place(f"{bucket}/data/b.txt").unlink()
+    assert {path.name: path.read_text() for path in copies.local(f"{bucket}/data").iterdir()} == {
+        "a.txt": "new",
+        "c.txt": "c",
+    }
+    assert (fetched, here.name) == ([3, 0, 1], "data")
+    monkeypatch.setenv("DIVERGEN_CACHE_GB", "0.000000001")
+    with pytest.raises(StoreError, match="set DIVERGEN_CACHE_GB"):
+        copies.local(f"{bucket}/data")
+
+
+def test_table_command__on_a_store(bucket: str) -> None:
+    table = InstanceTable.create(f"{bucket}/t.lance")
+    append(table, FakeSource(), plan_instances(3), progress=False)
+    found = CliRunner().invoke(main, ["table", "status", f"{bucket}/t.lance"])
+    assert (found.exit_code, "generated" in found.output) == (0, True), found.output
+    missing = CliRunner().invoke(main, ["table", "status", f"{bucket}/none.lance"])
+    assert (missing.exit_code, "nothing is there" in missing.output) == (2, True)

@@ -11,6 +11,7 @@ from divergen_records.command import Group, answer, echo, next_step
 from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.formats import OnProblem
 from divergen_records.losses import Losses, finish, finish_rows, losses_options
+from divergen_records.stores.arguments import AddressPath
 
 __all__ = ["main"]
 
@@ -102,9 +103,7 @@ def plan(dry_run: bool, rates: Sequence[str], picture_kb: float | None, devices:
 
 @main.command()
 @_plan_options
-@click.option(
-    "--table", required=True, type=click.Path(path_type=Path), help="Instance table; made if it is not there."
-)
+@click.option("--table", required=True, type=AddressPath(), help="Instance table, s3://… too; made if it is not there.")
 @click.option("--shard", help="i/n: do part i of n; under torchrun, each process does its own part without it.")
 @click.option(
     "--batch-size",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from divergen_records import Columns, ConfigError, InstanceRecord, Progress, Shard, append
+from divergen_records.stores.copies import beside
 
 from .planning import Plan
 from .protocol import Generator, PaidGenerator, StreamingGenerator
@@ -86,12 +87,12 @@ def shard_from_environment() -> Shard:
 
 def truncations_file(table: InstanceTable) -> Path:
     """JSON Lines beside the table: generator, prompt, encoder, tokens and the limit beyond which nothing is read."""
-    return table.path.with_name(f"{table.path.name}.truncated.jsonl")
+    return beside(table.path.with_name(f"{table.path.name}.truncated.jsonl"))
 
 
 def account_file(table: InstanceTable) -> Path:
     """JSON Lines beside the table: what its pictures cost and may still cost (`divergen_records.endpoint.Ledger`)."""
-    return table.path.with_name(f"{table.path.name}.spent.jsonl")
+    return beside(table.path.with_name(f"{table.path.name}.spent.jsonl"))
 
 
 def _stream(

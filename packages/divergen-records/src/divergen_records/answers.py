@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, TextIO
@@ -33,12 +33,12 @@ class Answer:
     values: dict[str, Any] = field(default_factory=dict)
     text: list[str] = field(default_factory=list)
 
-    def finish(self, status: int) -> None:
-        """Print it, and give standard output back."""
+    def finish(self, status: int, shown: Callable[[str], str] = str) -> None:
+        """Print it, as ``shown`` writes its text, and give standard output back."""
         sys.stdout = self.stdout
         found = self.values if self.values.keys() - _ALWAYS else {"text": "\n".join(self.text), **self.values}
         whole = {"command": self.command, "status": status, **found}
-        self.stdout.write(msgspec.json.encode(_plain(whole)).decode() + "\n")
+        self.stdout.write(shown(msgspec.json.encode(_plain(whole)).decode()) + "\n")
         self.stdout.flush()
 
 

@@ -17,7 +17,7 @@ import click
 
 from .answers import answer, asked_for_json, begin_answer
 from .errors import DivergenError
-from .stores import refuse_store
+from .stores.arguments import accept_addresses, sending, shown_addresses
 from .system_errors import explain
 from .text import shown
 
@@ -34,7 +34,12 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     found = asked_for_json()
     if found is not None and not err:
         found.text.append(str(text))
-    click.echo(shown(text), err=err, nl=nl)
+    click.echo(shown(_with_addresses(str(text))), err=err, nl=nl)
+
+
+def _with_addresses(text: str) -> str:
+    context = click.get_current_context(silent=True)
+    return text if context is None else shown_addresses(text, context.meta)
 
 
 def quiet() -> bool:
@@ -74,8 +79,8 @@ class Group(click.Group):
     """A click group that prints what a user can act on as a sentence, and ends with status 2.
 
     That is a `DivergenError`, or an error of the operating system (`divergen_records.system_errors`). Each of its
-    commands has the options of this module. An argument that is the address of an object store is refused before
-    anything is done.
+    commands has the options of this module. A path may be the address of an object store: see
+    `divergen_records.stores.arguments`.
     """
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
@@ -83,6 +88,7 @@ class Group(click.Group):
         if not isinstance(cmd, click.Group) and cmd.add_help_option:
             there = {option for parameter in cmd.params for option in parameter.opts}  # it may stand in two groups
             cmd.params.extend(option for option in _options() if there.isdisjoint(option.opts))
+        accept_addresses(cmd.params)
         super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -104,7 +110,7 @@ class Group(click.Group):
                 raise
         finally:
             if found := asked_for_json(ctx):
-                found.finish(status)
+                found.finish(status, _with_addresses)
         return result
 
     def _refusing(self, ctx: click.Context) -> Any:
@@ -112,10 +118,8 @@ class Group(click.Group):
         if isinstance(sys.stdout, io.TextIOWrapper):  # in a locale without them, letters are written out
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
-            for argument in ctx.args:
-                refuse_store(argument)
-                refuse_store(argument.partition("=")[2])
-            return super().invoke(ctx)
+            with sending(ctx.meta):
+                return super().invoke(ctx)
         except DivergenError as error:
             raise _refusal(error, str(error), error.exit_code) from error
         except (OSError, RuntimeError, MemoryError) as error:
@@ -153,7 +157,7 @@ def _level_option(level: str, text: str) -> click.Option:
 def _refusal(error: BaseException, sentence: str, exit_code: int) -> _Refusal:
     if verbose():
         echo("".join(traceback.format_exception(error)), err=True)
-    return _Refusal(shown(sentence), exit_code)
+    return _Refusal(shown(_with_addresses(sentence)), exit_code)
 
 
 class _Refusal(click.ClickException):

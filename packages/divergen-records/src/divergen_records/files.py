@@ -10,19 +10,19 @@ import errno
 import io
 import itertools
 import os
-import platform
 import re
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 import msgspec
 
 from .errors import DatasetError, ExistsError, RunLocked
-from .stores import refuse_store
+from .hosts import runs, this_host
+from .stores import StorePath, place, refuse_store
 
 __all__ = [
     "locked",
@@ -61,10 +61,10 @@ def refuse_existing(*paths: Path | str | None, overwrite: bool) -> None:
     Raises:
         ExistsError: If something is there.
     """
-    for path in (Path(path) for path in paths if path is not None):
+    for path in (place(path) for path in paths if path is not None):
         if path.is_dir():
             raise ExistsError(f"{path} is a folder; give the name of a file")
-        if not overwrite and os.path.lexists(path):
+        if not overwrite and (path.exists() if isinstance(path, StorePath) else os.path.lexists(path)):
             raise ExistsError(f"{path} is there already; choose another name, or replace it with --overwrite")
 
 
@@ -82,8 +82,12 @@ def writing(path: Path | str, *, overwrite: bool = False) -> Iterator[BinaryIO]:
         ExistsError: If something is there, at the start or at the end.
         OSError: If it cannot be written; names ``path``.
     """
-    path = Path(path)
+    path = place(path)
     refuse_existing(path, overwrite=overwrite)
+    if isinstance(path, StorePath):
+        with _sending(path, overwrite) as file:
+            yield file
+        return
     with _naming(path):
         make_folder(path.parent)
         sweep(path.parent)
@@ -127,7 +131,7 @@ def read_text(path: Path | str) -> str:
         DatasetError: If it is no UTF-8; names the first line that is not.
         OSError: If it cannot be read.
     """
-    data = Path(path).read_bytes()
+    data = place(path).read_bytes()
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -160,19 +164,26 @@ def read_json(path: Path | str, remedy: str) -> dict[str, Any]:
 
 
 @contextmanager
-def locked(lock: Path, what: str) -> Iterator[None]:
-    """Hold a lock file; the lock goes with the process that holds it.
+def locked(lock: Path, what: str, *, wait: bool = False) -> Iterator[None]:
+    """Hold a lock file; the lock goes with the process that holds it. On a store: `divergen_records.stores.locks`.
 
     Args:
         lock: The file, made where it is missing.
         what: What is held, for the message.
+        wait: Wait for it.
 
     Raises:
-        RunLocked: If another process holds it.
+        RunLocked: If another process holds it, and ``wait`` is not set.
     """
     from filelock import FileLock, Timeout
 
-    held = FileLock(lock, timeout=0)
+    if isinstance(lock, StorePath):
+        from .stores.locks import held as held_on_store
+
+        with held_on_store(lock, what, wait=wait):
+            yield
+        return
+    held = FileLock(lock, timeout=-1 if wait else 0)
     try:
         held.acquire()
     except Timeout:
@@ -186,7 +197,7 @@ def locked(lock: Path, what: str) -> Iterator[None]:
 @contextmanager
 def new_name(path: Path) -> Iterator[Path]:
     """A name beside ``path`` that nobody has; what lies under it when the block ends is removed."""
-    end = f".{_host()}.{os.getpid()}.{next(_numbers)}.tmp"
+    end = f".{this_host()}.{os.getpid()}.{next(_numbers)}.tmp"
     stem = os.fsdecode(os.fsencode(path.name)[: _NAME_BYTES - len(end) - 1])
     temporary = path.with_name(f".{stem}{end}")
     _mine.add(temporary)
@@ -215,9 +226,11 @@ def make_folder(folder: Path) -> None:
 
     Raises:
         NotADirectoryError: If a file has the name of one of them.
-        ConfigError: If it is the address of an object store.
+        ConfigError: If it is an address, and no `StorePath`.
         OSError: If it cannot be made.
     """
+    if isinstance(folder, StorePath):  # a store has no folders
+        return
     refuse_store(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -233,6 +246,22 @@ def sync(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+@contextmanager
+def _sending(path: StorePath, overwrite: bool) -> Iterator[BinaryIO]:
+    """A file of this machine that goes to the store when the block ends well."""
+    from .stores.access import send
+
+    with tempfile.TemporaryDirectory(prefix="divergen-") as folder:
+        local = Path(folder) / "file"
+        with local.open("xb") as file:
+            yield file
+        try:
+            send({path: local}, overwrite=overwrite)
+        except FileExistsError:
+            refuse_existing(path, overwrite=False)
+            raise
 
 
 def _put(temporary: Path, path: Path, overwrite: bool) -> None:
@@ -262,30 +291,11 @@ def _naming(path: Path) -> Iterator[None]:
         raise
 
 
-@cache
-def _host() -> str:
-    """This machine; in a container this container, for processes of another are not seen from here."""
-    name = re.sub(r"[^\w-]", "-", platform.node())[:32] or "host"
-    with suppress(OSError):
-        return f"{name}-{re.sub('[^0-9]', '', str(Path('/proc/self/ns/pid').readlink()))}"
-    return name
-
-
 def _is_dead(path: Path) -> bool:
     """Whether nobody writes a temporary file any more."""
     match = _TEMPORARY.fullmatch(path.name)
     assert match
-    if match["host"] != _host():
+    if match["host"] != this_host():
         return time.time() - path.lstat().st_mtime > _OTHER_HOST_SECONDS
     pid = int(match["pid"])
-    return path not in _mine if pid == os.getpid() else not _runs(pid)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):  # it is somebody else's, or no process id of this system
-        return True
-    return True
+    return path not in _mine if pid == os.getpid() else not runs(pid)

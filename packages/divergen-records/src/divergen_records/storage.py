@@ -13,17 +13,20 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import lance
 import numpy as np
 import pyarrow as pa
-from filelock import FileLock
 from lance.commit import CommitConflictError
 
+from . import files
 from .errors import CommitError, TableError
+from .stores import StorePath
+from .stores.access import lance_options
+from .stores.errors import sentence
 
 __all__ = [
     "FRAGMENT_ROWS",
@@ -37,6 +40,8 @@ __all__ = [
     "is_free",
     "locate",
     "locked",
+    "make_dataset",
+    "open_dataset",
     "plain",
     "reading",
     "take_rows",
@@ -54,8 +59,10 @@ _ATTEMPTS = 30
 _PROCESS = os.getpid()
 
 
-def _message(error: BaseException) -> str:
-    """Lance's own words, without the place in its sources."""
+def _message(path: Path, error: BaseException) -> str:
+    """Lance's own words after the path, without the place in its sources; of a store, what it means."""
+    if isinstance(path, StorePath):
+        return sentence(path, error).removeprefix(f"{path}: ")
     text = re.sub(r",? ?/\S+\.rs:\d+:\d+.*", "", str(error), flags=re.DOTALL)
     return text.removeprefix("Invalid user input: ")
 
@@ -95,13 +102,10 @@ def is_free(path: Path) -> bool:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Take turns with other processes that append here; the lock goes with the process that holds it."""
-    lock = FileLock(path / "_append.lock")
-    with writing(path, "new rows"):
-        lock.acquire()
-    try:
+    with ExitStack() as held:
+        with writing(path, "new rows"):
+            held.enter_context(files.locked(path / "_append.lock", str(path), wait=True))
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager
@@ -110,7 +114,7 @@ def reading(path: Path, what: str = "reading") -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, RuntimeError, KeyError, pa.ArrowException) as error:
-        raise TableError(f"{path}: {what}: {_message(error)}") from error
+        raise TableError(f"{path}: {what}: {_message(path, error)}") from error
 
 
 @contextmanager
@@ -122,9 +126,9 @@ def writing(path: Path, what: str) -> Iterator[None]:
         raise
     except (OSError, ValueError, RuntimeError, pa.ArrowException) as error:
         if "Retryable commit conflict" in str(error):  # compaction raises it as an OSError
-            raise CommitConflictError(_message(error)) from error
+            raise CommitConflictError(_message(path, error)) from error
         raise CommitError(
-            f"{path}: {what} was not committed: {_message(error)}. The table is as it was before; "
+            f"{path}: {what} was not committed: {_message(path, error)}. The table is as it was before; "
             "remove the cause (a full disk?) and run the same again"
         ) from error
 
@@ -144,6 +148,23 @@ def commit_again(path: Path, what: str, attempt: Callable[[], Any]) -> Any:
     raise CommitError(
         f"{path}: {what} was overtaken by other writers {_ATTEMPTS} times; use fewer processes or --shard"
     )
+
+
+def open_dataset(path: Path) -> lance.LanceDataset:
+    """The dataset at its newest version."""
+    return lance.dataset(**_at(path))
+
+
+def make_dataset(path: Path, rows: pa.Table) -> None:
+    """Commit a new dataset."""
+    lance.write_dataset(rows, **_at(path))
+
+
+def _at(path: Path) -> dict[str, Any]:
+    """Lance's arguments for a place."""
+    if isinstance(path, StorePath):
+        return {"uri": str(path), "storage_options": lance_options(path)}
+    return {"uri": path}
 
 
 def plain(columns: Columns | None) -> dict[str, str] | list[str] | None:

@@ -31,7 +31,7 @@ from .schema import (
     writer_in,
 )
 from .storage import Columns
-from .stores import refuse_store
+from .stores import place, refuse_store
 
 __all__ = ["InstanceTable"]
 
@@ -44,7 +44,9 @@ _REMOVED_AT_ONCE = 10_000
 
 
 class InstanceTable:
-    """A table of `InstanceRecord` in a folder; its columns are filled stage by stage, and stages add their own.
+    """A table of `InstanceRecord` in a folder or on an object store.
+
+    Its columns are filled stage by stage, and stages add their own.
 
     Every read sees the newest version. Every write is one atomic commit, or none. Several processes may read and write
     at once. ``where`` is an SQL condition over the columns, for example ``"kept AND frequency = 'r'"``.
@@ -66,14 +68,14 @@ class InstanceTable:
         """Make an empty table.
 
         Args:
-            path: A folder that does not exist yet, or is empty.
+            path: A folder that does not exist yet, or is empty; or an address (``s3://bucket/t.lance``).
             exist_ok: Open the table if it is there.
 
         Raises:
             TableError: If something is there, or the folder cannot be written.
         """
-        refuse_store(path)
-        path = Path(path)
+        refuse_store(path, ours=False)
+        path = place(path)
         if not storage.is_free(path):
             if exist_ok:
                 return cls.open(path)
@@ -81,7 +83,9 @@ class InstanceTable:
         with storage.reading(path, "creating the table"):
             path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(*([CommitError] if exist_ok else [])):  # another process may have made it just now
-            storage.commit_again(path, "the new table", lambda: lance.write_dataset(arrow_schema().empty_table(), path))
+            storage.commit_again(
+                path, "the new table", lambda: storage.make_dataset(path, arrow_schema().empty_table())
+            )
         return cls.open(path)
 
     @classmethod
@@ -93,12 +97,12 @@ class InstanceTable:
             SchemaTooNew: If a newer version wrote it.
         """
         storage.check_process()
-        refuse_store(path)
-        path = Path(path)
+        refuse_store(path, ours=False)
+        path = place(path)
         if not storage.is_dataset(path):
             raise TableError(f"{path} is not an instance table" if path.exists() else f"{path} does not exist")
         with storage.reading(path, "opening the table"):
-            dataset = lance.dataset(path)
+            dataset = storage.open_dataset(path)
         table = cls(path, dataset)
         version = check_version(dataset.schema, path)
         table._add_columns([field for field in arrow_schema() if field.name not in dataset.schema.names])
@@ -204,7 +208,7 @@ class InstanceTable:
             self._appended.add(version)
             if merged := self._merger.merge(self.path, self._latest()):
                 with storage.reading(self.path):  # anew: Lance's caches keep every fragment that ever was
-                    self._dataset = lance.dataset(self.path)
+                    self._dataset = storage.open_dataset(self.path)
         if superseded := self._appended.take_superseded():
             upkeep.remove_versions(self.path, self._dataset, superseded)
         self._tidy_sometimes(due=merged)

@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias, get_args
 
 import msgspec
 from divergen_records.files import make_folder, sync
+from divergen_records.stores.copies import beside
 from filelock import FileLock
 
 __all__ = ["KINDS", "Kind", "Verdict", "VerdictLog", "log_path", "now"]
@@ -53,7 +54,7 @@ def now() -> str:
 
 def log_path(table: Path) -> Path:
     """``run/instances.lance`` has its verdicts in ``run/instances.reviews.jsonl``."""
-    return table.with_name(f"{table.stem}.reviews.jsonl")
+    return beside(table.with_name(f"{table.stem}.reviews.jsonl"))
 
 
 class VerdictLog:

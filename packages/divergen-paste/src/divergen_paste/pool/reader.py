@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from divergen_records import Category, short_hash
+from divergen_records.stores.copies import local
 from numpy.typing import NDArray
 
 from ..counting import counting
@@ -66,12 +67,12 @@ class InstancePool:
 
     @classmethod
     def open(cls, path: str | Path) -> InstancePool:
-        """Open a pool.
+        """Open a pool; one on an object store is brought to this machine, once.
 
         Raises:
             PoolError: If there is none, or it is damaged or of another version.
         """
-        return cls(path)
+        return cls(local(path))
 
     def __len__(self) -> int:
         return self.manifest.instances

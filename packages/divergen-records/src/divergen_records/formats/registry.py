@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, DatasetError
 from ..stores import refuse_store
+from ..stores.copies import local
 from .builtin import BUILTIN, CocoFormat
 from .protocol import Format, ReadsData, WritesData
 
@@ -57,8 +58,9 @@ def find_format(path: Path) -> ReadsData:
 
 
 def read_any(path: Path | str, **options: Any) -> Dataset:
-    """Read a data set of whatever format; `ReadsData.read` tells the options."""
-    return find_format(Path(path)).read(Path(path), **options)
+    """Read a data set of whatever format, brought here from an object store; `ReadsData.read` tells the options."""
+    here = local(path)
+    return find_format(here).read(here, **options)
 
 
 def add_format(name: str, folder: Path, *, overwrite: bool = False, progress: bool = False) -> Path:

@@ -1,0 +1,109 @@
+"""A lock on a store: an object that only one can write first (conditional put), renewed while its holder works.
+
+A holder that is killed leaves it; it passes to the next when it has not been renewed for `EXPIRES_SECONDS`, or at once
+where the next one sees, on the same machine, that its process is gone. A holder that stands still for longer than that
+(a machine that sleeps) may lose it without knowing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from ..errors import RunLocked
+from ..hosts import runs, this_host
+from . import access
+from .paths import StorePath
+
+__all__ = ["EXPIRES_SECONDS", "held"]
+
+EXPIRES_SECONDS = 60.0
+_RENEW_SECONDS = 15.0
+
+
+class _Owner(msgspec.Struct):
+    host: str
+    pid: int
+    token: str
+    until: float
+
+
+@contextmanager
+def held(lock: StorePath, what: str, *, wait: bool) -> Iterator[None]:
+    """Hold a lock while the block runs.
+
+    Args:
+        lock: The object, removed when the block ends.
+        what: What is held, for the message.
+        wait: Wait for it.
+
+    Raises:
+        RunLocked: If another process holds it, which the message names, and ``wait`` is not set.
+    """
+    token = uuid.uuid4().hex
+    while (other := _take(lock, token)) is not None:
+        if not wait:
+            left = max(other.until - time.time(), 0)
+            raise RunLocked(
+                f"another process works on {what}: process {other.pid} on {other.host}; wait for it, stop it, or use "
+                f"another --out. If it is gone, its lock passes on in {left:.0f} s"
+            )
+        time.sleep(random.uniform(0.05, 0.3))
+    ended = threading.Event()
+    renewing = threading.Thread(target=_renew, args=(lock, token, ended), name="divergen-lock", daemon=True)
+    renewing.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        renewing.join()
+        _give_back(lock, token)
+
+
+def _take(lock: StorePath, token: str) -> _Owner | None:
+    """Take the lock; who has it, if somebody has."""
+    try:
+        access.write(lock, _mine(token), overwrite=False)
+    except FileExistsError:
+        found = access.read_with_tag(lock)
+        if found is None:  # given back meanwhile
+            return _take(lock, token)
+        owner = msgspec.json.decode(found[0], type=_Owner)
+        if _is_gone(owner) and access.replace(lock, _mine(token), found[1]):
+            return None
+        return owner
+    return None
+
+
+def _renew(lock: StorePath, token: str, ended: threading.Event) -> None:
+    while not ended.wait(_RENEW_SECONDS):
+        with contextlib.suppress(Exception):  # the next time, or the work itself will say why
+            found = access.read_with_tag(lock)
+            if found is not None and _is_mine(found[0], token):
+                access.replace(lock, _mine(token), found[1])
+
+
+def _give_back(lock: StorePath, token: str) -> None:
+    found = access.read_with_tag(lock)
+    if found is not None and _is_mine(found[0], token):
+        access.remove([lock])
+
+
+def _mine(token: str) -> bytes:
+    return msgspec.json.encode(_Owner(this_host(), os.getpid(), token, time.time() + EXPIRES_SECONDS))
+
+
+def _is_mine(data: bytes, token: str) -> bool:
+    return msgspec.json.decode(data, type=_Owner).token == token
+
+
+def _is_gone(owner: _Owner) -> bool:
+    return time.time() > owner.until or (owner.host == this_host() and not runs(owner.pid))
