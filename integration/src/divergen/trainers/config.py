@@ -13,6 +13,7 @@ from divergen_train.training.presets import preset
 from divergen_train.training.recipe import recipe
 from pydantic import BeforeValidator, Field, model_validator
 
+from .detectron2.config import Detectron2ScriptConfig
 from .places import PLACES, fill_in
 from .transformers.config import TransformersTrainConfig
 from .ultralytics.config import UltralyticsTrainConfig
@@ -129,7 +130,12 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 TrainerConfig: Any = backend_union(
-    "divergen.trainers", DivergenTrainConfig, CommandTrainConfig, UltralyticsTrainConfig, TransformersTrainConfig
+    "divergen.trainers",
+    DivergenTrainConfig,
+    CommandTrainConfig,
+    UltralyticsTrainConfig,
+    TransformersTrainConfig,
+    Detectron2ScriptConfig,
 )
 """Any trainer's config, told apart by ``kind``; packages add theirs by the entry point ``divergen.trainers``."""
 
