@@ -49,7 +49,7 @@ def test_read_fiftyone__a_mask_in_its_box_and_what_is_kept_beside(folder):
 
 
 def test_read_fiftyone__mask_files_and_outlines(folder):
-    path = folder(BOX | {"mask_path": "/home/me/export/fields/ground_truth/m.png"})
+    path = folder(BOX | {"mask_path": "/elsewhere/me/export/fields/ground_truth/m.png"})
     (path / "fields" / "ground_truth").mkdir(parents=True)
     (path / "fields" / "ground_truth" / "m.png").write_bytes(encode_image(np.full((6, 4), 255, np.uint8), "png"))
     assert drawn(read_any(path)).sum() == 24

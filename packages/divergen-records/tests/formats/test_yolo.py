@@ -150,7 +150,7 @@ def test_read_yolo__layouts_of_tools(tmp_path, layout):
 def test_read_yolo__a_list_that_names_what_is_not_there(tmp_path):
     folder = lines(tmp_path, LABEL)
     (folder / "data.yaml").write_text("train: train.txt\nnames: [cup, dog]\n")
-    (folder / "train.txt").write_text("/home/me/out/images/1.png\n./images/gone.png\n")
+    (folder / "train.txt").write_text("/elsewhere/me/out/images/1.png\n./images/gone.png\n")
     with pytest.raises(DatasetError, match=r"train\.txt, line 2: the picture \./images/gone\.png is not below"):
         read_any(folder)
     assert len(read_any(folder, on_problem="skip").images) == 1
