@@ -1,3 +1,8 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 from divergen_records import Category
 from divergen_records.coco import Dataset
 from divergen_train.training.data import in_terms_of
@@ -20,3 +25,29 @@ def test_in_terms_of__a_paster_that_knows_names_gets_the_data_sets_ids(tmp_path)
     assert in_terms_of(dataset, Named()).ids == [7]
     assert in_terms_of(dataset, plain) is plain
     assert in_terms_of(dataset, None) is None
+
+
+LEAVING = """
+import sys
+from pathlib import Path
+import numpy as np
+from divergen_records.coco import read_dataset
+from divergen_train.training.augment import Augmentation
+from divergen_train.training.data import TrainImages, loader
+from divergen_train.training.sampling import BatchSampler
+
+if __name__ == "__main__":
+    file = Path(sys.argv[1])
+    dataset = read_dataset(file, image_dir=file.parent / "images")
+    images = TrainImages(dataset, Augmentation(64), seed=0)
+    batches = iter(loader(images, BatchSampler(np.ones(len(dataset.images)), 2, seed=0, stop=1000), 2))
+    print(len(next(batches)[0]))
+"""
+
+
+@pytest.mark.slow  # two workers, each with torch
+def test_loader__left_early_its_workers_end_quietly(shapes_path: Path, tmp_path: Path) -> None:
+    script = tmp_path / "leaving.py"
+    script.write_text(LEAVING)
+    done = subprocess.run([sys.executable, script, shapes_path], capture_output=True, text=True, timeout=600)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")
