@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from divergen import Run, load_config, run_pipeline
 from divergen.cli import main
 from divergen.feedback import write_feedback
-from divergen.growth import grow, plan_growth
+from divergen.growth import grow, plan_evenly, plan_growth
 from divergen_records import ConfigError
 from divergen_records.files import write_text
 from divergen_train.bsgal.ledger import Contribution
@@ -53,6 +53,13 @@ def test_plan_growth__what_gains_and_what_helps_gets_more(run: Run) -> None:
     made = {one.generator: one.pictures for one in plan.generators}
     assert made["procedural"] < 0.3 * made["other"], "what was never judged counts as average"
     assert sum(sum(own.values()) for own in plan.extra.values()) == 100
+
+
+def test_plan_evenly__divides_alike(run: Run) -> None:
+    trained(run, (0.2, 0.2, 0.5), (0.6, 0.2, 0.1))
+    plan = plan_evenly(run, 60)  # asks for no judgement
+    assert [one.pictures for one in plan.categories] == [20] * 3
+    assert [one.pictures for one in plan.generators] == [30] * 2
 
 
 def test_plan_growth__without_a_training_or_a_judgement(run: Run) -> None:

@@ -22,7 +22,16 @@ from .run import Run
 from .runner import run_pipeline
 from .training import metrics_of
 
-__all__ = ["CategoryGrowth", "GeneratorGrowth", "Growth", "grow", "grown_config", "plan_growth", "print_growth"]
+__all__ = [
+    "CategoryGrowth",
+    "GeneratorGrowth",
+    "Growth",
+    "grow",
+    "grown_config",
+    "plan_evenly",
+    "plan_growth",
+    "print_growth",
+]
 
 _LEAST_KEPT = 0.2
 """A category of which the filter keeps less is not given even more pictures for that."""
@@ -98,17 +107,32 @@ def plan_growth(run: Run, budget: int) -> Growth:
     Raises:
         ConfigError: If something of that is missing.
     """
+    real, generated = _trained(run)
+    found = _gains(real["categories"], generated["categories"], _kept(run))
+    return _divided(budget, found, [max(_worth(one), 1e-9) for one in found], _drawn(run))
+
+
+def plan_evenly(run: Run, budget: int) -> Growth:
+    """Divide pictures alike among the same categories and all generators: what `plan_growth` has to beat.
+
+    Args:
+        run: With both trainings done.
+        budget: Pictures.
+
+    Raises:
+        ConfigError: If one is missing.
+    """
+    real, generated = _trained(run)
+    found = _gains(real["categories"], generated["categories"], _kept(run))
+    return _divided(budget, found, [1.0] * len(found), {one.name: 1.0 for one in run.config.generators})
+
+
+def _divided(
+    budget: int, found: Sequence[CategoryGrowth], worths: Sequence[float], drawn: Mapping[str, float]
+) -> Growth:
     from divergen_gen.counts import share
 
-    real, generated = metrics_of(run, "real"), metrics_of(run, "generated")
-    if real is None or generated is None:
-        raise ConfigError(
-            f"{run.folder}: grow plans from AP without and with generated instances, and this run has not trained "
-            "both; run it to its end first, with baseline: true"
-        )
-    drawn = _drawn(run)
-    found = _gains(real["categories"], generated["categories"], _kept(run))
-    shares = share(budget, tuple(max(_worth(one), 1e-9) for one in found))
+    shares = share(budget, tuple(worths))
     weights = tuple(max(value, _LEAST_DRAWN) for value in drawn.values())
     extra = {
         one.category: {name: n for name, n in zip(drawn, share(pictures, weights), strict=True) if n}
@@ -125,7 +149,18 @@ def plan_growth(run: Run, budget: int) -> Growth:
     )
 
 
-def grow(run: Run, out: Path, budget: int, rounds: int = 1) -> list[Run]:
+def _trained(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the trainings without and with generated instances came to."""
+    real, generated = metrics_of(run, "real"), metrics_of(run, "generated")
+    if real is None or generated is None:
+        raise ConfigError(
+            f"{run.folder}: grow plans from AP without and with generated instances, and this run has not trained "
+            "both; run it to its end first, with baseline: true"
+        )
+    return real, generated
+
+
+def grow(run: Run, out: Path, budget: int, rounds: int = 1, *, evenly: bool = False) -> list[Run]:
     """Plan, make, train and compare, several times; each round begins with all that the one before has.
 
     Args:
@@ -133,13 +168,15 @@ def grow(run: Run, out: Path, budget: int, rounds: int = 1) -> list[Run]:
         out: Folder of the rounds' runs, ``round-1`` and so on.
         budget: Pictures in all.
         rounds: They are divided among these.
+        evenly: By `plan_evenly`.
     """
+    make_plan = plan_evenly if evenly else plan_growth
     found = [run]
     for number in range(1, rounds + 1):
         pictures = budget * number // rounds - budget * (number - 1) // rounds
         folder = out / f"round-{number}"
         if not folder.exists():
-            plan = plan_growth(found[-1], pictures)
+            plan = make_plan(found[-1], pictures)
             print_growth(plan, Console(stderr=True))
             _begin(found[-1], folder, plan)
         grown = Run(folder)

@@ -144,9 +144,10 @@ def results(folders: tuple[Path, ...], out: Path | None, overwrite: bool) -> Non
 @click.option("--budget", required=True, type=click.IntRange(1), help="Pictures to make.")
 @click.option("--rounds", default=1, show_default=True, type=click.IntRange(1), help="Learn anew so many times.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the rounds' runs. [default: RUN-grown]")
+@click.option("--evenly", is_flag=True, help="Divide alike among categories and generators: what growth has to beat.")
 @click.option("--dry-run", is_flag=True, help="Print what would be made next and why, and stop.")
 @losses_options
-def grow(run: Path, budget: int, rounds: int, out: Path | None, dry_run: bool) -> None:
+def grow(run: Path, budget: int, rounds: int, out: Path | None, evenly: bool, dry_run: bool) -> None:
     """Make more of what helped RUN's training, train again, and compare.
 
     More pictures go to categories that generated data still improves, by generators whose instances the training drew
@@ -157,22 +158,23 @@ def grow(run: Path, budget: int, rounds: int, out: Path | None, dry_run: bool) -
     Examples:
       divergen grow RUN --budget 500 --dry-run
       divergen grow RUN --budget 500 --rounds 3
+      divergen grow RUN --budget 500 --evenly --out RUN-even
     """
     from rich.console import Console
 
     from ..growth import grow as grow_run
-    from ..growth import plan_growth, print_growth
+    from ..growth import plan_evenly, plan_growth, print_growth
     from ..run import Run
     from ..runner import finish_run
     from ..training import print_comparison
 
     if dry_run:
-        plan = plan_growth(Run(run), budget)
+        plan = (plan_evenly if evenly else plan_growth)(Run(run), budget)
         answer(plan=plan)
         print_growth(plan, Console())
         return
     with stoppable():
-        found = grow_run(Run(run), out or run.with_name(f"{run.name}-grown"), budget, rounds)
+        found = grow_run(Run(run), out or run.with_name(f"{run.name}-grown"), budget, rounds, evenly=evenly)
     answer(rounds=[grown.folder for grown in found])
     for grown in found:
         echo(grown.folder)
