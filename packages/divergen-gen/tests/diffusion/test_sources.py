@@ -209,7 +209,9 @@ def test_generator__settings_that_do_not_fit_are_a_sentence(model, settings, mes
         picture(model("sd"), **settings)
 
 
-@pytest.mark.parametrize(("name", "message"), [("m.gguf", "is no model"), ("m.ckpt", "as a pickle")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("m.gguf", r"quantised weights of one network \(GGUF\)"), ("m.ckpt", "as a pickle")]
+)
 def test_generator__a_file_that_is_no_checkpoint(tmp_path, name, message):
     (tmp_path / name).write_bytes(b"something else")
     with pytest.raises(WeightsError, match=message):
