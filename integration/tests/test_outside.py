@@ -10,10 +10,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from divergen_records import InstanceTable
 from divergen_records.cli import main as records
+from divergen_records.images import read_image
 
 PACKAGE = Path(__file__).parents[1] / "examples" / "template"
 
@@ -31,6 +33,7 @@ rules:
     - {score: darkness, op: ">=", threshold: 0.1}
     - {score: gloomy, op: "==", threshold: 0}
     - {score: inter_similarity, op: ">=", threshold: -1}
+paste: {harmonize: {kind: tint, share: 1, colour: [255, 0, 255]}}
 bake: {copies: 1, formats: [box-lines]}
 train: {kind: hasty, detector: {kind: guess}}
 """
@@ -66,6 +69,8 @@ def test_outside__a_run_of_nothing_but_it(installed: Path, tmp_path: Path) -> No
     printed = call(installed, DIVERGEN, "run", config, "--out", out)
     assert "AP" in printed and (out / "report.html").exists()
     assert (out / "pasted" / "box-lines" / "boxes.txt").read_text().count("\n") > 5
+    glowing = [read_image(path) for path in sorted((out / "pasted").rglob("*.jpg"))]
+    assert any((np.abs(image.astype(int) - (255, 0, 255)).max(axis=2) < 40).any() for image in glowing)
     assert json.loads((out / "train" / "generated" / "metrics.json").read_text())["box"]
     table = InstanceTable.open(out / "instances.lance")
     assert {record.model_extra["gloomy"] for record in table.records() if record.model_extra} == {False}

@@ -65,7 +65,7 @@ def test_where__chooses_among_the_kept(finished: Run, tmp_path: Path, small: tup
 
 def test_pastes__relighting_is_for_what_is_baked(small: tuple[str, ...]) -> None:
     relight = "paste.harmonize={kind: relight, model: some/model}"
-    with pytest.raises(ConfigError, match=r"relight takes a pass .* set bake"):
+    with pytest.raises(ConfigError, match=r"relighting takes a pass .* set bake"):
         load_config("quickstart", [relight])
     assert load_config("quickstart", [relight, "bake={}"]).paste.harmonize.half == 48
     assert load_config("quickstart", [*small, relight]).train is None

@@ -12,7 +12,6 @@ from divergen_gen.config import GeneratorConfig
 from divergen_gen.counts import CountsConfig
 from divergen_minilvis.config import ProceduralConfig, check_box
 from divergen_paste.config import PasteConfig
-from divergen_paste.relight.config import RelightConfig
 from divergen_prompts.config import GrammarPrompts, PromptsConfig, PromptSourceConfig
 from divergen_records import Config, ConfigError, DatasetError
 from divergen_records.formats import OnProblem, writers
@@ -323,9 +322,9 @@ class RunConfig(Config):
             raise ValueError(
                 "bake and train.bsgal exclude each other: BSGAL changes what is pasted while training runs"
             )
-        if self.train is not None and self.bake is None and isinstance(self.paste.harmonize, RelightConfig):
+        if self.train is not None and self.bake is None and not isinstance(self.paste.harmonize, str):
             raise ValueError(
-                "paste.harmonize: relight takes a pass of a diffusion model for each image, so it is for images that "
+                "paste.harmonize: relighting takes a pass of a model for each image, so it is for images that "
                 "are pasted once: set bake: {}"
             )
         if self.from_baseline and not self.baseline:

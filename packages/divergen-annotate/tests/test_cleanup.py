@@ -147,6 +147,14 @@ def test_fill_holes__a_large_hole_of_a_full_picture_is_no_background():
     assert fill_holes(mask, image=image).all()
 
 
+def test_repair__a_frame_around_all_of_the_picture_keeps_what_is_in_it():
+    truth = np.ones((40, 40), dtype=bool)
+    truth[4:-4, 4:-4] = False
+    image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    image[truth] = (200, 40, 30)
+    assert np.array_equal(repair(truth, image), truth)
+
+
 @given(MASKS, st.sampled_from([4, 8]))
 def test_label_regions__areas_are_counts(mask, connectivity):
     labels, areas = label_regions(mask, connectivity=connectivity)

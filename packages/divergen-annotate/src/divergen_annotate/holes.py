@@ -39,7 +39,7 @@ class Behind:
         outside = ~(mask | np.take(inside, labels))
         self.plain = np.zeros(inside.size, dtype=bool)
         self._outside, self._object = np.nonzero(outside), np.nonzero(mask)
-        self._even = True
+        self._even = False  # where all around is object, only the object's own look is evidence
         if outside.any():
             plain = looks_plain(image, fit_background(image, outside), likeness)
             self._even = bool(plain[outside].mean() >= _PLAIN)
@@ -50,7 +50,8 @@ class Behind:
         """Whether at least half of a hole is background.
 
         A pixel is if it is plain, or if one of the nearest pixels outside has its colour (texture). Where the
-        background is not plain anything may show through: a hole is missing object only if it looks like the object.
+        background is not plain, or nothing of it is outside, anything may show through: a hole is missing object only
+        if it looks like the object.
         """
         if self.plain[hole] or self._share_near(hole, self._outside) >= 0.5:
             return True

@@ -9,6 +9,7 @@ from .pool.from_dataset import pool_from_dataset
 from .pool.from_files import pool_from_files, pool_from_folder, pool_from_pools_json
 from .pool.from_path import pool_from_path
 from .pool.from_table import pool_from_table
+from .relight.blending import Relight
 from .sampling import InstanceSampler
 from .scale import SizeSampler
 from .statistics import area_statistics, read_statistics, write_statistics
@@ -22,6 +23,7 @@ __all__ = [
     "Paster",
     "PoolError",
     "PoolWeights",
+    "Relight",
     "SizeSampler",
     "area_statistics",
     "bake",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from divergen_records import Config
+from divergen_records import Config, backend_union
 from pydantic import Field
 
 from .options import Balance, Blend, Count, Fit, Harmonize, Place
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from .statistics import Statistics
     from .weights import PoolWeights
 
-__all__ = ["PasteConfig"]
+__all__ = ["PasteConfig", "RelightingConfig"]
+
+RelightingConfig: Any = backend_union("divergen.relighters", RelightConfig)
+"""Any relighting's configuration; the type of a pydantic field. Its ``build()`` makes a `divergen_paste.Relight`."""
 
 
 class PasteConfig(Config):
@@ -70,7 +73,7 @@ class PasteConfig(Config):
     colour_jitter: float = Field(default=0.0, ge=0, lt=1)
     match_blur: bool = False
     match_noise: bool = False
-    harmonize: Harmonize | RelightConfig = "none"
+    harmonize: Harmonize | RelightingConfig = "none"
     box_shift: int = Field(default=10, ge=0)
     min_visible: int = Field(default=300, ge=0)
     layouts: Path | None = None
@@ -119,6 +122,7 @@ class PasteConfig(Config):
             weights=weights,
             image_categories=self.image_categories,
         )
+        relighting: Any = None if isinstance(self.harmonize, str) else self.harmonize
         return Paster(
             pool,
             sizes,
@@ -132,8 +136,8 @@ class PasteConfig(Config):
             colour_jitter=self.colour_jitter,
             match_blur=self.match_blur,
             match_noise=self.match_noise,
-            harmonize="none" if isinstance(self.harmonize, RelightConfig) else self.harmonize,
-            relight=self.harmonize.build() if isinstance(self.harmonize, RelightConfig) else None,
+            harmonize="none" if relighting else self.harmonize,
+            relight=relighting.build() if relighting else None,
             layouts=() if self.layouts is None else read_layouts(read_dataset(self.layouts)),
             box_shift=self.box_shift,
             min_visible=self.min_visible,
