@@ -1,6 +1,6 @@
 """Kill, starve and poison every command that writes, and print what became of it.
 
-python integration/benchmarks/campaign.py --kills 300 --hostile 300 --faults      # the long form, an hour or two
+python integration/benchmarks/campaign.py --kills 300 --hostile 300 --faults --results campaign.jsonl   # the long form
 python integration/benchmarks/campaign.py --kills 8 --hostile 24                  # the short form
 python integration/benchmarks/campaign.py --only "paste bake" --kills 20
 """
@@ -8,94 +8,155 @@ python integration/benchmarks/campaign.py --only "paste bake" --kills 20
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from itertools import islice, product
 from pathlib import Path
 
-from _campaign.cases import CASES, Case, make_inputs
+from _campaign.cases import CASES, Case
+from _campaign.compare import Reference
+from _campaign.doors import DOORS
+from _campaign.endpoint import endpoint
 from _campaign.faults import FAULTS, can_mount, fault_once
-from _campaign.hostile import HARMS, hostile_once
+from _campaign.hostile import hostile_once, trials
+from _campaign.inputs import make_inputs
 from _campaign.kills import kill_once, reference
+from _campaign.processes import aside, preload
+
+_FEW = 20
+"""Trials for which it does not pay to import everything first."""
 
 
 class Outcome:
-    """What was tried, and what went wrong."""
+    """What was tried, and what went wrong; with a file also what earlier calls tried.
 
-    def __init__(self) -> None:
-        self.tried: Counter[tuple[str, str]] = Counter()
-        self.wrong: list[tuple[str, str, str]] = []
+    Args:
+        file: JSON Lines, one for each trial.
+    """
 
-    def add(self, kind: str, case: Case, wrong: list[str]) -> None:
-        self.tried[kind, case.name] += 1
-        self.wrong += [(kind, case.name, one) for one in wrong]
+    def __init__(self, file: Path | None) -> None:
+        self.file = file
+        lines = file.read_text(encoding="utf-8").splitlines() if file and file.exists() else []
+        self.trials: list[tuple[str, str, list[str]]] = [tuple(json.loads(line)) for line in lines]
+
+    def done(self, kind: str) -> int:
+        """Trials of a kind so far."""
+        return sum(one == kind for one, _, _ in self.trials)
+
+    def add(self, kind: str, name: str, wrong: list[str]) -> None:
+        """Note a trial."""
+        self.trials.append((kind, name, wrong))
+        if self.file:
+            with self.file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([kind, name, wrong]) + "\n")
         for one in wrong:
-            print(f"  {kind}, {case.name}: {one}", file=sys.stderr, flush=True)
+            print(f"  {kind}, {name}: {one}", file=sys.stderr, flush=True)
 
     def table(self) -> str:
-        kinds = sorted({kind for kind, _ in self.tried})
-        names = [case.name for case in CASES if any(self.tried[kind, case.name] for kind in kinds)]
-        bad = Counter((kind, name) for kind, name, _ in self.wrong)
+        """Markdown: for each command and kind how often it was tried, and how many trials went wrong."""
+        kinds = sorted({kind for kind, _, _ in self.trials})
+        tried = Counter((kind, name) for kind, name, _ in self.trials)
+        wrong = Counter((kind, name) for kind, name, found in self.trials if found)
         lines = ["| command | " + " | ".join(f"{kind}: tried, wrong" for kind in kinds) + " |"]
         lines.append("|---|" + "---|" * len(kinds))
-        for name in [*names, "all"]:
-            counts = [
-                (sum(self.tried[kind, one] for one in chosen), sum(bad[kind, one] for one in chosen))
-                for kind in kinds
-                for chosen in (names if name == "all" else [name],)
-            ]
-            lines.append(f"| {name} | " + " | ".join(f"{tried}, {wrong}" for tried, wrong in counts) + " |")
-        return "\n".join(lines)
+        for name in dict.fromkeys(name for _, name, _ in self.trials):
+            cells = (f"{tried[kind, name]}, {wrong[kind, name]}" if tried[kind, name] else "" for kind in kinds)
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        sums = (
+            f"{sum(n for key, n in tried.items() if key[0] == kind)}, "
+            f"{sum(n for key, n in wrong.items() if key[0] == kind)}"
+            for kind in kinds
+        )
+        return "\n".join([*lines, "| all | " + " | ".join(sums) + " |"])
 
 
-def turns(cases: list[Case], count: int) -> Iterator[Case]:
-    """The cases in turn, ``count`` in all."""
-    for number in range(count):
-        yield cases[number % len(cases)]
+class Campaign:
+    """A place to work in, and what was found there.
+
+    Args:
+        place: The folder; inputs that are there are taken as they are.
+        outcome: Takes what is found.
+        seed: Decides every random choice.
+        cases: The commands.
+    """
+
+    def __init__(self, place: Path, outcome: Outcome, seed: int, cases: list[Case]) -> None:
+        self.place, self.outcome, self.seed, self.cases = place, outcome, seed, cases
+        self.inputs = place / "inputs"
+        for left in ("in", "out"):  # of a campaign that was stopped
+            shutil.rmtree(place / left, ignore_errors=True)
+        programs = {case.words.split()[0] for case in cases}
+        self.doors = tuple(door for door in DOORS if door.case.words.split()[0] in programs)
+        if not (self.inputs / "made").exists():
+            shutil.rmtree(self.inputs, ignore_errors=True)
+            self.inputs.mkdir(parents=True)
+            words = (f"{case.words} {case.settings}" for case in (*cases, *(door.case for door in self.doors)))
+            aside(make_inputs, self.inputs, " ".join(words))
+            (self.inputs / "made").touch()
+        self._known: dict[str, tuple[Reference, float]] = {}
+
+    def kill(self, count: int) -> None:
+        """Kill so many commands in turn, in all calls with the same file together."""
+        for number in range(self.outcome.done("kills"), count):
+            case = self.cases[number % len(self.cases)]
+            chance = random.Random(f"{self.seed} {number}")
+            wrong = kill_once(case, self.inputs, self.place, self.known(case), chance)
+            self.outcome.add("kills", case.name, wrong)
+
+    def poison(self, count: int) -> None:
+        """Run so many commands in turn on a harmed input."""
+        done = self.outcome.done("hostile inputs")
+        for door, name, poison in islice(trials(self.doors, self.inputs, self.seed), done, count):
+            wrong = hostile_once(door, name, poison, self.inputs, self.place)
+            self.outcome.add("hostile inputs", door.case.name, wrong)
+
+    def starve(self) -> None:
+        """Run every command under every fault."""
+        done = self.outcome.done("faults")
+        for number, (case, fault) in enumerate(product(self.cases, FAULTS)):
+            if number >= done:
+                share = random.Random(f"{self.seed} {number}").random()
+                wrong = fault_once(case, fault, self.inputs, self.place, self.known(case)[0], share)
+                self.outcome.add("faults", case.name, wrong)
+
+    def known(self, case: Case) -> tuple[Reference, float]:
+        """What a command writes undisturbed, and its seconds."""
+        if case.name not in self._known:
+            self._known[case.name] = reference(case, self.inputs, self.place)
+        return self._known[case.name]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--kills", type=int, default=0, help="kill so many times; each then runs to its end and is compared"
-    )
+    parser.add_argument("--kills", type=int, default=0, help="kill so often; each then runs to its end and is compared")
     parser.add_argument("--hostile", type=int, default=0, help="run on so many harmed inputs")
     parser.add_argument("--faults", action="store_true", help="full and read-only disks and others; needs root")
-    parser.add_argument("--only", help="commands whose name contains this")
+    parser.add_argument("--only", action="append", default=[], help="commands whose name contains this")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, help="work here, and keep the files that did harm")
+    parser.add_argument("--keep", type=Path, help="work here, and keep the inputs and the files that did harm")
+    parser.add_argument("--results", type=Path, help="JSON Lines of all trials; the same line goes on")
     arguments = parser.parse_args()
-    chance, outcome = random.Random(arguments.seed), Outcome()
-    cases = [case for case in CASES if not arguments.only or arguments.only in case.name]
-    with tempfile.TemporaryDirectory() as temporary:
-        place = arguments.keep or Path(temporary)
-        inputs = place / "inputs"
-        for left in ("in", "out"):  # of a campaign that was stopped
-            shutil.rmtree(place / left, ignore_errors=True)
-        if not inputs.exists():
-            inputs.mkdir(parents=True)
-            make_inputs(inputs)
-        readers = [case for case in cases if case.reads]
-        for number, case in enumerate(turns(readers, arguments.hostile if readers else 0)):
-            harm = list(HARMS)[number // len(readers) % len(HARMS)]
-            outcome.add("hostile inputs", case, hostile_once(case, harm, inputs, place, chance))
-        known = {}
-        if arguments.kills or arguments.faults:
-            known = {case.name: reference(case, inputs, place) for case in cases[: arguments.kills or len(cases)]}
-        for case in turns(cases, arguments.kills):
-            outcome.add("kills", case, kill_once(case, inputs, place, known[case.name], chance))
+    outcome = Outcome(arguments.results)
+    cases = [case for case in CASES if not arguments.only or any(part in case.name for part in arguments.only)]
+    for case in cases:
+        if not case.can_run:
+            print(f"{case.name}: left out, for it needs {', '.join(case.needs)}", file=sys.stderr)
+    if max(arguments.kills, arguments.hostile) > _FEW:
+        preload()
+    with tempfile.TemporaryDirectory() as temporary, endpoint():
+        campaign = Campaign(arguments.keep or Path(temporary), outcome, arguments.seed, [c for c in cases if c.can_run])
+        campaign.poison(arguments.hostile)
+        campaign.kill(arguments.kills)
         if arguments.faults and not can_mount():
             print("faults: left out, they need root to mount small disks", file=sys.stderr)
         elif arguments.faults:
-            for case in cases:
-                for fault in FAULTS:
-                    wrong = fault_once(case, fault, inputs, place, known[case.name][0], chance.random())
-                    outcome.add("faults", case, wrong)
+            campaign.starve()
     print(outcome.table())
-    sys.exit(1 if outcome.wrong else 0)
+    sys.exit(1 if any(wrong for _, _, wrong in outcome.trials) else 0)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-from divergen_records import InstanceTable
-
-__all__ = ["CASES", "Case", "make_inputs"]
+__all__ = ["CASES", "CATEGORIES", "RUN", "TRAINED", "Case"]
 
 CATEGORIES = "apple,cup,banana"
 RUN = (
@@ -19,6 +17,12 @@ RUN = (
     "prompts.per_category=3",
     "generators=[{kind: procedural, size: 96}]",
 )
+TRAINED = (
+    "train={preset: quickstart, iterations: 4, warmup: 1, batch_size: 2, image_size: 64, "
+    "bsgal: {kind: belief, start: 0, every: 1}}"
+)
+"""So short a training that it is one of the harmed commands; it judges, as `grow` wants."""
+
 TRAIN = ("iterations=4", "warmup=1", "batch_size=2", "image_size=64", "checkpoint_every=2")
 
 
@@ -30,29 +34,26 @@ class Case:
         name: For people.
         words: The command; ``IN`` stands for the folder of inputs, ``OUT`` for the folder of what is written.
         copies: Inputs that the command changes: copied from ``IN`` to ``OUT`` first.
-        more: Files of ``IN`` that it reads beside those that its words name.
+        settings: Further words, with blanks in them.
+        needs: Modules without which it is left out.
     """
 
     name: str
     words: str
     copies: tuple[str, ...] = ()
-    more: tuple[str, ...] = ()
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Files of ``IN`` that hostile inputs take the place of."""
-        named = (word.removeprefix("IN/") for word in self.words.split() if word.startswith("IN/") and "." in word)
-        return (*named, *self.more)
+    settings: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
     def command(self, inputs: Path, out: Path) -> list[str]:
-        """The command as words, its program from this environment."""
+        """The command as words, its program from this environment or one of this folder."""
         program, *words = self.words.split()
-        filled = [word.replace("IN/", f"{inputs}/").replace("OUT/", f"{out}/") for word in words]
-        return [str(Path(sys.executable).with_name(program)), *filled, *self.settings(out)]
+        filled = [word.replace("IN/", f"{inputs}/").replace("OUT/", f"{out}/") for word in (*words, *self.settings)]
+        return [str(Path(sys.executable).with_name(program)), *filled]
 
-    def settings(self, out: Path) -> tuple[str, ...]:
-        """Words with blanks in them."""
-        return RUN if self.words.startswith("divergen quickstart") else ()
+    @property
+    def can_run(self) -> bool:
+        """Whether all is installed that it needs."""
+        return all(find_spec(name) for name in self.needs)
 
     def prepare(self, inputs: Path, out: Path) -> None:
         """Put what the command changes into ``out``."""
@@ -78,7 +79,6 @@ CASES = (
         "annotate images",
         "divergen-annotate images IN/pictures --folders-are-categories --out OUT/m.json --png-masks OUT/masks "
         "--preview OUT/m.html",
-        more=("pictures/apple/0.png",),
     ),
     Case("filter embed-real", f"divergen-filter embed-real {REAL} --out OUT/r.npz"),
     Case(
@@ -94,53 +94,88 @@ CASES = (
     Case(
         "filter images",
         f"divergen-filter images IN/pictures --real {REAL} --masks IN/masks.json --out OUT/f",
-        more=("pictures/apple/0.png",),
     ),
     Case("paste pool", f"divergen-paste pool {REAL} --min-area 1 --out OUT/pool"),
     Case("paste stats", f"divergen-paste stats {REAL} --out OUT/s.json"),
-    Case("paste preview", f"divergen-paste preview {REAL} IN/pool --out OUT/s.jpg", more=("pool/pool.json",)),
+    Case("paste preview", f"divergen-paste preview {REAL} IN/pool --out OUT/s.jpg"),
     Case(
         "paste bake",
         f"divergen-paste bake {REAL} IN/pool --out OUT/baked --copies 2 --yolo --val IN/real/val.json",
-        more=("pool/pool.json",),
     ),
     Case("records convert yolo", f"divergen-records convert {REAL} OUT/yolo --format yolo"),
     Case("records convert coco", f"divergen-records convert {REAL} OUT/coco --format coco"),
     Case("evaluate export", "divergen-evaluate export IN/results.json --gt IN/real/val.json --out OUT/r.json"),
     Case("train fit", f"divergen-train fit {REAL} --out OUT/t --preset quickstart {' '.join(TRAIN)}"),
-    Case("divergen run, table", "divergen quickstart --out OUT/run --until decide"),
+    Case("divergen run, table", "divergen quickstart --out OUT/run --until decide", settings=RUN),
     Case("divergen demo", "divergen demo apple cup --per-category 4 --out OUT/demo"),
-    Case("divergen export", "divergen export IN/run --format coco --out OUT/kept", more=("run/config.yaml",)),
-    Case("divergen push --folder", "divergen push IN/run org/name --folder OUT/hub", more=("run/config.yaml",)),
+    Case("divergen export", "divergen export IN/run --format coco --out OUT/kept"),
+    Case("divergen push --folder", "divergen push IN/run org/name --folder OUT/hub"),
+    Case("divergen pull", "divergen pull IN/hub --out OUT/pulled.lance"),
+    Case("divergen correct", "divergen correct OUT/run IN/fix --who bob", copies=("run",)),
+    Case("divergen results", "divergen results IN/ablations --out OUT/r.md"),
+    Case("divergen report", "divergen report OUT/run", copies=("run",)),
+    Case(
+        "divergen premises",
+        "divergen premises quickstart --out OUT/p --without detector --without pictures",
+        settings=RUN,
+    ),
+    Case(
+        "divergen grow",
+        "divergen grow IN/trained --budget 3 --out OUT/grown",
+    ),
+    Case(
+        "prompts llm",
+        f"divergen-prompts llm --categories {REAL} --model m --per-category 24 --per-request 4 --concurrency 2 "
+        "--out OUT/p.jsonl",
+        needs=("openai",),
+    ),
+    Case(
+        "prompts expand", f"divergen-prompts expand --base {REAL} --candidates imagenet --count 5 --out OUT/extra.json"
+    ),
+    Case("prompts check", "divergen-prompts check IN/prompts.jsonl --out OUT/checked.jsonl"),
+    Case("prompts measure", "divergen-prompts measure IN/prompts.jsonl --out OUT/measured.json"),
+    Case("gen preview", "divergen-gen preview IN/prompts.jsonl --per-category 6 -g procedural,size=96 --out OUT/s.jpg"),
+    Case("annotate compare", f"divergen-annotate compare {REAL} --out OUT/c.jpg --limit 6"),
+    Case(
+        "filter judge",
+        "divergen-filter judge OUT/masked.lance --set model=m",
+        copies=("masked.lance",),
+        needs=("openai",),
+    ),
+    Case(
+        "filter sheet",
+        "divergen-filter sheet IN/scored.lance --references IN/references.npz --rules IN/rules.json --out OUT/s.html",
+    ),
+    Case(
+        "filter calibrate",
+        "divergen-filter calibrate IN/reviewed.lance --from review --references IN/references.npz --out OUT/rules.json",
+    ),
+    Case("records compact", "divergen-records table compact OUT/scored.lance", copies=("scored.lance",)),
+    Case("evaluate ap", "divergen-evaluate ap IN/results.json --gt IN/real/val.json --json OUT/ap.json"),
+    Case("train predict", "divergen-train predict IN/fit/checkpoint.pt IN/real/val.json --out OUT/r.json"),
+    Case(
+        "train truncate", "divergen-train truncate IN/fit/checkpoint.pt --categories IN/real/val.json --out OUT/cut.pt"
+    ),
+    Case("train analyse curve", "divergen-train analyse curve fit=IN/fit/log.jsonl --out OUT/curve"),
+    Case(
+        "gen personalize",
+        f"divergen-gen personalize {REAL} --model IN/sd --out OUT/personal -c apple -c cup --steps 3 --size 32 "
+        "--batch-size 1 --device cpu",
+        needs=("diffusers",),
+    ),
+    Case(
+        "annotate photos",
+        "divergen-annotate photos IN/pictures --categories apple,cup --annotator sam3 --checkpoint IN/sam3 "
+        "--set device=cpu --out OUT/found.json --preview OUT/found.html",
+        needs=("transformers",),
+    ),
+    Case(
+        "paste bake, relight",
+        f"divergen-paste bake {REAL} IN/pool --out OUT/baked --copies 1 --workers 1",
+        settings=(
+            "-s",
+            "harmonize={kind: relight, model: IN/sd, strength: 0.5, steps: 2, size: 32, dtype: float32, device: cpu}",
+        ),
+        needs=("diffusers",),
+    ),
 )
-
-
-def make_inputs(place: Path) -> None:
-    """Make all inputs, with our own commands."""
-    scenes = f"divergen-minilvis make --out real --train-images 20 --val-images 10 --size 96 --categories {CATEGORIES}"
-    _call(place, scenes)
-    _call(place, "divergen-prompts grammar --categories real/train.json --per-category 6 --out prompts.jsonl")
-    _call(place, "divergen-gen run prompts.jsonl --table drawn.lance --per-category 6 -g procedural,size=96")
-    for record in InstanceTable.open(place / "drawn.lance").records("image IS NOT NULL"):
-        folder = place / "pictures" / record.category
-        folder.mkdir(parents=True, exist_ok=True)
-        assert record.image is not None
-        (folder / f"{len(list(folder.iterdir()))}.png").write_bytes(record.image)
-    _call(place, "divergen-annotate images pictures --folders-are-categories --out masks.json")
-    shutil.copytree(place / "drawn.lance", place / "masked.lance")
-    _call(place, "divergen-annotate table masked.lance")
-    _call(place, "divergen-filter embed-real real/train.json --out references.npz")
-    shutil.copytree(place / "masked.lance", place / "scored.lance")
-    _call(place, "divergen-filter score scored.lance --references references.npz")
-    (place / "rules.json").write_text('{"rules": [{"score": "area_fraction", "op": ">=", "threshold": 0.05}]}')
-    (place / "results.json").write_text('[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 40], "score": 0.5}]')
-    _call(place, "divergen-paste pool real/train.json --min-area 1 --out pool")
-    _call(place, "divergen quickstart --out run --until decide", *RUN)
-
-
-def _call(place: Path, words: str, *more: str) -> None:
-    program, *rest = words.split()
-    command = [str(Path(sys.executable).with_name(program)), *rest, *more]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True)
-    if done.returncode not in (0, 3):
-        sys.exit(f"{words}: status {done.returncode}\n{done.stderr}")

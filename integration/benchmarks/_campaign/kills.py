@@ -6,17 +6,18 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
 
 from .cases import Case
 from .compare import Reference, contents
+from .processes import Done, Process, aside, run
 
 __all__ = ["kill_once", "reference"]
 
 _SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+_MOST_SECONDS = 600
 
 
 def reference(case: Case, inputs: Path, place: Path) -> tuple[Reference, float]:
@@ -25,44 +26,41 @@ def reference(case: Case, inputs: Path, place: Path) -> tuple[Reference, float]:
     for _ in range(2):  # under one name: some write it down
         out = place / "out"
         case.prepare(inputs, out)
-        start = time.monotonic()
-        done = subprocess.run(case.command(inputs, out), capture_output=True, text=True)
-        seconds = time.monotonic() - start
-        if done.returncode not in (0, 3):
-            raise SystemExit(f"{case.name}: status {done.returncode} undisturbed\n{done.stderr}")
-        found.append(contents(out))
+        done = run(case.command(inputs, out), place / "log", seconds=_MOST_SECONDS)
+        if done.status not in (0, 3):
+            raise SystemExit(f"{case.name}: status {done.status} undisturbed\n{done.err[-2000:]}")
+        found.append(aside(contents, out))
         shutil.rmtree(out)
-    return Reference(*found), seconds
+    return Reference(*found), done.seconds
 
 
 def kill_once(
     case: Case, inputs: Path, place: Path, known: tuple[Reference, float], chance: random.Random
 ) -> list[str]:
-    """Kill the command one to three times, let it end, and say what differs."""
+    """Kill the command once or twice, let it end, and say what differs."""
     out = place / "out"
     case.prepare(inputs, out)
     whole, seconds = known
-    for _ in range(chance.randint(1, 3)):
-        _kill(case.command(inputs, out), chance.uniform(0.2, 1.0) * seconds, chance)
-    done = subprocess.run(case.command(inputs, out), capture_output=True, text=True)
-    differs = whole.differs(contents(out))
-    refused = done.returncode == 2 and "--overwrite" in done.stderr and not differs  # the kill came after the end
-    if done.returncode not in (0, 3) and not refused:
-        differs.append(f"status {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")
+    for _ in range(chance.choice((1, 1, 2))):
+        _kill(case.command(inputs, out), place / "log", chance.uniform(0.05, 1.0) * seconds, chance)
+    done = run(case.command(inputs, out), place / "log", seconds=_MOST_SECONDS)
+    differs = whole.differs(aside(contents, out))
+    refused = done.status == 2 and _is_there(done) and not differs  # the kill came after the end
+    if done.status not in (0, 3) and not refused:
+        differs.append(f"status {done.status}: {done.err.strip().splitlines()[-1:]}")
     shutil.rmtree(out)
     return differs
 
 
-def _kill(command: list[str], delay: float, chance: random.Random) -> None:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+def _is_there(done: Done) -> bool:
+    return "--overwrite" in done.err or "is there already" in done.err
+
+
+def _kill(command: list[str], log: Path, delay: float, chance: random.Random) -> None:
+    process = Process(command, log)
     time.sleep(delay)
     if process.poll() is None:
         send = os.killpg if chance.random() < 0.5 else os.kill
-        send(process.pid, chance.choice(_SIGNALS))
-        try:
-            process.wait(timeout=60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    with suppress(ProcessLookupError):  # what a killed parent left running
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            send(process.pid, chance.choice(_SIGNALS))
+    process.wait(60)  # and ends what a killed parent left running

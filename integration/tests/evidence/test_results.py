@@ -122,3 +122,18 @@ def test_read_ablations__nothing_there_or_twice(tmp_path: Path) -> None:
     folders = [saved(tmp_path / place, "models", []) for place in ("a", "b")]
     with pytest.raises(ConfigError, match="both hold the ablation 'models'"):
         read_ablations(folders)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"plan": {"seeds": 2}}, "plan.smallest: Field required"),
+        ({"cost": {"wall": "x", "cpu": 1.0}}, "cost.wall"),
+        ({"arms": [{"arm": "a"}]}, "arms.0.values"),
+        ({"comparisons": [3]}, "comparisons.0"),
+    ],
+)
+def test_read_ablations__what_is_not_one_is_named(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+    saved(tmp_path, "models", [], **changes)
+    with pytest.raises(ConfigError, match=rf"ablation\.json: {says}.*run the ablation again"):
+        read_ablations([tmp_path])

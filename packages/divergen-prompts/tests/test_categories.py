@@ -55,7 +55,7 @@ def test_read_categories__names_get_ids_in_order(tmp_path: Path, suffix: str, te
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("c.json", "[{]", "is not JSON"),
+        ("c.json", "[{]", "not JSON"),
         ("c.json", "3", "holds no list of categories"),
         ("c.json", "[]", "holds no categories"),
         ("c.json", "[3]", "entry 1 is neither a category nor a name"),

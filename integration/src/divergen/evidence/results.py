@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from divergen_records import Config, ConfigError
-from divergen_records.files import read_json, read_text
+from divergen_records.files import read_text
 from divergen_records.yaml_files import dump_yaml, parse_yaml
 from pydantic import TypeAdapter
 
 from .comparison import NOT_TOLD_APART
 from .outcomes import CONTROL, REAL
+from .shape import read_ablation
 
 __all__ = ["Finding", "Saved", "asked", "read_ablations", "results_page", "shipped_findings"]
 
@@ -100,19 +101,12 @@ def read_ablations(folders: Sequence[Path]) -> list[Saved]:
         if not paths:
             raise ConfigError(f"{folder}: holds no ablation.json; `divergen ablate NAME --out FOLDER` writes it")
         for path in paths:
-            saved = Saved(path.parent, _read(path))
+            saved = Saved(path.parent, read_ablation(path))
             name = saved.content["name"]
             if name in found:
                 raise ConfigError(f"{found[name].folder} and {path.parent} both hold the ablation {name!r}; give one")
             found[name] = saved
     return list(found.values())
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    content: Mapping[str, Any] = read_json(path, "run the ablation again; it is made from its runs")
-    if not {"name", "comparisons", "arms", "overrides"} <= set(content):
-        raise ConfigError(f"{path}: written by an older release; run the ablation again, which makes it from its runs")
-    return content
 
 
 def asked(ablations: Sequence[Saved], findings: Sequence[Finding]) -> dict[str, Mapping[str, Any]]:

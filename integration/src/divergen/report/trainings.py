@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from divergen_records import DatasetError
 from divergen_records.coco import Dataset, ImageInfo
-from divergen_records.files import read_text
+from divergen_records.files import parse_json, read_text
 
 from ..data import load_splits
 from ..draw import data_uri, thumbnail
@@ -80,10 +79,10 @@ def _losses(run: Run) -> str | None:
 
 
 def _results(path: Path) -> list[dict[str, Any]]:
-    try:
-        return list(json.loads(read_text(path)))
-    except ValueError as error:
-        raise DatasetError(f"{path}: damaged ({error}); predict again: --redo train") from error
+    found = parse_json(read_text(path), str(path))
+    if not isinstance(found, list):
+        raise DatasetError(f"{path}: damaged (no list); predict again: --redo train")
+    return found
 
 
 def _predictions(run: Run, titles: Mapping[str, str], telling: Sequence[int]) -> list[dict[str, Any]]:

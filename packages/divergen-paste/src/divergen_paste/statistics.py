@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from divergen_records import DatasetError
-from divergen_records.files import read_text, write_text
+from divergen_records.files import parse_json, read_text, write_text
 from divergen_records.masks import segmentation_area
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def read_statistics(path: str | Path) -> dict[int, tuple[float, float]]:
     """
     path = Path(path)
     try:
-        entries = json.loads(read_text(path))
-    except (OSError, ValueError) as error:
+        entries = parse_json(read_text(path), f"{path}: not a file of area statistics")
+    except OSError as error:
         raise DatasetError(f"{path}: not a file of area statistics: {error}") from error
     if not isinstance(entries, dict):
         raise DatasetError(

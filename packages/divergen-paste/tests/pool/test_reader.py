@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import shutil
 
@@ -157,3 +158,11 @@ def test_build_hash__does_not_depend_on_the_order_of_work(make_pool, make_crop_o
     first, second = make_pool(crops, "a"), make_pool(crops[::-1], "b")
     assert first.manifest.build == second.manifest.build
     assert (first.read(2)[0] == second.read(2)[0]).all()
+
+
+@pytest.mark.parametrize("name", ["index.npy", "sources.npy", "blobs.bin"])
+def test_open__a_pipe_in_its_place_is_refused_and_not_waited_for(copied, name):
+    (copied / name).unlink()
+    os.mkfifo(copied / name)
+    with pytest.raises(PoolError, match=f"{name}: a pipe or a device"):
+        InstancePool.open(copied)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from divergen_records import Category, DatasetError
 from divergen_records.command import echo
-from divergen_records.files import read_text
+from divergen_records.files import parse_json, read_text
 from divergen_records.roots import root_ids
 from divergen_records.yaml_files import parse_yaml
 from pydantic import ValidationError
@@ -98,11 +97,7 @@ def _fields(path: Path, position: int, row: Any) -> dict[str, Any]:
 
 
 def _read_json(path: Path, text: str) -> Iterable[Any]:
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise DatasetError(f"{path}: is not JSON: {error}") from error
-    return _listed(path, content)
+    return _listed(path, parse_json(text, str(path)))
 
 
 def _read_yaml(path: Path, text: str) -> Iterable[Any]:

@@ -16,21 +16,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import BinaryIO, TextIO
 
-import msgspec
-
-from .errors import DatasetError, ExistsError, RunLocked
+from .errors import ExistsError, RunLocked
 from .hosts import runs, this_host
+from .reading import parse_json, read_json, read_text, refuse_pipe
 from .stores import StorePath, place, refuse_store
 
 __all__ = [
     "locked",
     "make_folder",
     "new_name",
+    "parse_json",
     "read_json",
     "read_text",
     "refuse_existing",
+    "refuse_pipe",
     "sweep",
     "sync",
     "write_bytes",
@@ -122,45 +123,6 @@ def write_bytes(path: Path | str, data: bytes, *, overwrite: bool = False) -> No
 def write_text(path: Path | str, text: str, *, overwrite: bool = False) -> None:
     """Write a whole UTF-8 text file or nothing; see `writing`."""
     write_bytes(path, text.encode("utf-8"), overwrite=overwrite)
-
-
-def read_text(path: Path | str) -> str:
-    """A UTF-8 text file, without its byte order mark if it has one.
-
-    Raises:
-        DatasetError: If it is no UTF-8; names the first line that is not.
-        OSError: If it cannot be read.
-    """
-    data = place(path).read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DatasetError(
-            f"{path}, line {line}: this is no UTF-8 text (byte 0x{data[error.start]:02x}, Latin-1 perhaps, or no text "
-            f"at all); save it as UTF-8, for example: iconv -f latin1 -t utf8 {Path(path).name}"
-        ) from error
-
-
-def read_json(path: Path | str, remedy: str) -> dict[str, Any]:
-    """A small JSON object that this program wrote before.
-
-    Args:
-        path: The file.
-        remedy: What to do where it is damaged, for the message.
-
-    Raises:
-        DatasetError: If it is empty, cut off, or no JSON object.
-        OSError: If it cannot be read.
-    """
-    text = read_text(path)
-    try:
-        found = msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        raise DatasetError(f"{path}: damaged ({error if text.strip() else 'empty'}); {remedy}") from error
-    if not isinstance(found, dict):
-        raise DatasetError(f"{path}: damaged (no JSON object); {remedy}")
-    return found
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from divergen_records import WeightsError, short_hash
+from divergen_records.files import parse_json
 
 from .hub import commit_of
 from .model import Model
@@ -138,7 +139,7 @@ def read_index(folder: Path) -> dict[str, Any]:
     """The ``model_index.json`` of a folder."""
     path = folder / "model_index.json"
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        index = parse_json(path.read_text(encoding="utf-8"), str(path), error=WeightsError)
     except FileNotFoundError as error:
         raise WeightsError(
             f"{folder} is no diffusers model: it has no model_index.json. Of a single checkpoint, name the file itself "
@@ -159,7 +160,7 @@ def read_header(file: Path) -> dict[str, Any]:
             size = file.stat().st_size
             if length > size - 8:
                 raise WeightsError(f"{file} is cut off or no safetensors file; download it again")
-            header: dict[str, Any] = json.loads(data.read(length))
+            header: dict[str, Any] = parse_json(data.read(length), str(file), error=WeightsError)
     except FileNotFoundError as error:
         raise WeightsError(f"{file} does not exist") from error
     except (OSError, ValueError, struct.error) as error:

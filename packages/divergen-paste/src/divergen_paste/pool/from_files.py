@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Unpack
 
 import numpy as np
 from divergen_records import Category, DatasetError, DivergenError, ImageError, MaskError, short_hash
-from divergen_records.files import read_text
+from divergen_records.files import parse_json, read_text
 from divergen_records.images import read_cutout, read_mask
 from divergen_records.masks import largest_component
 from divergen_records.picture_files import find_pictures
@@ -140,7 +139,7 @@ def pool_from_pools_json(
     path = Path(path)
     base = Path(root if root is not None else path.parent).resolve()
     try:
-        entries = {int(key) + id_offset: list(names) for key, names in json.loads(read_text(path)).items()}
+        entries = {int(key) + id_offset: list(names) for key, names in parse_json(read_text(path), str(path)).items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise DatasetError(f"{path}: expected {{category index: [picture, …]}}: {error}") from error
     files = [

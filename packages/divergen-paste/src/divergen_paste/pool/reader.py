@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from divergen_records import Category, short_hash
+from divergen_records.files import refuse_pipe
 from divergen_records.stores.copies import local
 from numpy.typing import NDArray
 
@@ -46,6 +47,8 @@ class InstancePool:
         """Category id in the index -> id that it goes by, see `renamed`."""
         self._stored, self._is_renamed = tuple(self._ids), False
         self._order: NDArray[np.int64] | None = None
+        for name in ("index.npy", "sources.npy", "blobs.bin"):
+            refuse_pipe(self.path / name, error=PoolError)
         try:
             self.index: NDArray[Any] = np.load(self.path / "index.npy", mmap_mode="r")
             self._sources: NDArray[Any] = np.load(self.path / "sources.npy", mmap_mode="r")

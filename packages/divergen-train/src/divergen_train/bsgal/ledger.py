@@ -11,7 +11,7 @@ from typing import Any
 
 from divergen_records import Category
 from divergen_records.errors import DatasetError
-from divergen_records.files import read_text, writing_text
+from divergen_records.files import parse_json, read_text, writing_text
 
 __all__ = ["Contribution", "Ledger", "read_contributions", "write_contributions"]
 
@@ -107,7 +107,7 @@ def read_contributions(path: Path | str) -> list[Contribution]:
     found = []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         try:
-            found.append(Contribution(**json.loads(line)))
-        except (json.JSONDecodeError, TypeError) as error:
+            found.append(Contribution(**parse_json(line, f"{path}, line {number}")))
+        except TypeError as error:
             raise DatasetError(f"{path}, line {number}: not a line of contributions ({error})") from error
     return found

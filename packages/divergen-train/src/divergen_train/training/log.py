@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from divergen_records.errors import DatasetError
-from divergen_records.files import read_text, write_text
+from divergen_records.files import parse_json, read_text, write_text
 
 __all__ = ["TrainLog", "read_log"]
 
@@ -48,9 +48,8 @@ def read_log(path: Path | str) -> list[dict[str, Any]]:
     texts = read_text(path).splitlines()
     for number, text in enumerate(texts, start=1):
         try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError as error:
-            if number == len(texts):
-                break
-            raise DatasetError(f"{path}, line {number}: not JSON ({error.msg})") from error
+            lines.append(parse_json(text, f"{path}, line {number}"))
+        except DatasetError:
+            if number < len(texts):
+                raise
     return lines

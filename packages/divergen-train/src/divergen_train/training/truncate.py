@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from divergen_records import Category
 from divergen_records.errors import ConfigError, DatasetError
+from divergen_records.files import parse_json, read_text
 from torch import Tensor
 
 from ..detectors.build import build_detector
@@ -47,7 +47,7 @@ def read_categories(path: Path) -> list[Category]:
         DatasetError: If the file is not JSON or has no categories.
     """
     try:
-        data: Any = json.loads(path.read_text(encoding="utf-8"))
+        data: Any = parse_json(read_text(path), f"{path}: has no list of categories with id and name")
         rows = data["categories"] if isinstance(data, dict) else data
         return [Category(id=row["id"], name=row["name"]) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:

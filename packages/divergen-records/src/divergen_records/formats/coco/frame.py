@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ...errors import DatasetError
+from ...files import refuse_pipe
 
 __all__ = ["Item", "read_frame", "read_json_bytes"]
 
@@ -82,6 +83,7 @@ def _require_list(parts: dict[str, Any], key: str, path: Path) -> None:
 
 def read_json_bytes(path: Path) -> bytes:
     """A JSON file as UTF-8 without a byte order mark, unpacked where it is compressed; raises `DatasetError`."""
+    refuse_pipe(path)
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
