@@ -41,8 +41,7 @@ def read_text(path: Path | str) -> str:
         OSError: If it cannot be read.
     """
     file = place(path)
-    if isinstance(file, Path):
-        refuse_pipe(file)
+    refuse_pipe(file)
     data = file.read_bytes()
     try:
         return data.decode("utf-8-sig")
