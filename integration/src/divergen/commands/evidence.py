@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from divergen_records.command import answer, echo
 from divergen_records.losses import losses_options
+from divergen_records.stores.arguments import LocalPath
 
 from .options import stoppable
 
@@ -16,7 +17,7 @@ __all__ = ["ablate", "grow", "premises", "results"]
 @click.command()
 @click.argument("ablation")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of all runs. [default: ablations/NAME]")
+@click.option("--out", type=LocalPath(), help="Folder of all runs. [default: ablations/NAME]")
 @click.option(
     "--seeds",
     default="3",
@@ -140,10 +141,10 @@ def results(folders: tuple[Path, ...], out: Path | None, overwrite: bool) -> Non
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=LocalPath())
 @click.option("--budget", required=True, type=click.IntRange(1), help="Pictures to make.")
 @click.option("--rounds", default=1, show_default=True, type=click.IntRange(1), help="Learn anew so many times.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the rounds' runs. [default: RUN-grown]")
+@click.option("--out", type=LocalPath(), help="Folder of the rounds' runs. [default: RUN-grown]")
 @click.option("--evenly", is_flag=True, help="Divide alike among categories and generators: what growth has to beat.")
 @click.option("--dry-run", is_flag=True, help="Print what would be made next and why, and stop.")
 @losses_options
@@ -185,7 +186,7 @@ def grow(run: Path, budget: int, rounds: int, out: Path | None, evenly: bool, dr
 @click.command()
 @click.argument("config", default="quickstart")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/NAME]")
+@click.option("--out", type=LocalPath(), help="Folder of the run. [default: runs/NAME]")
 @click.option(
     "--without",
     multiple=True,

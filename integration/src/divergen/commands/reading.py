@@ -10,12 +10,13 @@ from divergen_records.command import answer, echo, next_step
 from divergen_records.data_options import FormatName, format_option, on_problem_option, open_dataset
 from divergen_records.formats import OnProblem, find_format, readers
 from divergen_records.losses import Losses, finish, finishing, losses_options
+from divergen_records.stores.arguments import LocalPath
 
 __all__ = ["correct", "export", "report", "review", "status"]
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=LocalPath())
 def status(run: Path) -> None:
     """Print how far a run is: done, pending and failed per stage; the funnel per frequency group.
 
@@ -34,7 +35,7 @@ def status(run: Path) -> None:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=LocalPath())
 def report(run: Path) -> None:
     """Write RUN/report.html, one file: whether it helped and how sure, each category, predictions, galleries.
 
@@ -51,7 +52,7 @@ def report(run: Path) -> None:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=LocalPath())
 @click.option("--reviewer", default=getuser, help="Your name, beside each verdict. [default: who is logged in]")
 @click.option("--port", default=0, help="Port on 127.0.0.1. [default: any free one]")
 @click.option("--open", "opens", is_flag=True, help="Open the page in this machine's browser.")
@@ -77,7 +78,7 @@ def review(run: Path, reviewer: str, port: int, *, opens: bool) -> None:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=LocalPath())
 @format_option("--format", "kind", required=True, also=("hf",), help="What to write.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="A new folder.")
 @click.option("--where", default="kept", show_default=True, help="SQL filter over the table's columns.")
@@ -108,7 +109,7 @@ def export(run: Path, kind: str, out: Path, where: str, overwrite: bool) -> None
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=LocalPath())
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--format", "kind", type=FormatName("read"), help="What wrote FOLDER. [default: told from its files]")
 @click.option("--who", default=getuser, help="Who corrected the masks. [default: who is logged in]")

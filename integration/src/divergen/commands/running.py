@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from divergen_records.command import answer, echo, next_step, note
 from divergen_records.losses import finish, losses_options, row_losses
+from divergen_records.stores.arguments import LocalPath
 
 from .options import run_options, stoppable
 
@@ -16,11 +17,11 @@ __all__ = ["check", "demo", "quickstart", "run"]
 @click.command()
 @click.argument("config")
 @run_options
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/NAME]")
+@click.option("--out", type=LocalPath(), help="Folder of the run. [default: runs/NAME]")
 @click.option(
     "--like",
     metavar="RUN",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=LocalPath(exists=True, file_okay=False),
     help="Begin with a copy of what another run has done with the same settings.",
 )
 @click.option(
@@ -97,7 +98,7 @@ def run(
 @click.command()
 @click.argument("config")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run, for its disk. [default: runs/NAME]")
+@click.option("--out", type=LocalPath(), help="Folder of the run, for its disk. [default: runs/NAME]")
 def check(config: str, overrides: tuple[str, ...], out: Path | None) -> None:
     """Look at everything that a run will need, before anything is made; `run` begins with the same.
 
@@ -133,7 +134,7 @@ def check(config: str, overrides: tuple[str, ...], out: Path | None) -> None:
 @run_options
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     default=Path("divergen-quickstart"),
     show_default=True,
     help="Folder of the run.",

@@ -13,6 +13,7 @@ from divergen_records.command import Group, answer, echo, next_step
 from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.files import refuse_existing, write_text
 from divergen_records.formats import OnProblem
+from divergen_records.stores.arguments import LocalPath
 
 from .commands.analyse import analyse
 from .commands.bsgal_study import bsgal_study
@@ -41,7 +42,7 @@ def main() -> None:
 @click.argument("dataset", type=_DATA)
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--images", type=_FOLDER, help="Folder of the images; beside DATASET by default.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the run.")
+@click.option("--out", type=LocalPath(file_okay=False), required=True, help="Folder of the run.")
 @click.option("--val", type=_DATA, help="LVIS or COCO file to evaluate on.")
 @click.option("--val-images", type=_FOLDER, help="Folder of its images; beside the file by default.")
 @click.option("--preset", "preset_name", default="small", show_default=True, help="Preset, recipe, or a recipe's file.")
