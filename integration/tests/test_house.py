@@ -210,8 +210,12 @@ def test_sources__print_by_the_echo_that_writes_escapes_out() -> None:
             assert not plain or file.endswith("divergen_records/command.py"), (file, call.lineno)
 
 
-_RENAMES = ("divergen_records/files.py", "divergen_records/folders.py", "divergen_paste/baking/write.py")
-"""Who may rename a file: the two writers, and the notes of a bake, which lie in a folder that nobody reads."""
+_RENAMES = (
+    *("divergen_records/files.py", "divergen_records/folders.py", "divergen_paste/baking/write.py"),
+    "divergen_records/stores/copies.py",
+)
+"""Who may rename a file: the two writers, the notes of a bake, which lie in a folder that nobody reads, and those of a
+store's copies, whose room lies below the writers."""
 
 
 def test_sources__files_are_renamed_by_the_one_writer() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DatasetError, DivergenError
-from .stores import place
+from .stores import StorePath, place
 
 __all__ = ["parse_json", "read_json", "read_text", "refuse_pipe"]
 
@@ -23,7 +23,7 @@ def refuse_pipe(path: Path | str, *, error: type[DivergenError] = DatasetError) 
     Raises:
         DivergenError: Of the type ``error``.
     """
-    if str(path).startswith(_OPEN_ALREADY):
+    if isinstance(path, StorePath) or str(path).startswith(_OPEN_ALREADY):
         return
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - also of a text
