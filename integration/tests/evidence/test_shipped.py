@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def test_dry_run__says_what_would_stop_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("DIVERGEN_ABLATIONS" not in os.environ, reason="five minutes; DIVERGEN_ABLATIONS=1 asks for them")
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.parametrize("name", shipped_ablations())
