@@ -14,6 +14,8 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice, product
 from pathlib import Path
 
@@ -130,6 +132,17 @@ class Campaign:
         return self._known[case.name]
 
 
+@contextmanager
+def _place(keep: Path | None) -> Iterator[Path]:
+    """A folder to work in. Not `tempfile.TemporaryDirectory`, which every fork would remove as it ends."""
+    place = keep or Path(tempfile.mkdtemp())
+    try:
+        yield place
+    finally:
+        if keep is None:
+            shutil.rmtree(place)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=0, help="kill so often; each then runs to its end and is compared")
@@ -147,8 +160,8 @@ def main() -> None:
             print(f"{case.name}: left out, for it needs {', '.join(case.needs)}", file=sys.stderr)
     if max(arguments.kills, arguments.hostile) > _FEW:
         preload()
-    with tempfile.TemporaryDirectory() as temporary, endpoint():
-        campaign = Campaign(arguments.keep or Path(temporary), outcome, arguments.seed, [c for c in cases if c.can_run])
+    with _place(arguments.keep) as place, endpoint():
+        campaign = Campaign(place, outcome, arguments.seed, [c for c in cases if c.can_run])
         campaign.poison(arguments.hostile)
         campaign.kill(arguments.kills)
         if arguments.faults and not can_mount():
