@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -209,7 +210,9 @@ class _PastingTrainer(SegmentationTrainer):  # type: ignore[misc]  # the library
 @contextmanager
 def _in_our_words(model: str) -> Iterator[None]:
     try:
-        yield
+        with warnings.catch_warnings():  # Ultralytics asks Ray Tune for a trial, where Ray is installed and there is none
+            warnings.filterwarnings("ignore", "`get_trial_id` is meant to only be called", UserWarning)
+            yield
     except FileNotFoundError as error:
         raise WeightsError(f"{model} cannot be had: {error}") from error
     except (SyntaxError, TypeError, ValueError) as error:  # SyntaxError is how Ultralytics says "no such argument"
