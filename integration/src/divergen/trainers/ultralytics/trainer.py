@@ -210,7 +210,7 @@ class _PastingTrainer(SegmentationTrainer):  # type: ignore[misc]  # the library
 @contextmanager
 def _in_our_words(model: str) -> Iterator[None]:
     try:
-        with warnings.catch_warnings():  # Ultralytics asks Ray Tune for a trial, where Ray is installed and there is none
+        with warnings.catch_warnings():  # Ultralytics asks Ray Tune for a trial, where Ray is and no trial
             warnings.filterwarnings("ignore", "`get_trial_id` is meant to only be called", UserWarning)
             yield
     except FileNotFoundError as error:
