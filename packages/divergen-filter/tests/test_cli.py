@@ -32,7 +32,7 @@ def test_cli__from_real_crops_to_an_explanation(call, dataset, table, tmp_path):
     assert "kept 0 of 5" in call("decide", table.path, "--rules", rules)
     assert "wrong-category" in call("calibrate", "--references", out)
     wrong = next(row.id for row in table.records() if row.prompt == "3")
-    assert "FAIL  inter_similarity" in call("explain", table.path, wrong, "--references", out)
+    assert "FAIL  rival_share" in call("explain", table.path, wrong, "--references", out)
     assert "no row 'nobody'" in call("explain", table.path, "nobody", "--references", out, status=2)
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-GOOD = {"category_id": 1, "area_fraction": 0.3, "components": 1, "border_contact": 0.0, "inter_similarity": 0.7}
+GOOD = {"category_id": 1, "area_fraction": 0.3, "components": 1, "border_contact": 0.0, "rival_share": 0.1}
+CALIBRATED = RulesConfig(rules=(Rule(score="inter_similarity", op=">=", threshold="calibrated"),))
 
 
 def judge(rules=None, thresholds=None, **changes):
@@ -32,8 +33,8 @@ def test_decide__keeps_a_good_one():
         ({"area_fraction": 0.97}, "area_fraction 0.97 > 0.95"),
         ({"components": 3}, "components 3 != 1"),
         ({"border_contact": 0.4}, "border_contact 0.40 > 0.10"),
-        ({"inter_similarity": 0.41}, "inter_similarity 0.41 < 0.52"),
-        ({"components": 2, "inter_similarity": 0.0}, "components 2 != 1"),
+        ({"rival_share": 0.41}, "rival_share 0.41 > 0.20"),
+        ({"components": 2, "rival_share": 1.0}, "components 2 != 1"),
     ],
 )
 def test_decide__says_why_not(change, reason):
@@ -72,27 +73,27 @@ def test_decide__a_stored_score_equals_the_threshold_that_it_equalled_before(op,
 
 @given(st.floats(-1, 1))
 def test_decide__a_score_at_its_calibrated_threshold_is_kept(threshold):
-    rules = RulesConfig(rules=(Rule(score="inter_similarity", op=">=", threshold="calibrated"),))
     columns = {"category_id": [1], "inter_similarity": np.array([threshold], dtype=np.float32)}
-    assert decide(columns, rules, thresholds={1: threshold})[0].all()
+    assert decide(columns, CALIBRATED, thresholds={1: threshold})[0].all()
 
 
 def test_decide__category_without_real_crops():
-    assert judge(inter_similarity=np.nan, category_id=9) == (True, None)
+    assert judge(rival_share=np.nan, category_id=9) == (True, None)
     strict = RulesConfig(no_reference="reject")
-    assert judge(strict, inter_similarity=np.nan, category_id=9) == (
+    assert judge(strict, rival_share=np.nan, category_id=9) == (
         False,
-        "inter_similarity: the category has no real crops",
+        "rival_share: the category has no real crops",
     )
 
 
 def test_decide__a_score_without_a_threshold_is_never_kept():
-    assert judge(category_id=9) == (False, "inter_similarity: the references have no threshold for this category")
+    reason = "inter_similarity: the references have no threshold for this category"
+    assert judge(CALIBRATED, category_id=9, inter_similarity=0.7) == (False, reason)
 
 
 def test_decide__calibrated_without_thresholds():
     with pytest.raises(ConfigError, match="'calibrated'"):
-        decide({name: [value] for name, value in GOOD.items()}, RulesConfig())
+        decide({"category_id": [1], "inter_similarity": [0.7]}, CALIBRATED)
 
 
 def test_decide__number_needs_no_references():
@@ -175,9 +176,9 @@ def test_rule__calibrated_only_where_it_means_something():
 
 
 def test_explain__tries_every_rule():
-    verdicts = explain({**GOOD, "components": 2, "inter_similarity": 0.1}, RulesConfig(), thresholds={1: 0.5})
+    verdicts = explain({**GOOD, "components": 2, "rival_share": 0.5}, RulesConfig())
     assert [verdict.passed for verdict in verdicts] == [True, True, False, True, False]
-    assert verdicts[-1].threshold == 0.5
+    assert verdicts[-1].threshold == 0.2
 
 
 def test_read_rules__names_file_and_key(tmp_path):

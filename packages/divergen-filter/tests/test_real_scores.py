@@ -25,9 +25,8 @@ def make(counts, dim=6, seed=0):
 def test_real_scorer__equals_the_definitions(counts, seed):
     references, vectors = make(counts, seed=seed), units(7, 6, seed + 1)
     ids = np.arange(7, dtype=np.int64) % (len(counts) + 1) + 1  # the last category has no real crop
-    found = RealScorer(references, ["inter_similarity", "max_similarity", "top_similarity", "rival_margin"])(
-        vectors, ids
-    )
+    scores = ("inter_similarity", "max_similarity", "top_similarity", "rival_margin", "rival_share")
+    found = RealScorer(references, scores)(vectors, ids)
     means = {key: vectors.astype(np.float64) @ references.of(key).T for key in range(1, len(counts) + 1)}
     for row, category in enumerate(ids):
         if category > len(counts):
@@ -41,6 +40,8 @@ def test_real_scorer__equals_the_definitions(counts, seed):
         assert abs(found["top_similarity"][row] - cosines[-TOP:].mean()) < 1e-6
         assert abs(found["rival_margin"][row] - (cosines.mean() - others[rival])) < 1e-6
         assert abs(others[found["rival_category_id"][row]] - others[rival]) < 1e-6
+        nearer = np.mean([value > cosines.mean() for value in others.values()])
+        assert found["rival_share"][row] == nearer
 
 
 def test_real_scorer__percentile_is_among_the_real_ones(references):
@@ -75,14 +76,25 @@ def test_real_scorer__mahalanobis_says_what_it_lacks(references):
 
 def test_real_scorer__one_category_has_no_rival(references):
     alone = References("fake", references.embeddings[:4], references.category_ids[:4], references.annotation_ids[:4])
-    found = RealScorer(alone, ["rival_margin"])(references.embeddings[:1], np.ones(1, int))
+    found = RealScorer(alone, ["rival_margin", "rival_share"])(references.embeddings[:1], np.ones(1, int))
     assert np.isnan(found["rival_margin"][0]) and found["rival_category_id"][0] == -1
+    assert np.isnan(found["rival_share"][0])
+
+
+def test_real_scorer__rival_share_is_not_moved_by_what_all_pictures_share():
+    """Of objects of another category a share passes that large, also where a renderer's look is in every vector."""
+    real, drawn = make([5] * 40, dim=24), units(4000, 24, 1)
+    drawn = drawn + 3 * units(1, 24, 2)
+    drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+    ids = np.random.default_rng(3).integers(1, 41, len(drawn))
+    found = RealScorer(real, ["rival_share"])(drawn.astype(np.float32), ids)["rival_share"]
+    assert abs((found <= 0.2).mean() - 0.2) < 0.03
 
 
 def test_real_scorer__summary_is_enough_for_means_only(references, tmp_path):
     references.save(tmp_path / "references.npz")
     summary = Summary.load(tmp_path / "references.npz")
-    scores = ("inter_similarity", "rival_margin")
+    scores = ("inter_similarity", "rival_margin", "rival_share")
     ids = references.category_ids
     whole, light = (RealScorer(each, scores)(references.embeddings, ids) for each in (references, summary))
     for name in score_columns(scores):

@@ -29,9 +29,9 @@ def test_stages__embed_score_decide(table, dataset, embedder):
     assert [(report.done, report.failed) for report in run(table, *stages)] == [(5, 0)] * 3
     rows = {row.prompt: row for row in table.records()}
     assert [rows[key].kept for key in "01234"] == [True, True, True, False, True]
-    assert rows["3"].reject_reason.startswith("inter_similarity 0.")
+    assert rows["3"].reject_reason.startswith("rival_share 0.5")
     assert rows["0"].embedder == embedder.identity
-    assert np.isnan(rows["4"].inter_similarity)
+    assert np.isnan(rows["4"].inter_similarity) and np.isnan(rows["4"].rival_share)
 
 
 def test_decide_stage__again_with_other_rules(table, dataset, embedder):
@@ -130,8 +130,9 @@ def test_basics_stage__fills_its_columns(table):
 
 
 def test_decide_stage__needs_references_for_calibrated_rules():
+    rules = RulesConfig(rules=(Rule(score="inter_similarity", op=">=", threshold="calibrated"),))
     with pytest.raises(ConfigError, match="references"):
-        DecideStage()
+        DecideStage(rules)
 
 
 def test_references__constructor_checks_shapes(references):

@@ -82,7 +82,7 @@ def test_decide_table__a_lacking_score_is_no_decision(scored):
 
 def test_decide_table__calibrated_needs_references(scored):
     with pytest.raises(ConfigError, match="references"):
-        decide_table(scored)
+        decide_table(scored, rules({"score": "inter_similarity", "op": ">=", "threshold": "calibrated"}))
 
 
 def test_score_generated__equals_all_pairs_of_the_category(scored):
@@ -190,6 +190,15 @@ def test_decision_report__counts_by_rule_and_doubts_a_similarity_that_rejects_mo
     first, note = strict.lines()
     assert first == f"rejected by inter_similarity: {strict.rejected:,}"
     assert "inter_similarity rejects 100%" in note
-    assert "rival_margin" in note
+    assert "rival_share" in note
     mild = decide_table(scored, rules({"score": "inter_similarity", "op": ">=", "threshold": -2.0}))
     assert (mild.failed, mild.lines()) == ({}, [])
+
+
+def test_decision_report__says_what_has_nothing_to_be_compared_with(scored):
+    references = References("fake", np.eye(4, dtype=np.float32)[:2], np.array([1, 2]), np.arange(2))
+    fill(scored, ScoreStage(references), progress=False)
+    alone = scored.count("error IS NULL AND category_id = 3")
+    report = decide_table(scored, rules({"score": "rival_share", "op": "<=", "threshold": 0.2}))
+    assert report.unknown == {"rival_share": alone} and alone > 10
+    assert report.lines()[0].startswith(f"note: {alone} have no rival_share: the references lack real crops")

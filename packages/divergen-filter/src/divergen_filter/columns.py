@@ -43,6 +43,8 @@ class SimilarityColumns(EmbedColumns):
     """The other category whose real crops are the most similar by mean cosine."""
     rival_margin: Float32 | None = None
     """Inter-similarity less the mean cosine to the rival category; negative where it looks more like that."""
+    rival_share: Float32 | None = None
+    """Share of the other categories whose real crops are more similar, by mean cosine, than the own one's."""
     mahalanobis: Float32 | None = None
     """Distance to the category's mean real crop in the spread within categories, 1 for a typical crop."""
 

@@ -17,7 +17,10 @@ from .similarity import inter_similarity, leave_one_out
 if TYPE_CHECKING:
     from .references import References, Summary
 
-__all__ = ["TOP", "RealScorer", "score_columns"]
+__all__ = ["ALWAYS", "TOP", "RealScorer", "score_columns"]
+
+ALWAYS: tuple[RealScore, ...] = ("rival_share", "inter_similarity")
+"""What every scored row has: what the default rules look at, and what they are explained with."""
 
 TOP = 5
 """Real crops whose mean cosine is ``top_similarity``."""
@@ -42,14 +45,15 @@ class RealScorer:
     """Scores generated instances against real crops.
 
     Args:
-        references: Real crops' embeddings; their summary is enough for ``inter_similarity`` and ``rival_margin``.
+        references: Real crops' embeddings; their summary is enough for ``inter_similarity``, ``rival_margin`` and
+            ``rival_share``.
         scores: Which ones.
 
     Raises:
         ConfigError: If a score is unknown, or needs more than a summary.
     """
 
-    def __init__(self, references: References | Summary, scores: Sequence[RealScore] = ("inter_similarity",)) -> None:
+    def __init__(self, references: References | Summary, scores: Sequence[RealScore] = ALWAYS) -> None:
         from .references import References
 
         if unknown := [score for score in scores if score not in REAL_SCORES]:
@@ -73,6 +77,8 @@ class RealScorer:
             elif score == "rival_margin":
                 rival, margin = self._rival(embeddings, category_ids, mean)
                 result |= {"rival_margin": margin, "rival_category_id": rival}
+            elif score == "rival_share":
+                result[score] = self._rival_share(embeddings, category_ids, mean)
             elif score == "similarity_percentile":
                 result[score] = self._percentile(mean, category_ids)
             elif score == "mahalanobis":
@@ -86,14 +92,29 @@ class RealScorer:
         self, embeddings: Embeddings, category_ids: NDArray[np.int64], mean: NDArray[np.float64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The most similar other category (N,), and how much more similar the own one is (N,)."""
-        rows = self._sums.rows(category_ids)
         if len(self._sums.ids) < 2:
-            return np.full(len(rows), -1, dtype=np.int64), np.full(len(rows), np.nan)
-        similarity = embeddings @ self._means32.T
-        known = np.flatnonzero(rows >= 0)
-        similarity[known, rows[known]] = -np.inf
+            return np.full(len(mean), -1, dtype=np.int64), np.full(len(mean), np.nan)
+        similarity = self._to_others(embeddings, category_ids)
         best = similarity.argmax(axis=1)
         return self._sums.ids[best], mean - similarity[np.arange(len(best)), best]
+
+    def _rival_share(
+        self, embeddings: Embeddings, category_ids: NDArray[np.int64], mean: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Share of the other categories that are more similar (N,); NaN without real crops of the own or of others."""
+        others = len(self._sums.ids) - 1
+        if others < 1:
+            return np.full(len(mean), np.nan)
+        nearer = (self._to_others(embeddings, category_ids) > mean[:, None]).sum(axis=1)
+        return np.where(np.isnan(mean), np.nan, nearer / others)
+
+    def _to_others(self, embeddings: Embeddings, category_ids: NDArray[np.int64]) -> Embeddings:
+        """Mean cosine to each category's real crops (N, C); minus infinity to the own ones."""
+        rows = self._sums.rows(category_ids)
+        similarity: Embeddings = embeddings @ self._means32.T
+        known = np.flatnonzero(rows >= 0)
+        similarity[known, rows[known]] = -np.inf
+        return similarity
 
     @cached_property
     def _means32(self) -> Embeddings:

@@ -28,6 +28,7 @@ RealScore: TypeAlias = Literal[
     "top_similarity",
     "similarity_percentile",
     "rival_margin",
+    "rival_share",
     "mahalanobis",
 ]
 """Scores against real crops; NaN where the category has none."""
@@ -130,7 +131,7 @@ _DEFAULT_RULES = (
     Rule(score="area_fraction", op="<=", threshold=0.95),
     Rule(score="components", op="==", threshold=1),
     Rule(score="border_contact", op="<=", threshold=0.1),
-    Rule(score="inter_similarity", op=">=", threshold="calibrated"),
+    Rule(score="rival_share", op="<=", threshold=0.2),
 )
 
 
@@ -138,12 +139,14 @@ class RulesConfig(Config):
     """What is kept: every rule must hold.
 
     The paper's rules are area 5 to 95 %, one component, and inter-similarity >= 0.6 with CLIP ViT-L/14. 0.6 means
-    nothing on another model, so the default threshold is calibrated on the real crops.
+    nothing on another model, and a threshold from real crops rejects what is generated for being so. The default asks
+    that at most a fifth of the other categories' real crops are nearer: it is a share, so it means the same on every
+    model, however far generated pictures are from photographs, and of objects of other categories a fifth passes.
 
     Attributes:
         rules: In the order in which they are tried; the first that fails is the reason.
-        no_reference: Categories without real crops have no inter-similarity: ``ignore`` leaves those rules out for
-            them, so that the others decide; ``reject`` keeps none of them.
+        no_reference: Categories without real crops have no similarity: ``ignore`` leaves those rules out for them, so
+            that the others decide; ``reject`` keeps none of them.
         calibration: How the ``calibrated`` thresholds are found.
         reviews: What people's verdicts do: ``overrule`` the rules, ``require`` that also (what no person has kept is
             rejected), or ``ignore`` them.

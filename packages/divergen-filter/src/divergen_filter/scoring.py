@@ -14,6 +14,7 @@ from .config import CropConfig
 from .embedder import Embedder
 from .generated import GENERATED_SCORES
 from .known import score_kinds, scores_for
+from .real_scores import ALWAYS
 from .references import References, Summary
 from .rules import REAL_SCORES
 from .stages import EmbedStage, ScoreStage, TextScoreStage
@@ -21,7 +22,7 @@ from .whole_table import score_generated
 
 __all__ = ["OPTIONAL_SCORES", "TABLE_SCORES", "further_scores", "score_table"]
 
-_SUMMARY_IS_ENOUGH = frozenset(["inter_similarity", "rival_margin"])
+_SUMMARY_IS_ENOUGH = frozenset([*ALWAYS, "rival_margin"])
 _GROUPS = {
     **{score: score for score in REAL_SCORES},
     "clip_score": "clip_score",
@@ -47,7 +48,7 @@ def score_table(
     scores: Sequence[str] = (),
     shard: Shard | None = None,
 ) -> Iterator[str]:
-    """Embed the pending rows of a table and write inter-similarity and the further scores; a line for each step.
+    """Embed the pending rows of a table, write what the default rules take, and further scores; a line for each step.
 
     Args:
         table: Its rows have masks.
@@ -62,7 +63,6 @@ def score_table(
         ConfigError: If there is no such score, or the references are of another model.
     """
     groups, others = _groups(scores)
-    groups = ["inter_similarity", *groups]
     crops_needed = any(group in REAL_SCORES and group not in _SUMMARY_IS_ENOUGH for group in groups)
     real = References.load(references) if crops_needed else Summary.load(references)
     model: Embedder | None = None
@@ -74,7 +74,8 @@ def score_table(
                 "be compared; embed the real crops with the same model and settings"
             )
         yield _run(table, EmbedStage(model, **(crop or CropConfig()).model_dump()), shard)
-    for group in groups:
+    yield _run(table, ScoreStage(real), shard, 4096)
+    for group in (group for group in groups if group not in ALWAYS):
         try:
             yield _score(table, group, real, model, shard)
         except ConfigError as error:
@@ -117,7 +118,7 @@ def _score(
         assert model is not None
         return _run(table, TextScoreStage(model), shard, 4096)
     line = _run(table, ScoreStage(real, scores=(group,)), shard, 4096)  # type: ignore[arg-type]  # one of REAL_SCORES
-    return line if group == "inter_similarity" else line.replace("score", group, 1)
+    return line.replace("score", group, 1)
 
 
 def _groups(scores: Sequence[str]) -> tuple[list[str], list[Any]]:

@@ -18,7 +18,7 @@ from .config import CropConfig
 from .crops import crop_instance
 from .decision import decide, rule_columns
 from .embedder import Embedder, Embeddings, Image, TextEmbedder
-from .real_scores import RealScorer, score_columns
+from .real_scores import ALWAYS, RealScorer, score_columns
 from .references import References, Summary
 from .rules import RealScore, RulesConfig
 from .similarity import bad_vectors
@@ -95,19 +95,17 @@ class ScoreStage:
     A category with no real crop gets NaN, which is a value (the row is done), not NULL (pending).
 
     Args:
-        references: Real crops' embeddings, of the same embedder; a `Summary` is enough for ``inter_similarity`` and
-            ``rival_margin``.
+        references: Real crops' embeddings, of the same embedder; a `Summary` is enough for ``inter_similarity``,
+            ``rival_margin`` and ``rival_share``.
         scores: Which ones. A row is pending while the first is NULL.
     """
 
     name = "score"
     reads = ("embedding", "embedder", "category_id")
-    writes: tuple[str, ...] = ("inter_similarity",)
+    writes: tuple[str, ...] = ALWAYS
     columns = SimilarityColumns
 
-    def __init__(
-        self, references: References | Summary, *, scores: Sequence[RealScore] = ("inter_similarity",)
-    ) -> None:
+    def __init__(self, references: References | Summary, *, scores: Sequence[RealScore] = ALWAYS) -> None:
         self.embedder = references.embedder
         self._scorer = RealScorer(references, scores)
         self.writes = score_columns(scores)

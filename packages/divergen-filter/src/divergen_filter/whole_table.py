@@ -24,7 +24,7 @@ from .generated import GENERATED_SCORES, compare_generated
 from .known import check_rules
 from .references import References
 from .review.merging import merge_reviews, overrule
-from .rules import Best, RulesConfig
+from .rules import REAL_SCORES, Best, RulesConfig
 from .similarity import bad_vectors
 
 __all__ = ["DecisionReport", "decide_table", "score_generated"]
@@ -48,6 +48,7 @@ class DecisionReport:
         reviewed: Rows that a person decided about.
         overruled: Of these, those that the rules had decided otherwise.
         failed: Score of a rule -> rows that it rejected, which the rules before it had left.
+        unknown: Score against real crops -> decided rows that have none, as there are no such crops.
     """
 
     kept: int
@@ -57,19 +58,25 @@ class DecisionReport:
     reviewed: int = 0
     overruled: int = 0
     failed: dict[str, int] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
-        """What each rule rejected, and a doubt where a threshold from real crops rejects most of what it judges."""
+        """What each rule rejected, what it could not judge, and a doubt where real crops' threshold rejects most."""
+        found = [
+            f"note: {count:,} have no {score}: the references lack real crops of their category, or of any other"
+            for score, count in self.unknown.items()
+        ]
         if not self.failed:
-            return []
-        found = ["rejected by " + ", ".join(f"{score}: {count:,}" for score, count in self.failed.items())]
+            return found
+        found.append("rejected by " + ", ".join(f"{score}: {count:,}" for score, count in self.failed.items()))
         last = next(reversed(self.failed))
         left = self.kept + self.failed[last]
         if last == "inter_similarity" and self.failed[last] > _DOUBTFUL * left:
             found.append(
                 f"note: inter_similarity rejects {self.failed[last] / left:.0%} of the {left:,} that the other rules "
                 "keep. Generated pictures may be less like photographs than these are like each other: look at some "
-                "(divergen-filter sheet, review); a rule rival_margin >= 0 asks instead which category is the nearest"
+                "(divergen-filter sheet, review); the default rule, rival_share <= 0.2, asks instead which categories "
+                "are nearer"
             )
         return found
 
@@ -123,6 +130,7 @@ def decide_table(
         int(said.sum()),
         overruled,
         _failed(columns["reject_reason"].filter(columns["kept"].is_valid()), rules),
+        _unknown(rows.filter(pa.array(ready)), rules),
     )
 
 
@@ -131,6 +139,12 @@ def _failed(reasons: pa.Array, rules: RulesConfig) -> dict[str, int]:
     firsts = pc.list_element(pc.split_pattern(reasons.drop_null(), " ", max_splits=1), 0)
     counts = {row["values"]: row["counts"] for row in pc.value_counts(firsts).to_pylist()}
     return {score: counts[score] for score in rule_columns(rules) if score in counts}
+
+
+def _unknown(rows: pa.Table, rules: RulesConfig) -> dict[str, int]:
+    """Score against real crops -> rows where it is not a number."""
+    counts = {name: pc.sum(pc.is_nan(rows[name])).as_py() or 0 for name in rule_columns(rules) if name in REAL_SCORES}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _by_rules(
