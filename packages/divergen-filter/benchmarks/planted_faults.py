@@ -35,14 +35,20 @@ FAULTS = ("wrong category", "broken mask", "blank", "blurred", "duplicate")
 HIGH_IS_BAD = {"mahalanobis", "duplicate_similarity", "border_contact"}
 SCORES = (*REAL_SCORES, "intra_similarity", "duplicate_similarity", "sharpness", "saturation", "contrast")
 SIMPLE = ("area_fraction", "border_contact")
-STRICTER = RulesConfig(
-    rules=(
-        *RulesConfig().rules,
-        Rule(score="contrast", op=">=", threshold=0.01),
-        Rule(score="sharpness", op=">=", threshold=0.4),
-        Rule(score="duplicate_similarity", op="<=", threshold=0.995),
-    )
+MASKS = tuple(rule for rule in RulesConfig().rules if rule.score != "inter_similarity")
+RIVAL = Rule(score="rival_margin", op=">=", threshold=0)
+PICTURES = (
+    Rule(score="contrast", op=">=", threshold=0.01),
+    Rule(score="sharpness", op=">=", threshold=0.4),
+    Rule(score="duplicate_similarity", op="<=", threshold=0.995),
 )
+RULES = {
+    "default rules": RulesConfig(),
+    f"default rules, {RIVAL} for inter_similarity": RulesConfig(rules=(*MASKS, RIVAL)),
+    f"default rules, {', '.join(map(str, PICTURES))}": RulesConfig(rules=(*RulesConfig().rules, *PICTURES)),
+    f"the same, {RIVAL} for inter_similarity": RulesConfig(rules=(*MASKS, RIVAL, *PICTURES)),
+    "area, components and border alone": RulesConfig(rules=MASKS),
+}
 Planted = tuple[str | None, np.ndarray, np.ndarray]
 
 
@@ -226,10 +232,10 @@ def study(folder: Path, arguments: argparse.Namespace) -> None:
         flush=True,
     )
     print_auc(table, ids, faults)
-    decide_table(table, STRICTER, references)
-    print_rules(table, ids, faults, "default rules, contrast >= 0.01, sharpness >= 0.4, duplicate_similarity <= 0.995")
-    decide_table(table, RulesConfig(), references)
-    print_rules(table, ids, faults, "default rules")
+    for name, rules in RULES.items():
+        decide_table(table, rules, references)
+        print_rules(table, ids, faults, name)
+    decide_table(table, RulesConfig(), references)  # what the sheet shows
     if arguments.reviews:
         print_reviews(table, ids, faults, references, arguments.reviews)
     write_sheet(table, folder / "sheet.html", references=references, overwrite=True)

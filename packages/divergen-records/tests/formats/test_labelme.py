@@ -69,6 +69,10 @@ def test_read_labelme__no_picture(folder):
     (path / "a.jpg").unlink()
     with pytest.raises(DatasetError, match=r"a\.json: its picture 'a\.jpg' is not in the folder"):
         read_any(path)
+    content = json.loads((path / "a.json").read_text())
+    (path / "a.json").write_text(json.dumps(content | {"imageData": "AAAA"}))
+    with pytest.raises(DatasetError, match="save the JSON's imageData"):
+        read_any(path)
 
 
 def test_read_labelme__a_turned_rectangle_is_its_corners(folder):

@@ -169,3 +169,12 @@ def test_find_yolo__classes_txt_without_labels_is_another_tools(tmp_path):
     (tmp_path / "classes.txt").write_text("cup\n")
     (tmp_path / "notes.txt").write_text("12 cups and 4 dogs\n")
     assert find_yolo(tmp_path) is None
+
+
+def test_read_yolo__turned_boxes_are_told_keypoints_refused(tmp_path):
+    folder = lines(tmp_path, "0 0.1 0.1 0.5 0.2 0.4 0.6 0.1 0.5\n")
+    (folder / "labels" / "2.txt").write_text("")
+    assert any("turned boxes of YOLO-OBB" in note for note in read_any(folder).notes)
+    (folder / "data.yaml").write_text(f"{(folder / 'data.yaml').read_text()}\nkpt_shape: [17, 3]\n")
+    with pytest.raises(DatasetError, match="YOLO-pose"):
+        read_any(folder)

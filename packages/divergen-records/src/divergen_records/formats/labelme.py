@@ -121,8 +121,10 @@ def _image(content: dict[str, Any], file: Path, folder: Path, id_: int, mends: M
     candidates = [*([below] if below else []), folder / named, file.with_name(named)] if named else []
     picture = next((one for one in (*candidates, *beside) if one.is_file()), None)
     if picture is None or not picture.resolve().is_relative_to(folder.resolve()):
+        kept = isinstance(content.get("imageData"), str) and bool(content["imageData"])
+        inside_it = ", or save the JSON's imageData (base64) as that file" if kept else ""
         raise DatasetError(
-            f"its picture {named or file.stem!r} is not in the folder {folder}; give its folder by --images"
+            f"its picture {named or file.stem!r} is not in the folder {folder}; give its folder by --images{inside_it}"
         )
     width, height = picture_size(picture)
     return ImageInfo(id=id_, width=width, height=height, file_name=picture.relative_to(folder).as_posix())

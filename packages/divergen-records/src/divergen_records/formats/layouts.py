@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..errors import DatasetError
 from .fiftyone.read import is_fiftyone
+from .foreign import tell_foreign
 from .labelme import is_labelme
 from .xpaste import find_pools
 from .yolo_layout import find_yolo
@@ -120,6 +121,9 @@ def _coco(folder: Path, files: list[Path]) -> Layout:
 def _nothing(folder: Path, files: Sequence[Path] = ()) -> DatasetError:
     if not folder.exists():
         return DatasetError(f"there is no file or folder {str(folder)!r} in {Path.cwd()}; give the path of your data")
+    foreign = tell_foreign(folder)
+    if foreign is not None:
+        return DatasetError(f"{folder}: {foreign}")
     return DatasetError(
         f"{folder / 'annotations.json'} does not exist; a data folder holds images/ and annotations.json (COCO, LVIS), "
         f"or is laid out as another tool writes it{_found(files)}; or name the file, data=FILE.json"
@@ -133,6 +137,9 @@ def _one(folder: Path, files: list[Path], split: str) -> Path:
     own = [file for file in files if file == folder / "annotations.json"]
     if own:
         return own[0]
+    foreign = tell_foreign(files[0])
+    if foreign is not None:
+        raise DatasetError(f"{folder}: {foreign}")
     raise DatasetError(f"{folder}: several files could be the {split} data{_found(files)}; name one, data=FILE.json")
 
 

@@ -85,7 +85,7 @@ class Problems:
         count = len(self.found)
         lines = "\n".join(f"  {problem}" for problem in self.found[:SHOWN])
         more = f"\n  ... and {count - SHOWN} more" if count > SHOWN else ""
-        mend = f", or mend {self._mendable} of {count} with --on-problem repair" if self._mendable else ""
+        mend = f", or mend {self._mendable} at least with --on-problem repair" if self._mendable else ""
         raise DatasetError(
             f"{self.path}: {count} {'problem' if count == 1 else 'problems'}:\n{lines}{more}\n"
             f"Correct the file, leave these out with --on-problem skip{mend}."

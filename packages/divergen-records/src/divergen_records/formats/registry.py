@@ -12,6 +12,7 @@ from ..errors import ConfigError, DatasetError
 from ..stores import refuse_store
 from ..stores.copies import local
 from .builtin import BUILTIN, CocoFormat
+from .foreign import tell_foreign
 from .protocol import Format, ReadsData, WritesData
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ def find_format(path: Path) -> ReadsData:
     for found in readers().values():
         if found.recognises(path):
             return found
+    foreign = tell_foreign(path)
+    if foreign is not None:
+        raise DatasetError(f"{path}: {foreign}")
     raise DatasetError(
         f"{path}: no format recognises it (known: {', '.join(readers())}; YOLO needs a data.yaml or classes.txt "
         "with the names); give the data set's JSON file, or the folder that holds it and its pictures"

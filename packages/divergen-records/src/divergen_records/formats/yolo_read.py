@@ -20,6 +20,9 @@ from .yolo_layout import SPLITS, find_yolo, inside, read_description
 
 __all__ = ["read_yolo", "split_places"]
 
+_TURNED = 8
+"""Coordinates of a turned box."""
+
 
 def read_yolo(
     path: Path | str,
@@ -48,6 +51,10 @@ def read_yolo(
     if file is None:
         raise DatasetError(f"{path}: there is no data.yaml with names and splits, obj.data or classes.txt")
     content = read_description(file)
+    if content.get("kpt_shape") is not None:
+        raise DatasetError(
+            f"{file}: kpt_shape says that its labels are keypoints (YOLO-pose); give outlines (YOLO-seg)"
+        )
     categories = _categories(content.get("names"), file)
     places = [image_dir] if image_dir is not None else _distinct(split_places(file, content))
     root = image_dir if image_dir is not None and image_dir.is_dir() else file.parent
@@ -70,6 +77,11 @@ def read_yolo(
         if place.is_dir():
             _tell_orphans(place, file.parent, problems)
     problems.raise_all()
+    outlines = [one.segmentation for one in annotations if one.segmentation]
+    if outlines and all(len(outline[0]) == _TURNED for outline in outlines):
+        problems.notes.append(
+            f"all {len(outlines)} outlines have four corners, as the turned boxes of YOLO-OBB; such masks are boxes"
+        )
     shown = ", ".join(str(place.relative_to(file.parent)) for place in places if place.is_relative_to(file.parent))
     problems.notes.insert(0, f"YOLO data set {file.name}: {len(images)} pictures of {shown or root}")
     return Dataset(file, root, images, annotations, categories, **problems.told).counted()

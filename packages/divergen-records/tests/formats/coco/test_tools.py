@@ -201,7 +201,7 @@ BOUNDS = {
     "a number of a million digits": ('{"images": [], "annotations": [{"id": ' + "9" * 10**6 + '}], "categories": []}',
                                      "annotations"),
     "labelme": ('{"shapes": [], "imagePath": "a.jpg"}', "labelme"),
-    "VIA": ('{"_via_settings": {}, "_via_img_metadata": {}}', "VGG Image Annotator; export it as COCO"),
+    "VIA": ('{"_via_settings": {}, "_via_img_metadata": {}}', "VGG Image Annotator; export it there as COCO"),
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from ...errors import DatasetError
 from ...files import refuse_pipe
+from ..foreign import tell_foreign
 
 __all__ = ["Item", "read_frame", "read_json_bytes"]
 
@@ -28,12 +29,6 @@ Item: TypeAlias = msgspec.Raw | dict[str, Any]
 _LISTS = ("images", "annotations", "categories")
 _NOT_JSON = re.compile(rb"[\s:,\[]-?(NaN|Infinity)\b")
 _EXPECTED = "a COCO or LVIS file is an object with the keys images, annotations and categories"
-_OTHERS = {
-    "shapes": "labelme's; give its folder, whose files are read together",
-    "_via_img_metadata": "a project of the VGG Image Annotator; export it as COCO",
-    "_via_settings": "a project of the VGG Image Annotator; export it as COCO",
-    "videos": "of videos",
-}
 
 
 def read_frame(path: Path) -> dict[str, Any]:
@@ -50,7 +45,7 @@ def read_frame(path: Path) -> dict[str, Any]:
         for key in parts.keys() - {*_LISTS}:
             parts[key] = msgspec.json.decode(parts[key])
     except msgspec.ValidationError as error:
-        raise DatasetError(f"{path}: {error}; {_of_a_list(data)}") from error
+        raise DatasetError(f"{path}: {error}; {_hint(path, data)}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if not _NOT_JSON.search(data):
             raise _damaged(path, error) from error
@@ -62,18 +57,16 @@ def read_frame(path: Path) -> dict[str, Any]:
     return parts
 
 
-def _of_a_list(data: bytes) -> str:
-    """What is expected, or what a list of detections is for."""
+def _hint(path: Path, data: bytes) -> str:
+    """What is expected, or what the file is instead."""
     if re.match(rb'\s*\[\s*\{[^}]*"score"', data):
         return "it looks like detections (a detector's results), which `divergen-evaluate` takes beside the data set"
-    return _EXPECTED
+    return tell_foreign(path) or _EXPECTED
 
 
 def _require_list(parts: dict[str, Any], key: str, path: Path) -> None:
     if key not in parts:
-        other = next((text for name, text in _OTHERS.items() if name in parts), None)
-        hint = f"it looks like a file that is {other}" if other else _EXPECTED
-        raise DatasetError(f"{path}: Object missing required field `{key}`; {hint}")
+        raise DatasetError(f"{path}: Object missing required field `{key}`; {tell_foreign(path) or _EXPECTED}")
     part = parts[key]
     head = bytes(memoryview(part)[:1]) if isinstance(part, msgspec.Raw) else b"[" if isinstance(part, list) else b""
     if head != b"[":
