@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image
-
 from ..errors import ImageError
 
 __all__ = ["PICTURES", "picture_size"]
@@ -19,6 +17,8 @@ _TURNED = (5, 6, 7, 8)
 
 def picture_size(path: Path) -> tuple[int, int]:
     """Width and height of a picture as it is meant to be seen, from its head; raises `ImageError`."""
+    from PIL import Image
+
     try:
         with Image.open(path) as image:
             turned = image.getexif().get(_ORIENTATION) in _TURNED
