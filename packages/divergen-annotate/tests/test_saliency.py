@@ -7,7 +7,9 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from click.testing import CliRunner
 from divergen_annotate import Saliency
+from divergen_annotate.cli import main
 from divergen_annotate.confidence import measure_map
 from divergen_annotate.config import SaliencyConfig
 from divergen_annotate.model_card import ModelCard, known_cards
@@ -125,7 +127,7 @@ def test_saliency__no_file_no_card_no_such_output(tmp_path, mixed):
     with pytest.raises(ConfigError, match="no such model card"):
         Saliency.from_file(tmp_path / "net.onnx")
     (tmp_path / "card.json").write_text(json.dumps({**CARD, "output": 2}))
-    with pytest.raises(ConfigError, match=r"has 2 outputs \(zeros, logits\), the card asks for number 2"):
+    with pytest.raises(ConfigError, match=r"has 2 outputs \(zeros .*, logits .*\), the card asks for number 2"):
         Saliency.from_file(tmp_path / "net.onnx", tmp_path / "card.json")
 
 
@@ -213,6 +215,16 @@ def card_file(folder, name, **more):
     path = folder / f"{name}.json"
     path.write_text(json.dumps({**CARD, **more}))
     return path
+
+
+def test_images__a_score_of_numpy_goes_into_the_journal(tmp_path, mixed):
+    save_onnx(tmp_path / "net.onnx")
+    (tmp_path / "net.json").write_text(json.dumps(CARD))
+    (tmp_path / "pictures").mkdir()
+    Image.fromarray(mixed[0]).save(tmp_path / "pictures" / "a.png")
+    annotator = f"saliency,model={tmp_path / 'net.onnx'},device=cpu"
+    arguments = ["images", str(tmp_path / "pictures"), "--annotator", annotator, "--out", str(tmp_path / "coco.json")]
+    assert CliRunner().invoke(main, arguments, catch_exceptions=False).exit_code == 0
 
 
 def test_saliency__a_stretched_map_without_an_object_is_refused(mixed):

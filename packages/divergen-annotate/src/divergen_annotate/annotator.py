@@ -48,6 +48,7 @@ class Prediction:
             raise ValueError(f"a mask is (H, W) bool, not {mask.shape} {mask.dtype}")
         if not 0.0 <= self.score <= 1.0:
             raise ValueError(f"a score is between 0 and 1, not {self.score!r}")
+        object.__setattr__(self, "score", float(self.score))  # numpy's numbers go into no JSON
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.mask, dtype=dtype, copy=copy) if copy else np.asarray(self.mask, dtype=dtype)

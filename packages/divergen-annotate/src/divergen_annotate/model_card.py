@@ -6,7 +6,7 @@ import json
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from divergen_records import Config, ConfigError
@@ -17,7 +17,7 @@ from pydantic import Field, field_validator, model_validator
 
 from .confidence import MAP_MEASURES, Calibration
 
-__all__ = ["ModelCard", "card_beside", "known_cards"]
+__all__ = ["RAW", "ModelCard", "card_beside", "known_cards"]
 
 _SUFFIXES = (".json", ".yaml", ".yml")
 
@@ -26,12 +26,14 @@ class ModelCard(Config):
     """How a saliency network wants its input, and what its output means.
 
     Attributes:
-        size: Height and width of the input, pixels; pictures are stretched to it.
+        size: Height and width of the input, pixels; pictures are stretched to it. Where an ONNX file fixes it, it need
+            not be given.
         scale: What pixels are divided by before normalisation: ``"255"``, or the picture's own maximum (U2Net).
         mean: Per channel RGB, subtracted after that; of pixels 0 to 1, or of pixels 0 to 255 if any number says so.
         std: Per channel RGB, divided by; in the unit of the mean.
-        output: Which of the outputs is the saliency map; -1 is the last.
-        activation: ``"sigmoid"`` where the network gives logits.
+        output: Which of the outputs is the saliency map, its number or, of an ONNX file, its name; -1 is the last.
+        activation: ``"sigmoid"`` where the network gives logits, ``"softmax"`` where it gives two channels of them,
+            background and object.
         stretch: Stretch each map to 0 to 1, as U2Net's own script does; not for pictures that may show no object.
         threshold: A pixel belongs to the object from this value on.
         calibration: Turns `divergen_annotate.confidence.MAP_MEASURES` into the IoU to expect; printed by
@@ -45,8 +47,8 @@ class ModelCard(Config):
     scale: Literal["255", "maximum"] = "255"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    output: int = Field(default=0, ge=-1)
-    activation: Literal["none", "sigmoid"] = "none"
+    output: Annotated[int, Field(ge=-1)] | str = 0
+    activation: Literal["none", "sigmoid", "softmax"] = "none"
     stretch: bool = False
     threshold: float = Field(default=0.5, gt=0, lt=1)
     calibration: Calibration | None = None
@@ -99,6 +101,9 @@ class ModelCard(Config):
         card: ModelCard = validate_settings(cls, values, where=str(path))
         return card
 
+
+RAW = {"scale": "255", "mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}
+"""What leaves pixels as they are, 0 to 255, for a network that normalises them itself."""
 
 _LARGEST = 2.0
 """Means and deviations of pixels 0 to 1 are smaller, those of pixels 0 to 255 are larger."""

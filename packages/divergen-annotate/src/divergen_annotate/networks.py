@@ -1,4 +1,4 @@
-"""Saliency networks from ONNX and TorchScript files, held against their model card before they run."""
+"""Saliency networks from ONNX and TorchScript files, and what their outputs mean by their model card."""
 
 from __future__ import annotations
 
@@ -12,78 +12,74 @@ from divergen_records import ConfigError, WeightsError, require_extra
 from numpy.typing import NDArray
 
 from .model_card import ModelCard
+from .onnx_network import first_line, load_onnx
 
-__all__ = ["Network", "check_range", "load_network"]
+__all__ = ["Network", "check_range", "load_network", "read_maps"]
 
-Network = Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]
-"""Inputs (N, 3, h, w) -> outputs, each (N, 1, h, w) or (N, h, w)."""
+Network = Callable[[NDArray[np.float32]], Sequence[NDArray[Any]]]
+"""Inputs (N, 3, h, w) -> outputs; see `read_maps`."""
 
 
-def load_network(path: Path, card: ModelCard, device: str | None) -> tuple[Network, int | None]:
-    """The network, and its batch size where the export has fixed it.
+def load_network(path: Path, card: ModelCard, device: str | None) -> tuple[Network, ModelCard, int | None]:
+    """The network, its card with what the file decides, and its batch size where the export has fixed it.
 
     Raises:
         WeightsError: If the file holds no such network.
         ConfigError: If its inputs or outputs are not those of the card.
         MissingExtra: If what runs it is not installed.
     """
-    return (_load_onnx if path.suffix == ".onnx" else _load_torchscript)(path, card, device)
+    if path.suffix != ".onnx":
+        return _load_torchscript(path, card, device), card, None
+    network, card = load_onnx(path, card, device)
+    return network, card, network.batch
 
 
-def _load_onnx(path: Path, card: ModelCard, device: str | None) -> tuple[Network, int | None]:
-    with require_extra("divergen-annotate", "onnx"):
-        import onnxruntime
-    wanted = ["CPUExecutionProvider"] if device == "cpu" else ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
-    try:
-        session = onnxruntime.InferenceSession(str(path), providers=providers)
-    except Exception as error:  # its errors have no other class in common
-        raise WeightsError(f"{path}: this is no ONNX network that can be run: {_first_line(error)}") from error
-    source = _check_inputs(path, card, session.get_inputs())
-    _check_outputs(path, card, session.get_outputs())
-    dtype = np.float16 if "float16" in source.type else np.float32
+def read_maps(outputs: Sequence[NDArray[Any]], card: ModelCard, count: int, name: str) -> NDArray[np.float32]:
+    """The maps (N, h, w) of N pictures among a network's outputs: probabilities, or logits where the card says so.
 
-    def run(inputs: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:
-        try:
-            outputs: Sequence[NDArray[np.float32]] = session.run(None, {source.name: inputs.astype(dtype)})
-        except Exception as error:  # its errors have no other class in common
-            shape = " x ".join(map(str, inputs.shape))
-            raise ConfigError(f"{path}: does not run on an input of {shape}: {_first_line(error)}") from error
-        return outputs
+    Args:
+        outputs: The card's is (N, h, w), with or without an axis of one or two channels behind the batch or at the end,
+            and without the batch where N is 1. Of two channels, background and object, the second is the map. Whole
+            numbers up to 255 are shares of it.
+        card: The network's.
+        count: N.
+        name: Of the network.
 
-    return run, source.shape[0] if isinstance(source.shape[0], int) else None
-
-
-def _check_inputs(path: Path, card: ModelCard, inputs: Sequence[Any]) -> Any:
-    """The one input, if it is a picture of the card's size."""
-    if len(inputs) != 1:
-        raise ConfigError(f"{path}: has {len(inputs)} inputs, a saliency network has one: the picture")
-    source = inputs[0]
-    if len(source.shape) != 4 or (isinstance(source.shape[1], int) and source.shape[1] != 3):
-        raise ConfigError(f"{path}: its input is {_dims(source.shape)}, expected (batch, 3, height, width) in RGB")
-    if "float" not in source.type:
-        raise ConfigError(f"{path}: its input is {source.type}, expected float")
-    for side, wanted, which in zip(source.shape[2:], card.size, ("high", "wide"), strict=True):
-        if isinstance(side, int) and side != wanted:
-            raise ConfigError(
-                f"{path}: takes pictures {side} pixels {which}, the model card says {wanted}; it is another network's "
-                "card: give the right one with card=NAME or card=FILE"
-            )
-    return source
-
-
-def _check_outputs(path: Path, card: ModelCard, outputs: Sequence[Any]) -> None:
-    if card.output >= len(outputs):
+    Raises:
+        ConfigError: If the output is not the card's, or is no map.
+    """
+    if not isinstance(card.output, int) or card.output >= len(outputs):
+        raise ConfigError(f"{name} has {len(outputs)} outputs, the card asks for {card.output!r}")
+    found = np.asarray(outputs[card.output])
+    scale = 255 if found.dtype == np.uint8 and found.size and found.max() > 1 else 1
+    maps = found.astype(np.float32) / np.float32(scale)
+    if maps.ndim == 4 and maps.shape[-1] in _CHANNELS and maps.shape[1] not in _CHANNELS:
+        maps = np.moveaxis(maps, -1, 1)
+    if maps.ndim == 3 and count == 1 and maps.shape[0] == 2:
+        maps = maps[None]
+    if maps.ndim == 4 and len(maps) == count and maps.shape[1] == 2:
+        return _of_two(maps, card, name)
+    if card.activation == "softmax":
+        raise ConfigError(f"{name}: its output is {found.shape}, softmax in the model card is for two channels")
+    if maps.ndim < 2 or maps.size != count * maps.shape[-1] * maps.shape[-2]:
         raise ConfigError(
-            f"{path}: has {len(outputs)} outputs ({', '.join(output.name for output in outputs[:8])}), "
-            f"the card asks for number {card.output}"
-        )
-    shape = outputs[card.output].shape
-    if len(shape or ()) not in (0, 3, 4) or (len(shape) == 4 and isinstance(shape[1], int) and shape[1] != 1):
-        raise ConfigError(
-            f"{path}: its output {outputs[card.output].name!r} is {_dims(shape)}, expected one map, "
+            f"{name}: its output {card.output} is {found.shape} for {count} pictures, expected a map each, "
             "(batch, 1, height, width): set output in the model card"
         )
+    return maps.reshape(count, *maps.shape[-2:])
+
+
+_CHANNELS = (1, 2)
+
+
+def _of_two(maps: NDArray[np.float32], card: ModelCard, name: str) -> NDArray[np.float32]:
+    """The object's probability (N, h, w) of background and object (N, 2, h, w)."""
+    shares = bool(maps.min() >= -_SLACK and np.abs(maps.sum(axis=1) - 1).max() <= _SLACK)
+    if shares != (card.activation == "none") or card.activation == "sigmoid":
+        wanted = "none" if shares else "softmax"
+        what = "probabilities already" if shares else "no probabilities"
+        raise ConfigError(f"{name}: its two channels are {what}; set activation: {wanted} in the model card")
+    return maps[:, 1] if shares else np.asarray(1 / (1 + np.exp(maps[:, 0] - maps[:, 1])), dtype=np.float32)
 
 
 def check_range(value: NDArray[np.float32], card: ModelCard, name: str) -> None:
@@ -118,15 +114,7 @@ _SLACK, _FLAT = 0.01, 0.5
 """Rounding of half precision; and how much of 0 to 1 a map must span before it is taken for probabilities."""
 
 
-def _dims(shape: Any) -> str:
-    return "(" + ", ".join(str(side) for side in shape) + ")"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-
-def _load_torchscript(path: Path, card: ModelCard, device: str | None) -> tuple[Network, int | None]:
+def _load_torchscript(path: Path, card: ModelCard, device: str | None) -> Network:
     with require_extra("divergen-annotate", "sam"):
         import torch
     from .predictor import pick_device
@@ -137,7 +125,7 @@ def _load_torchscript(path: Path, card: ModelCard, device: str | None) -> tuple[
             warnings.simplefilter("ignore")
             network = torch.jit.load(path, map_location=where).eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
-        raise WeightsError(f"{path}: this is no TorchScript network: {_first_line(error)}") from error
+        raise WeightsError(f"{path}: this is no TorchScript network: {first_line(error)}") from error
 
     def run(inputs: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:
         with torch.inference_mode():
@@ -145,4 +133,4 @@ def _load_torchscript(path: Path, card: ModelCard, device: str | None) -> tuple[
         parts = outputs if isinstance(outputs, (tuple, list)) else [outputs]
         return [part.float().cpu().numpy() for part in parts]
 
-    return run, None
+    return run

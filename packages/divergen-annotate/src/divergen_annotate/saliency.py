@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from divergen_records import ConfigError, MaskError, WeightsError
+from divergen_records import MaskError, WeightsError
 from divergen_records.cores import usable_cores
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
@@ -19,7 +19,7 @@ from .batching import Batcher, ahead
 from .clipseg import threshold_map
 from .confidence import measure_map
 from .model_card import ModelCard, card_beside
-from .networks import Network, check_range, load_network
+from .networks import Network, check_range, load_network, read_maps
 
 __all__ = ["ModelCard", "Saliency"]
 
@@ -83,7 +83,7 @@ class Saliency:
                 "or TorchScript with its authors' code and weights, and give the file's path"
             )
         read = card_beside(path) if card is None else ModelCard.read(card)
-        network, fixed = load_network(path, read, device)
+        network, read, fixed = load_network(path, read, device)
         return cls(network, read, name=path.stem, batch_size=fixed or batch_size, workers=workers)
 
     def __call__(self, images: Sequence[Picture]) -> list[Result]:
@@ -103,15 +103,7 @@ class Saliency:
 
     def _predict(self, pool: Executor, batch: Sequence[tuple[NDArray[np.float32], Image]]) -> list[Result]:
         outputs = self.network(np.stack([pixels for pixels, _ in batch]))
-        if self.card.output >= len(outputs):
-            raise ConfigError(f"{self.name} has {len(outputs)} outputs, the card asks for number {self.card.output}")
-        maps = np.asarray(outputs[self.card.output], dtype=np.float32)
-        if maps.ndim < 3 or maps.size != len(batch) * maps.shape[-1] * maps.shape[-2]:
-            raise ConfigError(
-                f"{self.name}: its output {self.card.output} is {maps.shape} for {len(batch)} pictures, expected a "
-                "map each, (batch, 1, height, width): set output in the model card"
-            )
-        maps = maps.reshape(len(batch), *maps.shape[-2:])
+        maps = read_maps(outputs, self.card, len(batch), self.name)
         return list(pool.map(self._cut, maps, [image for _, image in batch]))
 
     def _cut(self, value: NDArray[np.float32], image: Image) -> Result:
@@ -119,7 +111,7 @@ class Saliency:
         if self.card.activation == "sigmoid":
             value = np.asarray(1 / (1 + np.exp(-value)), dtype=np.float32)
         if self.card.stretch:
-            if self.card.activation == "none" and value.max() < _NOTHING:
+            if self.card.activation != "sigmoid" and value.max() < _NOTHING:
                 return MaskError(f"nothing stands out: {self.name}'s map has no value above {_NOTHING}")
             value = (value - value.min()) / max(float(np.ptp(value)), 1e-6)
         found = threshold_map(value, image.shape[:2], self.card.threshold)
