@@ -52,3 +52,12 @@ def test_run__grounded_sam(tmp_path: Path, drawn: tuple[str, ...], builders: Cal
     assert len(rows) == 12 and any(row["mask_score"] for row in rows)
     for row in rows:
         assert row["error"] or (row["annotator"].startswith("grounded-sam box=") and 0 <= row["mask_score"] <= 1)
+
+
+def test_run__clipseg(tmp_path: Path, drawn: tuple[str, ...], builders: Callable[[str], ModuleType]) -> None:
+    model = builders("divergen-annotate/tests/models.py").save_clipseg(folder(tmp_path / "clipseg"))
+    run = Run(tmp_path / "run", load_config("quickstart", config_of(drawn, f"{{kind: clipseg, model: {model}}}")))
+    run_pipeline(run, until="annotate")
+    rows = run.table.select(["annotator", "mask_score", "error"]).to_pylist()
+    assert len(rows) == 12
+    assert all(row["error"] or (row["annotator"] == "clipseg" and 0 <= row["mask_score"] <= 1) for row in rows)

@@ -9,7 +9,9 @@ objects on white are rendered as such.
 
 With a network: annotators.py --onnx medium.onnx --card isnet-imgly --photos annotations.json --images DIR --cutouts DIR
 compares GrabCut and colour key (made to try every picture) with it, on large objects of photos, the renderer's pictures
-and cut-outs on white, a gradient and with a shadow.
+and cut-outs on white, a gradient and with a shadow. Photos are shown in all and apart: objects that are the only large
+one of their photo, and the others, beside which a network for what is salient marks the neighbours too. `--rows FILE`
+has the IoU of every object.
 """
 
 import argparse
@@ -18,13 +20,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import cv2
 import numpy as np
 from divergen_annotate import BestOf, ColourKey, GrabCut, Prediction, Saliency, repair
-from divergen_annotate.evaluate import HEAD, evaluate_repairs
-from divergen_annotate.truth import Example, read_examples
+from divergen_annotate.evaluate import HEAD, evaluate_repairs, predict_masks
+from divergen_annotate.quality import iou
+from divergen_annotate.truth import Example, read_examples, spread
 from divergen_records import short_hash
 from divergen_records.images import read_cutout
 
@@ -113,8 +117,18 @@ def large(examples):
     return [example for example in examples if np.count_nonzero(example.truth) >= 96**2]
 
 
-def every(examples, limit):
-    return examples[:: max(1, len(examples) // limit)][:limit]
+def of_photos(examples, limit):
+    """Large objects in all, then the only ones of their photo and the others."""
+    found = large(examples)
+    chosen, count = spread(found, limit), Counter(map(photo, found))
+    alone = [example for example in chosen if count[photo(example)] == 1]
+    others = [example for example in chosen if count[photo(example)] > 1]
+    kinds = {"large objects": chosen, "the only large object": alone, "one of several": others}
+    return {f"photos, {kind}, of {len(set(map(photo, made)))} photos": made for kind, made in kinds.items() if made}
+
+
+def photo(example):
+    return example.name.partition(" ")[0]
 
 
 def network_sets(arguments, plain):
@@ -122,8 +136,8 @@ def network_sets(arguments, plain):
     sets = {}
     if arguments.photos:
         read = read_examples(arguments.photos, images=arguments.images, limit=10_000)
-        sets["photos, large objects"] = every(large([e for batch in read for e in batch]), arguments.limit)
-    sets["renderer"] = every(plain, arguments.limit)
+        sets |= of_photos([example for batch in read for example in batch], arguments.limit)
+    sets["renderer"] = spread(plain, arguments.limit)
     if arguments.cutouts:
         sets |= {f"cut-outs, {kind}": made for kind, made in cutouts(arguments.cutouts, arguments.limit).items()}
     return sets
@@ -148,11 +162,17 @@ class Kept:
             return Prediction(kept["mask"], float(kept["score"]))
 
 
-def show(kind, pictures, annotators):
+def show(kind, pictures, annotators, rows=None):
     print(f"\n{kind}\n{HEAD}")
     for annotator in annotators:
         for row, repaired in zip(evaluate_repairs([pictures], annotator, [None, repair]), (False, True), strict=True):
             print(row.line(repaired=repaired), flush=True)
+        if rows:
+            masks = predict_masks(annotator, pictures, repair)
+            with rows.open("a") as file:
+                for mask, one in zip(masks, pictures, strict=True):
+                    row = {"set": kind, "annotator": annotator.name, "object": one.name, "iou": iou(mask, one.truth)}
+                    print(json.dumps(row), file=file)
 
 
 def main():
@@ -166,6 +186,7 @@ def main():
     parser.add_argument("--images", type=Path, help="Its images.")
     parser.add_argument("--cutouts", type=Path, help="A folder of transparent pictures.")
     parser.add_argument("--masks", type=Path, help="Keep the network's masks here, and take those that are there.")
+    parser.add_argument("--rows", type=Path, help="JSON Lines to add to: the IoU of every object, with repair.")
     parser.add_argument("--limit", type=int, default=50, help="Pictures of each kind, with --onnx.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -178,7 +199,7 @@ def main():
         network = Kept(network, arguments.masks) if arguments.masks else network
         willing = [GrabCut(workers=1, plain=0), ColourKey(plain=0), network]
         for kind, pictures in network_sets(arguments, plain).items():
-            show(kind, pictures, willing)
+            show(kind, pictures, willing, arguments.rows)
         return
     one = GrabCut(workers=1)
     annotators = [ColourKey(), one, BestOf([one, ColourKey()])]

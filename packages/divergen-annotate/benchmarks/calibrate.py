@@ -9,12 +9,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from annotators import PLAIN, cutouts, every, hard, render
+from annotators import PLAIN, cutouts, hard, render
 from divergen_annotate import ColourKey, GrabCut, Prediction, Saliency
 from divergen_annotate.background import border_ring, fit_background
 from divergen_annotate.confidence import MAP_MEASURES, MEASURES, measure, measure_map
 from divergen_annotate.quality import iou
-from divergen_annotate.truth import read_examples
+from divergen_annotate.truth import read_examples, spread
 from scipy.optimize import minimize
 
 
@@ -71,13 +71,13 @@ def main():
     parser.add_argument("--card", help="Its model card: a name or a file.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        plain = every(render(Path(folder), "plain", 2, PLAIN), arguments.limit)
+        plain = spread(render(Path(folder), "plain", 2, PLAIN), arguments.limit)
     examples = [e for made in cutouts(arguments.cutouts, arguments.limit).values() for e in made] + plain
     if not arguments.onnx:  # these are what a plain background's measures are for
         kinds = ("gradient", "shadow", "border", "same colour")
         examples += [hard(example, kinds[number % 4], number) for number, example in enumerate(plain)]
     photos = [e for batch in read_examples(arguments.photos, images=arguments.images, limit=10_000) for e in batch]
-    examples += every([e for e in photos if min(e.image.shape[:2]) >= 96], arguments.limit)
+    examples += spread([e for e in photos if min(e.image.shape[:2]) >= 96], arguments.limit)
     if arguments.onnx:
         network = Saliency.from_file(arguments.onnx, arguments.card, device="cpu", workers=1)
         network.card = network.card.model_copy(update={"calibration": None})

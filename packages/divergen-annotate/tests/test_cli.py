@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from divergen_annotate import ColourKey
 from divergen_annotate.cli import main
 from divergen_annotate.config import AnnotatorConfig
+from divergen_annotate.truth import spread
 from divergen_records.backends import backend_kinds
 from divergen_records.coco import read_dataset
 from divergen_records.images import read_image
@@ -258,6 +259,12 @@ def test_evaluate__crops_of_a_coco_file(lvis, tmp_path):
     output = call("evaluate", lvis, "--images", tmp_path / "photos", "--limit", "3")
     row = output.splitlines()[2].split()
     assert row[:3] == ["grabcut", "yes", "3"] and float(row[4]) > 0.9
+
+
+def test_spread__reaches_the_end():
+    """A hundred of 186 are of the whole file, not its first hundred."""
+    assert [spread(range(count), 5) for count in (3, 8)] == [[0, 1, 2], [0, 1, 3, 5, 7]]
+    assert spread(range(186), 100)[-1] == 185
 
 
 def test_evaluate__nothing_to_compare_with(folder, table):

@@ -94,6 +94,19 @@ def test_photos__by_grounded_sam_with_the_ids_of_a_data_set(photos, tmp_path):
     assert {one.category_id for one in dataset.annotations} <= {3, 7} and dataset.annotations
 
 
+def test_photos__one_too_narrow_for_the_detector_is_a_loss(photos, tmp_path):
+    Image.new("RGB", (1, 3000)).save(photos / "line.png")
+    detector = tmp_path / "detector"
+    detector.mkdir()
+    models = f"detector={save_grounding_dino(detector)},sam={save_hub_sam2(tmp_path / 'sam')}"
+    out, annotator = tmp_path / "coco.json", f"grounded-sam,{models},threshold=0,device=cpu"
+    output = call("photos", photos, "--categories", "cup", "--annotator", annotator, "--out", out, status=3)
+    assert "line.png: detector takes no picture of 1 x 3000 pixels" in output
+    assert "in 2 photos" in output
+    output = call("images", photos, "--annotator", annotator, "--out", tmp_path / "one.json", status=3)
+    assert "line.png: detector takes no picture of 1 x 3000 pixels" in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

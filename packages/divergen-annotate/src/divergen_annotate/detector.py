@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from divergen_records import MaskError
 from numpy.typing import NDArray
 
 from .annotator import Image
@@ -49,9 +50,17 @@ class TextDetector:
         self._settings = {} if threshold is None else {"threshold": threshold}
 
     def __call__(self, image: Image, texts: Sequence[str]) -> list[Boxes]:
-        """The boxes of each text."""
-        pixels = self.processor(images=[image], return_tensors="pt", input_data_format="channels_last").to(self.device)
-        return [self._detect(image, pixels, text) for text in texts]
+        """The boxes of each text.
+
+        Raises:
+            MaskError: If the picture is so narrow that the model's size leaves no pixel of its shorter side.
+        """
+        try:
+            pixels = self.processor(images=[image], return_tensors="pt", input_data_format="channels_last")
+        except ValueError as error:
+            height, width = image.shape[:2]
+            raise MaskError(f"{self.name} takes no picture of {width} x {height} pixels: {error}") from error
+        return [self._detect(image, pixels.to(self.device), text) for text in texts]
 
     def _detect(self, image: Image, pixels: Any, text: str) -> Boxes:
         import torch

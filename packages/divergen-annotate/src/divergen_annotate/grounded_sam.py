@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from divergen_records import MaskError
 
 from .annotator import Image, Picture, Prediction, Result, as_arrays
 from .batching import Batcher
@@ -57,7 +58,10 @@ class GroundedSam:
 
     def _best(self, batch: Sequence[tuple[Image, str]]) -> list[Result]:
         image, name = batch[0]
-        found = self.find(image, [name])[0]
+        try:
+            found = self.find(image, [name])[0]
+        except MaskError as error:  # of this picture
+            return [error]
         return [best_of_found(found, f"grounded-sam looked for {name!r} and", self.instances)]
 
     def find(self, image: Image, names: Sequence[str]) -> list[list[Prediction]]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from divergen_records import Category, DivergenError, ImageError, NothingLeft, Progress, RowError
+from divergen_records import Category, DivergenError, ImageError, NothingLeft, Progress
 from divergen_records.coco import Annotation as CocoAnnotation
 from divergen_records.coco import DatasetWriter, ImageInfo
+from divergen_records.cores import usable_cores
 from divergen_records.files import refuse_existing
 from divergen_records.folders import resumable_notes
 from divergen_records.images import MAX_PIXELS, read_image
@@ -20,7 +22,7 @@ from divergen_records.masks import encode_rle, mask_to_bbox
 from divergen_records.picture_files import PICTURE_SUFFIXES, find_pictures
 
 from .annotator import Image, Prediction
-from .batching import Batcher
+from .batching import Batcher, ahead
 from .cleanup import repair as default_repair
 from .finding import Finder, drop_doubles
 from .journal import Journal, stamp_of
@@ -63,7 +65,8 @@ def annotate_photos(
 ) -> PhotosReport:
     """Find all objects of some categories in every photo below a folder; photos that fail are reported.
 
-    The file's annotations carry the ``score`` of their mask. A photo is in memory with its masks, one at a time.
+    The file's annotations carry the ``score`` of their mask. One photo at a time is in memory with its
+    masks, a few more are read ahead.
 
     Args:
         folder: Searched with the folders in it.
@@ -93,8 +96,14 @@ def annotate_photos(
         search = _Search(finder, categories, repair, doubles)
         pending = [path for path in paths if not journal.has(_name(folder, path), stamp_of(path))]
         with Progress("annotate", len(pending), unit="photos") if progress else nullcontext() as bar:
-            for path in pending:
-                _look(folder, path, search, journal, lost, max_pixels)
+            for path, picture in _photos(pending, max_pixels):
+                objects = _look(picture, search)
+                if isinstance(objects, DivergenError) or isinstance(picture, ImageError):
+                    lost.add(_name(folder, path), str(objects))
+                else:
+                    height, width = picture.shape[:2]
+                    journal.add(_name(folder, path), stamp_of(path), (height, width), objects)
+                    journal.flush()
                 if isinstance(bar, Progress):
                     bar.update(1, f"{len(lost)} failed" if lost else None)
         names = {_name(folder, path): path for path in paths}
@@ -135,20 +144,28 @@ def _name(folder: Path, path: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
-def _look(folder: Path, path: Path, search: _Search, journal: Journal, lost: Losses, max_pixels: int) -> None:
-    """Look at one photo and note what is on it; what fails is a loss of this photo."""
-    stamp = stamp_of(path)
+def _photos(paths: Sequence[Path], max_pixels: int) -> Iterator[tuple[Path, Image | ImageError]]:
+    """Photos, or why one cannot be read; threads read a few ahead of the model."""
+
+    def read(path: Path) -> tuple[Path, Image | ImageError]:
+        try:
+            return path, read_image(path, max_pixels=max_pixels)
+        except ImageError as error:
+            return path, error
+
+    workers = min(8, usable_cores())
+    with ThreadPoolExecutor(workers) as pool:
+        yield from ahead(pool, read, paths, 2 * workers)
+
+
+def _look(picture: Image | ImageError, search: _Search) -> list[Annotation] | DivergenError:
+    """What is on one photo, or why it cannot be said."""
+    if isinstance(picture, ImageError):
+        return picture
     try:
-        image = read_image(path, max_pixels=max_pixels)
-        objects = next(Batcher(1).run([image], lambda images: [search.objects(images[0])]))
-        if isinstance(objects, RowError):
-            raise objects
+        return next(Batcher(1).run([picture], lambda images: [search.objects(images[0])]))
     except DivergenError as error:
-        lost.add(_name(folder, path), str(error))
-        return
-    height, width = image.shape[:2]
-    journal.add(_name(folder, path), stamp, (height, width), objects)
-    journal.flush()
+        return error
 
 
 def _write(

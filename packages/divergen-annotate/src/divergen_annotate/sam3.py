@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from divergen_records import RowError
 
 from .annotator import Image, Mask, Picture, Prediction, Result, as_arrays
 from .batching import Batcher
@@ -62,6 +63,7 @@ class Sam3:
         self.model = loaded.eval().requires_grad_(False).to(self.device)
         self.processor: Any = load_pretrained(model, "Sam3Processor")
         self._batcher = Batcher(batch_size, limit=2 if self.device.type == "cpu" else 16)
+        self._names = Batcher(batch_size, limit=self._batcher.limit)
 
     def __call__(self, images: Sequence[Picture], texts: Sequence[str] | None = None) -> list[Result]:
         """One prediction per picture, with SAM 3's own score; an error where it finds no such object.
@@ -75,7 +77,10 @@ class Sam3:
         return list(self._batcher.run(zip(arrays, prompts, strict=True), self._predict))
 
     def find(self, image: Image, names: Sequence[str]) -> list[list[Prediction]]:
-        """All instances of each name, the highest score first; the picture is encoded once. See `Finder`."""
+        """All instances of each name, the highest score first; see `Finder`.
+
+        The picture is encoded once, and asked for several names at a time.
+        """
         import torch
 
         prompts = [self.text.replace("{}", name) for name in names]
@@ -83,10 +88,17 @@ class Sam3:
         pixels = self.processor(images=[image], return_tensors="pt", input_data_format="channels_last")["pixel_values"]
         with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             vision = self.model.get_vision_features(pixels.to(self.device))
-        found = []
-        for at in range(len(names)):
-            asked = {key: tokens[key][at : at + 1] for key in ("input_ids", "attention_mask")}
-            found.append(self._instances(self._ask(vision_embeds=vision, **asked), 0, image))
+
+        def ask(batch: Sequence[int]) -> list[list[Prediction]]:
+            asked = {key: tokens[key][list(batch)] for key in ("input_ids", "attention_mask")}
+            outputs = self._ask(vision_embeds=_repeated(vision, len(batch)), **asked)
+            return [self._instances(outputs, number, image) for number in range(len(batch))]
+
+        found = list[list[Prediction]]()
+        for one in self._names.run(range(len(names)), ask):
+            if isinstance(one, RowError):
+                raise one
+            found.append(one)
         return found
 
     def _predict(self, batch: Sequence[tuple[Image, str]]) -> list[Result]:
@@ -119,6 +131,13 @@ class Sam3:
         return [
             Prediction(_upscale(outputs.pred_masks[number, at], image), float(scores[at].clamp(max=1))) for at in order
         ]
+
+
+def _repeated(vision: Any, count: int) -> Any:
+    """A picture's features as those of ``count`` pictures, without a copy."""
+    parts = ("fpn_hidden_states", "fpn_position_encoding")
+    spread = {part: tuple(one.expand(count, *one.shape[1:]) for one in getattr(vision, part)) for part in parts}
+    return type(vision)(**spread)
 
 
 def _upscale(logits: Any, image: Image) -> Mask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from divergen_records import DatasetError, DivergenError, ImageError
@@ -17,7 +17,9 @@ from PIL import Image as PillowImage
 from .annotator import Image, Mask
 from .stage import category_label
 
-__all__ = ["Example", "read_examples"]
+__all__ = ["Example", "read_examples", "spread"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +121,16 @@ def _from_dataset(path: Path, images: Path | None, limit: int, on_problem: OnPro
     chosen = [item for item in whole if min(dataset.measure(item)[0][2:]) >= _SMALLEST]
     if not chosen:
         raise DatasetError(f"{path}: there is no object of at least {_SMALLEST} pixels in it")
-    for item in chosen[:: max(1, len(chosen) // limit)]:
+    for item in spread(chosen, limit):
         try:
             yield _crop(dataset, item)
         except ImageError as error:
             raise DatasetError(f"{path}: annotation {item.id}: {error}") from error
+
+
+def spread(items: Sequence[T], limit: int) -> list[T]:
+    """At most so many items, at equal steps from the first to the last."""
+    return [items[at] for at in np.linspace(0, len(items) - 1, min(limit, len(items))).astype(int)]
 
 
 _SMALLEST = 32
