@@ -42,6 +42,15 @@ def test_load_config__folder_of_images_and_annotations(tmp_path: Path) -> None:
     assert data.train.annotations == tmp_path / "annotations.json"
 
 
+@pytest.mark.parametrize("kind", ["", "kind: coco, ", "kind: lvis, "])
+def test_load_config__splits_of_any_format(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(f"name: x\ndata: {{{kind}train: {{annotations: t.json}}, val: {{annotations: v.json}}}}\n")
+    config = load_config(str(path), [])
+    assert isinstance(config.data, LvisData)
+    assert config.data.train.annotations.name == "t.json"
+
+
 def test_load_config__recipe_with_changes_deep_inside() -> None:
     config = load_config("quickstart", ["train={recipe: bsgal-tiny, detector: {fpn_channels: 32}, lr: 0.001}"]).train
     assert config.bsgal is not None

@@ -77,7 +77,7 @@ class LvisData(Config):
             (``skip``), or mend them and leave out the rest (``repair``).
     """
 
-    kind: Literal["lvis"] = "lvis"
+    kind: Literal["lvis", "coco", "yolo"] = "lvis"  # a name only: what the files are is read from them
     train: SplitConfig
     val: SplitConfig | None = None
     holdout: float = Field(default=0.2, gt=0, lt=1)
@@ -108,7 +108,9 @@ class MiniLvisData(Config):
 
 
 def _folder(value: Any) -> Any:
-    """A plain path means a folder of data, in whatever layout, or its file."""
+    """A plain path means a folder of data, in whatever layout, or its file; splits without a kind, files of any."""
+    if isinstance(value, dict) and "train" in value:
+        return {"kind": "lvis", **value}
     if not isinstance(value, (str, Path)):
         return value
     from divergen_records.formats.layouts import find_layout
