@@ -36,6 +36,7 @@ class Case:
         copies: Inputs that the command changes: copied from ``IN`` to ``OUT`` first.
         settings: Further words, with blanks in them.
         needs: Modules without which it is left out.
+        ends: Exit statuses of one that did its work.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Case:
     copies: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    ends: tuple[int, ...] = (0, 3)
 
     def command(self, inputs: Path, out: Path) -> list[str]:
         """The command as words, its program from this environment or one of this folder."""
@@ -118,6 +120,7 @@ CASES = (
         "divergen premises",
         "divergen premises quickstart --out OUT/p --without detector --without pictures",
         settings=RUN,
+        ends=(0, 1),
     ),
     Case(
         "divergen grow",

@@ -58,8 +58,8 @@ def fault_once(case: Case, fault: str, inputs: Path, place: Path, whole: Referen
             resize("rw,size=500m")
             again = subprocess.run(command, capture_output=True, text=True, timeout=300)
             differs = whole.differs(aside(contents, out))
-            there = again.returncode == 2 and "--overwrite" in again.stderr and not differs
-            if again.returncode not in (0, 3) and not there:
+            there = again.returncode == 2 and "is there already" in again.stderr and not differs
+            if again.returncode not in case.ends and not there:
                 wrong.append(f"{fault}: then status {again.returncode}: {again.stderr.strip().splitlines()[-1:]}")
             wrong += [f"{fault}: then {one}" for one in differs]
     return wrong

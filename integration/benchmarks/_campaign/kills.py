@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .cases import Case
 from .compare import Reference, contents
-from .processes import Done, Process, aside, run
+from .processes import Process, aside, run
 
 __all__ = ["kill_once", "reference"]
 
@@ -27,7 +27,7 @@ def reference(case: Case, inputs: Path, place: Path) -> tuple[Reference, float]:
         out = place / "out"
         case.prepare(inputs, out)
         done = run(case.command(inputs, out), place / "log", seconds=_MOST_SECONDS)
-        if done.status not in (0, 3):
+        if done.status not in case.ends:
             raise SystemExit(f"{case.name}: status {done.status} undisturbed\n{done.err[-2000:]}")
         found.append(aside(contents, out))
         shutil.rmtree(out)
@@ -45,15 +45,11 @@ def kill_once(
         _kill(case.command(inputs, out), place / "log", chance.uniform(0.05, 1.0) * seconds, chance)
     done = run(case.command(inputs, out), place / "log", seconds=_MOST_SECONDS)
     differs = whole.differs(aside(contents, out))
-    refused = done.status == 2 and _is_there(done) and not differs  # the kill came after the end
-    if done.status not in (0, 3) and not refused:
+    refused = done.status == 2 and "is there already" in done.err and not differs  # the kill came after the end
+    if done.status not in case.ends and not refused:
         differs.append(f"status {done.status}: {done.err.strip().splitlines()[-1:]}")
     shutil.rmtree(out)
     return differs
-
-
-def _is_there(done: Done) -> bool:
-    return "--overwrite" in done.err or "is there already" in done.err
 
 
 def _kill(command: list[str], log: Path, delay: float, chance: random.Random) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from click.testing import CliRunner
@@ -81,6 +82,23 @@ def test_card__says_what_made_it(finished: Run, tmp_path: Path) -> None:
 def test_push__nothing_to_publish(finished: Run, tmp_path: Path) -> None:
     with pytest.raises(TableError, match="no instance with picture and mask fits"):
         write_instances(finished.table, tmp_path, where="category = 'x'")
+
+
+def test_pull__stopped_half_way_leaves_nothing_and_replaces_what_it_made(
+    finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_instances(finished.table, tmp_path / "hub")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(InstanceTable, "append", Mock(side_effect=KeyboardInterrupt))
+        pull(str(tmp_path / "hub"), tmp_path / "t.lance")
+    assert [path.name for path in tmp_path.iterdir()] == ["hub"]
+    pull(str(tmp_path / "hub"), tmp_path / "t.lance")
+    with pytest.raises(ExistsError, match="is there already"):
+        pull(str(tmp_path / "hub"), tmp_path / "t.lance")
+    pulled = pull(str(tmp_path / "hub"), tmp_path / "t.lance", overwrite=True)
+    pulled.remove(f"id = '{min(pulled.ids())}'")
+    with pytest.raises(ExistsError, match="not written by the command"):
+        pull(str(tmp_path / "hub"), tmp_path / "t.lance", overwrite=True)
 
 
 def test_pull__of_something_else(tmp_path: Path) -> None:

@@ -50,7 +50,8 @@ def push(
 @click.argument("hub_id")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A new instance table.")
 @click.option("--revision", help="Branch, tag or commit.")
-def pull(hub_id: str, out: Path, revision: str | None) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace a table that this made, if nobody changed it since.")
+def pull(hub_id: str, out: Path, revision: str | None, overwrite: bool) -> None:
     """Take the instances of a dataset that `divergen push` published, or of a folder that it wrote, as a table.
 
     \b
@@ -59,7 +60,7 @@ def pull(hub_id: str, out: Path, revision: str | None) -> None:
     """
     from ..hub import pull as download
 
-    table = download(hub_id, out, revision=revision)
+    table = download(hub_id, out, revision=revision, overwrite=overwrite)
     answer(out=out, instances=table.count())
     echo(f"{out}: {table.count():,} instances")
     next_step("divergen-paste", "pool", out, "--out", "pool")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from divergen_records import InstanceRecord, InstanceTable, TableError
 from divergen_records.errors import DatasetError
+from divergen_records.folders import new_folder
 from divergen_records.images import encode_image
 from divergen_records.losses import Losses
 from divergen_records.masks import decode_counts
@@ -114,12 +115,14 @@ def _tell(table: InstanceTable, where: str, losses: Losses) -> None:
             losses.add(f"{row['id']} ({row['category']})", reason)
 
 
-def read_instances(folder: Path, out: Path) -> InstanceTable:
+def read_instances(folder: Path, out: Path, *, overwrite: bool = False) -> InstanceTable:
     """A table of the instances in a folder that `write_instances` wrote, each kept, with the record's own columns.
+
+    It appears under its name when it is whole.
 
     Raises:
         DatasetError: If there are no such files.
-        TableError: If something is at ``out``.
+        ExistsError: If something is at ``out``; a table that this wrote, and nobody changed, is replaced if asked.
     """
     from pyarrow.parquet import ParquetFile, read_metadata, read_schema
 
@@ -129,14 +132,14 @@ def read_instances(folder: Path, out: Path) -> InstanceTable:
     for path in files:
         if lacking := _NEEDED - set(read_schema(path).names):
             raise DatasetError(f"{path.name} holds no instances of ours: it lacks {', '.join(sorted(lacking))}")
-    table = InstanceTable.create(out)
     total = sum(read_metadata(path).num_rows for path in files)
-    with Progress("instances", total, unit="instances") as progress:
+    with new_folder(out, overwrite=overwrite) as unfinished, Progress("instances", total, unit="instances") as progress:
+        table = InstanceTable.create(unfinished)
         for path in files:
             for batch in ParquetFile(path).iter_batches(batch_size=_ROWS):
                 table.append([_record(row) for row in batch.to_pylist()])
                 progress.update(batch.num_rows)
-    return table
+    return InstanceTable.open(out)
 
 
 def _published(plain: Any) -> Any:

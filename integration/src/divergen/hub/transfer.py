@@ -106,23 +106,24 @@ def push(
     return published
 
 
-def pull(hub_id: str, out: Path, *, revision: str | None = None) -> InstanceTable:
+def pull(hub_id: str, out: Path, *, revision: str | None = None, overwrite: bool = False) -> InstanceTable:
     """A table of the instances that `push` published: their own columns; scores are made again by the filter.
 
     Args:
         hub_id: ``ORG/NAME``, or a folder in the same layout.
         out: A new table.
         revision: Branch, tag or commit.
+        overwrite: Replace a table that this made, if nobody changed it since.
 
     Raises:
         WeightsError: If the hub refuses, or is not reached.
         DatasetError: If it is no dataset of ours.
-        TableError: If something is at ``out``.
+        ExistsError: If something is at ``out``.
     """
     if Path(hub_id).is_dir():
-        return read_instances(Path(hub_id), out)
+        return read_instances(Path(hub_id), out, overwrite=overwrite)
     with require_extra("divergen", "hub"):
         from huggingface_hub import snapshot_download
     with hub_errors(hub_id):
         folder = snapshot_download(hub_id, repo_type="dataset", revision=revision, allow_patterns=["data/*.parquet"])
-    return read_instances(Path(folder), out)
+    return read_instances(Path(folder), out, overwrite=overwrite)
