@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from divergen_records.figures import drawing, short
 
 from ..report.figures import GREY
 
@@ -20,10 +21,8 @@ __all__ = ["ablation_plot", "findings_plot"]
 
 def ablation_plot(question: str, outcomes: Sequence[Outcome]) -> bytes:
     """AP and APr of each arm as PNG: a dot per seed, a bar at the mean."""
-    from matplotlib import rc_context
-
     data = io.BytesIO()
-    with rc_context({"text.parse_math": False}):  # a name with two $ is no formula
+    with drawing():
         figure = _draw(question, [outcome for outcome in outcomes if any(outcome.values.values())])
         figure.savefig(data, format="png", metadata={"Software": None})
     return data.getvalue()
@@ -35,11 +34,10 @@ def findings_plot(asked: Mapping[str, Mapping[str, Any]]) -> bytes:
     Args:
         asked: As `divergen.evidence.results.asked` gives it.
     """
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     data = io.BytesIO()
-    with rc_context({"text.parse_math": False}):
+    with drawing():
         figure = Figure(figsize=(8, 1.2 + 0.4 * len(asked)), layout="constrained", dpi=120)
         axes = figure.subplots()
         for place, pair in enumerate(asked.values()):
@@ -50,7 +48,7 @@ def findings_plot(asked: Mapping[str, Mapping[str, Any]]) -> bytes:
                 axes.plot([100 * end for end in pair["images"]], [place, place], color=colour, linewidth=1.2)
             axes.plot(middle, place, "o", color=colour, markersize=6)
         axes.axvline(0, color="0.4", linewidth=0.8)
-        axes.set_yticks(range(len(asked)), [f"{name} (n = {len(pair['seeds'])})" for name, pair in asked.items()])
+        axes.set_yticks(range(len(asked)), [f"{short(name)} (n = {len(row['seeds'])})" for name, row in asked.items()])
         axes.invert_yaxis()
         axes.set_xlabel("mask AP, points")
         axes.spines[["top", "right"]].set_visible(False)
@@ -62,13 +60,13 @@ def _draw(question: str, shown: Sequence[Outcome]) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 1.4 + 0.42 * len(shown)), layout="constrained", dpi=120)
-    figure.suptitle(question, fontsize=11)
+    figure.suptitle(short(question, 100), fontsize=11)
     for axes, metric in zip(figure.subplots(1, 2, sharey=True), ("mask AP", "mask APr"), strict=True):
         for place, outcome in enumerate(shown):
             values = [100 * value for value in outcome.values[metric].values()]
             axes.barh(place, np.mean(values) if values else 0, color="#dfe4ec", height=0.62)
             axes.plot(values, [place] * len(values), "o", color="#f26430" if place else GREY, markersize=5, alpha=0.8)
-        axes.set_yticks(range(len(shown)), [outcome.arm for outcome in shown])
+        axes.set_yticks(range(len(shown)), [short(outcome.arm) for outcome in shown])
         axes.invert_yaxis() if metric == "mask AP" else None
         axes.set_xlabel(f"LVIS {metric}, %")
         axes.spines[["top", "right"]].set_visible(False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -117,4 +118,4 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
 
 def _line(text: object) -> str:
     """Foreign text as one piece of a line of Markdown."""
-    return " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;")
+    return re.sub(r"[|`\[]", r"\\\g<0>", " ".join(str(text).split())).replace("<", "&lt;")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from divergen_records.figures import drawing, short
 
 from ..feedback import group_feedback
 
@@ -28,9 +29,6 @@ __all__ = [
 
 _METADATA = ("Creator", "Date", "Format", "Type")
 """What Matplotlib would write into the SVG, with links; the report has none."""
-
-_PLAIN: dict[Any, Any] = {"text.parse_math": False}
-"""A name with two $ is no formula."""
 
 KEPT, REJECTED, GREY = "#22a054", "#d64541", "#667085"
 _FREQUENCIES = {"r": "#f26430", "c": "#5b8def", "f": GREY}
@@ -85,7 +83,7 @@ def choice_per_group(feedback: Sequence[GroupFeedback]) -> str | None:
         return None
     with _figure(7, 0.6 + 0.24 * len(feedback)) as (axes, done):
         axes.barh(range(len(feedback)), drawn or accepted, color=KEPT, height=0.7)
-        axes.set_yticks(range(len(feedback)), [row.group for row in feedback])
+        axes.set_yticks(range(len(feedback)), [short(row.group) for row in feedback])
         axes.invert_yaxis()
         axes.set_xlabel("drawn at the end, 1 = average of the category" if drawn else "accepted, % of judgements")
     return done[0]
@@ -111,7 +109,9 @@ def _bar_per_category(
         bars = axes.bar(range(len(names)), [shares[name] for name in names], width=0.8)
         for bar, name in zip(bars, names, strict=True):
             bar.set_color(colours[name])
-        axes.set_xticks(range(len(names)), [name.replace("_", " ") for name in names], rotation=90, fontsize=7)
+        axes.set_xticks(
+            range(len(names)), [short(name.replace("_", " "), 28) for name in names], rotation=90, fontsize=7
+        )
         axes.set_ylim(0, 1)
         axes.set_xlim(-0.6, len(names) - 0.4)
         axes.set_ylabel(label)
@@ -139,17 +139,10 @@ def loss_curves(logs: dict[str, Sequence[dict[str, Any]]], smooth: int = 10) -> 
 @contextmanager
 def _figure(width: float, height: float) -> Iterator[tuple[Axes, list[str]]]:
     """Axes to draw on, and a list that holds the SVG afterwards."""
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     done: list[str] = []
-    style: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "font.family": "sans-serif",
-        "font.size": 9,
-        "svg.hashsalt": "divergen",
-    }
-    with rc_context({**_PLAIN, **style}):
+    with drawing(svg_fonttype="none", svg_hashsalt="divergen", font_family="sans-serif", font_size=9):
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.add_subplot()
         axes.spines[["top", "right"]].set_visible(False)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from divergen_records.errors import require_extra
+from divergen_records.figures import drawing, short
 from divergen_records.files import writing
 
 from .curve import CurveReport
@@ -49,7 +50,7 @@ def draw_gaps(report: GapReport, path: Path) -> None:
             colour = _COLOURS[index % len(_COLOURS)]
             places = np.arange(len(GROUPS)) + (index - (len(report.sets) - 1) / 2) * width
             means = [100 * (one.mean[group] or 0) for group in GROUPS]
-            label = f"{one.name} (n = {len(one.gaps['AP'])})"
+            label = f"{short(one.name)} (n = {len(one.gaps['AP'])})"
             axis.bar(places, means, width * 0.92, color=colour, alpha=0.85, label=label)
             for place, group in zip(places, GROUPS, strict=True):
                 mean, std = one.mean[group], one.std[group]
@@ -77,7 +78,7 @@ def draw_curves(report: CurveReport, path: Path) -> None:
             for index, (group, label) in enumerate(zip(GROUPS, _GROUP_NAMES, strict=True)):
                 values = [np.nan if value is None else 100 * value for value in curve.values[group]]
                 axis.plot(curve.iterations, values, "o-", color=_COLOURS[index], label=label, markersize=3)
-            axis.set_title(curve.name, fontsize=10)
+            axis.set_title(short(curve.name), fontsize=10)
             axis.set_xlabel("iteration")
             _finish(axis)
         panels[0].set_ylabel(f"{report.kind} AP on validation images, %")
@@ -91,7 +92,7 @@ def draw_map(report: EmbeddingMap, path: Path) -> None:
         size = float(np.clip(4000 / max(sum(len(one.points) for one in report.sets), 1), 3, 22))
         for index, one in enumerate(report.sets):
             colour, points = _COLOURS[index % len(_COLOURS)], np.array(one.points)
-            label = f"{one.name} ({len(points):,}, spread {one.spread:.2f})"
+            label = f"{short(one.name)} ({len(points):,}, spread {one.spread:.2f})"
             axis.scatter(points[:, 0], points[:, 1], size, color=colour, alpha=0.5, linewidths=0, label=label)
         for index, one in enumerate(report.sets):
             x, y = np.array(one.points).mean(axis=0)
@@ -109,9 +110,8 @@ def draw_map(report: EmbeddingMap, path: Path) -> None:
 def _figure(path: Path, width: float, height: float) -> Iterator[Any]:
     """A figure to draw on, in inches; it is written when the block ends."""
     with require_extra("divergen-train", "analysis"):
-        from matplotlib import rc_context
         from matplotlib.figure import Figure
-    with rc_context({"text.parse_math": False}):  # a name with two $ is no formula
+    with drawing():
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure
         with writing(path, overwrite=True) as file:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from divergen_records.errors import require_extra
+from divergen_records.figures import drawing, short
 from divergen_records.files import writing
 
 from .study import StudyReport
@@ -44,6 +45,6 @@ def draw_study(report: StudyReport, path: Path) -> None:
             axis.spines[edge].set_visible(False)
     relative = " per unit of its loss" if report.config.normalize == "loss" else ""
     axes[-1].set_xlabel(f"contribution of an image{relative} (black: mean; the outermost 2 % at the edges)")
-    figure.suptitle(f"{report.config.dataset}: contributions of training images under noise", fontsize=10)
-    with writing(path, overwrite=True) as file:
+    figure.suptitle(f"{short(report.config.dataset)}: contributions of training images under noise", fontsize=10)
+    with drawing(), writing(path, overwrite=True) as file:
         figure.savefig(file, format=path.suffix[1:], dpi=160)
