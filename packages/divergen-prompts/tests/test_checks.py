@@ -17,6 +17,9 @@ from divergen_records import Category, PromptRecord
         ("a bananarama in a white background", "does not name the category (banana)"),
         ("eine gelbe banana auf weißem Hintergrund, white background", "not English"),
         ("une banana jaune sur fond blanc", "not English"),
+        ("Przykro mi, ale nie mogę pomóc z tą banana, in a white background", "speaks of the task"),
+        ("bunu yapamam ve bu banana için, in a white background", "not English"),
+        ("sebuah banana dengan latar belakang putih, in a white background", "not English"),
         ("黄色いbananaの写真 white background", "not English"),
         ("a nude banana, white background", "banned word ('nude')"),
         ("a cursed banana, white background", "banned word ('cursed')"),
@@ -45,6 +48,7 @@ def test_checker__says_what_is_wrong(categories: list[Category], text: str, said
         (2, "one dusty ball, in a white background"),
         (3, "a pair of scissors, in a white background"),
         (3, "the scissors, a tool having two crossed pivoting blades, for cutting, in a white background"),
+        (2, "ball, no air, next to nothing, in a white background"),
         (4, "a chair with a cushion and a high back, in a white background"),
     ],
 )

@@ -23,6 +23,8 @@ _TASK = re.compile(rf"\b(?:{'|'.join(map(re.escape, _LISTS['task']))})\b")
 _MARKUP = re.compile(
     r"\|.*\||^\s*\||\|\s*$|[{}]|\[[a-z][a-z _-]*\]|<[a-z]|`[^`]*`|\*\*|</?\w+/?>|https?://|\\n|&\w+;", re.DOTALL
 )
+_GROUND = re.compile(r"\b(?:in|on|against|with) (?:an? |the )?(?:[a-z]+ )?white background\b", re.IGNORECASE)
+"""A clause that a model copies into a text of any language."""
 _ENGLISH, _FOREIGN = frozenset(_LISTS["english"]), frozenset(_LISTS["foreign"])
 _SMALL = frozenset(_LISTS["small"])
 _FOREIGN_LETTERS = 0.15
@@ -82,7 +84,7 @@ class Checker:
             letters = [letter for letter in text if letter.isalpha()]
             if sum(not letter.isascii() for letter in letters) > _FOREIGN_LETTERS * len(letters):
                 return "not English"
-        found = words(text)
+        found = words(_GROUND.sub("", text))
         foreign = sum(word in _FOREIGN for word in found)
         return "not English" if foreign >= 2 and foreign > sum(word in _ENGLISH for word in found) else None
 

@@ -156,6 +156,25 @@ THOUGHT = "1. a photo of a person holding a draft cup, in a white background"
 @pytest.mark.parametrize(
     "form",
     [
+        "1ª {}\n2ª {}",
+        "प्रॉम्प्ट 1: {}\nप्रॉम्प्ट 2: {}",
+        "Prompt nr 1: {}\nPrompt nr 2: {}",
+        "```sql\nINSERT INTO prompts (id, text) VALUES\n(1, '{}'),\n(2, '{}', 'red');\n```",
+        '```toml\n[[prompts]]\ntext = "{}"\n\n[[prompts]]\ntext = "{}"\n```',
+        "[prompt1]\ntext={}\n\n[prompt2]\ntext={}",
+        '<function=prompts><parameter=prompts>["{}", "{}"]</parameter></function>',
+        'Action: final_answer\nAction Input: {{"prompts": ["{}", "{}"]}}',
+        '{{"type": "object", "properties": {{"text": {{"type": "string", "description": "a prompt for a cup"}}}}, '
+        '"prompts": ["{}", "{}"]}}',
+    ],
+)
+def test_read_prompts_of__other_servers_forms(form: str) -> None:
+    assert [candidate.text for candidate in read_prompts_of(form.format(ONE, TWO))] == [ONE, TWO]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
         "<|channel>thought\n{thought}\n<channel|>{answer}",
         "<｜begin▁of▁thinking｜>{thought}<｜end▁of▁thinking｜>{answer}<｜end▁of▁sentence｜>",
         "Here is my thought process:\n{thought}\nHere is my response:\n{answer}",
@@ -201,8 +220,12 @@ def test_read_prompts_of__a_thought_without_end_is_no_answer(form: str) -> None:
     assert read_prompts_of(form.format(THOUGHT)) == []
 
 
+SCHEMA = '{"type": "object", "properties": {"text": {"type": "string", "description": "a photo of a red cup"}}}'
+
+
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"prompts": []}', "I cannot.", "<html><body>a red cup is here</body></html>", "{", '["a gre']
+    "content",
+    ["", "[]", '{"prompts": []}', "I cannot.", "<html><body>a red cup is here</body></html>", "{", '["a gre', SCHEMA],
 )
 def test_read_prompts_of__finds_none(content: str) -> None:
     assert read_prompts_of(content) == []

@@ -92,6 +92,10 @@ STREAMS = {
         {"type": "response.output_text.delta", "delta": "a red"},
         {"type": "response.completed", "response": FORMS["responses"]},
     ),
+    "groq": events(
+        *({"choices": [{"delta": {"content": t}}]} for t in ("a red", " cup")),
+        {"choices": [{"delta": {}, "finish_reason": "stop"}], "x_groq": {"id": "r", "usage": CHAT["usage"]}},
+    ),
     "ollama": "\n".join(
         json.dumps(piece)
         for piece in ({"response": "a red"}, {"response": " cup", "prompt_eval_count": 4, "eval_count": 9})

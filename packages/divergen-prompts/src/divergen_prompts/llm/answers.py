@@ -32,6 +32,7 @@ _NO_PROMPTS = re.compile(r"reason|thought|think|analysis|note|explan|comment|tit
 _NOTHING = frozenset(
     "null none nil n/a na nan undefined unspecified unknown any default - -- — – . ? empty false not_applicable".split()  # noqa: SIM905
 ) | {"", "not applicable", "not specified", "not used", "no value", "(none)"}
+_SCHEMA_TYPES = ("string", "array", "number", "integer", "boolean")
 _LEAST_WORDS = 3
 
 
@@ -90,7 +91,9 @@ def _of_text(text: str) -> Iterator[Candidate]:
 
 
 def _of_object(value: dict[Any, Any]) -> Iterator[Candidate]:
-    """The prompt of an object that has one, or those in its parts."""
+    """The prompt of an object that has one, or those in its parts; what a JSON schema describes is none."""
+    if value.get("type") in _SCHEMA_TYPES or "properties" in value:
+        value = {key: item for key, item in value.items() if key not in ("description", "properties", "items")}
     names = {key: re.sub(r"[^a-z]", "", str(key).lower()) for key in value}
     numbered = [item for key, item in value.items() if names[key] in _TEXT_KEYS and re.search(r"\d", str(key))]
     if len(numbered) > 1:  # prompt_1, prompt_2

@@ -22,7 +22,7 @@ _LINKS = re.compile(r"!?\[([^\]]+)\]\([^)]*\)")
 _BULLET = r"[-*+•·‣◦▪▫●○■□►▶→✓✔✦★–—>]|[\U0001F300-\U0001FAFF\u2600-\u27BF]\ufe0f?|\[[ xX]?\]|#{1,6}|\\item\b"
 _NUMBER = (
     r"#\d{1,3}(?=\s)|\(?#?\d{1,3}\s*(?:[.):\]]{1,2}|-(?=\s)|–|—)|\d{1,3}️?⃣|[①-⑳❶-❿]|\[\d{1,3}\]"
-    r"|\(?[ivxlcIVXLC]{1,7}[.)]|\(?[a-zA-Z][.)](?=\s)|\d{1,3}\s*/\s*\d{1,3}\s*[.):-]|\d{1,3}\s*[°º]\s*[.):/]?"
+    r"|\(?[ivxlcIVXLC]{1,7}[.)]|\(?[a-zA-Z][.)](?=\s)|\d{1,3}\s*/\s*\d{1,3}\s*[.):-]|\d{1,3}\s*[°ºª]\s*[.):/]?"
     r"|\d{1,3}\s*[、．）：]|\d{1,3}[;,](?=\s*[\"'A-Za-z])|[(（]?[一二三四五六七八九十]{1,3}\s*[、．.）):：]"
     r"|第\s*(?:\d{1,3}|[一二三四五六七八九十]{1,3})\s*[个個条條则則张張幅目]{0,2}\s*(?:提示词?|プロンプト)?\s*[:：、.)）]"
 )
@@ -30,7 +30,7 @@ _LABEL = (
     r"(?:(?:image|text|final|new|photo|picture)[\s-]+)?(?:prompts?|variations?|versions?|options?|ideas?|images?|examples?"
     r"|entry|item|text|description|caption|no\.?|number|提示词?|プロンプト|프롬프트)"
     r"\s*(?:[#_]?\s*\d{0,3}|[ivxlcIVXLC]{1,7})\s*[:：.)=–—>-]+"
-    r"|/imagine(?:\s+prompt)?\s*:?|[^\W\d_]{3,20}\s*#?\s*\d{1,3}\s*[:：]"
+    r"|/imagine(?:\s+prompt)?\s*:?|[^\s\d_.,;:!?'\"()]{3,20}\s*#?\s*\d{1,3}\s*[:：]"
 )
 _MARK = re.compile(rf"\A\s*(?:{_NUMBER}|{_LABEL}|{_BULLET})\s*", re.IGNORECASE)
 _HEADING = re.compile(r"\A[A-Z][\w /&'-]{0,40}:\s+(?=\S+(?:\s+\S+){3})")
@@ -46,6 +46,8 @@ _EMOJI = re.compile(r"(?:[\U0001F300-\U0001FAFF\u2600-\u27BF][\ufe0f\u200d]*)+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\ufeff]")
 _LATEX = re.compile(r"\\(?:text\w{2}|emph|boxed|underline)\{([^{}]*)\}")
 _WRAPPED = re.compile(r"^([^\n]{25,}[\w,])\n[ \t]+(?=[a-z][^:\n]*$)", re.MULTILINE)
+_ROW = re.compile(r"^[ \t]*\(\d{1,3},[ \t]*(['\"])([^\n'\"]{10,1000})\1[^\n]*$", re.MULTILINE)
+"""A row of values, of SQL or of tuples."""
 _IN_LINE = re.compile(r"(?:\A|(?<=\s))\(?(\d{1,2})[.)](?=\s)")
 _LONGEST = 5_000
 """Letters of a text that may be a prompt."""
@@ -68,7 +70,7 @@ def plain(content: str) -> str:
     Frames of tables, digits, LaTeX's lists and emphasis become plain ones, control letters go, a list within one line
     gets its lines, and an item over several lines one.
     """
-    content = _CDATA.sub(r"\1", content)
+    content = _ROW.sub(r"- \2", _CDATA.sub(r"\1", content))
     content = _LATEX.sub(r"\1", _CONTROLS.sub("", content.translate(_FRAMES).translate(_DIGITS)))
     if "\n" not in content and content.count("\\n") > 1 and not content.lstrip().startswith(("{", "[", '"')):
         content = content.replace("\\n", "\n")

@@ -13,7 +13,8 @@ _LONGEST_WAIT = 600.0
 _FILTERS = (400, 403, 404, 422, 451, 500)
 """Statuses with which content filters answer."""
 _FOREVER = {401: "refuses the key", 402: "wants to be paid first", 403: "refuses the key"}
-_PASSING = (408, 409, 425, 429)
+_PASSING = (408, 409, 425, 429, 498, 499)
+"""That pass: 498 is Groq's for no capacity, 499 a gateway's for a caller who is gone."""
 _REJECTING = (400, 405, 413, 415, 422)
 
 

@@ -59,7 +59,7 @@ def usage_of(payload: Any, sent: int = 0, received: int = 0) -> Usage | None:
 
 def is_told(payload: Mapping[str, Any]) -> bool:
     """Whether an object says anything of tokens at its top: the last line of a stream may."""
-    return any(key in payload for key in (*_SENT, *_RECEIVED, *_PLACES))
+    return any(key in payload for key in (*_SENT, *_RECEIVED, *_PLACES, "x_groq"))
 
 
 def _told(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,8 +67,9 @@ def _told(payload: Mapping[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {key: payload[key] for key in (*_SENT, *_RECEIVED) if key in payload}
     if isinstance(timings := payload.get("timings"), dict):  # llama.cpp
         told |= {"prompt_tokens": timings.get("prompt_n"), "completion_tokens": timings.get("predicted_n")}
-    for place in _PLACES:
-        usage = payload.get(place)
+    groq = payload.get("x_groq")  # in the last piece of a stream
+    places = (*(payload.get(place) for place in _PLACES), groq.get("usage") if isinstance(groq, dict) else None)
+    for usage in places:
         if isinstance(usage, dict):
             parts = (usage.get("billed_units"), *(usage.get(key) for key in _DETAILS))  # Cohere; OpenAI
             told |= {key: value for part in (*parts, usage) if isinstance(part, dict) for key, value in part.items()}
