@@ -85,7 +85,7 @@ def lowest(session: nox.Session, package: str) -> None:
 def integration(session: nox.Session) -> None:
     backends = [
         "divergen-annotate[sam]",
-        "divergen-filter[open-clip]",
+        "divergen-filter[open-clip,review]",
         "divergen-gen[diffusers]",
         "divergen[ultralytics]",
     ]
@@ -96,6 +96,7 @@ def integration(session: nox.Session) -> None:
         "build>=1.2",
         "setuptools>=77",
         "datasets>=3.0",
+        "playwright>=1.48",
         "ray>=2.40; python_version<'3.14'",
     ]
     install(session, *SOURCES, *backends, *tools)

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,16 @@ def test_example__its_line_runs_on_a_stand_in(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
     config_of(script).build().train(task)
     assert [row["score"] for row in rows_of(task)] == [0.5]
+
+
+def test_example__plain_pytorch_trains_and_detects(task: TrainTask) -> None:
+    """The page as it is, one step of it; torch's import and a hundred masks take its ten seconds."""
+    config = config_of("plain_pytorch.py")
+    command = config.command.replace(" 512", " 64")
+    config.model_copy(update={"command": command, "iterations": 1}).build().train(
+        replace(task, val=_first(task.val, 1))
+    )
+    rows = rows_of(task)
+    assert {row["image_id"] for row in rows} == {task.val.images[0].id}
+    assert all(row["segmentation"] for row in rows)
+    assert (task.out / "last.pt").is_file()

@@ -2,6 +2,7 @@
 
 python benchmarks/planted_faults.py                      # the default rules, every score's ROC-AUC, a sheet
 python benchmarks/planted_faults.py --reviews 200        # rules from 200 verdicts, on the other pictures
+python benchmarks/planted_faults.py --judge model=qwen2.5-vl --judge base_url=http://localhost:8000/v1
 python benchmarks/planted_faults.py --fills              # which fill of the crops tells categories apart
 
 Needs the command divergen-gen for the pictures; no GPU, no download. Half of the clean pictures are drawn in a style
@@ -21,7 +22,7 @@ import numpy as np
 from divergen_filter import EmbedStage, References, decide_table, reference_embeddings, score_generated, write_sheet
 from divergen_filter.basics import BasicsStage
 from divergen_filter.columns import FolderColumns
-from divergen_filter.config import CropConfig, EfficientNetLite0Config
+from divergen_filter.config import CropConfig, EfficientNetLite0Config, ScoreConfig
 from divergen_filter.review.thresholds import propose_rules
 from divergen_filter.review.verdicts import Verdict, VerdictLog, log_path, now
 from divergen_filter.rules import REAL_SCORES, Rule, RulesConfig
@@ -30,6 +31,7 @@ from divergen_records import InstanceRecord, InstanceTable, fill, instance_id
 from divergen_records.coco import read_dataset
 from divergen_records.images import encode_image, read_image
 from divergen_records.masks import encode_rle, label_components, mask_to_bbox
+from divergen_records.settings import apply_settings
 
 FAULTS = ("wrong category", "broken mask", "blank", "blurred", "duplicate")
 HIGH_IS_BAD = {"mahalanobis", "duplicate_similarity", "border_contact"}
@@ -174,10 +176,19 @@ def column(table: InstanceTable, name: str, ids: list[str]) -> np.ndarray:
     return np.array(table.take(ids, [name])[name].to_pylist(), dtype=float)
 
 
-def print_auc(table: InstanceTable, ids: list[str], faults: list[str | None]) -> None:
+def ask_judge(table: InstanceTable, folder: Path, settings: list[str]) -> tuple[str, ...]:
+    """Have a vision model answer about each picture; gives its columns."""
+    answers = f"answers={folder / 'vlm-answers.jsonl'}"
+    stage = apply_settings(ScoreConfig, {"kind": "vlm"}, [answers, *settings], where="--judge").build()
+    fill(table, stage, progress=False)
+    print(f"{len(stage.unanswered)} of {table.count()} not judged; cost {stage.account.cost:.4g}")
+    return tuple(stage.writes)
+
+
+def print_auc(table: InstanceTable, ids: list[str], faults: list[str | None], scores: tuple[str, ...]) -> None:
     kinds = np.array([fault or "" for fault in faults])
     print(f"{'ROC-AUC':<22}" + "".join(f"{kind:>15}" for kind in (*FAULTS, "all")))
-    for score in (*SCORES, *SIMPLE):
+    for score in scores:
         values = column(table, score, ids) * (-1 if score in HIGH_IS_BAD else 1)
         good = values[(kinds == "") & ~np.isnan(values)]
         bad = [values[(kinds == kind) & ~np.isnan(values)] for kind in FAULTS]
@@ -227,11 +238,12 @@ def study(folder: Path, arguments: argparse.Namespace) -> None:
     for stage in (EmbedStage(embedder), ScoreStage(references, scores=REAL_SCORES), BasicsStage()):
         fill(table, stage, progress=False)
     score_generated(table, progress=False)
+    judged = ask_judge(table, folder, arguments.judge) if arguments.judge else ()
     print(
         f"{len(rows)} pictures of {len(dataset.categories)} categories, {len(references.embeddings)} real crops\n",
         flush=True,
     )
-    print_auc(table, ids, faults)
+    print_auc(table, ids, faults, (*SCORES, *SIMPLE, *judged))
     for name, rules in RULES.items():
         decide_table(table, rules, references)
         print_rules(table, ids, faults, name)
@@ -290,6 +302,9 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.2, help="share of the pictures that are spoilt")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--reviews", type=int, default=0, help="so many verdicts, and the rules that they speak for")
+    parser.add_argument(
+        "--judge", action="append", metavar="KEY=VALUE", help="also ask a vision model: model=, base_url="
+    )
     parser.add_argument("--fills", action="store_true", help="compare fills of the crops instead")
     parser.add_argument("--folder", type=Path, help="keep everything here")
     arguments = parser.parse_args()
