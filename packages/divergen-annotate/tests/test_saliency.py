@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 
 import numpy as np
@@ -14,6 +15,7 @@ from divergen_annotate.confidence import measure_map
 from divergen_annotate.config import SaliencyConfig
 from divergen_annotate.model_card import ModelCard, known_cards
 from divergen_records import ConfigError, MaskError, WeightsError
+from divergen_records.requirements import look
 from onnx import TensorProto, helper
 from PIL import Image
 
@@ -147,6 +149,30 @@ def test_saliency__a_card_of_another_network_is_one_sentence(tmp_path, mixed, ca
     with pytest.raises(ConfigError, match=message) as caught:
         Saliency.from_file(tmp_path / "net.onnx", device="cpu")(mixed[:1])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"card": "u2net"}, "takes pictures 24 pixels high, the model card says 320"),
+        ({"card": "nothing"}, "nothing: there is no such model card; write one with size"),
+        ({}, r"net\.json: there is no such model card"),
+        ({"model": "nothing", "weights": "net.onnx"}, "nothing: there is no such model card.* name one of"),
+        ({"card": "wrong.yaml"}, r"wrong\.yaml: .*above 0"),
+        ({"model": "half.onnx", "card": "right.yaml"}, r"half\.onnx: this is no ONNX network"),
+        ({"card": "right.yaml"}, None),
+    ],
+)
+def test_saliency_config__needs_a_network_that_fits_its_card(tmp_path, monkeypatch, settings, said):
+    monkeypatch.chdir(tmp_path)
+    save_onnx(tmp_path / "net.onnx")
+    (tmp_path / "half.onnx").write_bytes((tmp_path / "net.onnx").read_bytes()[:100])
+    (tmp_path / "wrong.yaml").write_text("std: [0, 0, 0]\n")
+    (tmp_path / "right.yaml").write_text("size: [24, 32]\noutput: 1\n")
+    needs = [look(need) for need in SaliencyConfig(**{"model": "net.onnx", **settings}).requirements()]
+    problems = [found.text for found in needs if found is not None and found.problem]
+    assert len(problems) == (said is not None)
+    assert said is None or re.search(said, problems[0])
 
 
 def test_saliency__probabilities_are_no_logits():

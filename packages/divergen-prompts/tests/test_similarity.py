@@ -5,7 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from divergen_prompts.embedders import HashedWords
-from divergen_prompts.similarity import EmbeddingSimilarity, WordNetSimilarity, build_similarity
+from divergen_prompts.similarity import (
+    EmbeddingSimilarity,
+    WordNetSimilarity,
+    _nltk_folders,
+    build_similarity,
+    check_wordnet,
+)
 from divergen_records import Category, ConfigError
 
 pytest.importorskip("nltk")
@@ -60,6 +66,21 @@ def test_wordnet_similarity__missing_corpus_says_how_to_get_it(monkeypatch: pyte
     monkeypatch.setattr(nltk.data, "path", [])
     with pytest.raises(ConfigError, match=r"python -m nltk\.downloader wordnet"):
         build_similarity("wordnet")
+
+
+def test_check_wordnet__looks_where_nltk_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wordnet: Path) -> None:
+    import nltk
+
+    monkeypatch.delenv("NLTK_DATA", raising=False)
+    ours = {str(folder) for folder in _nltk_folders()}
+    assert {folder for folder in nltk.data.path if not folder.startswith(str(tmp_path.parent.parent))} <= ours
+    monkeypatch.setattr("divergen_prompts.similarity._nltk_folders", lambda: [wordnet])
+    check_wordnet()
+    check_wordnet(wordnet)
+    for folder, said in ((None, "python -m nltk.downloader wordnet"), (tmp_path, "holds no WordNet")):
+        monkeypatch.setattr("divergen_prompts.similarity._nltk_folders", lambda: [tmp_path])
+        with pytest.raises(ConfigError, match=said):
+            check_wordnet(folder)
 
 
 def test_wordnet_similarity__damaged_corpus(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_apply_settings__words_that_yaml_takes_for_something_else() -> None:
         ("zzz.x=1", "d: zzz: there is no such key; there are title, op, shapes"),
         ("shapes.1.sid=7", "d: shapes.1.sid: there is no such key; did you mean 'side'?"),
         ("shapes.1.side=x", "d: shapes.1.side: input should be a valid integer"),
-        ("shapes={kind: round}", "d: shapes: input should be a valid tuple"),
+        ("shapes={kind: round}", "d: shapes: expected a list (got"),
         ("shapes.1={kind: square, sid: 7}", "d: shapes.1.side: is missing"),
         ("first.radius=-1", "d: first.radius: input should be greater than 0 (got -1"),
         ("first.kind=oval", "d: first.kind: 'oval' is not one of 'round', 'square'"),
@@ -150,6 +150,17 @@ def test_apply_settings__says_what_is_wrong(pair: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         apply(pair)
     assert message in str(error.value)
+
+
+def test_validate_settings__an_unknown_kind_is_one_sentence_with_the_nearest() -> None:
+    class Scene(Config):
+        shapes: Annotated[tuple[Shape, ...], Field(min_length=1)] | Shape
+
+    for wrong in ([{"kind": "sqare"}], {"kind": "sqare"}):
+        with pytest.raises(ConfigError, match=r"^shapes\S*\.kind: 'sqare' is not .*; did you mean 'square'\?$"):
+            validate_settings(Scene, {"shapes": wrong})
+    with pytest.raises(ConfigError, match=r"^shapes: expected at least 1 of them or expected keys with values \(got"):
+        validate_settings(Scene, {"shapes": []})
 
 
 def test_apply_settings__a_kind_that_would_undo_an_earlier_pair_is_refused() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from divergen_records import Config, ConfigError, backend_union
 from divergen_records.formats import writers
+from divergen_records.requirements import Requirement
 from divergen_records.settings import Shorthand
 from divergen_train.training.config import TrainConfig
 from divergen_train.training.presets import preset
@@ -14,7 +15,7 @@ from divergen_train.training.recipe import recipe
 from pydantic import BeforeValidator, Field, model_validator
 
 from .detectron2.config import Detectron2ScriptConfig
-from .places import PLACES, fill_in
+from .places import PLACES, Program, fill_in
 from .transformers.config import TransformersTrainConfig
 from .ultralytics.config import UltralyticsTrainConfig
 
@@ -89,6 +90,10 @@ class CommandTrainConfig(Config):
         if not any("{results}" in line for line in self.lines) and not any("{out}" in line for line in self.lines):
             raise ValueError("the command must be told where to leave its detections: {results}")
         return self
+
+    def requirements(self) -> Iterable[Requirement]:
+        """See `divergen_records.requirements`."""
+        return map(Program, self.lines)
 
     def build(self) -> Trainer:
         """Make the trainer."""

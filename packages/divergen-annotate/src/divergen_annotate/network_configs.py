@@ -186,15 +186,23 @@ class SaliencyConfig(Config):
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""
         from .model_card import known_cards
+        from .needs import FitsCard
 
-        file = Path(self.weights or self.model)
+        file = Path(self.weights or self.model).expanduser()
         known = known_cards().get(self.model if self.weights else file.stem.lower())
         source = f"the network is published at {known.source}" if known and known.source else ""
         yield InputFile(file, source)
         extra, module = ("onnx", "onnxruntime") if file.suffix in ("", ".onnx") else ("sam", "torch")
         yield from extra_modules("divergen-annotate", extra, module)
-        if self.card is not None and self.card not in known_cards():
-            yield InputFile(Path(self.card), "it is the model card: size, mean, std and output of the network")
+        yield FitsCard(file, self._card_name)
+
+    @property
+    def _card_name(self) -> str | None:
+        """The model card, a file or a known name; None for the one that belongs to the file's name."""
+        from .model_card import known_cards
+
+        named = self.model in known_cards() and not Path(self.model).is_file()
+        return self.card or (self.model if named or (self.weights and self.model) else None)
 
     def build(self) -> Saliency:
         """The annotator, with its weights.
@@ -217,9 +225,8 @@ class SaliencyConfig(Config):
                 f"saliency: model={self.model!r} is neither a file nor a network that is known; there are "
                 f"{', '.join(known_cards())}"
             )
-        card = self.card or (self.model if named else None)
         rest = self.model_dump(include={"device", "batch_size", "workers"})
-        return Saliency.from_file(self.weights or self.model, card, **rest)
+        return Saliency.from_file(self.weights or self.model, self._card_name, **rest)
 
 
 class ClipScorerConfig(Config):

@@ -67,8 +67,12 @@ class OnnxNetwork:
         return np.ascontiguousarray(np.rint(values) if kind == "B" else values, dtype=kind)
 
 
-def load_onnx(path: Path, card: ModelCard, device: str | None) -> tuple[OnnxNetwork, ModelCard]:
+def load_onnx(
+    path: Path, card: ModelCard, device: str | None, *, optimize: bool = True
+) -> tuple[OnnxNetwork, ModelCard]:
     """The network, and the card with what the file decides: size, output, raw pixels.
+
+    Without ``optimize`` it is read only to be held against the card: that takes a part of the time.
 
     Raises:
         WeightsError: If the file holds no network that runs.
@@ -79,8 +83,11 @@ def load_onnx(path: Path, card: ModelCard, device: str | None) -> tuple[OnnxNetw
         import onnxruntime
     wanted = ["CPUExecutionProvider"] if device == "cpu" else ["CUDAExecutionProvider", "CPUExecutionProvider"]
     providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+    options = onnxruntime.SessionOptions()
+    if not optimize:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=providers)
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # its errors have no other class in common
         raise WeightsError(f"{path}: this is no ONNX network that can be run: {first_line(error)}") from error
     network = OnnxNetwork(path, session, _picture(path, session.get_inputs()))

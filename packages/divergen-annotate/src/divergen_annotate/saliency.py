@@ -76,7 +76,7 @@ class Saliency:
             ConfigError: If the card is missing or wrong, or is not that of this network.
             MissingExtra: If what runs it is not installed.
         """
-        path = Path(model)
+        path = Path(model).expanduser()
         if not path.is_file():
             raise WeightsError(
                 f"{path}: there is no such network; export U2Net, IS-Net, BiRefNet or another saliency network to ONNX "

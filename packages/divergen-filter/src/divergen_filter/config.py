@@ -218,7 +218,10 @@ class VlmConfig(Config):
 
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""
+        from divergen_records.endpoint.reach import EndpointAnswers
+
         yield from extra_modules("divergen-filter", "vlm", "openai", "tenacity")
+        yield EndpointAnswers(self.model, self.base_url, self.key_variable)
 
     def build(self) -> VlmStage:
         """The score."""

@@ -47,7 +47,7 @@ def check_rules(rules: RulesConfig, table: InstanceTable | None = None) -> None:
     for name in rule_columns(rules):
         if name not in known:
             near = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = f"; did you mean {near[0]!r}?" if near else "."
             raise ConfigError(
                 f"a rule names {name!r}, but there is no such numeric or boolean column{hint} There are "
                 f"{', '.join(known)}; an installed package adds more (entry points divergen.scores, divergen.columns)"

@@ -47,7 +47,9 @@ def read_categories(source: Path | str) -> list[Category]:
     try:
         text = read_text(path)
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read as categories: {error}") from error
+        raise DatasetError(
+            f"{path}: cannot be read as categories ({error.strerror}); give a file of them, or imagenet"
+        ) from error
     rows = _READERS.get(path.suffix.lower(), _read_text)(path, text)
     categories = [_category(path, position, row) for position, row in enumerate(rows)]
     check_categories(categories, where=str(path))

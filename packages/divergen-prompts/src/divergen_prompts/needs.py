@@ -9,7 +9,7 @@ from divergen_records import ConfigError
 from divergen_records.requirements import Finding
 
 from .categories import read_categories
-from .similarity import build_similarity
+from .similarity import check_wordnet
 
 __all__ = ["Candidates"]
 
@@ -34,5 +34,5 @@ class Candidates:
         if not found:
             raise ConfigError(f"{self.source} holds no category to choose from; name another file, or imagenet")
         if self.similarity == "wordnet":
-            build_similarity(self.similarity, self.wordnet)
+            check_wordnet(self.wordnet)
         return Finding(f"{len(found):,} candidates of {self.source}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +19,7 @@ from .meanings import definition_clause
 from .naming import names
 from .ngrams import words
 
-__all__ = ["EmbeddingSimilarity", "Similarity", "WordNetSimilarity", "build_similarity"]
+__all__ = ["EmbeddingSimilarity", "Similarity", "WordNetSimilarity", "build_similarity", "check_wordnet"]
 
 Matrix = NDArray[np.float32]
 
@@ -85,10 +87,7 @@ class WordNetSimilarity:
             try:
                 self._wordnet.ensure_loaded()
             except LookupError as error:
-                raise ConfigError(
-                    "WordNet is not installed. Get it once by: python -m nltk.downloader wordnet; or name a folder "
-                    "that holds its files (--wordnet FOLDER)"
-                ) from error
+                raise ConfigError(_NO_WORDNET) from error
             return
         root = _corpus_folder(Path(folder).resolve())
         if str(root) not in nltk.data.path:
@@ -170,6 +169,35 @@ def _reader(root: str) -> Any:
             """The map to WordNet 3.0 is for other languages; it would need a second WordNet beside this one."""
 
     return EnglishReader(root, None)
+
+
+_NO_WORDNET = (
+    "WordNet is not installed. Get it once by: python -m nltk.downloader wordnet; or name a folder that holds its "
+    "files (extra_categories.wordnet=FOLDER in a run, --wordnet FOLDER at a command)"
+)
+
+
+def check_wordnet(folder: Path | None = None) -> None:
+    """Refuse a WordNet that is not there, in a moment: to import nltk takes many seconds.
+
+    Args:
+        folder: As `WordNetSimilarity` takes it.
+
+    Raises:
+        ConfigError: Says how to get it.
+    """
+    if folder is not None:
+        _corpus_folder(folder.resolve())
+    elif not any((root / "corpora" / name).exists() for root in _nltk_folders() for name in ("wordnet", "wordnet.zip")):
+        raise ConfigError(_NO_WORDNET)
+
+
+def _nltk_folders() -> list[Path]:
+    """Where nltk looks for its data, as ``nltk.data.path`` has it."""
+    named = [Path(one).expanduser() for one in os.environ.get("NLTK_DATA", "").split(os.pathsep) if one]
+    tops = [Path(top, part) for top in (sys.prefix, "/usr", "/usr/local") for part in ("share", "lib")]
+    windows = [Path(os.environ.get("APPDATA", "C:/")), *(Path(f"{drive}:/") for drive in "CDE")]
+    return [*named, *(top / "nltk_data" for top in (Path.home(), Path(sys.prefix), *tops, *windows))]
 
 
 def _corpus_folder(folder: Path) -> Path:

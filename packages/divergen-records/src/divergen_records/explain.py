@@ -16,8 +16,10 @@ def explain(schema: Any, error: ValidationError) -> list[str]:
     """One line for each wrong key: its name with dots, what is wrong, what is allowed."""
     said: dict[str, list[str]] = {}
     got: dict[str, Any] = {}
-    for problem in error.errors(include_url=False):
-        where, what = _problem(schema, problem)
+    problems = [(*_problem(schema, problem), problem) for problem in error.errors(include_url=False)]
+    for where, what, problem in problems:
+        if problem["type"] in _OF_THE_WHOLE and any(inside.startswith(f"{where}.") for inside, _, _ in problems):
+            continue
         said.setdefault(where, []).append(what)
         if problem["type"] not in _SPEAK_FOR_THEMSELVES:
             got[where] = problem["input"]
@@ -29,6 +31,16 @@ def explain(schema: Any, error: ValidationError) -> list[str]:
 
 
 _SPEAK_FOR_THEMSELVES = {"extra_forbidden", "missing", "union_tag_invalid", "union_tag_not_found"}
+_OF_THE_WHOLE = {"too_short", "tuple_type", "list_type", "model_type", "model_attributes_type", "string_type"}
+"""What pydantic also says of a list whose element is wrong, or of a union's other members."""
+
+
+_WORDS = {
+    **dict.fromkeys(["tuple_type", "list_type"], "expected a list"),
+    **dict.fromkeys(["model_type", "model_attributes_type", "dict_type"], "expected keys with values"),
+    "too_short": "expected at least {min_length} of them",
+}
+"""What pydantic says in the words of Python."""
 
 
 def _problem(schema: Any, problem: Mapping[str, Any]) -> tuple[str, str]:
@@ -43,13 +55,21 @@ def _problem(schema: Any, problem: Mapping[str, Any]) -> tuple[str, str]:
             return _resolve(schema, location)[0], "is missing"
         case "union_tag_invalid":
             where = _resolve(schema, location)[0]
-            context = problem["ctx"]
-            return f"{where}.kind" if where else "kind", f"{context['tag']!r} is not one of {context['expected_tags']}"
+            return f"{where}.kind" if where else "kind", _unknown_kind(**problem["ctx"])
         case "union_tag_not_found":
             return _resolve(schema, location)[0], "needs a `kind`"
+        case kind if kind in _WORDS:
+            return _resolve(schema, location)[0], _WORDS[kind].format(**problem.get("ctx", {}))
         case _:
             message = problem["msg"].removeprefix("Value error, ")
             return _resolve(schema, location)[0], _continued(message)
+
+
+def _unknown_kind(tag: str, expected_tags: str, **_: Any) -> str:
+    """That there is no such ``kind``, those that there are, and which are meant."""
+    near = get_close_matches(tag, [kind.strip("'") for kind in expected_tags.split(", ")], n=2)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return f"{tag!r} is not one of {expected_tags}{hint}"
 
 
 def _continued(message: str) -> str:

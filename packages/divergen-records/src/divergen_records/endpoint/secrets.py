@@ -25,7 +25,7 @@ def read_key(variable: str, base_url: str | None) -> str:
     key = os.environ.get(variable, "").strip()
     if not key and base_url is None and not os.environ.get("OPENAI_BASE_URL"):
         raise ConfigError(
-            f"the environment variable {variable} holds no key; set it, or name your endpoint (--base-url)"
+            f"the environment variable {variable} holds no key; set it, or name your endpoint (base_url, or --base-url)"
         )
     for position, letter in enumerate(key, 1):
         if not "!" <= letter <= "~":

@@ -10,7 +10,7 @@ from divergen_records import Config, backend_union
 from divergen_records.requirements import InputFile, Module, Requirement
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from .needs import DETECTRON2
+from .needs import CENTERNET2, DETECTRON2
 
 if TYPE_CHECKING:
     from .protocol import Detector
@@ -293,7 +293,7 @@ class CenterNet2Config(_Detectron2Heads):
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""
         yield from super().requirements()
-        yield Module("centernet", DETECTRON2)
+        yield Module("centernet", CENTERNET2)
 
     def build(self, num_classes: int, image_counts: Sequence[int] | None = None) -> Detector:
         """The detector with pre-trained backbone and fresh heads; see `TorchvisionConfig.build`.
