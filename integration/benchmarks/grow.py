@@ -49,8 +49,12 @@ def seed_of(out: Path, seed: int, budget: int, rounds: int, overrides: Sequence[
 def show(found: Sequence[dict[str, dict[str, float]]]) -> None:
     """Means, and the difference over paired seeds."""
     for name in METRICS:
-        each = {arm: [seed[arm][name] for seed in found if name in seed[arm]] for arm in ("before", "even", "grown")}
-        means = ", ".join(f"{arm} {sum(values) / max(len(values), 1):.1f}" for arm, values in each.items())
+        whole = [seed for seed in found if all(name in arm for arm in seed.values())]
+        if not whole:
+            print(f"mask {name}: no seed has it: the validation images show none of its categories")
+            continue
+        each = {arm: [seed[arm][name] for seed in whole] for arm in ("before", "even", "grown")}
+        means = ", ".join(f"{arm} {sum(values) / len(values):.1f}" for arm, values in each.items())
         gain, half = mean_and_interval([a - b for a, b in zip(each["grown"], each["even"], strict=True)])
         print(f"mask {name}: {means}; grown over even {gain:+.1f}" + (f" ± {half:.1f}" if half is not None else ""))
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -68,6 +69,43 @@ def test_plan_growth__without_a_training_or_a_judgement(run: Run) -> None:
     trained(run, (0.2, 0.2, 0.5), (0.6, 0.2, 0.1))
     with pytest.raises(ConfigError, match="this one judged none; run it again with --redo train"):
         plan_growth(run, 10)
+
+
+def test_command__a_run_without_training_is_one_sentence(run: Run) -> None:
+    run.save_config()
+    result = CliRunner().invoke(main, ["grow", str(run.folder), "--budget", "30"])
+    assert result.exit_code == 1
+    assert "has not trained both" in result.output
+    assert not run.folder.with_name("run-grown").exists()
+
+
+def test_benchmark__compares_what_grew_with_what_was_divided_alike(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = importlib.util.spec_from_file_location("grow_benchmark", root / "integration" / "benchmarks" / "grow.py")
+    assert spec is not None and spec.loader is not None
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    asked, done = [], []
+
+    def grown(run: Run, out: Path, budget: int, rounds: int = 1, evenly: bool = False) -> list[Run]:
+        asked.append((run.folder.parent.name, out.name, budget, rounds, evenly))
+        return [run, Run(out, run.config)]
+
+    ap = {"begun": 0.1, "even": 0.2, "grown": 0.25}
+    monkeypatch.setattr(benchmark, "run_pipeline", lambda run, until: done.append((run.config.seed, until)))
+    monkeypatch.setattr(benchmark, "grow", grown)
+    monkeypatch.setattr(benchmark, "metrics_of", lambda run, name: {"mask": {"AP": ap[run.folder.name], "APr": None}})
+    call = ["--seeds", "2", "--budget", "8", "--rounds", "2", "--out", str(tmp_path)]
+    result = CliRunner().invoke(benchmark.main, call, catch_exceptions=False)
+    assert done == [(0, "train"), (1, "train")]
+    assert asked == [
+        (f"seed-{seed}", *arm) for seed in (0, 1) for arm in (("grown", 8, 2, False), ("even", 8, 1, True))
+    ]
+    assert "mask AP: before 10.0, even 20.0, grown 25.0; grown over even +5.0" in result.output.splitlines()[-2]
+    assert json.loads((tmp_path / "grow.json").read_text())[1] == {
+        "before": {"AP": 10.0}, "grown": {"AP": 25.0}, "even": {"AP": 20.0}
+    }  # fmt: skip
 
 
 def test_command__dry_run_says_what_and_why(run: Run) -> None:

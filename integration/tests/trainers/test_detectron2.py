@@ -62,6 +62,70 @@ SOLVER: {IMS_PER_BATCH: 1, BASE_LR: 0.001, CHECKPOINT_PERIOD: 1}
 DATALOADER: {NUM_WORKERS: 0}
 VERSION: 2
 """
+LVIS = PLAIN.replace(
+    "ROI_BOX_HEAD: {", "ROI_BOX_HEAD: {USE_FED_LOSS: true, USE_SIGMOID_CE: true, FED_LOSS_NUM_CLASSES: 3, "
+)
+LVIS = LVIS.replace("DATALOADER: {", "DATALOADER: {SAMPLER_TRAIN: RepeatFactorTrainingSampler, ")
+LVIS_SCRIPT = SCRIPT.replace("COCOEvaluator", "LVISEvaluator")
+LAZY_SCRIPT = """
+from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.config import LazyConfig, instantiate
+from detectron2.engine import SimpleTrainer, default_argument_parser, default_setup, hooks
+from detectron2.evaluation import inference_on_dataset
+
+def test(cfg, model):
+    return inference_on_dataset(model, instantiate(cfg.dataloader.test), instantiate(cfg.dataloader.evaluator))
+
+if __name__ == "__main__":
+    args = default_argument_parser().parse_args()
+    cfg = LazyConfig.apply_overrides(LazyConfig.load(args.config_file), args.opts)
+    default_setup(cfg, args)
+    model = cfg.optimizer.params.model = instantiate(cfg.model)
+    trainer = SimpleTrainer(model, instantiate(cfg.dataloader.train), instantiate(cfg.optimizer))
+    checkpointer = DetectionCheckpointer(model, cfg.train.output_dir, trainer=trainer)
+    trainer.register_hooks([
+        hooks.PeriodicCheckpointer(checkpointer, **cfg.train.checkpointer),
+        hooks.EvalHook(cfg.train.eval_period, lambda: test(cfg, model)),
+    ])
+    checkpointer.resume_or_load(cfg.train.init_checkpoint, resume=args.resume)
+    trainer.train(trainer.iter + 1 if args.resume else 0, cfg.train.max_iter)
+"""
+LAZY = """
+from detectron2 import model_zoo
+from detectron2.config import LazyCall as L
+from detectron2.data.detection_utils import get_fed_loss_cls_weights
+from detectron2.data.samplers import RepeatFactorTrainingSampler
+from detectron2.evaluation import LVISEvaluator
+from detectron2.layers import ShapeSpec
+
+dataloader = model_zoo.get_config("common/data/coco.py").dataloader
+dataloader.train.dataset.names = "lvis_v1_train"
+dataloader.train.total_batch_size = 1
+dataloader.train.num_workers = dataloader.test.num_workers = 0
+dataloader.train.mapper.augmentations[0].short_edge_length = [64]
+dataloader.test.mapper.augmentations[0].short_edge_length = 64
+dataloader.train.sampler = L(RepeatFactorTrainingSampler)(
+    repeat_factors=L(RepeatFactorTrainingSampler.repeat_factors_from_category_frequency)(
+        dataset_dicts="${dataloader.train.dataset}", repeat_thresh=0.001
+    )
+)
+dataloader.evaluator = L(LVISEvaluator)(dataset_name="${..test.dataset.names}", max_dets_per_image=300)
+model = model_zoo.get_config("common/models/mask_rcnn_fpn.py").model
+model.backbone.bottom_up.stages = dict(**model.backbone.bottom_up.stages, depth=18)
+model.backbone.out_channels = model.proposal_generator.head.in_channels = 16
+model.roi_heads.num_classes = 1203
+model.roi_heads.box_head.update(input_shape=ShapeSpec(channels=16, height=7, width=7), fc_dims=[16])
+model.roi_heads.mask_head.update(input_shape=ShapeSpec(channels=16, width=14, height=14), conv_dims=[16])
+model.roi_heads.box_predictor.update(
+    input_shape=ShapeSpec(channels=16), test_score_thresh=0.0, use_sigmoid_ce=True, use_fed_loss=True,
+    fed_loss_num_classes=3,
+    get_fed_loss_cls_weights=lambda: get_fed_loss_cls_weights(dataloader.train.dataset.names, 0.5),
+)
+optimizer = model_zoo.get_config("common/optim.py").SGD
+optimizer.lr = 0.001
+train = model_zoo.get_config("common/train.py").train
+train.update(device="cpu", init_checkpoint="", checkpointer=dict(period=1))
+"""
 
 
 @pytest.fixture
@@ -126,8 +190,27 @@ def test_detectron2_script__a_lazy_config(tmp_path: Path, finished: Run, config:
     words = next(line for line in str(failed.value).splitlines() if line.startswith("ARGV")).split()
     count = len(train.categories)
     assert {f"model.roi_heads.num_classes={count}", "train.max_iter=2", "train.seed=3", "train.amp=True"} <= {*words}
-    assert "dataloader.train.dataset.names=divergen_train" in words
+    assert "dataloader.train.dataset.names='divergen_train'" in words
     assert not [word for word in words if "box.num_classes" in word]
+
+
+@installed
+@pytest.mark.skipif(find_spec("lvis") is None, reason="detectron2's LVISEvaluator needs the package lvis")
+@pytest.mark.parametrize(
+    ("script", "name", "text"), [(LVIS_SCRIPT, "lvis.yaml", LVIS), (LAZY_SCRIPT, "it's lazy.py", LAZY)]
+)
+def test_detectron2_script__of_lvis(
+    tmp_path: Path, finished: Run, config: Detectron2ScriptConfig, script: str, name: str, text: str
+) -> None:
+    """Federated loss, repeat factors and the evaluator of LVIS, for other classes than LVIS has."""
+    config.script.write_text(script)
+    (tmp_path / name).write_text(text)
+    train, val = datasets(finished)
+    task = TrainTask(name="train real", dataset=train, val=val, out=tmp_path / "it's a training", seed=3)
+    config.model_copy(update={"config": str(tmp_path / name), "evaluator": "lvis"}).build().train(task)
+    rows = json.loads(task.results.read_text(encoding="utf-8"))
+    assert rows and all("segmentation" in row for row in rows)
+    assert {row["category_id"] for row in rows} <= {category.id for category in val.categories}
 
 
 def test_config__is_one_of_a_runs(tmp_path: Path, config: Detectron2ScriptConfig) -> None:

@@ -200,6 +200,7 @@ def test_from_config__metadata_say_the_classes(cfg, paster):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:lance is not fork-safe")  # said at each fork where other tests have loaded it
 def test_mapper__workers_differ_and_a_seed_repeats(cfg, dicts, paster):
     def first_images(seed):
         loader = build_detection_train_loader(

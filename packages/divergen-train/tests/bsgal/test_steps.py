@@ -115,44 +115,6 @@ def test_class_activations__are_the_last_layers_gradient_of_each_object_alone(
     assert detector.class_activations(detector.encode([empty[0]]), [empty[1]]).objects.losses.shape == (0,)
 
 
-@pytest.mark.parametrize("classifier", ["softmax", "sigmoid"])
-def test_detector__learns_nothing_from_ignored_objects(shapes: Dataset, tiny: TrainConfig, classifier: str) -> None:
-    config = tiny.detector.model_copy(update={"classifier": classifier, "roi_batch": 512, "rpn_batch": 4096})
-    detector: Any = build_detector(config, shapes.categories)
-    detector.train(True)
-    image, target = make_target(4, 1)
-    target["labels"][2] = -1
-
-    def losses(labels: Tensor, masks: Tensor) -> dict[str, Tensor]:
-        torch.manual_seed(0)
-        changed = Target(**{**target, "labels": labels, "masks": masks})  # type: ignore[typeddict-item]
-        found: dict[str, Tensor] = detector([image], [changed])
-        return found
-
-    masks = target["masks"].clone()
-    masks[2] = 0
-    before, after = losses(target["labels"], target["masks"]), losses(target["labels"], masks)
-    assert all(torch.equal(before[name], after[name]) for name in before)
-    seen = target["labels"].clone()
-    seen[2] = 1
-    learned = losses(seen, target["masks"])
-    assert all(not torch.equal(before[name], learned[name]) for name in ("loss_classifier", "loss_mask"))
-    assert all(value.isfinite() for value in before.values())
-    # No anchor on it is background either.
-    anchors = detector.rpn.anchor_generator
-    pixels, features, sizes = detector.encode([image])
-    from torchvision.models.detection.image_list import ImageList
-
-    boxes = anchors(ImageList(pixels, sizes), list(features.values()))
-    plain = Target(**{**target, "labels": seen})  # type: ignore[typeddict-item]
-    (ignoring,), _ = detector.rpn.assign_targets_to_anchors(boxes, [target])
-    (learning,), _ = detector.rpn.assign_targets_to_anchors(boxes, [plain])
-    changed = ignoring != learning
-    assert changed.any()
-    assert (learning[changed] == 1).all()
-    assert (ignoring[changed] == -1).all()
-
-
 def test_detector__training_losses_are_those_of_what_encode_gave(shapes: Dataset, tiny: TrainConfig) -> None:
     torch.manual_seed(0)
     detector: Any = build_detector(tiny.detector, shapes.categories)

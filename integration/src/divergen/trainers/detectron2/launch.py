@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 _TASK = "DIVERGEN_DETECTRON2_TASK"
@@ -35,15 +36,36 @@ def _parse() -> argparse.Namespace:
 
 def _register(task: argparse.Namespace) -> int:
     """Register both data sets; the number of classes."""
+    from detectron2.config import LazyConfig
     from detectron2.data import DatasetCatalog, MetadataCatalog
     from detectron2.data.datasets import load_coco_json, register_coco_instances
+    from omegaconf import OmegaConf
 
     val = str(Path(task.out, _VAL_FILE))
     register_coco_instances(_TRAIN, {}, task.data, task.images)
     DatasetCatalog.register(_VAL, lambda: load_coco_json(val, task.val_images, _VAL))
     MetadataCatalog.get(_VAL).set(json_file=val, image_root=task.val_images, evaluator_type=task.evaluator)
     DatasetCatalog.get(_TRAIN)  # its metadata know the classes once it has been read
+    counts = _image_counts(json.loads(Path(task.data).read_text(encoding="utf-8")))
+    MetadataCatalog.get(_TRAIN).set(class_image_count=counts)
+    if _is_lazy(task):  # functions in a lazy config, as the one of the federated loss, go on asking the set named there
+        named = OmegaConf.select(LazyConfig.load(task.config), "dataloader.train.dataset.names", default=[])
+        for name in [named] if isinstance(named, str) else named:
+            if name in MetadataCatalog:
+                MetadataCatalog.remove(name)
+            MetadataCatalog.get(name).set(class_image_count=counts)
     return len(MetadataCatalog.get(_TRAIN).thing_classes)
+
+
+def _is_lazy(task: argparse.Namespace) -> bool:
+    return bool(task.config.endswith(".py"))
+
+
+def _image_counts(data: dict[str, list[dict[str, int]]]) -> list[dict[str, int]]:
+    """Images of each class, as the federated loss of LVIS asks for them; 1 where there is none, or it fails."""
+    shown = {(one["category_id"], one["image_id"]) for one in data["annotations"]}
+    found = Counter(category for category, _ in shown)
+    return [{"id": one["id"], "image_count": max(found[one["id"]], 1)} for one in data["categories"]]
 
 
 def _write_val(task: argparse.Namespace) -> None:
@@ -84,7 +106,12 @@ def _lazy_settings(task: argparse.Namespace, classes: int) -> list[str]:
         "train.seed": task.seed,
         "train.output_dir": task.out,
     }
-    return [*(f"{key}={value}" for key, value in values.items()), *task.set]
+    return [*(f"{key}={_quoted(value)}" for key, value in values.items()), *task.set]
+
+
+def _quoted(value: object) -> str:
+    """As Hydra reads it; a path may hold anything."""
+    return "'" + value.replace("'", "\\'") + "'" if isinstance(value, str) else str(value)
 
 
 def _class_counts(node: object, path: str) -> list[str]:
@@ -112,7 +139,7 @@ def _prepare() -> argparse.Namespace:
     os.environ[_TASK] = json.dumps(vars(task))
     _write_val(task)
     classes = _register(task)
-    settings = _lazy_settings if task.config.endswith(".py") else _plain_settings
+    settings = _lazy_settings if _is_lazy(task) else _plain_settings
     resume = ["--resume"] if Path(task.out, "last_checkpoint").exists() else []
     sys.argv = [task.script, "--config-file", task.config, *resume, *task.argument, *settings(task, classes)]
     sys.path.insert(0, str(Path(task.script).resolve().parent))

@@ -170,10 +170,6 @@ def _class_losses(model: Any, batch: _Judged) -> Tensor:
     return losses
 
 
-def _unmatched(target: Versions) -> bool:
-    return target["matched"] is None and any(target["sources"])
-
-
 def _replaced(part: BatchSlice, items: Sequence[tuple[Tensor, Target]]) -> BatchSlice:
     return replace(part, images=[image for image, _ in items], targets=[target for _, target in items])
 

@@ -95,11 +95,6 @@ class AcceptanceThreshold:
         share = min(self.calls / self.schedule, 1.0) if self.schedule else 0.0
         return self.rate + (self.final_rate - self.rate) * share
 
-    @property
-    def warmed(self) -> int:
-        """Samples so far, of all processes, that were accepted because a queue was too short to judge them."""
-        return sum(rate.warmup for rate in self._rates.values())
-
     def value(self, category: Hashable = None) -> float | None:
         """The threshold now, of a category where ``per`` says so; None in the warm-up, when all is accepted."""
         if self.fixed is not None:

@@ -21,7 +21,7 @@ class Target(TypedDict):
 
     Keys:
         boxes: (N, 4) float32, XYXY, pixels of the image.
-        labels: (N,) int64, 1 to the number of categories; -1 for an object to learn nothing from.
+        labels: (N,) int64, 1 to the number of categories.
         masks: (N, h, w) uint8, 0 or 1.
         image_id: Id in the dataset.
         sources: For each object the id of the generated instance that it is, None for the image's own.

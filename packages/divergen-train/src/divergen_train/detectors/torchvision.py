@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import TwoMLPHead
 from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.rpn import RPNHead
+from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from torchvision.ops import MultiScaleRoIAlign
 
 from .activations import Activations
 from .backbone import BackboneFPN
-from .class_activations import IgnoringRPN, class_activations
+from .class_activations import class_activations
 from .classifiers import SoftmaxClassifier, classifier
 from .config import TorchvisionConfig
 from .pooling import GatheredRoIAlign
@@ -123,11 +123,11 @@ def build_mask_rcnn(
     return TorchvisionDetector(backbone, _rpn(config), heads, weights)
 
 
-def _rpn(config: TorchvisionConfig) -> IgnoringRPN:
+def _rpn(config: TorchvisionConfig) -> RegionProposalNetwork:
     ratios = (config.anchor_ratios,) * len(config.anchor_sizes)
     anchors = AnchorGenerator(tuple((size,) for size in config.anchor_sizes), ratios)
     before, after = config.rpn_proposals
-    return IgnoringRPN(
+    return RegionProposalNetwork(
         anchors,
         RPNHead(config.fpn_channels, len(config.anchor_ratios)),
         fg_iou_thresh=config.rpn_iou[1],

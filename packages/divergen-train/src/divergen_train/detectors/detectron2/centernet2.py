@@ -1,17 +1,12 @@
 """CenterNet2 as X-Paste and DiverGen train it on LVIS: centre proposals, a cascade of three box heads, one mask head.
 
 Every module is the published one (detectron2, and `centernet` of the package centernet2); this only says which, and
-with which numbers. It does so with arguments, not with detectron2's global config, so two detectors may differ. Two
-modules are extended by what a selective training needs: objects to learn nothing from.
+with which numbers. It does so with arguments, not with detectron2's global config, so two detectors may differ.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import torch
-from torch import Tensor
 
 from ..config import CenterNet2Config
 from .backbones import pyramid
@@ -26,9 +21,8 @@ with needs_detectron2():
     from centernet.modeling.roi_heads.custom_roi_heads import CustomCascadeROIHeads
     from detectron2.modeling import GeneralizedRCNN
     from detectron2.modeling.matcher import Matcher
-    from detectron2.structures import Instances
 
-__all__ = ["IgnoringCascade", "IgnoringCenterNet", "build_centernet2"]
+__all__ = ["build_centernet2"]
 
 _LEVELS = ("p3", "p4", "p5", "p6", "p7")
 _STRIDES = (8, 16, 32, 64, 128)
@@ -69,7 +63,7 @@ def build_centernet2(
     return Detectron2Detector(network)
 
 
-def _proposals(config: CenterNet2Config, num_classes: int) -> IgnoringCenterNet:
+def _proposals(config: CenterNet2Config, num_classes: int) -> CenterNet:
     head = CenterNetHead(
         in_channels=config.fpn_channels,
         num_levels=len(_LEVELS),
@@ -77,7 +71,7 @@ def _proposals(config: CenterNet2Config, num_classes: int) -> IgnoringCenterNet:
         with_agn_hm=True,
         only_proposal=True,
     )
-    return IgnoringCenterNet(
+    return CenterNet(
         num_classes=num_classes,
         in_features=_LEVELS,
         strides=_STRIDES,
@@ -99,12 +93,12 @@ def _proposals(config: CenterNet2Config, num_classes: int) -> IgnoringCenterNet:
     )
 
 
-def _roi_heads(config: CenterNet2Config, num_classes: int, image_counts: Sequence[int] | None) -> IgnoringCascade:
+def _roi_heads(config: CenterNet2Config, num_classes: int, image_counts: Sequence[int] | None) -> CustomCascadeROIHeads:
     predictors = [
         box_predictor(config, num_classes, image_counts, box_weights=weights, class_agnostic=True)
         for weights in _BOX_WEIGHTS
     ]
-    heads = IgnoringCascade(
+    heads = CustomCascadeROIHeads(
         num_classes=num_classes,
         batch_size_per_image=config.roi_batch,
         positive_fraction=config.roi_positive,
@@ -120,44 +114,3 @@ def _roi_heads(config: CenterNet2Config, num_classes: int, image_counts: Sequenc
     # The class reads both from the instance, but its own factory would set them on the class.
     heads.mult_proposal_score, heads.debug = config.multiply_proposal_score, False
     return heads
-
-
-class IgnoringCenterNet(CenterNet):  # type: ignore[misc]  # centernet has no types
-    """`CenterNet` for which places on objects of class -1 are neither centres nor background."""
-
-    def _get_ground_truth(
-        self, grids: list[Tensor], shapes_per_level: Tensor, gt_instances: list[Instances]
-    ) -> tuple[Any, Any, Any, Tensor]:
-        """Indices and classes of the centres, offsets (M, 4) and heatmap (M, 1) for the M places of all levels."""
-        learned = [_boxes_where(objects, objects.gt_classes >= 0) for objects in gt_instances]
-        *wanted, heatmap = super()._get_ground_truth(grids, shapes_per_level, learned)
-        ignored = [_boxes_where(objects, objects.gt_classes < 0) for objects in gt_instances]
-        if any(map(len, ignored)):
-            # Where the heatmap is 1 nothing is background, and only the indices make a centre. Around an ignored
-            # object the background counts less, as it does around an object.
-            around = super()._get_ground_truth(grids, shapes_per_level, ignored)[-1]
-            inside = torch.cat([_is_inside(grid, objects) for grid in grids for objects in ignored])
-            heatmap = torch.maximum(heatmap, around).masked_fill(inside[:, None], 1.0)
-        return (*wanted, heatmap)
-
-
-class IgnoringCascade(CustomCascadeROIHeads):  # type: ignore[misc]  # centernet has no types
-    """`CustomCascadeROIHeads` that drops regions on objects of class -1; the first stage's sampling does so already."""
-
-    def _match_and_label_boxes(
-        self, proposals: list[Instances], stage: int, targets: list[Instances]
-    ) -> list[Instances]:
-        labelled = super()._match_and_label_boxes(proposals, stage, targets)
-        return [regions[regions.gt_classes >= 0] for regions in labelled]
-
-
-def _boxes_where(objects: Instances, chosen: Tensor) -> Instances:
-    """Boxes and classes of some objects, without their masks."""
-    return Instances(objects.image_size, gt_boxes=objects.gt_boxes[chosen], gt_classes=objects.gt_classes[chosen])
-
-
-def _is_inside(points: Tensor, objects: Instances) -> Tensor:
-    """(P,) bool: which points (P, 2), xy, lie in any of the objects' boxes."""
-    low, high = objects.gt_boxes.tensor[None].split(2, dim=2)
-    inside: Tensor = ((points[:, None] > low) & (points[:, None] < high)).all(2).any(1)
-    return inside

@@ -47,7 +47,7 @@ def class_activations(heads: StandardROIHeads, encoded: Encoded, targets: Sequen
     Args:
         heads: With a box head.
         encoded: The images.
-        targets: The objects, none of them ignored.
+        targets: The objects.
     """
     labels = torch.cat([target["labels"] for target in targets]) - 1
     found = [

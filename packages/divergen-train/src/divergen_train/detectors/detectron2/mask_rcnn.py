@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
-
 from ..config import Detectron2MaskRCNNConfig
 from .backbones import LEVELS, pyramid
 from .heads import BOX_SIZE, MASK_SIZE, box_head, box_predictor, mask_head, pooler
@@ -21,10 +18,8 @@ with needs_detectron2():
     from detectron2.modeling.matcher import Matcher
     from detectron2.modeling.proposal_generator import RPN, StandardRPNHead
     from detectron2.modeling.roi_heads import StandardROIHeads
-    from detectron2.structures import Boxes, Instances, pairwise_iou
-    from detectron2.utils.memory import retry_if_cuda_oom
 
-__all__ = ["IgnoringRPN", "build_mask_rcnn"]
+__all__ = ["build_mask_rcnn"]
 
 _FEATURES = ("p2", "p3", "p4", "p5", "p6")
 _STRIDES = (4, 8, 16, 32, 64)
@@ -56,8 +51,8 @@ def build_mask_rcnn(
     return Detectron2Detector(network)
 
 
-def _rpn(config: Detectron2MaskRCNNConfig) -> IgnoringRPN:
-    return IgnoringRPN(
+def _rpn(config: Detectron2MaskRCNNConfig) -> RPN:
+    return RPN(
         in_features=list(_FEATURES),
         head=StandardRPNHead(in_channels=config.fpn_channels, num_anchors=len(config.anchor_ratios)),
         anchor_generator=DefaultAnchorGenerator(
@@ -98,31 +93,3 @@ def _roi_heads(
         mask_pooler=pooler(MASK_SIZE, _STRIDES[:_POOLED]),
         mask_head=mask_head(config, 1 if config.class_agnostic else num_classes),
     )
-
-
-class IgnoringRPN(RPN):  # type: ignore[misc]  # detectron2 has no types
-    """`RPN` whose anchors on objects of class -1 count neither as object nor as background.
-
-    The heads leave out regions on such objects already.
-    """
-
-    @torch.no_grad()
-    def label_and_sample_anchors(
-        self, anchors: list[Boxes], gt_instances: list[Instances]
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """Label (1 object, 0 background, -1 left out) and box of each anchor of each image."""
-        if not any(bool((objects.gt_classes < 0).any()) for objects in gt_instances):
-            found: tuple[list[Tensor], list[Tensor]] = super().label_and_sample_anchors(anchors, gt_instances)
-            return found
-        everywhere, labels, boxes = Boxes.cat(anchors), [], []
-        for objects in gt_instances:
-            overlaps = retry_if_cuda_oom(pairwise_iou)(objects.gt_boxes, everywhere)
-            match, label = retry_if_cuda_oom(self.anchor_matcher)(overlaps)
-            match, label = match.to(objects.gt_classes.device), label.to(objects.gt_classes.device)
-            matched = everywhere.tensor  # of an image without objects, where it does not count
-            if len(objects):
-                label[(label > 0) & (objects.gt_classes[match] < 0)] = -1
-                matched = objects.gt_boxes[match].tensor
-            labels.append(self._subsample_labels(label))
-            boxes.append(matched)
-        return labels, boxes

@@ -57,7 +57,7 @@ class Detectron2Detector(nn.Module):
             return Encoded(batch.tensor, self.network.backbone(batch.tensor), batch.image_sizes)
 
     def losses(self, encoded: Encoded, targets: Sequence[Target]) -> dict[str, Tensor]:
-        """Training losses by name, from what `encode` gave; objects of label -1 are neither object nor background."""
+        """Training losses by name, from what `encode` gave."""
         network, images = self.network, ImageList(encoded.pixels, encoded.sizes)
         objects = [
             _instances(target, size).to(network.device) for target, size in zip(targets, encoded.sizes, strict=True)
@@ -108,7 +108,7 @@ def _instances(target: Target, size: tuple[int, int]) -> Instances:
     return Instances(
         size,
         gt_boxes=Boxes(target["boxes"]),
-        gt_classes=(target["labels"] - 1).clamp(min=-1),  # which detectron2 ignores too
+        gt_classes=target["labels"] - 1,
         gt_masks=BitMasks(target["masks"].bool()),
     )
 
