@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,3 +125,19 @@ def test_look__sees_the_files_of_weights_come(run: Run) -> None:
         (folder / "apple.safetensors").touch()
         assert look()
         assert not look()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("DIVERGEN_RAY" not in os.environ, reason="DIVERGEN_RAY=1 asks for it: it wants two free cores")
+@pytest.mark.filterwarnings("ignore")
+def test_run__workers_of_ray_share_the_categories(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    """Each category is trained once, by whichever worker takes it, and all draw with the weights of all."""
+    ray = pytest.importorskip("ray")
+    config = load_config(str(_saved(run)), ["executor={kind: ray, workers: 2, parts: 1}", "extra_categories=null"])
+    try:
+        run_pipeline(Run(run.folder, config), until="gen")
+    finally:
+        ray.shutdown()
+    assert personal_status(run)[0].trained == 2
+    assert run.table.count("generator = 'own' AND error IS NULL") == 3
+    assert "is gone" not in capfd.readouterr().err

@@ -118,11 +118,7 @@ class RayExecutor:
             step.before(pipeline)
         _ = pipeline.run.table  # made here, once
         crew = self._crew = self._crew or self._start(pipeline.run)
-        with (
-            _TableProgress(pipeline.run, step.name)
-            if step.name in MARKERS
-            else nullcontext(_TrainedFiles(pipeline.run)) as look
-        ):
+        with _look(pipeline.run, step.name) as look:
             crew.share(step.name, self._workers * self._parts, look)
 
     def _start(self, run: Run) -> Crew:
