@@ -102,7 +102,7 @@ dataloader = model_zoo.get_config("common/data/coco.py").dataloader
 dataloader.train.dataset.names = "lvis_v1_train"
 dataloader.train.total_batch_size = 1
 dataloader.train.num_workers = dataloader.test.num_workers = 0
-dataloader.train.mapper.augmentations[0].short_edge_length = [64]
+dataloader.train.mapper.augmentations[0].short_edge_length = (64,)
 dataloader.test.mapper.augmentations[0].short_edge_length = 64
 dataloader.train.sampler = L(RepeatFactorTrainingSampler)(
     repeat_factors=L(RepeatFactorTrainingSampler.repeat_factors_from_category_frequency)(
@@ -111,7 +111,8 @@ dataloader.train.sampler = L(RepeatFactorTrainingSampler)(
 )
 dataloader.evaluator = L(LVISEvaluator)(dataset_name="${..test.dataset.names}", max_dets_per_image=300)
 model = model_zoo.get_config("common/models/mask_rcnn_fpn.py").model
-model.backbone.bottom_up.stages = dict(**model.backbone.bottom_up.stages, depth=18)
+model.backbone.bottom_up.stages.depth = 18
+del model.backbone.bottom_up.stages.stride_in_1x1  # of bottlenecks, which this depth has none of
 model.backbone.out_channels = model.proposal_generator.head.in_channels = 16
 model.roi_heads.num_classes = 1203
 model.roi_heads.box_head.update(input_shape=ShapeSpec(channels=16, height=7, width=7), fc_dims=[16])
