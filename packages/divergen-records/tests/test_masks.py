@@ -82,7 +82,7 @@ def test_decode_counts__large_runs():
         ({"size": [3, 4], "counts": "!~"}, "outside the COCO code"),
         ({"size": [3, 4], "counts": "é"}, "outside the COCO code"),
         ({"size": [3, 4], "counts": "oooooooooo0"}, "too large"),
-        ({"size": [3, 4], "counts": [13, -1]}, "does not fit its picture"),
+        ({"size": [3, 4], "counts": [13, -1]}, "damaged: they hold a run of -1 pixels"),
         ({"size": [3, 4], "counts": [2**62, 2**62, 2**62, 2**62, 12]}, "does not fit its picture"),
         ({"size": [3, 4], "counts": [1.5, 10.5]}, "flat list of integers"),
         ({"size": [3, 4], "counts": [[3], [4, 5]]}, "flat list of integers"),

@@ -1,5 +1,7 @@
 import errno
 import os
+import subprocess
+import sys
 
 import pytest
 from divergen_records.system_errors import explain
@@ -55,6 +57,20 @@ def test_explain__what_libraries_make_of_it(text, words):
 
 def test_explain__memory():
     assert "not enough memory" in explain(MemoryError())
+
+
+def test_explain__a_name_whose_letters_the_locale_lacks():
+    code = r"""
+from divergen_records.system_errors import explain
+try:
+    open("caf\xe9")
+except UnicodeEncodeError as error:
+    print(explain(error))
+"""
+    without = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=without)
+    assert "in this locale (ascii) no file can have this name; run it with PYTHONUTF8=1" in done.stdout, done.stderr
+    assert explain(UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates")) is None
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ class Group(click.Group):
                 return super().invoke(ctx)
         except DivergenError as error:
             raise _refusal(error, str(error), error.exit_code) from error
-        except (OSError, RuntimeError, MemoryError) as error:
+        except (OSError, RuntimeError, MemoryError, UnicodeEncodeError) as error:
             sentence = explain(error)
             if sentence is None:
                 raise

@@ -214,8 +214,10 @@ def _rle_runs(rle: Mapping[str, Any], height: int, width: int) -> NDArray[np.int
         runs = _integer_runs(counts)
     else:
         raise MaskError(f"an RLE's counts are a text or a list of run lengths, not {type(counts).__name__}")
+    if runs.min() < 0:
+        raise MaskError(f"the RLE's counts are damaged: they hold a run of {runs.min()} pixels")
     total = int(runs.sum())
-    if runs.min() < 0 or runs.max() > height * width or total != height * width:
+    if runs.max() > height * width or total != height * width:
         raise MaskError(
             f"the RLE does not fit its picture: its runs add up to {total} pixels, height {height} x width {width} "
             f"makes {height * width}; the counts are cut off or belong to another picture"

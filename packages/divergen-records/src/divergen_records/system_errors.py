@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import shutil
+import sys
 import tempfile
 from contextlib import suppress
 
@@ -63,6 +64,8 @@ def explain(error: BaseException) -> str | None:
     """A sentence for an error of the operating system, None for any other: that is a bug, and keeps its trace."""
     if isinstance(error, MemoryError):
         return f"{_REMEDIES[errno.ENOMEM]} ({error})" if str(error) else _REMEDIES[errno.ENOMEM]
+    if isinstance(error, UnicodeEncodeError):
+        return _locale(error)
     if isinstance(error, RuntimeError):
         return next((sentence for words, sentence in _SENTENCES if re.search(words, str(error))), None)
     if not isinstance(error, OSError) or error.errno is None or isinstance(error, BrokenPipeError):
@@ -73,6 +76,17 @@ def explain(error: BaseException) -> str | None:
     if name:
         return f"{name}: {_REMEDIES.get(error.errno, error.strerror)}"
     return _REMEDIES[error.errno] if error.errno in _RESOURCES else None
+
+
+def _locale(error: UnicodeEncodeError) -> str | None:
+    """Of a file name whose letters the locale lacks."""
+    encoding = sys.getfilesystemencoding()
+    if encoding == "utf-8" or error.encoding != encoding:
+        return None
+    return (
+        f"{error.object[:140]!r}: in this locale ({encoding}) no file can have this name; run it with PYTHONUTF8=1, or "
+        "set LC_ALL=C.UTF-8"
+    )
 
 
 def _name(error: OSError) -> str:
