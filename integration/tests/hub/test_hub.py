@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -72,7 +75,7 @@ def test_card__says_what_made_it(finished: Run, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["push", str(finished.folder), "org/name", "--folder", str(tmp_path / "look")])
     assert done.exit_code == 0, done.output
     card = (tmp_path / "look" / "README.md").read_text(encoding="utf-8")
-    for said in ("license: other", "procedural-1/", "inter_similarity", "apple", 'load_dataset("org/name"'):
+    for said in ("license: other", "procedural-1/", "rival_share", "apple", 'load_dataset("org/name"'):
         assert said in card
     done = CliRunner().invoke(main, ["pull", str(tmp_path / "look"), "--out", str(tmp_path / "back.lance")])
     assert done.exit_code == 0, done.output
@@ -99,6 +102,55 @@ def test_pull__stopped_half_way_leaves_nothing_and_replaces_what_it_made(
     pulled.remove(f"id = '{min(pulled.ids())}'")
     with pytest.raises(ExistsError, match="not written by the command"):
         pull(str(tmp_path / "hub"), tmp_path / "t.lance", overwrite=True)
+
+
+def _png() -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (4, 3)).save(data, "PNG")
+    return data.getvalue()
+
+
+ROW: dict[str, Any] = {
+    "id": "a" * 32, "image": {"bytes": _png(), "path": "a.png"}, "mask_rle": "0<", "category": "apple",
+    "category_id": 1, "prompt": "p", "generator": "g", "generator_revision": "1", "seed": 1, "width": 4, "height": 3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"image": None}, "has no picture"),
+        ({"image": "x"}, "image: data should be valid base64"),
+        ({"mask_rle": "~"}, "outside the COCO code"),
+        ({"mask_rle": 5}, "mask: input should be a valid string"),
+        ({"width": 2**31 - 1, "height": 2**31 - 1}, "belong to another picture"),
+        ({"bbox": [1.0]}, "bbox.1: is missing"),
+        ({"id": None}, "id: input should be a valid string"),
+        ({"category": ["a"]}, "category: input should be"),
+        ({"frequency": "x"}, "frequency: input should be 'r', 'c' or 'f'"),
+    ],
+)
+def test_pull__a_row_that_is_no_instance(changes: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    (tmp_path / "hub" / "data").mkdir(parents=True)
+    file = tmp_path / "hub" / "data" / "x.parquet"
+    parquet.write_table(pa.Table.from_pylist([ROW]), file)
+    assert read_instances(tmp_path / "hub", tmp_path / "sound.lance").count() == 1
+    parquet.write_table(pa.Table.from_pylist([ROW | changes]), file)
+    with pytest.raises(DatasetError, match=rf"x\.parquet: the row with the id .* .*{re.escape(reason)}"):
+        read_instances(tmp_path / "hub", tmp_path / "t.lance")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hub", "sound.lance"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"<html>", b"PAR1" + bytes(99) + b"PAR1", None])
+def test_pull__a_damaged_file_is_named(damage: bytes | None, tmp_path: Path) -> None:
+    file = tmp_path / "hub" / "data" / "x.parquet"
+    file.parent.mkdir(parents=True)
+    os.mkfifo(file) if damage is None else file.write_bytes(damage)
+    with pytest.raises(DatasetError, match=r"x\.parquet: (no sound Parquet file|a pipe)"):
+        read_instances(tmp_path / "hub", tmp_path / "t.lance")
 
 
 def test_pull__of_something_else(tmp_path: Path) -> None:

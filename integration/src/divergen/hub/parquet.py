@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from divergen_records import InstanceRecord, InstanceTable, TableError
-from divergen_records.errors import DatasetError
+from divergen_records.errors import DatasetError, MaskError
+from divergen_records.explain import explain
+from divergen_records.files import refuse_pipe
 from divergen_records.folders import new_folder
 from divergen_records.images import encode_image
 from divergen_records.losses import Losses
 from divergen_records.masks import decode_counts
 from divergen_records.progress import Progress
+from pydantic import ValidationError
 
 __all__ = ["Published", "read_instances", "write_instances"]
 
@@ -121,7 +126,7 @@ def read_instances(folder: Path, out: Path, *, overwrite: bool = False) -> Insta
     It appears under its name when it is whole.
 
     Raises:
-        DatasetError: If there are no such files.
+        DatasetError: If there are no such files, or one is damaged or holds what is no instance.
         ExistsError: If something is at ``out``; a table that this wrote, and nobody changed, is replaced if asked.
     """
     from pyarrow.parquet import ParquetFile, read_metadata, read_schema
@@ -129,17 +134,42 @@ def read_instances(folder: Path, out: Path, *, overwrite: bool = False) -> Insta
     files = sorted((folder / "data").glob("*.parquet"))
     if not files:
         raise DatasetError(f"{folder}: no data/*.parquet; `divergen push` writes them")
+    total = 0
     for path in files:
-        if lacking := _NEEDED - set(read_schema(path).names):
+        with _reading(path):
+            lacking, rows = _NEEDED - set(read_schema(path).names), read_metadata(path).num_rows
+        if lacking:
             raise DatasetError(f"{path.name} holds no instances of ours: it lacks {', '.join(sorted(lacking))}")
-    total = sum(read_metadata(path).num_rows for path in files)
+        total += rows
     with new_folder(out, overwrite=overwrite) as unfinished, Progress("instances", total, unit="instances") as progress:
         table = InstanceTable.create(unfinished)
         for path in files:
-            for batch in ParquetFile(path).iter_batches(batch_size=_ROWS):
-                table.append([_record(row) for row in batch.to_pylist()])
-                progress.update(batch.num_rows)
+            with _reading(path), ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=_ROWS):
+                    table.append([_record(row) for row in batch.to_pylist()])
+                    progress.update(batch.num_rows)
     return InstanceTable.open(out)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Name the file in what is wrong with it."""
+    import pyarrow as pa
+
+    refuse_pipe(path)
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = str(error).splitlines()[0]
+        raise DatasetError(f"{path}: no sound Parquet file ({reason}); download or publish it again") from error
+    except _BadRow as error:
+        raise DatasetError(f"{path}: {error}; publish it again with `divergen push`") from error
+
+
+class _BadRow(Exception):
+    """A row that is no instance."""
 
 
 def _published(plain: Any) -> Any:
@@ -174,8 +204,20 @@ def _published_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _record(row: dict[str, Any]) -> InstanceRecord:
-    own = {name: row.get(name) for name in InstanceRecord.model_fields if name not in (*_PICTURES, *_STAYS)}
-    alpha = row["alpha"] and row["alpha"]["bytes"]
-    bbox = row["bbox"] and tuple(row["bbox"])
-    pictures = {"image": row["image"]["bytes"], "mask": row["mask_rle"], "alpha": alpha}
-    return InstanceRecord(**{**own, **pictures, "bbox": bbox, "kept": True})
+    own = {name: row[name] for name in InstanceRecord.model_fields if name in row and name not in (*_PICTURES, *_STAYS)}
+    pictures = {name: _bytes(row, name) for name in ("image", "alpha")}
+    try:
+        record = InstanceRecord.model_validate({**own, **pictures, "mask": row["mask_rle"], "kept": True})
+        decode_counts(record.mask or "", record.height or 0, record.width or 0)
+    except (ValidationError, MaskError) as error:
+        reason = explain(InstanceRecord, error)[0] if isinstance(error, ValidationError) else str(error)
+        raise _BadRow(f"the row with the id {row['id']!r} is no instance: {reason}") from error
+    if record.image is None:
+        raise _BadRow(f"the row with the id {row['id']!r} has no picture")
+    return record
+
+
+def _bytes(row: dict[str, Any], name: str) -> Any:
+    """Of a picture as `datasets` writes it; whatever else is there is for the record to refuse."""
+    value = row.get(name)
+    return value.get("bytes") if isinstance(value, dict) else value
