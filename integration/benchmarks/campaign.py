@@ -3,6 +3,7 @@
 python integration/benchmarks/campaign.py --kills 300 --hostile 300 --faults --results campaign.jsonl   # the long form
 python integration/benchmarks/campaign.py --kills 8 --hostile 24                  # the short form
 python integration/benchmarks/campaign.py --only "paste bake" --kills 20
+python integration/benchmarks/campaign.py --soak 60                               # runs in one process
 """
 
 from __future__ import annotations
@@ -125,11 +126,22 @@ class Campaign:
                 wrong = fault_once(case, fault, self.inputs, self.place, self.known(case)[0], share)
                 self.outcome.add("faults", case.name, wrong)
 
+    def soak(self, count: int) -> None:
+        """Run in one process so often."""
+        for wrong in aside(_soaked, count, self.place):
+            self.outcome.add("soak", "divergen run, table", wrong)
+
     def known(self, case: Case) -> tuple[Reference, float]:
         """What a command writes undisturbed, and its seconds."""
         if case.name not in self._known:
             self._known[case.name] = reference(case, self.inputs, self.place)
         return self._known[case.name]
+
+
+def _soaked(count: int, place: Path) -> list[list[str]]:
+    from _campaign.soak import soak
+
+    return list(soak(count, place))
 
 
 @contextmanager
@@ -148,6 +160,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=0, help="kill so often; each then runs to its end and is compared")
     parser.add_argument("--hostile", type=int, default=0, help="run on so many harmed inputs")
     parser.add_argument("--faults", action="store_true", help="full and read-only disks and others; needs root")
+    parser.add_argument("--soak", type=int, default=0, help="so many runs in one process; memory and descriptors flat")
     parser.add_argument("--only", action="append", default=[], help="commands whose name contains this")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="work here, and keep the inputs and the files that did harm")
@@ -164,6 +177,7 @@ def main() -> None:
         campaign = Campaign(place, outcome, arguments.seed, [c for c in cases if c.can_run])
         campaign.poison(arguments.hostile)
         campaign.kill(arguments.kills)
+        campaign.soak(arguments.soak)
         if arguments.faults and not can_mount():
             print("faults: left out, they need root to mount small disks", file=sys.stderr)
         elif arguments.faults:

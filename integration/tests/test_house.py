@@ -164,6 +164,13 @@ def test_files__name_no_machine_and_no_registry() -> None:
         assert not found, (file, found)
 
 
+def test_security__names_tests_that_are_there() -> None:
+    named = re.findall(r"`([^`\s]+\.py)::(\w+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
+    assert len(named) > 20
+    lacking = [name for file, name in named if f"def {name}(" not in (ROOT / file).read_text(encoding="utf-8")]
+    assert lacking == []
+
+
 def test_sources__are_short() -> None:
     for file in FILES:
         if "/src/" in file and file.endswith(".py") and (ROOT / file).exists():

@@ -129,6 +129,7 @@ DOORS = (
     _door("divergen report OUT/run", "run/steps/decide.json", *JSON, copies="run"),
     _door("divergen export IN/run --format coco --out OUT/kept", "run/instances.lance", poisons.tables),
     _door("divergen pull IN/hub --out OUT/p.lance", "hub/README.md", _texts),
+    _door("divergen pull IN/hub --out OUT/p.lance", "hub/data/instances-00000.parquet"),
     _door("divergen results IN/ablations", "ablations/models/ablation.json", *JSON),
     _door("divergen correct OUT/run IN/fix --who bob", "fix/annotations.json", *JSON, copies="run"),
 )  # fmt: skip
