@@ -43,6 +43,18 @@ WORDS: dict[str, tuple[Callable[[Rows], Any], str]] = {
         lambda rows: [{**row, "category_id": str(row["category_id"])} for row in rows],
         "category_id written as text",
     ),
+    "categories by name": (
+        lambda rows: [{**row, "category_id": f"c{row['category_id']}"} for row in rows],
+        "categories are named, not by id",
+    ),
+    "a category's name beside": (
+        lambda rows: [
+            {key: value for key, value in row.items() if key != "category_id"}
+            | {"category_name": f"c{row['category_id']}"}
+            for row in rows
+        ],
+        "categories are named, not by id",
+    ),
     "uncompressed": (lambda rows: [plain_counts(row) for row in rows], "read as compressed RLE"),
     "under a key": (lambda rows: {"predictions": rows}, ""),
     "whole numbers as scores": (lambda rows: [{**row, "score": int(row["score"] * 10)} for row in rows], ""),

@@ -40,6 +40,9 @@ __all__ = [
 
 _KEYS = ("annotations", "predictions", "results", "detections")
 """Where a file that is an object has its results."""
+_FORM = (
+    'what is read is JSON, [{"image_id": …, "category_id": …, "bbox": [x, y, w, h], "segmentation": …, "score": …}, …]'
+)
 
 
 def evaluate_lvis(
@@ -116,7 +119,9 @@ def read_results(path: Path | str) -> list[dict[str, Any]]:
     if isinstance(content, dict):
         content = next((content[key] for key in _KEYS if key in content), None)
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
-        raise DatasetError(f"{path}: not a list of COCO results, nor an object with such a list as {', '.join(_KEYS)}")
+        raise DatasetError(
+            f"{path}: not a list of COCO results, nor an object with such a list as {', '.join(_KEYS)}; {_FORM}"
+        )
     return content
 
 
@@ -128,7 +133,7 @@ def _decode_otherwise(data: bytes, path: Path | str) -> Any:
         try:
             return json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise DatasetError(f"{path}: not a list of COCO results ({error})") from error
+            raise DatasetError(f"{path}: not a list of COCO results ({error}); {_FORM}") from error
 
 
 def _metrics(results: Sequence[Mapping[str, Any]], dataset: Dataset, rules: Rules, style: str) -> Metrics:

@@ -27,8 +27,8 @@ def fit_results(
     """Results whose ids, scores, boxes and masks are sound, in their order; as given where all are.
 
     Args:
-        results: COCO results. Images by file name (as Ultralytics names them) instead of id, numbers written as text,
-            and masks as polygons or uncompressed RLE are read as what they say.
+        results: COCO results. Images by file name (as Ultralytics names them) and categories by name instead of id,
+            numbers written as text, and masks as polygons or uncompressed RLE are read as what they say.
         dataset: Ground truth.
         losses: Takes in results that are for nothing in the data set or have an impossible value; errors where None.
         told: Counts what was read so, by sentence.
@@ -70,6 +70,8 @@ class Fitter:
         self.sizes = {image.id: [image.height, image.width] for image in dataset.images}
         self.categories = {category.id for category in dataset.categories}
         self._names: dict[str, int | None] | None = None
+        names = Counter(category.name for category in dataset.categories)
+        self._category_names = {one.name: one.id for one in dataset.categories if names[one.name] == 1}
 
     def is_plain(self, row: Row, masks: bool) -> bool:
         """Whether a row is right as most are; `fit` tells of the others, in several times the time."""
@@ -107,8 +109,12 @@ class Fitter:
         found = dict(row)
         if isinstance(name := row.get("image_id"), str):
             found["image_id"] = self._image(name)
+        label = row.get("category_id", row.get("category_name"))
+        if isinstance(label, str) and (category := self._category_names.get(label)) is not None:
+            self.told["categories are named, not by id"] += 1
+            found["category_id"] = category
         for key, number in (("category_id", int), ("score", float)):
-            if isinstance(text := row.get(key), str):
+            if isinstance(text := found.get(key), str):
                 try:
                     found[key] = number(text)
                 except ValueError:
