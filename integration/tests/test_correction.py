@@ -126,3 +126,18 @@ def test_correct__tags_are_verdicts_and_a_deleted_object_is_told(run: Run, tmp_p
     assert done.exit_code == 3 and f"{third}: has no object any more" in done.output, done.output
     assert "tags: 1 verdicts: 1 reject" in done.output and "--redo decide" in done.output
     assert run.table.count(f"id = '{second}' AND review = 'reject' AND reviewer = 'bob'") == 1
+
+
+@pytest.mark.parametrize("renamed", ["images/1f2e3d4c-{}.png", "{}_png.rf.0123456789abcdef0123456789abcdef.png"])
+def test_correct__names_that_label_studio_and_roboflow_lengthen(run: Run, tmp_path: Path, renamed: str) -> None:
+    export_instances(list(run.table.records()), tmp_path / "out", "coco")
+    first = min(run.table.ids())
+    redraw_coco(tmp_path / "out", first)
+    file = tmp_path / "out" / "annotations.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    for image in content["images"]:
+        old, image["file_name"] = image["file_name"], renamed.format(Path(image["file_name"]).stem)
+        (tmp_path / "out/images" / old).rename(tmp_path / "out/images" / Path(image["file_name"]).name)
+    file.write_text(json.dumps(content), encoding="utf-8")
+    result = correct(run, tmp_path / "out")
+    assert (result.exit_code, "1 masks corrected, 3 as they were" in result.output) == (0, True), result.output

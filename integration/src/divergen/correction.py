@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Correction", "correct_masks"]
 
+_ID = re.compile(r"[0-9a-f]{32}")
 _STAY = ("divergen-annotate", "divergen-gen", "divergen")
 """Packages whose columns do not depend on a mask, or are written with it."""
 
@@ -45,7 +47,8 @@ def correct_masks(run: Run, dataset: Dataset, *, tool: str, who: str, losses: Lo
     the old mask are cleared, so that the run makes them again; a verdict that the mask is wrong is taken back.
 
     Args:
-        run: The run that the pictures were exported from; a picture's name is its instance's id.
+        run: The run that the pictures were exported from; a picture's name is its instance's id, or has it inside, as
+            Label Studio and Roboflow rename what they are given.
         dataset: What came back. Several objects on a picture are one mask.
         tool: What it was corrected in, for ``annotator``.
         who: Who corrected it.
@@ -53,10 +56,10 @@ def correct_masks(run: Run, dataset: Dataset, *, tool: str, who: str, losses: Lo
             pictures without an object.
     """
     objects: defaultdict[str, list[Annotation]] = defaultdict(list)
-    names = {image.id: PurePosixPath(image.file_name).stem for image in dataset.images}
+    known = run.table.ids()
+    names = {image.id: _instance_of(image.file_name, known) for image in dataset.images}
     for annotation in dataset.annotations:
         objects[names[annotation.image_id]].append(annotation)
-    known = run.table.ids()
     losses.extend((key, "no instance of this run has this name") for key in objects if key not in known)
     chosen = [key for key in objects if key in known]
     columns = ["id", "category", "mask", "height", "width"]
@@ -78,6 +81,12 @@ def correct_masks(run: Run, dataset: Dataset, *, tool: str, who: str, losses: Lo
         _replace(run.table, changed)
         _take_back(run, [row["id"] for row in changed], who)
     return Correction(len(changed), unchanged)
+
+
+def _instance_of(file_name: str, known: Container[str]) -> str:
+    """The id that a picture is named by or that stands in its name; the name itself where none is known."""
+    stem = PurePosixPath(file_name).stem
+    return stem if stem in known else next((one for one in _ID.findall(stem) if one in known), stem)
 
 
 def _problem(row: dict[str, Any], found: Sequence[Annotation], labels: dict[int, str]) -> str | None:
