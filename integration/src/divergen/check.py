@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from divergen_records import ConfigError, DivergenError
 from divergen_records.hub import cache_folder
 from divergen_records.requirements import Finding, Requirement, look, requirements_of
+from divergen_records.stores import StorePath
+from divergen_records.stores.errors import StoreError
 
 from .config import LvisData, RunConfig
 from .data import select_categories
@@ -48,7 +50,7 @@ _LOOKED_AT = 64
 """Pictures of a split that are read whole."""
 
 _GIB = 2**30
-_LARGER_DISK = "; lower counts, or give a folder on a larger disk with --out"
+_LARGER_DISK = "; lower counts, or give a folder on a larger disk with {}"
 
 
 @dataclass(frozen=True)
@@ -249,12 +251,13 @@ def _disk(run: Run, categories: list[Category], needs: Iterable[Entry]) -> Itera
     downloads = sum(entry.finding.download for entry in needs)
     place, cache = _existing(run.folder), _existing(cache_folder("any").parent) if downloads else None
     free = shutil.disk_usage(place).free
-    text = f"{pictures:,} pictures take about {wanted / _GIB:,.1f} GB, and {free / _GIB:,.1f} GB are free"
+    where = " on the store, their pool here as much" if isinstance(run.place, StorePath) else ""
+    text = f"{pictures:,} pictures take about {wanted / _GIB:,.1f} GB{where}, and {free / _GIB:,.1f} GB are free"
     beside = cache is not None and cache.stat().st_dev == place.stat().st_dev
     if beside:
         text += f" for them and for {downloads / _GIB:,.1f} GB of models, which will be downloaded"
     short = wanted + downloads * beside > free
-    yield Entry("counts", Finding(f"{text}{_LARGER_DISK if short else ''}", problem=short))
+    yield Entry("counts", Finding(text + (_LARGER_DISK.format(_where(run)) if short else ""), problem=short))
     if cache is not None and not beside:
         free = shutil.disk_usage(cache).free
         text = f"{downloads / _GIB:,.1f} GB will be downloaded to {cache}, where {free / _GIB:,.1f} GB are free"
@@ -268,9 +271,19 @@ def _writable(run: Run) -> Iterator[Entry]:
     try:
         with TemporaryFile(dir=place):
             pass
+        if isinstance(run.place, StorePath):
+            (run.place / ".writable").write_bytes(b"")
+            (run.place / ".writable").unlink()
+    except StoreError as error:
+        yield Entry("out", Finding(str(error), problem=True))
     except OSError as error:
-        text = f"{place} cannot be written ({error.strerror}); give another folder with --out"
+        text = f"{place} cannot be written ({error.strerror}); give another folder with {_where(run)}"
         yield Entry("out", Finding(text, problem=True))
+
+
+def _where(run: Run) -> str:
+    """What says where the run's folder is on this machine."""
+    return "DIVERGEN_CACHE" if isinstance(run.place, StorePath) else "--out"
 
 
 def _existing(folder: Path) -> Path:

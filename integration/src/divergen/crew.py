@@ -41,7 +41,7 @@ class Worker:
     """What an actor is: it keeps its models from step to step, and does parts of a step's rows.
 
     Args:
-        folder: The run's folder.
+        folder: The run's folder, or its address.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,7 +55,9 @@ class Worker:
     def work(self, step: str, index: int, count: int) -> None:
         """Do part ``index`` of ``count`` of a step, or what is left of it."""
         self.pipeline.shard = Shard(index, count)
+        self.pipeline.run.pull()
         next(found for found in STEPS if found.name == step).do(self.pipeline)
+        self.pipeline.run.push()
 
 
 @dataclass

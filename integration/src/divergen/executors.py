@@ -116,6 +116,7 @@ class RayExecutor:
             return
         if step.before is not None:
             step.before(pipeline)
+            pipeline.run.push()  # the workers look for it
         _ = pipeline.run.table  # made here, once
         crew = self._crew = self._crew or self._start(pipeline.run)
         with _look(pipeline.run, step.name) as look:
@@ -136,7 +137,7 @@ class RayExecutor:
                     log_to_driver=False,
                 )
         actor = self._ray.remote(**self._options)(Worker)
-        folder = run.folder.resolve()
+        folder = run.place.resolve()
         return Crew(self._ray, lambda: actor.remote(folder), self._workers, patience=self._patience, room=self._room)
 
     def close(self) -> None:

@@ -89,7 +89,9 @@ def plan_personal(run: Run, train: Dataset, categories: Sequence[Category], plan
         chosen = [category for category in categories if pictures.get(category.name)]
         without = unlearnable(train, chosen)
         names = [category.name for category in chosen if category.name not in without]
-        notes[config.name] = {"folder": str(config.personal.folder), "wanted": names, "without": without}
+        folder = config.personal.folder
+        told = folder.name if folder.parent == run.personal.absolute() else str(folder)  # true on other machines, too
+        notes[config.name] = {"folder": told, "wanted": names, "without": without}
         losses.extend((name, f"{config.name} draws it as it is: {reason}") for name, reason in without.items())
         if without:
             echo(f"{config.name}: {drawn_as_it_is(without)}", err=True)
@@ -138,14 +140,16 @@ def train_personal(run: Run, train: Dataset, *, progress: bool = True) -> None:
 def untrained(run: Run) -> Iterator[tuple[str, str]]:
     """Categories that should have weights of their own and have none, each with a reason."""
     for name, note in _plan(run).items():
-        missing = (one for one in note["wanted"] if not _is_there(note, one))
+        missing = (one for one in note["wanted"] if not _is_there(run, note, one))
         yield from ((one, f"{name} draws it as it is: its weights could not be trained") for one in missing)
 
 
 def personal_status(run: Run) -> tuple[PersonalStatus, ...]:
     """How far the personal weights of each generator are; nothing before they are planned."""
     return tuple(
-        PersonalStatus(name, len(note["wanted"]), sum(_is_there(note, one) for one in note["wanted"]), note["without"])
+        PersonalStatus(
+            name, len(note["wanted"]), sum(_is_there(run, note, one) for one in note["wanted"]), note["without"]
+        )
         for name, note in _plan(run).items()
     )
 
@@ -155,7 +159,7 @@ def _plan(run: Run) -> dict[str, Any]:
     return read_json(path, "run the same line again, which writes it anew") if path.exists() else {}
 
 
-def _is_there(note: Mapping[str, Any], category: str) -> bool:
+def _is_there(run: Run, note: Mapping[str, Any], category: str) -> bool:
     from divergen_gen.personalize.files import personal_file
 
-    return personal_file(Path(note["folder"]), category).exists()
+    return personal_file(run.personal / note["folder"], category).exists()

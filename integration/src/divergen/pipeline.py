@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from divergen_records import Category, Shard, Stage, fill
 from divergen_records.coco import Dataset
 from divergen_records.losses import Losses
-from filelock import FileLock
 
 from .config import BakeConfig, RunConfig
 from .data import Splits, extend, load_splits, select_categories, unseen
@@ -207,5 +206,5 @@ class Pipeline:
     @contextmanager
     def shared(self) -> Iterator[None]:
         """Let one process at a time make what all shards share."""
-        with FileLock(self.run.folder / ".shared.lock"):
+        with self.run.lock_shared():
             yield

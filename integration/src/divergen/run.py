@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from divergen_records import ConfigError, InstanceTable, Shard, StageReport
+from divergen_records.command import note
 from divergen_records.files import locked, make_folder, read_json, write_text
 from divergen_records.settings import validate_settings
-from divergen_records.stores import refuse_store
+from divergen_records.stores import place, refuse_store
+from divergen_records.stores.errors import StoreError
+from divergen_records.stores.shared import folder_of
 
 from .config import RunConfig
 from .loading import dump_config, read_mapping
@@ -20,23 +23,35 @@ from .loading import dump_config, read_mapping
 __all__ = ["Run"]
 
 
+_LARGE = ("data", "personal", "pool", "real_pool", "pasted", "pasted_control", "train")
+"""Folders that only those who work in the run need on their machine; but for a training's metrics."""
+
+
 class Run:
     """A run's folder.
 
+    Of a run on an object store, ``folder`` is a copy on this machine (`divergen_records.stores.shared`): `pull` and
+    `push` bring and send what changed; the table and the locks are at ``place``. What lies in large folders is brought
+    by `lock` and `pull` alone.
+
     Args:
-        folder: The folder; made by `start`.
+        folder: The folder, or its address; made by `prepare`.
         config: The configuration; read from the folder where left out.
 
     Raises:
-        ConfigError: If no configuration is given and the folder holds none, or it is the address of an object store.
+        ConfigError: If no configuration is given and the folder holds none.
+        StoreError: If the store cannot be used.
     """
 
     def __init__(self, folder: str | Path, config: RunConfig | None = None) -> None:
-        refuse_store(folder)
-        self.folder = Path(folder)
+        refuse_store(folder, ours=False)
+        self.place = place(folder)
+        self._files = folder_of(self.place, note)
+        self.folder = self._files.here
+        self._files.pull(_is_small, mend=True)
         if config is None:
             if not self.config_path.exists():
-                raise ConfigError(f"{self.folder} is not the folder of a run: {self.config_path.name} is missing")
+                raise ConfigError(f"{self.place} is not the folder of a run: {self.config_path.name} is missing")
             config = _read_config(self.config_path)
         self.config = config
 
@@ -118,7 +133,7 @@ class Run:
     @property
     def table_path(self) -> Path:
         """The instance table's folder."""
-        return self.folder / "instances.lance"
+        return self.place / "instances.lance"
 
     def training(self, name: str) -> Path:
         """The folder of one training, ``"real"``, ``"control"`` or ``"generated"``."""
@@ -142,8 +157,42 @@ class Run:
         """
         make_folder(self.folder)
         name = "run" if shard.count == 1 else f"shard-{shard.index}-of-{shard.count}"
-        with locked(self.folder / f".{name}.lock", f"{self.folder} ({name})"):
+        with locked(self.place / f".{name}.lock", f"{self.place} ({name})"):
+            self._files.pull(mend=True)
+            try:
+                yield
+            except BaseException:
+                with suppress(StoreError):  # what ended the block is to be told; the next one sends the rest
+                    self.push()
+                raise
+            self.push()
+
+    @contextmanager
+    def lock_shared(self) -> Iterator[None]:
+        """Let one process at a time make what all shards share."""
+        with locked(self.place / ".shared.lock", str(self.place), wait=True):
+            self.pull()
             yield
+            self.push()
+
+    def pull(self, *folders: str) -> None:
+        """Bring what other machines changed in a run on an object store, of large folders those named, or all."""
+        self._files.pull(lambda name: not folders or name.partition("/")[0] in folders)
+
+    def push(self) -> None:
+        """Send what was changed in a run on an object store."""
+        self._files.push()
+
+    def sending(self) -> AbstractContextManager[None]:
+        """Send now and then what a long step of a run on an object store has left so far."""
+        return self._files.sending()
+
+    @contextmanager
+    def forgetting(self) -> Iterator[None]:
+        """Let what is removed in the block be removed on an object store, too, before anybody can bring it back."""
+        with self._files.alone:
+            yield
+            self.push()
 
     def prepare(self) -> None:
         """Make the folder.
@@ -151,8 +200,9 @@ class Run:
         Raises:
             ConfigError: If it holds something else than a run; nothing of a user's is ever overwritten.
         """
-        if self.folder.exists() and not self.config_path.exists() and any(_visible(self.folder)):
-            raise ConfigError(f"{self.folder} is not empty and not the folder of a run; use another --out")
+        begun = self.config_path.exists() or (self.place / self.config_path.name).exists()
+        if not begun and self.place.exists() and any(_visible(self.place)):
+            raise ConfigError(f"{self.place} is not empty and not the folder of a run; use another --out")
         make_folder(self.folder)
 
     def save_config(self) -> None:
@@ -232,6 +282,10 @@ def _read_config(path: Path) -> RunConfig:
             f"{path.parent}"
         ) from error
     return config
+
+
+def _is_small(name: str) -> bool:
+    return name.partition("/")[0] not in _LARGE or name.endswith("/metrics.json")
 
 
 def _visible(folder: Path) -> Iterator[Path]:

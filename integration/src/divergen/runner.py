@@ -62,8 +62,9 @@ def run_pipeline(
         stale = _stale(run, steps, redone)
         refuse_problems(check_run(run, _to_do(run, steps, (*redone, *stale), shard)))
         run.save_config()
-        for step in [step for step in STEPS if step in (*redone, *stale)]:
-            _undo(pipeline, step)
+        with run.forgetting():
+            for step in [step for step in STEPS if step in (*redone, *stale)]:
+                _undo(pipeline, step)
         if retry and run.has_table():
             echo(f"trying {run.table.retry_errors():,} failed rows again", err=True)
         with closing(build_executor(run.config.executor)) as executor:
@@ -72,7 +73,7 @@ def run_pipeline(
                     echo(f"shard {shard.index}/{shard.count} is done; go on with the same line without --shard")
                     return
                 _do(pipeline, step, number, executor)
-    answer(out=run.folder, report=run.report if run.report.exists() else None)
+    answer(out=run.place, report=run.report if run.report.exists() else None)
     _finish(run, steps)
 
 
@@ -96,10 +97,13 @@ def finish_run(run: Run) -> None:
     for step in STEPS:
         losses.extend((name, reason) for name, reason in (run.note(step.name) or {}).get("lost", ()))
     if run.report.exists():
-        next_step("divergen", "export", run.folder, "--format", "coco", "--out", "kept")
+        next_step("divergen", "export", run.place, "--format", "coco", "--out", "kept")
     else:
-        next_step("divergen", "status", run.folder)
-    finish(losses, came=came, went=went, unit="generated pictures", out=run.folder / "run")
+        next_step("divergen", "status", run.place)
+    try:
+        finish(losses, came=came, went=went, unit="generated pictures", out=run.folder / "run")
+    finally:
+        run.push()
 
 
 def _position(name: str) -> int:
@@ -126,7 +130,7 @@ def _stale(run: Run, steps: Sequence[RunStep], redone: Sequence[RunStep]) -> lis
         if not step.cheap:
             changed = [key for key in now if before.get(key) != now[key]]
             raise ConfigError(
-                f"{run.folder}: {', '.join(changed)} changed since `{step.name}` was done. "
+                f"{run.place}: {', '.join(changed)} changed since `{step.name}` was done. "
                 f"Add --redo {step.name} to do it and all that follows again, or use another --out"
             )
         stale.append(step)
@@ -152,17 +156,20 @@ def _undo(pipeline: Pipeline, step: RunStep) -> None:
 
 def _do(pipeline: Pipeline, step: RunStep, number: int, executor: Executor) -> None:
     note(f"[{number}/{len(STEPS)}] {step.name}: {step.what}")
+    pipeline.run.pull()
     start, before = time.monotonic(), pipeline.run.note(step.name) or {"seconds": 0.0}
     state = {"number": number, "settings": _settings(pipeline.run, step), "seconds": before["seconds"]}
     pipeline.run.write_note(step.name, state)
     pipeline.losses = Losses(map(tuple, before.get("lost", ())))
-    executor.do(step, pipeline)
+    with pipeline.run.sending():
+        executor.do(step, pipeline)
     seconds = before["seconds"] + time.monotonic() - start
     lost = list(dict.fromkeys(pipeline.losses))  # a step that goes on may tell the same again
     pipeline.run.write_note(step.name, {**state, "seconds": seconds, "lost": lost})
+    pipeline.run.push()
 
 
 def _finish(run: Run, steps: Sequence[RunStep]) -> None:
     print_comparison(run)
     if steps[-1].name == "report":
-        echo(f"\nreport: {run.report.resolve()}")
+        echo(f"\nreport: {(run.place / run.report.name).resolve()}")

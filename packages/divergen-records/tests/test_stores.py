@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,42 +19,16 @@ from divergen_records import (
     fill,
 )
 from divergen_records.cli import main
+from divergen_records.endpoint import Ledger, SharedAccount
 from divergen_records.files import locked, read_json, write_text
 from divergen_records.formats.registry import read_any
+from divergen_records.logs import Log
 from divergen_records.stores import StorePath, access, copies, locks, place, refuse_store
 from divergen_records.stores.errors import StoreError
 from divergen_records.testing import FakeSource, FakeStage, plan_instances, small_dataset
 
 SECRET = "planted-secret-8f3a"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """An S3 server in this process."""
-    pytest.importorskip("s3fs")
-    moto = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    moto.start()
-    host, port = moto.get_host_and_port()
-    yield f"http://{host}:{port}"
-    moto.stop()
-
-
-@pytest.fixture
-def bucket(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """A bucket of its own for each test, and a cache."""
-    import boto3
-
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "planted-id",
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_ENDPOINT_URL": server,
-        "AWS_REGION": "us-east-1",
-        "DIVERGEN_CACHE": str(tmp_path / "cache"),
-    }.items():
-        monkeypatch.setenv(name, value)
-    name = f"b-{abs(hash(str(tmp_path)))}"
-    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=name)
-    return f"s3://{name}"
+"""As in the fixture `bucket`."""
 
 
 @pytest.mark.parametrize(
@@ -231,3 +205,19 @@ def test_table_command__on_a_store(bucket: str) -> None:
     assert (found.exit_code, "generated" in found.output) == (0, True), found.output
     missing = CliRunner().invoke(main, ["table", "status", f"{bucket}/none.lance"])
     assert (missing.exit_code, "nothing is there" in missing.output) == (2, True)
+
+
+def test_log__on_a_store_loses_no_line(bucket: str) -> None:
+    one, other = Log(f"{bucket}/log.jsonl"), Log(place(f"{bucket}/log.jsonl"))
+    assert (one.read(), one.append(b"a\n"), one.append(b"b\n")) == (b"", True, False)
+    assert (other.append(b"c\n"), other.read(), other.append(b"c\n")) == (False, b"a\n", True)
+    assert (one.read(2), one.append(b"d\n"), other.read()) == (b"c\n", True, b"a\nc\nd\n")
+
+
+def test_shared_account__of_two_machines_has_one_limit(bucket: str) -> None:
+    path = place(f"{bucket}/spent.jsonl")
+    one, other = (SharedAccount(price_picture=1.0, max_cost=3.0, ledger=Ledger(path, "api")) for _ in range(2))
+    assert (one.reserve(0, 0, 1), other.reserve(0, 0, 1), one.reserve(0, 0, 2)) == (1.0, 1.0, None)
+    one.spend(0, 0, 1)
+    one.release(1.0)
+    assert (other.reserve(0, 0, 2), other.cost, other.reserved) == (None, 1.0, 1.0)

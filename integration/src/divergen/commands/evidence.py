@@ -103,10 +103,8 @@ def _seeds(text: str, shard: str | None) -> int | None:
 
 
 @click.command()
-@click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="A Markdown file, with a figure beside it. [default: print it]"
-)
+@click.argument("folders", nargs=-1, required=True, type=LocalPath(exists=True, file_okay=False))
+@click.option("--out", type=LocalPath(), help="A Markdown file, with a figure beside it. [default: print it]")
 @click.option("--overwrite", is_flag=True, help="Replace the files.")
 def results(folders: tuple[Path, ...], out: Path | None, overwrite: bool) -> None:
     """Make the page of results: each finding of the papers, and what ablations that were run say of it.

@@ -10,13 +10,13 @@ from divergen_records.command import answer, echo, next_step
 from divergen_records.data_options import FormatName, format_option, on_problem_option, open_dataset
 from divergen_records.formats import OnProblem, find_format, readers
 from divergen_records.losses import Losses, finish, finishing, losses_options
-from divergen_records.stores.arguments import LocalPath
+from divergen_records.stores.arguments import AddressPath
 
 __all__ = ["correct", "export", "report", "review", "status"]
 
 
 @click.command()
-@click.argument("run", type=LocalPath())
+@click.argument("run", type=AddressPath())
 def status(run: Path) -> None:
     """Print how far a run is: done, pending and failed per stage; the funnel per frequency group.
 
@@ -29,13 +29,15 @@ def status(run: Path) -> None:
     from ..run import Run
     from ..status import print_status, run_status
 
-    found = run_status(Run(run))
+    opened = Run(run)
+    opened.pull("personal")
+    found = run_status(opened)
     answer(**found.values())
     print_status(found, Console())
 
 
 @click.command()
-@click.argument("run", type=LocalPath())
+@click.argument("run", type=AddressPath())
 def report(run: Path) -> None:
     """Write RUN/report.html, one file: whether it helped and how sure, each category, predictions, galleries.
 
@@ -46,13 +48,16 @@ def report(run: Path) -> None:
     from ..report import write_report
     from ..run import Run
 
-    written = write_report(Run(run))
+    opened = Run(run)
+    opened.pull("data", "train")
+    written = opened.place / write_report(opened).name
+    opened.push()
     answer(report=written)
     echo(written)
 
 
 @click.command()
-@click.argument("run", type=LocalPath())
+@click.argument("run", type=AddressPath())
 @click.option("--reviewer", default=getuser, help="Your name, beside each verdict. [default: who is logged in]")
 @click.option("--port", default=0, help="Port on 127.0.0.1. [default: any free one]")
 @click.option("--open", "opens", is_flag=True, help="Open the page in this machine's browser.")
@@ -78,7 +83,7 @@ def review(run: Path, reviewer: str, port: int, *, opens: bool) -> None:
 
 
 @click.command()
-@click.argument("run", type=LocalPath())
+@click.argument("run", type=AddressPath())
 @format_option("--format", "kind", required=True, also=("hf",), help="What to write.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="A new folder.")
 @click.option("--where", default="kept", show_default=True, help="SQL filter over the table's columns.")
@@ -100,7 +105,9 @@ def export(run: Path, kind: str, out: Path, where: str, overwrite: bool) -> None
 
     losses = Losses()
     with finishing(losses, unit="instances", out=out):
-        done = export_run(Run(run), out, kind=kind, where=where, overwrite=overwrite, losses=losses)
+        opened = Run(run)
+        opened.pull("data")
+        done = export_run(opened, out, kind=kind, where=where, overwrite=overwrite, losses=losses)
     answer(out=done.path, written=done.written, skipped=done.skipped)
     echo(f"{done.path}: {done.written:,} instances")
     if kind in readers():
@@ -109,7 +116,7 @@ def export(run: Path, kind: str, out: Path, where: str, overwrite: bool) -> None
 
 
 @click.command()
-@click.argument("run", type=LocalPath())
+@click.argument("run", type=AddressPath())
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--format", "kind", type=FormatName("read"), help="What wrote FOLDER. [default: told from its files]")
 @click.option("--who", default=getuser, help="Who corrected the masks. [default: who is logged in]")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from divergen_records.command import answer, echo, next_step, note
 from divergen_records.losses import finish, losses_options, row_losses
-from divergen_records.stores.arguments import LocalPath
+from divergen_records.stores.arguments import AddressPath, LocalPath
 
 from .options import run_options, stoppable
 
@@ -17,7 +17,7 @@ __all__ = ["check", "demo", "quickstart", "run"]
 @click.command()
 @click.argument("config")
 @run_options
-@click.option("--out", type=LocalPath(), help="Folder of the run. [default: runs/NAME]")
+@click.option("--out", type=AddressPath(), help="Folder of the run, s3://… too. [default: runs/NAME]")
 @click.option(
     "--like",
     metavar="RUN",
@@ -69,7 +69,7 @@ def run(
       divergen run my.yaml --out RUN --shard $SLURM_ARRAY_TASK_ID/8
       divergen run my.yaml --out RUN
     """
-    from divergen_records import Shard
+    from divergen_records import ConfigError, Shard
 
     from ..budget import plan_run
     from ..check import check_run, refuse_problems
@@ -87,6 +87,8 @@ def run(
         echo(plan.text(gpu_price))
         refuse_problems(check_run(folder))
         return
+    if like is not None and folder.place != folder.folder:
+        raise ConfigError(f"--like copies on this machine, and {folder.place} is on an object store; leave it out")
     if like is not None and not folder.folder.exists():
         steps = [step.name for step in fork(Run(like), folder.folder, loaded)]
         note(f"as in {like}: {', '.join(steps) or 'nothing; its settings are others'}")
@@ -98,7 +100,7 @@ def run(
 @click.command()
 @click.argument("config")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--out", type=LocalPath(), help="Folder of the run, for its disk. [default: runs/NAME]")
+@click.option("--out", type=AddressPath(), help="Folder of the run, for its disk or store. [default: runs/NAME]")
 def check(config: str, overrides: tuple[str, ...], out: Path | None) -> None:
     """Look at everything that a run will need, before anything is made; `run` begins with the same.
 
@@ -134,7 +136,7 @@ def check(config: str, overrides: tuple[str, ...], out: Path | None) -> None:
 @run_options
 @click.option(
     "--out",
-    type=LocalPath(),
+    type=AddressPath(),
     default=Path("divergen-quickstart"),
     show_default=True,
     help="Folder of the run.",

@@ -4,18 +4,19 @@ from pathlib import Path
 
 import click
 from divergen_records.command import answer, echo, next_step
+from divergen_records.stores.arguments import LocalPath
 
 __all__ = ["pull", "push"]
 
 
 @click.command()
-@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("source", type=LocalPath(exists=True, file_okay=False))
 @click.argument("hub_id")
 @click.option("--where", default="kept", show_default=True, help="SQL filter over the table's columns.")
 @click.option("--private", is_flag=True, help="Make the dataset private.")
 @click.option("--licence", "--license", help="Identifier of the hub, for example cc-by-4.0.  [default: other]")
 @click.option("--overwrite", is_flag=True, help="Replace what the dataset holds.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Only write the files to this new folder; no hub.")
+@click.option("--folder", type=LocalPath(), help="Only write the files to this new folder; no hub.")
 def push(
     source: Path, hub_id: str, where: str, private: bool, licence: str | None, overwrite: bool, folder: Path | None
 ) -> None:
@@ -48,7 +49,7 @@ def push(
 
 @click.command()
 @click.argument("hub_id")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A new instance table.")
+@click.option("--out", required=True, type=LocalPath(), help="A new instance table.")
 @click.option("--revision", help="Branch, tag or commit.")
 @click.option("--overwrite", is_flag=True, help="Replace a table that this made, if nobody changed it since.")
 def pull(hub_id: str, out: Path, revision: str | None, overwrite: bool) -> None:

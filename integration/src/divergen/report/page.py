@@ -40,7 +40,7 @@ def write_report(run: Run) -> Path:
         made=datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
         version=version("divergen"),
         config=dump_config(run.config),
-        command=f"divergen run {run.config_path} --out {run.folder}",
+        command=f"divergen run {run.config_path} --out {run.place}",
         settings=_settings(run),
         funnel=_funnel(status),
         errors=[(stage, reason, rows) for (stage, reason), rows in status.errors.items()],

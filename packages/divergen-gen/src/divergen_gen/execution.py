@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from divergen_records import Columns, ConfigError, InstanceRecord, Progress, Shard, append
-from divergen_records.stores.copies import beside
+from divergen_records.logs import Log
 
 from .planning import Plan
 from .protocol import Generator, PaidGenerator, StreamingGenerator
@@ -87,12 +87,12 @@ def shard_from_environment() -> Shard:
 
 def truncations_file(table: InstanceTable) -> Path:
     """JSON Lines beside the table: generator, prompt, encoder, tokens and the limit beyond which nothing is read."""
-    return beside(table.path.with_name(f"{table.path.name}.truncated.jsonl"))
+    return table.path.with_name(f"{table.path.name}.truncated.jsonl")
 
 
 def account_file(table: InstanceTable) -> Path:
     """JSON Lines beside the table: what its pictures cost and may still cost (`divergen_records.endpoint.Ledger`)."""
-    return beside(table.path.with_name(f"{table.path.name}.spent.jsonl"))
+    return table.path.with_name(f"{table.path.name}.spent.jsonl")
 
 
 def _stream(
@@ -162,8 +162,6 @@ def _note_truncations(table: InstanceTable, generator: Generator) -> None:
     found = getattr(generator, "truncated", [])
     if not found:
         return
-    path = truncations_file(table)
-    known = set(path.read_text("utf-8").splitlines()) if path.exists() else set()
     rows = [
         json.dumps(
             {
@@ -177,8 +175,13 @@ def _note_truncations(table: InstanceTable, generator: Generator) -> None:
         )
         for t in found
     ]
-    with path.open("a", encoding="utf-8") as lines:
-        lines.writelines(f"{row}\n" for row in rows if row not in known)
+    log = Log(truncations_file(table))
+    with log.held():
+        while True:
+            known = set(log.read().decode().splitlines())
+            new = [f"{row}\n" for row in rows if row not in known]
+            if not new or log.append("".join(new).encode()):
+                return
 
 
 def _check(plan: Plan, generators: Sequence[Generator]) -> None:

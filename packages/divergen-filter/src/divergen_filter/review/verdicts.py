@@ -1,23 +1,21 @@
 """The log of verdicts beside a table: one JSON line each, appended under a lock and on the disk before it counts.
 
 The last line of an instance is its verdict; nothing is ever rewritten, so what each reviewer said stays. Several
-processes may append at once. A kill loses at most the line in hand: half a line is skipped, and told.
+processes may append at once; beside a table on an object store the log is there, too. A kill loses at most the line
+in hand: half a line is skipped, and told.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Literal, TypeAlias, get_args
 
 import msgspec
-from divergen_records.files import make_folder, sync
-from divergen_records.stores.copies import beside
-from filelock import FileLock
+from divergen_records.logs import Log
 
 __all__ = ["KINDS", "Kind", "Verdict", "VerdictLog", "log_path", "now"]
 
@@ -54,24 +52,24 @@ def now() -> str:
 
 def log_path(table: Path) -> Path:
     """``run/instances.lance`` has its verdicts in ``run/instances.reviews.jsonl``."""
-    return beside(table.with_name(f"{table.stem}.reviews.jsonl"))
+    return table.with_name(f"{table.stem}.reviews.jsonl")
 
 
 class VerdictLog:
     """Verdicts of a table, of this and of other processes; safe among threads.
 
     Args:
-        path: The file; made at the first verdict.
+        path: The file, or its address; made at the first verdict.
 
     Attributes:
-        path: The file.
+        path: The same.
         entries: All lines that were read, in the file's order.
         damaged: Numbers of lines that are no verdict.
         counts: Kind of verdict -> instances.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self._log = path, Log(path)
         self.entries: list[Verdict] = []
         self.damaged: list[int] = []
         self.counts: Counter[Kind] = Counter()
@@ -99,7 +97,7 @@ class VerdictLog:
         return {key: self.entries[number - 1] for key, number in list(self._last.items())}
 
     def append(self, made: Sequence[Verdict], seen: Mapping[str, int] | None = None) -> list[Verdict]:
-        """Write verdicts; when this returns, they are on the disk.
+        """Write verdicts; when this returns, they are on the disk, or the store.
 
         Args:
             made: The verdicts.
@@ -109,12 +107,14 @@ class VerdictLog:
         Returns:
             Those that were not written.
         """
-        make_folder(self.path.parent)
-        with self._lock, FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=_LOCK_SECONDS):
-            self._read()
-            refused = [verdict for verdict in made if self._is_stale(verdict, seen or {})]
-            others = {verdict.id for verdict in refused}
-            self._write(verdict for verdict in made if verdict.id not in others)
+        with self._lock, self._log.held(_LOCK_SECONDS):
+            while True:
+                self._read()
+                refused = [verdict for verdict in made if self._is_stale(verdict, seen or {})]
+                others = {verdict.id for verdict in refused}
+                lines = [msgspec.json.encode(verdict) + b"\n" for verdict in made if verdict.id not in others]
+                if not lines or self._log.append(b"".join(lines)):
+                    break
             self._read()
         return refused
 
@@ -124,26 +124,8 @@ class VerdictLog:
             return False
         return self.entries[number - 1].reviewer != verdict.reviewer
 
-    def _write(self, verdicts: Iterable[Verdict]) -> None:
-        data = b"".join(msgspec.json.encode(verdict) + b"\n" for verdict in verdicts)
-        if not data:
-            return
-        is_new = not self.path.exists()
-        with self.path.open("ab") as file:
-            size = file.tell()
-            file.write(b"\n" + data if size > self._offset else data)  # after half a line of one that was killed
-            file.flush()
-            os.fsync(file.fileno())
-        if is_new:
-            sync(self.path.parent)
-
     def _read(self) -> int:
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self._offset)
-                data = file.read()
-        except FileNotFoundError:
-            return 0
+        data = self._log.read(self._offset)
         whole = data[: data.rfind(b"\n") + 1]
         self._offset += len(whole)
         for line in whole.splitlines():

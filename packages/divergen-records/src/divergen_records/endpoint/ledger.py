@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..logs import Log
 from .account import Account
 
 __all__ = ["Ledger", "SharedAccount"]
@@ -21,44 +22,32 @@ class Ledger:
     written in one line with the end of its reservation. So what is killed in flight stays reserved for good.
 
     Args:
-        path: The file; made with the first line.
+        path: The file, or its address; made with the first line.
         purpose: Whose lines count; others may have theirs in the same file.
     """
 
     def __init__(self, path: Path, purpose: str) -> None:
-        self.path, self.purpose = path, purpose
-        self._read = 0
+        self.log, self.purpose = Log(path), purpose
+        self._start = 0
         self._cost = self._reserved = 0.0
 
     @contextmanager
     def held(self) -> Iterator[tuple[float, float]]:
-        """Cost and reservations of all processes, which stay as they are until the block ends."""
-        from filelock import FileLock
+        """Cost and reservations of all processes; of this machine's, none adds to them until the block ends."""
+        with self.log.held():
+            yield self.totals()
 
-        with FileLock(self.path.with_name(f".{self.path.name}.lock")):
-            yield self._totals()
-
-    def write(self, **amounts: float) -> None:
-        """Append a line, on a line of its own also where a kill tore the last one."""
+    def write(self, **amounts: float) -> bool:
+        """Append a line; False, and nothing was written, if another machine's has come since the `totals`."""
         line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "for": self.purpose, **amounts}
-        with self.path.open("ab+") as file:
-            torn = file.tell() and not self._ends_a_line(file.tell())
-            file.write(b"\n" * bool(torn) + json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        return self.log.append(json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
-    def _ends_a_line(self, size: int) -> bool:
-        with self.path.open("rb") as file:
-            file.seek(size - 1)
-            return file.read(1) == b"\n"
-
-    def _totals(self) -> tuple[float, float]:
-        if not self.path.exists():
-            return 0.0, 0.0
-        with self.path.open("rb") as file:
-            file.seek(self._read)
-            whole = file.read().rpartition(b"\n")[0]
+    def totals(self) -> tuple[float, float]:
+        """Cost and reservations as they are now; to be asked for while it is held."""
+        whole = self.log.read(self._start).rpartition(b"\n")[0]
         for line in whole.splitlines():
             self._count(line)
-        self._read += len(whole) + bool(whole)
+        self._start += len(whole) + bool(whole)
         return self._cost, self._reserved
 
     def _count(self, line: bytes) -> None:
@@ -93,9 +82,8 @@ class SharedAccount(Account):
     def reserve(self, sent: int, received: int, pictures: int = 0) -> float | None:
         """Set aside what a request may cost, beside what all others did; None if it does not fit the limit."""
         with self.ledger.held() as (self.cost, self.reserved):
-            amount = super().reserve(sent, received, pictures)
-            if amount:
-                self.ledger.write(reserved=amount)
+            while (amount := super().reserve(sent, received, pictures)) and not self.ledger.write(reserved=amount):
+                self.cost, self.reserved = self.ledger.totals()
         return amount
 
     def release(self, reserved: float) -> None:
@@ -104,7 +92,8 @@ class SharedAccount(Account):
         cost, self._ended = self._ended, 0.0
         if cost or reserved:
             with self.ledger.held():
-                self.ledger.write(cost=cost, reserved=-reserved)
+                while not self.ledger.write(cost=cost, reserved=-reserved):
+                    self.ledger.totals()
 
     def spend(self, sent: int, received: int, pictures: int = 0) -> float:
         """Count an answered request; returns its cost."""

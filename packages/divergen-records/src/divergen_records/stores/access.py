@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import Address, lacks_bucket, told
+from .errors import Address, StoreError, lacks_bucket, told
 
 __all__ = [
     "children",
@@ -107,19 +109,27 @@ def write(path: Address, data: bytes, *, overwrite: bool = True) -> None:
         _system(path).pipe_file(path.key, data, mode="overwrite" if overwrite else "create")
 
 
-def replace(path: Address, data: bytes, tag: str) -> bool:
-    """Write an object over the one of this tag; False, and nothing is written, where it has changed since.
+def replace(path: Address, data: bytes, tag: str | None) -> bool:
+    """Write an object over the one of this tag, or where there is none; False, and nothing is written, if that changed.
 
     On S3 the store decides (If-Match); elsewhere it is looked at just before.
     """
+    if tag is None:
+        try:
+            write(path, data, overwrite=False)
+        except FileExistsError:
+            return False
+        return True
     if find_tag(path) != tag:
         return False
     only = {"IfMatch": f'"{tag}"'} if path.scheme == "s3" else {}
     try:
         with told(path):
             _system(path).pipe_file(path.key, data, **only)
-    except (OSError, RuntimeError):
-        return False
+    except (StoreError, FileNotFoundError):
+        if find_tag(path) != tag:
+            return False
+        raise
     return True
 
 
@@ -141,13 +151,9 @@ def fetch(files: Mapping[_A, Path]) -> None:
 
 
 def remove(paths: Iterable[Address]) -> None:
-    """Remove objects; those that are not there are none to remove."""
-    for path in paths:
-        with told(path):
-            try:
-                _system(path).rm_file(path.key)
-            except FileNotFoundError:
-                continue
+    """Remove objects, several at a time; those that are not there are none to remove."""
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        list(threads.map(_remove, paths))
 
 
 def lance_options(path: Address) -> dict[str, str]:
@@ -156,6 +162,11 @@ def lance_options(path: Address) -> dict[str, str]:
     if _endpoint(path).startswith("http://"):
         options["allow_http"] = "true"
     return options
+
+
+def _remove(path: Address) -> None:
+    with told(path), suppress(FileNotFoundError):
+        _system(path).rm_file(path.key)
 
 
 def _system(path: Address) -> Any:

@@ -12,7 +12,7 @@ import click
 from .paths import StorePath, is_address, place
 from .refusing import refuse_store
 
-__all__ = ["AddressPath", "LocalPath", "accept_addresses", "sending", "shown_addresses"]
+__all__ = ["AddressPath", "LocalPath", "accept_addresses", "sending", "show", "shown_addresses"]
 
 _OUTPUTS = "divergen.outputs"
 _SHOWN = "divergen.shown"
@@ -132,6 +132,11 @@ def _output(path: StorePath, ctx: click.Context | None) -> Path:
 
 def _asked_to_overwrite(ctx: click.Context | None) -> bool:
     return ctx is not None and bool(ctx.params.get("overwrite"))
+
+
+def show(here: Path, there: StorePath) -> None:
+    """Let the running command show an address where it names the copy."""
+    _note(click.get_current_context(silent=True), here, there)
 
 
 def _note(ctx: click.Context | None, here: Path, there: StorePath) -> None:

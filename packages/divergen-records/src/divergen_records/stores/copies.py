@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +23,7 @@ from . import access
 from .errors import StoreError
 from .paths import StorePath, place
 
-__all__ = ["beside", "home", "local", "mirror"]
+__all__ = ["bring", "home", "local", "note", "refuse_outside"]
 
 _GIGABYTE = 10**9
 
@@ -38,15 +39,6 @@ def home(kind: str, path: StorePath) -> Path:
     base = Path(os.environ.get("DIVERGEN_CACHE") or shared / "divergen")
     server = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     return base.expanduser().absolute() / kind / sha256(f"{server} {path}".encode()).hexdigest()[:16]
-
-
-def beside(path: Path) -> Path:
-    """Where to keep notes that are written line by line: the path itself, or one of this machine for it."""
-    if not isinstance(path, StorePath):
-        return path
-    folder = home("notes", path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / path.name
 
 
 def local(path: str | Path) -> Path:
@@ -70,11 +62,11 @@ def local(path: str | Path) -> Path:
                 raise StoreError(f"{path}: nothing is there; check the address")
             _make_room(access.sizes(path), path)
         (folder / f"user.{os.getpid()}").touch()
-        mirror(path, folder / path.name, folder / "tags.json", tags)
+        _mirror(path, folder / path.name, folder / "tags.json", tags)
     return folder / path.name
 
 
-def mirror(path: StorePath, to: Path, noted: Path, tags: dict[str, str]) -> None:
+def _mirror(path: StorePath, to: Path, noted: Path, tags: dict[str, str]) -> None:
     """Make a file or folder of this machine what is on the store.
 
     Args:
@@ -88,17 +80,31 @@ def mirror(path: StorePath, to: Path, noted: Path, tags: dict[str, str]) -> None
         (to / name).unlink(missing_ok=True)
     wanted = {name: tag for name, tag in tags.items() if before.get(name) != tag or not (to / name).exists()}
     for name in wanted:
-        _refuse_outside(path, name)
+        refuse_outside(path, name)
         (to / name).parent.mkdir(parents=True, exist_ok=True)
-    access.fetch({path / name if name else path: to / name if name else to for name in wanted})
+    bring({path / name if name else path: to / name if name else to for name in wanted})
     if wanted or before.keys() - tags.keys():
-        temporary = noted.with_suffix(".new")
-        temporary.write_bytes(msgspec.json.encode(tags))
-        temporary.replace(noted)
+        note(noted, tags)
 
 
-def _refuse_outside(path: StorePath, name: str) -> None:
-    if ".." in Path(name).parts:
+def bring(files: Mapping[StorePath, Path]) -> None:
+    """Bring objects to files of this machine; each appears under its name when it is whole."""
+    parts = {path: file.with_name(f".{file.name}.part") for path, file in files.items()}
+    access.fetch(parts)
+    for path, part in parts.items():
+        part.replace(files[path])
+
+
+def note(path: Path, value: object) -> None:
+    """Write a note on copies, as JSON, whole or not at all."""
+    temporary = path.with_suffix(".new")
+    temporary.write_bytes(msgspec.json.encode(value))
+    temporary.replace(path)
+
+
+def refuse_outside(path: StorePath, name: str) -> None:
+    """Refuse the name of an object that would lead out of the copy's folder."""
+    if ".." in Path(name).parts or Path(name).is_absolute():
         raise StoreError(f"{path}/{name}: a name that leads out of its folder; remove it from the store")
 
 

@@ -16,7 +16,7 @@ from . import access
 from .copies import home
 from .paths import StorePath
 
-__all__ = ["Output"]
+__all__ = ["Output", "is_hidden"]
 
 _MARK = ".divergen.json"
 """As in `divergen_records.folders`."""
@@ -53,7 +53,7 @@ class Output:
         """Send what was made, and what was made beside it; then nothing of it is left here."""
         made = self.path.parent
         names = sorted(file.relative_to(made).as_posix() for file in made.rglob("*") if file.is_file())
-        names = [name for name in names if not any(_is_hidden(part) for part in Path(name).parts)]
+        names = [name for name in names if not any(is_hidden(part) for part in Path(name).parts)]
         own = [name for name in names if name == self.to.name or name.startswith(f"{self.to.name}/")]
         before = self._refuse() if own else {}
         whole = [name for name in own if Path(name).name == _MARK or name == self.to.name]
@@ -92,5 +92,6 @@ class Output:
         return set(there) - {*listed, _MARK}
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name stays on the machine."""
     return name.startswith(".") and name != _MARK
