@@ -34,22 +34,24 @@ from divergen_records.masks import encode_rle, label_components, mask_to_bbox
 from divergen_records.settings import apply_settings
 
 FAULTS = ("wrong category", "broken mask", "blank", "blurred", "duplicate")
-HIGH_IS_BAD = {"mahalanobis", "duplicate_similarity", "border_contact"}
+HIGH_IS_BAD = {"mahalanobis", "rival_share", "duplicate_similarity", "border_contact"}
 SCORES = (*REAL_SCORES, "intra_similarity", "duplicate_similarity", "sharpness", "saturation", "contrast")
 SIMPLE = ("area_fraction", "border_contact")
-MASKS = tuple(rule for rule in RulesConfig().rules if rule.score != "inter_similarity")
-RIVAL = Rule(score="rival_margin", op=">=", threshold=0)
+MASKS = tuple(rule for rule in RulesConfig().rules if rule.score not in REAL_SCORES)
+OTHERS = (
+    Rule(score="rival_margin", op=">=", threshold=0),
+    Rule(score="inter_similarity", op=">=", threshold="calibrated"),
+)
 PICTURES = (
     Rule(score="contrast", op=">=", threshold=0.01),
     Rule(score="sharpness", op=">=", threshold=0.4),
     Rule(score="duplicate_similarity", op="<=", threshold=0.995),
 )
 RULES = {
-    "default rules": RulesConfig(),
-    f"default rules, {RIVAL} for inter_similarity": RulesConfig(rules=(*MASKS, RIVAL)),
-    f"default rules, {', '.join(map(str, PICTURES))}": RulesConfig(rules=(*RulesConfig().rules, *PICTURES)),
-    f"the same, {RIVAL} for inter_similarity": RulesConfig(rules=(*MASKS, RIVAL, *PICTURES)),
     "area, components and border alone": RulesConfig(rules=MASKS),
+    "default rules": RulesConfig(),
+    **{f"default rules, {other} for rival_share": RulesConfig(rules=(*MASKS, other)) for other in OTHERS},
+    f"default rules, {', '.join(map(str, PICTURES))}": RulesConfig(rules=(*RulesConfig().rules, *PICTURES)),
 }
 Planted = tuple[str | None, np.ndarray, np.ndarray]
 
