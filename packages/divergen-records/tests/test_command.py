@@ -2,6 +2,7 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -54,6 +55,21 @@ def test_group__a_message_does_nothing_to_the_terminal():
 
     result = CliRunner().invoke(main, ["name-it"])
     assert result.output == "Error: \\x1b[2J.jpg: \\u202egpj.exe\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_group__a_full_standard_output_is_a_sentence(words):
+    code = (
+        "import click; from divergen_records.command import Group, echo\n"
+        "@click.group(cls=Group)\ndef main(): pass\n"
+        "@main.command()\ndef say(): echo('x')\nmain()"
+    )
+    line = [sys.executable, "-c", code, "say", *words]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert "Error: no space left on this disk" in done.stderr
 
 
 def test_echo__a_locale_without_the_letters():

@@ -2,6 +2,7 @@ import json
 import pickle
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import lance
 import pyarrow as pa
@@ -17,6 +18,7 @@ from divergen_records import (
     Vector,
     append,
     fill,
+    storage,
 )
 from divergen_records.schema import COLUMNS, VERSION_KEY, arrow_schema, find_marker, to_arrow, writer_in
 from divergen_records.testing import FakeSource, FakeStage, plan_instances
@@ -52,6 +54,13 @@ def test_create__refuses_a_folder_of_something_else(tmp_path):
         InstanceTable.create(tmp_path)
     with pytest.raises(TableError, match="not an instance table"):
         InstanceTable.create(tmp_path, exist_ok=True)
+
+
+def test_create__where_nothing_can_be_written_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "make_dataset", Mock(side_effect=OSError("Read-only file system (os error 30)")))
+    for exist_ok in (False, True):
+        with pytest.raises(CommitError, match=r"t\.lance: the new table was not committed: Read-only"):
+            InstanceTable.create(tmp_path / "t.lance", exist_ok=exist_ok)
 
 
 def test_open__no_table(tmp_path):

@@ -23,13 +23,13 @@ class Answer:
 
     Attributes:
         command: As it was called, for example ``"divergen-annotate images"``.
-        stdout: Where it goes; until then ``sys.stdout`` is standard error.
+        stdout: Where it goes, None where it is closed; until then ``sys.stdout`` is standard error.
         values: What the command found, and what all commands say besides: ``losses``, ``next``, ``error``.
         text: What it printed for people; the answer of commands whose result is a text.
     """
 
     command: str
-    stdout: TextIO
+    stdout: TextIO | None
     values: dict[str, Any] = field(default_factory=dict)
     text: list[str] = field(default_factory=list)
 
@@ -38,8 +38,9 @@ class Answer:
         sys.stdout = self.stdout
         found = self.values if self.values.keys() - _ALWAYS else {"text": "\n".join(self.text), **self.values}
         whole = {"command": self.command, "status": status, **found}
-        self.stdout.write(shown(msgspec.json.encode(_plain(whole)).decode()) + "\n")
-        self.stdout.flush()
+        if self.stdout is not None:
+            self.stdout.write(shown(msgspec.json.encode(_plain(whole)).decode()) + "\n")
+            self.stdout.flush()
 
 
 def begin_answer(context: click.Context, parameter: click.Parameter, asked: bool) -> None:

@@ -11,6 +11,8 @@ import os
 import shlex
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -110,23 +112,29 @@ class Group(click.Group):
                 raise
         finally:
             if found := asked_for_json(ctx):
-                found.finish(status, _with_addresses)
+                with _sentences():  # standard output may be full
+                    found.finish(status, _with_addresses)
         return result
 
     def _refusing(self, ctx: click.Context) -> Any:
         """Run the command; what a user can act on is raised as a sentence."""
         if isinstance(sys.stdout, io.TextIOWrapper):  # in a locale without them, letters are written out
             sys.stdout.reconfigure(errors="backslashreplace")
-        try:
-            with sending(ctx.meta):
-                return super().invoke(ctx)
-        except DivergenError as error:
-            raise _refusal(error, str(error), error.exit_code) from error
-        except (OSError, RuntimeError, MemoryError, UnicodeEncodeError) as error:
-            sentence = explain(error)
-            if sentence is None:
-                raise
-            raise _refusal(error, sentence, DivergenError.exit_code) from error
+        with _sentences(), sending(ctx.meta):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    try:
+        yield
+    except DivergenError as error:
+        raise _refusal(error, str(error), error.exit_code) from error
+    except (OSError, RuntimeError, MemoryError, UnicodeEncodeError) as error:
+        sentence = explain(error)
+        if sentence is None:
+            raise
+        raise _refusal(error, sentence, DivergenError.exit_code) from error
 
 
 def _options() -> list[click.Option]:

@@ -82,10 +82,13 @@ class InstanceTable:
             raise TableError(f"{path} exists already: open it (InstanceTable.open), or choose another path")
         with storage.reading(path, "creating the table"):
             path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(*([CommitError] if exist_ok else [])):  # another process may have made it just now
+        try:
             storage.commit_again(
                 path, "the new table", lambda: storage.make_dataset(path, arrow_schema().empty_table())
             )
+        except CommitError:
+            if not exist_ok or not storage.is_dataset(path):  # else another process made it just now
+                raise
         return cls.open(path)
 
     @classmethod
