@@ -101,6 +101,17 @@ def test_results__each_finding_as_it_came_out(tmp_path: Path) -> None:
     assert "is there already" in again.output
 
 
+def test_saved__a_comparison_may_be_asked_the_other_way_round(tmp_path: Path) -> None:
+    (ablation,) = read_ablations([saved(tmp_path, "filter", [("b", "a", 1.5, 1.0, 3)])])
+    there, back = ablation.compared("a", "b", "mask AP"), ablation.compared("b", "a", "mask AP")
+    assert there is not None
+    assert back is not None
+    assert (there["difference"], there["verdict"]) == (0.015, "better")
+    assert (back["first"], back["second"], back["difference"], back["verdict"]) == ("b", "a", -0.015, "worse")
+    assert back["images"] == [-number for number in reversed(there["images"])]
+    assert ablation.compared("a", "c", "mask AP") is None
+
+
 def test_results_page__every_pair_that_is_not_run_says_so() -> None:
     page = results_page([], shipped_findings(), "divergen results .")
     assert len(re.findall(r"\| not run", page)) == len(shipped_findings())

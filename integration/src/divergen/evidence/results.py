@@ -63,10 +63,10 @@ class Saved:
     content: Mapping[str, Any]
 
     def compared(self, first: str, second: str, metric: str) -> Mapping[str, Any] | None:
-        """An arm's comparison with another; None where the two have no seed in common."""
-        wanted = (first, second, metric)
-        rows = (row for row in self.content["comparisons"] if (row["first"], row["second"], row["metric"]) == wanted)
-        return next(rows, None)
+        """How much the second arm is over the first; None where the two have no seed in common."""
+        rows = {(row["first"], row["second"], row["metric"]): row for row in self.content["comparisons"]}
+        back = rows.get((second, first, metric))
+        return rows.get((first, second, metric)) or (_turned(back) if back else None)
 
     @property
     def note(self) -> list[str]:
@@ -177,6 +177,14 @@ def _row(finding: Finding, saved: Saved | None) -> str:
     seeds = len(pairs[0]["seeds"]) if pairs[0] else 0
     cells = [f"{finding.finding}<br>{finding.paper}", f"{finding.claim}{compared}", said, *map(_figure, pairs)]
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} | {seeds or '–'} |"
+
+
+def _turned(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same comparison, of the first arm over the second."""
+    images = row["images"] and [-number for number in reversed(row["images"])]
+    verdict = {"better": "worse", "worse": "better"}.get(row["verdict"], row["verdict"])
+    turned = {"first": row["second"], "second": row["first"], "verdict": verdict, "images": images}
+    return {**row, **turned, "difference": -row["difference"]}
 
 
 def _figure(pair: Mapping[str, Any] | None) -> str:
