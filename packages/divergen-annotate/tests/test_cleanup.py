@@ -129,6 +129,21 @@ def test_repair__a_true_mask_stays(shape, ground, colour):
     assert iou(repair(truth, image.clip(0, 255).astype(np.uint8)), truth) >= 0.99
 
 
+@pytest.mark.parametrize("ground", ["noise", "two", "gradient"])
+@pytest.mark.parametrize("shape", ["ring", "basket", "wheel"])
+def test_repair__an_object_of_all_greys_says_nothing_of_its_holes(shape, ground):
+    y, x = np.mgrid[:128, :128]
+    truth, image = objects()[shape], grounds()[ground].copy()
+    image[truth] = np.repeat((120 + 100 * np.sin(x / 3) * np.cos(y / 5))[..., None], 3, axis=2)[truth]
+    assert iou(repair(truth, image.clip(0, 255).astype(np.uint8)), truth) >= 0.99
+
+
+def test_repair__a_hole_larger_than_half_of_the_mask_is_the_objects():
+    truth = np.ones((40, 40), dtype=bool)
+    truth[4:-4, 4:-4] = False
+    assert np.array_equal(repair(truth, np.full((40, 40, 3), 90, dtype=np.uint8)), truth)
+
+
 @pytest.mark.parametrize("ground", ["flat", "gradient", "shadow", "vignette"])
 def test_repair__mends_holes_and_specks_in_front_of_plain_paper(ground):
     truth = objects()["ring"]

@@ -39,7 +39,8 @@ def fill_holes(
         below: A hole smaller than this share of the object's area is filled, unless it shows plain background.
         at_most: Share of the object's area that may be filled so, the smallest holes first: a basket has many.
         image: (H, W, 3) uint8 RGB. With it, a larger hole is filled where it does not show what lies behind the object;
-            see `Behind`. Without it the larger ones are kept.
+            see `Behind`. Without it the larger ones are kept, and so is one above half of the object's area always: no
+            segmenter misses so much.
         likeness: Grey levels, largest difference over the channels.
     """
     labels, areas = label_regions(~mask, connectivity=4)
@@ -53,9 +54,13 @@ def fill_holes(
     behind = None if image is None else Behind(image, mask, labels, inside, likeness)
     fill = _smallest(areas, np.flatnonzero(small if behind is None else small & ~behind.plain), at_most * areas[0])
     if behind is not None:
-        for hole in np.flatnonzero(inside & ~small):
+        for hole in np.flatnonzero(inside & ~small & (areas <= _LARGEST_MISS * areas[0])):
             fill[hole] = not behind.shows_in(int(hole))
     return np.asarray(mask | np.take(fill, labels)) if fill.any() else mask
+
+
+_LARGEST_MISS = 0.5
+"""Share of the object's area that a hole may have to be taken for missing object."""
 
 
 def _smallest(areas: NDArray[np.int64], which: NDArray[np.intp], budget: float) -> NDArray[np.bool_]:

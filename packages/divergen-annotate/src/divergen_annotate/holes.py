@@ -35,10 +35,11 @@ class Behind:
     def __init__(
         self, image: Image, mask: Mask, labels: NDArray[np.int32], inside: NDArray[np.bool_], likeness: float
     ) -> None:
-        self._image, self._labels, self._likeness = image, labels, likeness
+        self._labels, self._likeness = labels, likeness
+        self._colours = image.reshape(-1, 3).astype(np.int16)
         outside = ~(mask | np.take(inside, labels))
         self.plain = np.zeros(inside.size, dtype=bool)
-        self._outside, self._object = np.nonzero(outside), np.nonzero(mask)
+        self._outside, self._object = np.flatnonzero(outside), np.flatnonzero(mask)
         self._even = False  # where all around is object, only the object's own look is evidence
         if outside.any():
             plain = looks_plain(image, fit_background(image, outside), likeness)
@@ -51,22 +52,36 @@ class Behind:
 
         A pixel is if it is plain, or if one of the nearest pixels outside has its colour (texture). Where the
         background is not plain, or nothing of it is outside, anything may show through: a hole is missing object only
-        if it looks like the object.
+        if it looks like the object, and what is outside does not.
         """
-        if self.plain[hole] or self._share_near(hole, self._outside) >= 0.5:
-            return True
-        return not self._even and self._share_near(hole, self._object) < 0.9
-
-    def _share_near(self, hole: int, where: tuple[NDArray[np.intp], ...]) -> float:
-        """Share of a hole's pixels whose colour one of some other pixels (y, x) has, those nearest to its middle."""
-        y, x = where
         at = np.flatnonzero(self._labels == hole)
-        rows, columns = np.divmod(at, self._labels.shape[1])
-        far = np.square(y - rows.mean()) + np.square(x - columns.mean())
-        order = np.argpartition(far, _NEAREST)[:_NEAREST] if far.size > _NEAREST else np.arange(far.size)
-        if not order.size:
+        if self.plain[hole] or self._share_like(at, at, self._outside) >= 0.5:
+            return True
+        if self._even:
+            return False
+        outside = self._nearest(at, self._outside)
+        return self._share_like(at, at, self._object) < 0.9 or self._share_like(outside, at, self._object) >= 0.5
+
+    def _share_like(self, which: NDArray[np.intp], near: NDArray[np.intp], where: NDArray[np.intp]) -> float:
+        """Share of some pixels whose colour is among those of other pixels, of those nearest to the middle of a hole.
+
+        Args:
+            which: The pixels, as all are by their number in the picture.
+            near: Those of the hole.
+            where: The other pixels.
+        """
+        others = self._colours[self._nearest(near, where)]
+        if not len(others) or not len(which):
             return 0.0
-        others = self._image[y[order], x[order]].astype(np.int16)
-        colours = self._image.reshape(-1, 3)[at[:: max(1, at.size // _SAMPLES)]].astype(np.int16)
+        colours = self._colours[which[:: max(1, which.size // _SAMPLES)]]
         apart = np.abs(colours[:, None] - others[None]).max(axis=2).min(axis=1)
         return float((apart <= self._likeness).mean())
+
+    def _nearest(self, hole: NDArray[np.intp], where: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Those of some pixels that are nearest to a hole's middle."""
+        if where.size <= _NEAREST:
+            return where
+        rows, columns = np.divmod(hole, self._labels.shape[1])
+        y, x = np.divmod(where, self._labels.shape[1])
+        far = np.square(y - rows.mean()) + np.square(x - columns.mean())
+        return where[np.argpartition(far, _NEAREST)[:_NEAREST]]
