@@ -10,8 +10,7 @@ objects on white are rendered as such.
 With a network: annotators.py --onnx medium.onnx --card isnet-imgly --photos annotations.json --images DIR --cutouts DIR
 compares GrabCut and colour key (made to try every picture) with it, on large objects of photos, the renderer's pictures
 and cut-outs on white, a gradient and with a shadow. Photos are shown in all and apart: objects that are the only large
-one of their photo, and the others, beside which a network for what is salient marks the neighbours too. `--rows FILE`
-has the IoU of every object.
+one of their photo, and the others. `--rows FILE` has the IoU of every object.
 """
 
 import argparse
@@ -170,8 +169,9 @@ def show(kind, pictures, annotators, rows=None):
         if rows:
             masks = predict_masks(annotator, pictures, repair)
             with rows.open("a") as file:
-                for mask, one in zip(masks, pictures, strict=True):
-                    row = {"set": kind, "annotator": annotator.name, "object": one.name, "iou": iou(mask, one.truth)}
+                for number, (mask, one) in enumerate(zip(masks, pictures, strict=True)):
+                    row = {"set": kind, "annotator": annotator.name, "number": number, "object": one.name}
+                    row["iou"] = iou(mask, one.truth)
                     print(json.dumps(row), file=file)
 
 

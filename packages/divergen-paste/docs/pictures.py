@@ -26,7 +26,7 @@ TILE = 176
 @click.argument("minilvis", type=click.Path(path_type=Path))
 @click.option("--scene", default=1, help="Of the training set.")
 def main(minilvis: Path, scene: int) -> None:
-    """Write preview.jpg, blends.jpg and appearance.jpg beside this script."""
+    """Write preview.jpg, blends.jpg, appearance.jpg and harmonize.jpg beside this script."""
     train, val = (read_dataset(minilvis / f"{name}.json", image_dir=minilvis) for name in ("train", "val"))
     with tempfile.TemporaryDirectory() as folder:
         pool = pool_from_dataset(val, Path(folder) / "pool", min_area=5000, whole_only=True, progress=False)
@@ -35,6 +35,7 @@ def main(minilvis: Path, scene: int) -> None:
         sample = replace(load_sample(train, train.images[scene]), instances=())
         write("blends", blends(paster, sample), 78)
         write("appearance", appearance(pool, sample), 78)
+        write("harmonize", harmonies(pool, sample), 82)
 
 
 def write(name: str, sheet: np.ndarray, quality: int) -> None:
@@ -101,6 +102,23 @@ def appearance(pool, sample):
             paster = Paster(pool, **matching)
             tiles.append(labelled(paster.apply(background, [placed(pool, row, **change)]).image, name))
         rows.append(tiles)
+    return stack_tiles(rows, gap=4)
+
+
+def harmonies(pool, sample):
+    """Two instances with each of the ways, in a room as it is, in the evening and in dim blue light."""
+    rows = []
+    lights = (1.0, 1.0, 1.0), (0.95, 0.62, 0.38), (0.3, 0.38, 0.55)
+    for row in largest(pool, 2):
+        for light in lights[1:] if rows else lights[:2]:
+            tile = corner(sample, 300, 60)
+            lit = replace(tile, image=(tile.image * np.array(light)).astype(np.uint8))
+            rows.append(
+                [
+                    labelled(Paster(pool, harmonize=name).apply(lit, [placed(pool, row)]).image, name)
+                    for name in ("none", "colour", "shadow", "both")
+                ]
+            )
     return stack_tiles(rows, gap=4)
 
 

@@ -61,9 +61,10 @@ def test_generator__category_lora_changes_its_category_only(build, model, tmp_pa
     assert same == [True, False, True, False, False]
 
 
-def test_generator__lora_of_another_model(build, tmp_path):
+@pytest.mark.parametrize("halves", [("A", "B"), ("A",)], ids=["another model's", "one half of it"])
+def test_generator__lora_that_does_not_fit(build, tmp_path, halves):
     path = tmp_path / "other.safetensors"
-    save_file({"unet.nothing.lora_A.weight": torch.zeros(2, 4), "unet.nothing.lora_B.weight": torch.zeros(4, 2)}, path)
+    save_file({f"unet.nothing.lora_{half}.weight": torch.zeros(2, 2) for half in halves}, path)
     generator = build(lora=[Lora(path=str(path))])
     with pytest.raises(WeightsError, match="LoRA"):
         image(generator)

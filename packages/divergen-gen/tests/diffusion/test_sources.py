@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from divergen_gen import DiffusersGenerator
 from divergen_gen.diffusion.hub import commit_of
 from divergen_gen.diffusion.weights import identify
@@ -216,3 +217,20 @@ def test_generator__a_file_that_is_no_checkpoint(tmp_path, name, message):
     (tmp_path / name).write_bytes(b"something else")
     with pytest.raises(WeightsError, match=message):
         picture(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        ("lora_unet_down_blocks_0_proj_in.lora_down.weight", "holds LoRA weights, .* give them as lora="),
+        ("emb_params", "holds a learned word: give it as textual_inversion="),
+        ("control_model.input_blocks.0.0.weight", "holds a ControlNet"),
+        ("image_proj.proj.weight", "holds an IP-Adapter"),
+    ],
+)
+def test_generator__a_file_that_is_no_whole_model(tmp_path, tensor, message):
+    from safetensors.torch import save_file
+
+    save_file({tensor: torch.zeros(1, 8)}, tmp_path / "x.safetensors")
+    with pytest.raises(WeightsError, match=message):
+        picture(tmp_path / "x.safetensors")

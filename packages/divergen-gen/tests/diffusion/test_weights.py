@@ -62,6 +62,22 @@ def break_shard(folder):
     (folder / "unet" / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
 
 
+def only_lora(folder):
+    break_index(folder)
+    (folder / "pytorch_lora_weights.safetensors").write_bytes(b"")
+
+
+def only_a_part(folder):
+    break_index(folder)
+    (folder / "config.json").write_text('{"_class_name": "ControlNetModel"}')
+
+
+def within(folder):
+    break_index(folder)
+    (folder / "inner").mkdir()
+    (folder / "inner" / "model_index.json").write_text("{}")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -70,6 +86,9 @@ def break_shard(folder):
         (break_missing, "has no weights"),
         (break_pickle, "pickle"),
         (break_index, "no model_index.json"),
+        (only_lora, "It holds LoRA weights, .*: give them as lora="),
+        (only_a_part, "It holds ControlNetModel alone"),
+        (within, "give .*inner"),
         (break_shard, r"lacks second.safetensors \(1 of 2 files\)"),
     ],
 )

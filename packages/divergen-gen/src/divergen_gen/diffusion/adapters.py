@@ -153,7 +153,7 @@ def load_lora(pipe: Any, lora: Lora, half: Half, name: str) -> list[str]:
             if half == "text":
                 return _load_text(pipe, state, alphas, name)
             return _load_denoiser(pipe, state, alphas, name)
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+        except (OSError, ValueError, RuntimeError, LookupError) as error:
             first = str(error).strip().split("\n")[0]
             raise WeightsError(f"LoRA {lora.path} does not fit {type(pipe).__name__}: {first}") from error
 

@@ -13,6 +13,7 @@ from divergen_records.hub import HubUnreached, hub_errors
 from .environment import import_diffusers
 from .hub import cached_snapshot, commit_of
 from .model import Model
+from .parts import kind_of_tensors
 from .weights import CHECKER, PICKLES, check_folder, check_pickle, local_folder, read_header, read_index
 
 __all__ = ["ModelFiles", "fetch", "find_model", "without_checker"]
@@ -112,6 +113,9 @@ def _known_architecture(path: Path) -> str:
     from diffusers.loaders.single_file_utils import fetch_diffusers_config
 
     header = read_header(path)
+    kind = kind_of_tensors(header)
+    if kind is not None:
+        raise WeightsError(f"{path} holds {kind}")
     shapes = {
         name: torch.empty(entry["shape"], device="meta") for name, entry in header.items() if name != "__metadata__"
     }

@@ -15,6 +15,7 @@ from divergen_records.files import parse_json
 
 from .hub import commit_of
 from .model import Model
+from .parts import kind_of_folder
 
 __all__ = [
     "check_folder",
@@ -141,9 +142,10 @@ def read_index(folder: Path) -> dict[str, Any]:
     try:
         index = parse_json(path.read_text(encoding="utf-8"), str(path), error=WeightsError)
     except FileNotFoundError as error:
+        kind = kind_of_folder(folder)
+        hint = "Of a single checkpoint, name the file itself (model=FOLDER/NAME.safetensors)"
         raise WeightsError(
-            f"{folder} is no diffusers model: it has no model_index.json. Of a single checkpoint, name the file itself "
-            "(model=FOLDER/NAME.safetensors)"
+            f"{folder} is no diffusers model: it has no model_index.json. {f'It holds {kind}' if kind else hint}"
         ) from error
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path} cannot be read: {error}") from error
