@@ -54,6 +54,8 @@ def test_describe_plan__sums_the_hours_of_gpus(tmp_path: Path, small: tuple[str,
         "train={preset: quickstart, iterations: 100, device: cuda}",
     ]
     said = describe_plan(Run(tmp_path / "run", load_config("quickstart", [*small, *changes])), gpu_price=2)
+    unpriced = describe_plan(Run(tmp_path / "run", load_config("quickstart", [*small, *changes])))
+    assert "say what one costs: --gpu-price" in unpriced and "--gpu-price" not in said
     assert rows(said)["diffusers"][3:] == ["1,872", "0", "0.624", "0.8", "0.2", "1.67"]
     assert rows(said)["train"][1:7] == ["train,", "steps,", "3", "detectors", "300", "0"]
     assert rows(said)["hours"][-1] == "1.67"

@@ -232,7 +232,7 @@ def _table(works: Sequence[Work], gpu_price: float | None) -> str:
     table.add_row(*total, *([] if gpu_price is None else [f"{known * gpu_price + fees:,.2f}"]))
     text = StringIO()
     Console(file=text, width=120).print(table)
-    return "\n".join([line.rstrip() for line in text.getvalue().splitlines()] + _notes(works))
+    return "\n".join([line.rstrip() for line in text.getvalue().splitlines()] + _notes(works, gpu_price))
 
 
 def _hours(hours: float | None) -> str:
@@ -247,7 +247,7 @@ def _price(work: Work, gpu_price: float | None) -> list[str]:
     return [f"{(work.hours or 0) * gpu_price * work.gpu + work.fee:,.2f}" if work.gpu or work.fee else "no GPU"]
 
 
-def _notes(works: Sequence[Work]) -> list[str]:
+def _notes(works: Sequence[Work], gpu_price: float | None) -> list[str]:
     """Where the rates are from, and what is not in the sums."""
     notes = dict.fromkeys(f"rate of {work.name}: {work.rate.source}" for work in works if work.rate and work.left)
     unknown = [work.name for work in works if work.hours is None]
@@ -256,4 +256,6 @@ def _notes(works: Sequence[Work]) -> list[str]:
         notes[f"not in the sums, for nobody knows how fast: {names}; say it: --rate {unknown[0]}=PER_SECOND"] = None
     if any(work.fee is None for work in works):
         notes["not in the price: the language model's tokens; say what a million costs: price_in, price_out"] = None
+    if gpu_price is None and any(work.gpu and work.left for work in works):
+        notes["the price of these hours: say what one costs: --gpu-price 2"] = None
     return list(notes)

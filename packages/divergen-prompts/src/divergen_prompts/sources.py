@@ -143,8 +143,9 @@ class LlmSource:
         plan = self.plan(categories, out)
         cost = f"cost {plan.cost:.4g}" if any(self.prices) else "no price was said (price_in, price_out)"
         limit = "" if self.max_cost is None else f", at most {self.max_cost:g} with what the file cost so far"
+        many = "1 category" if plan.categories == 1 else f"{plan.categories:,} categories"
         return (
-            f"{plan.prompts:,} prompts of {self.settings.model} for {plan.categories:,} categories: at least "
+            f"{plan.prompts:,} prompts of {self.settings.model} for {many}: at least "
             f"{plan.requests:,} requests, about {plan.prompt_tokens:,} tokens sent, {plan.completion_tokens:,} "
             f"received, {cost}{limit}"
         )
