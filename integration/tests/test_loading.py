@@ -78,6 +78,15 @@ def test_load_config__folder_as_minilvis_writes_it(tmp_path: Path) -> None:
     assert data.val.annotations == tmp_path / "val.json"
 
 
+def test_load_config__a_validation_set_by_its_path(tmp_path: Path) -> None:
+    for name in ("mine", "theirs"):
+        (tmp_path / f"{name}.json").write_text("{}")
+    data = load_config("coco100", [f"data={tmp_path / 'mine.json'}", f"data.val={tmp_path / 'theirs.json'}"]).data
+    assert isinstance(data, LvisData)
+    assert data.val is not None
+    assert (data.train.annotations.name, data.val.annotations.name) == ("mine.json", "theirs.json")
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from divergen import splits
+from divergen import Run, splits
 from divergen.config import SplitConfig
+from divergen.data import load_splits
+from divergen.loading import load_config
 from divergen.splits import read_split
 from divergen_records import DatasetError
 from divergen_records.coco import Dataset
@@ -101,3 +103,17 @@ def test_read_split__large_file_is_told(
     splits._held.clear()
     read_split(split, "stop")
     assert f"reading {split.annotations} (0 MB)" in capsys.readouterr().err
+
+
+def test_load_splits__images_that_are_kept_aside_are_told(
+    split: SplitConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = json.loads(split.annotations.read_text())
+    content["images"].append({**content["images"][0], "id": 2})
+    split.annotations.write_text(json.dumps(content))
+    run = Run(tmp_path / "run", load_config("coco100", [f"data={split.annotations}"]))
+    load_splits(run)
+    assert (
+        f"1 of 2 images are kept aside for validation, for none were given (data.val=FILE): {run.data / 'val.json'}"
+        in (capsys.readouterr().err)
+    )

@@ -255,7 +255,8 @@ def _notes(works: Sequence[Work], gpu_price: float | None) -> list[str]:
         names = ", ".join(unknown)
         notes[f"not in the sums, for nobody knows how fast: {names}; say it: --rate {unknown[0]}=PER_SECOND"] = None
     if any(work.fee is None for work in works):
-        notes["not in the price: the language model's tokens; say what a million costs: price_in, price_out"] = None
+        prices = "prompts.1.price_in=0.5 prompts.1.price_out=1.5"
+        notes[f"not in the price: the language model's tokens; say what a million costs, as in {prices}"] = None
     if gpu_price is None and any(work.gpu and work.left for work in works):
         notes["the price of these hours: say what one costs: --gpu-price 2"] = None
     return list(notes)

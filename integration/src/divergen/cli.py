@@ -16,7 +16,7 @@ def main() -> None:
     \b
     See all of it work, without a GPU or a download:
       divergen quickstart
-    On your own data, a folder with images/ and annotations.json (COCO or LVIS format):
+    On your own data, as your tool wrote it (COCO, LVIS, Roboflow, CVAT, YOLO, labelme, ...):
       divergen run coco100 --out RUN data=FOLDER
     """
 

@@ -66,6 +66,11 @@ class SplitConfig(Config):
     images: AbsolutePath | None = None
 
 
+def _split(value: Any) -> Any:
+    """A plain path means a data set whose pictures are where the common tools put them."""
+    return {"annotations": value} if isinstance(value, (str, Path)) else value
+
+
 class LvisData(Config):
     """The user's own data, in any format that is read.
 
@@ -78,8 +83,8 @@ class LvisData(Config):
     """
 
     kind: Literal["lvis", "coco", "yolo"] = "lvis"  # a name only: what the files are is read from them
-    train: SplitConfig
-    val: SplitConfig | None = None
+    train: Annotated[SplitConfig, BeforeValidator(_split)]
+    val: Annotated[SplitConfig | None, BeforeValidator(_split)] = None
     holdout: float = Field(default=0.2, gt=0, lt=1)
     on_problem: OnProblem = "stop"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from divergen_records import Category, ConfigError, derive_seed
 from divergen_records.coco import Dataset, write_dataset
-from divergen_records.command import echo
+from divergen_records.command import echo, note
 from divergen_records.cores import usable_cores
 from divergen_records.data_options import tell
 from divergen_records.formats import OnProblem
@@ -166,7 +166,10 @@ def _hold_out(run: Run, dataset: Dataset, config: LvisData) -> Splits:
             annotations = [annotation for annotation in dataset.annotations if annotation.image_id in ids]
             write_dataset(dataset.replace(images=images, annotations=annotations), path, overwrite=True)
     parts = (SplitConfig(annotations=path, images=dataset.image_dir) for path in paths.values())
-    return Splits(*(read_split(part, "stop", notes=run.data, keep=True) for part in parts))
+    splits = Splits(*(read_split(part, "stop", notes=run.data, keep=True) for part in parts))
+    told = f"{len(splits.val.images):,} of {len(dataset.images):,} images are kept aside for validation"
+    note(f"note: {told}, for none were given (data.val=FILE): {paths['val']}; the others: {paths['train']}")
+    return splits
 
 
 def _held_out(ids: Sequence[int], share: float) -> set[int]:

@@ -86,6 +86,7 @@ def test_bake__formats_and_validation(annotations, tmp_path):
     out = tmp_path / "out"
     output = run("bake", annotations, tmp_path / "pool", "--out", out, "--format", "png", "--yolo")
     assert "data.yaml must name validation pictures" in output
+    assert f"next: yolo segment train model=yolo11n-seg.pt data={out / 'data.yaml'}" in output
     assert (out / "png" / "instances.jsonl").is_file()
     assert "val: images" in (out / "data.yaml").read_text()
     output = run("bake", annotations, tmp_path / "pool", "--out", out, "--yolo", "--val", annotations, "--overwrite")

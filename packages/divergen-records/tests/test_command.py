@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from divergen_records import DatasetError, NothingLeft
-from divergen_records.command import Group
+from divergen_records.command import Group, next_step
 
 
 @click.group(cls=Group)
@@ -89,3 +89,11 @@ def test_group__nothing_left_is_status_1():
         raise NothingLeft("x: nothing left")
 
     assert CliRunner().invoke(main, ["lose-all"]).exit_code == 1
+
+
+def test_next_step__of_a_package_that_is_not_installed_says_what_installs_it(capsys):
+    next_step("divergen-records", "check", "my file.json")
+    next_step("divergen-nowhere", "go")
+    here, absent = capsys.readouterr().err.splitlines()
+    assert here == "next: divergen-records check 'my file.json'"
+    assert absent == "next: divergen-nowhere go   # comes with: pip install divergen-nowhere"

@@ -254,7 +254,10 @@ def bake(
     echo(str(written))
     if "yolo" in formats and val is None:
         echo(NO_VAL, err=True)
-    next_step("divergen-train", "fit", written, "--out", "trained", "--val", val or "VAL.json")
+    if "yolo" in formats:
+        next_step("yolo", "segment", "train", "model=yolo11n-seg.pt", f"data={out / 'data.yaml'}")
+    else:
+        next_step("divergen-train", "fit", written, "--out", "trained", "--val", val or "VAL.json")
     went = len(dataset.images) + len(dataset.problems) - len(losses)
     finish(losses, came=went + len(losses), went=went, unit="pictures", out=out)
 

@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -74,7 +75,13 @@ def next_step(*words: object) -> None:
             user must fill in is in capitals.
     """
     answer(next=[str(word) for word in words])
-    note(f"next: {shlex.join(map(str, words))}")
+    note(f"next: {shlex.join(map(str, words))}{_lacking(str(words[0]))}")
+
+
+def _lacking(command: str) -> str:
+    """What installs one of DiverGen's commands where it is not installed; a command is called as its distribution."""
+    lacks = command.startswith("divergen") and find_spec(command.replace("-", "_")) is None
+    return f"   # comes with: pip install {command}" if lacks else ""
 
 
 class Group(click.Group):
