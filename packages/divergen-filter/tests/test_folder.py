@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -90,6 +91,18 @@ def test_filter_folder__unknown_category_and_nothing(generated, dataset, tmp_pat
         run(tmp_path / "empty", dataset.path, tmp_path / "out", images=dataset.image_dir)
     with pytest.raises(ConfigError, match="no such folder"):
         run(tmp_path / "none", dataset.path, tmp_path / "out", images=dataset.image_dir)
+
+
+def test_filter_folder__real_instances_of_a_folder(generated, dataset, tmp_path):
+    place = tmp_path / "real"
+    shutil.copytree(dataset.image_dir, place / "images")
+    (place / "annotations.json").write_text(dataset.path.read_text())
+    for _ in range(2):
+        run(generated, place, tmp_path / "out")
+    content = json.loads(dataset.path.read_text())
+    (place / "annotations.json").write_text(json.dumps(content | {"annotations": content["annotations"][1:]}))
+    with pytest.raises(ConfigError, match="was begun with other real instances"):
+        run(generated, place, tmp_path / "out")
 
 
 def test_filter_folder__other_real_instances_need_another_folder(generated, dataset, tmp_path):

@@ -92,7 +92,7 @@ def filter_folder(
     found = _find(folder, dataset, lost)
     rules = rules or _default_rules(masks is not None)
     references = out / "references.npz"
-    _check_real(real, out, begun=references.exists())
+    _check_real(real, dataset, out, begun=references.exists())
     if not references.exists():
         model = config.build_embedder(embedder, settings)
         reference_embeddings(dataset, model, resume=out / "references.parts").save(references)
@@ -110,9 +110,14 @@ def filter_folder(
     yield f"kept {report.kept} of {len(rows)}, {len(lost)} failed; look at {out / 'sheet.html'}"
 
 
-def _check_real(real: Path, out: Path, *, begun: bool) -> None:
-    """Note which file the real instances are of, so that no score is compared with another's."""
-    noted, found = out / "real.sha256", hashlib.sha256(real.read_bytes()).hexdigest()
+def _check_real(real: Path, dataset: Dataset, out: Path, *, begun: bool) -> None:
+    """Note which real instances these are, so that no score is compared with another's: the file, or a folder's."""
+    if real.is_file():
+        content = real.read_bytes()
+    else:
+        names = {image.id: image.file_name for image in dataset.images}
+        content = repr([(names[one.image_id], one.category_id, one.bbox) for one in dataset.annotations]).encode()
+    noted, found = out / "real.sha256", hashlib.sha256(content).hexdigest()
     if begun and noted.exists() and noted.read_text(encoding="utf-8").strip() != found:
         raise ConfigError(f"{out} was begun with other real instances than {real} holds now; use another --out")
     if not begun:
