@@ -74,7 +74,7 @@ def test_plan_growth__without_a_training_or_a_judgement(run: Run) -> None:
 def test_command__a_run_without_training_is_one_sentence(run: Run) -> None:
     run.save_config()
     result = CliRunner().invoke(main, ["grow", str(run.folder), "--budget", "30"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "has not trained both" in result.output
     assert not run.folder.with_name("run-grown").exists()
 

@@ -58,7 +58,7 @@ def test_recipe__unknown() -> None:
     ("text", "message"),
     [
         ("a: [", "mine.yaml: not valid YAML"),
-        ("", "mine.yaml: the configuration: input should be a valid"),
+        ("", "mine.yaml: the configuration: expected keys with values"),
         (
             "summary: x\nhardware: y\ntrain: {iteration: 3}\n",
             r"mine.yaml: train.iteration: there is no such key; did you mean 'iterations'",
