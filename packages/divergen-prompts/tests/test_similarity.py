@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -95,3 +96,11 @@ def test_embedding_similarity__cosine_of_name_and_definition() -> None:
     assert found[0, 0] == pytest.approx(1)
     assert found[1, 1] == pytest.approx(1)
     assert abs(found[0, 1]) < 0.3
+
+
+def test_wordnet_similarity__closes_the_files_that_nltk_leaves_open(wordnet: Path) -> None:
+    pytest.importorskip("nltk")
+    similarity = WordNetSimilarity(wordnet)
+    similarity([Category(id=1, name="dog")], [Category(id=2, name="chair")])
+    del similarity
+    gc.collect()  # pytest makes an error of a ResourceWarning

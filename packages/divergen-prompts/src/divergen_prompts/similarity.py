@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import warnings
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -164,11 +165,24 @@ def _reader(root: str) -> Any:
     """Nltk's reader, for English alone."""
     from nltk.corpus.reader.wordnet import WordNetCorpusReader  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
+    opened: list[Any] = []  # nltk closes none of its files
+
     class EnglishReader(WordNetCorpusReader):  # type: ignore[misc, unused-ignore]
+        def open(self, file: str) -> Any:
+            opened.append(super().open(file))
+            return opened[-1]
+
         def map_wn(self, version: str = "wordnet") -> None:
             """The map to WordNet 3.0 is for other languages; it would need a second WordNet beside this one."""
 
-    return EnglishReader(root, None)
+    reader = EnglishReader(root, None)
+    weakref.finalize(reader, _close, opened)
+    return reader
+
+
+def _close(files: Sequence[Any]) -> None:
+    for file in files:
+        file.close()
 
 
 _NO_WORDNET = (
