@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 from divergen_filter import CategorySums, References, ScoreStage, Summary, decide_table, inter_similarity
+from divergen_filter.columns import FolderColumns, SimilarityColumns
 from divergen_filter.config import CropConfig
 from divergen_filter.embed_real import reference_crops
 from divergen_filter.generated import compare_generated
@@ -31,7 +32,6 @@ from divergen_filter.rules import RulesConfig
 from divergen_records import Category, InstanceTable, fill
 from divergen_records.coco import Annotation, ImageInfo, read_dataset, write_lvis
 from divergen_records.masks import encode_rle, mask_to_bbox
-from divergen_records.schema import arrow_schema
 
 CATEGORIES = 1203
 
@@ -166,11 +166,15 @@ def bench_crops(folder: Path, arguments: argparse.Namespace) -> None:
 def million(folder: Path, rows: int, dim: int, fragment_rows: int) -> InstanceTable:
     """A table as embedding leaves it, without pictures."""
     path = folder / "million.lance"
-    if path.exists():
+    if (folder / "references.npz").exists():  # written last
         return InstanceTable.open(path)
     import lance
 
-    schema, step = arrow_schema(dim), 50_000
+    table = InstanceTable.create(path)
+    for columns in (FolderColumns, SimilarityColumns):
+        table.ensure_columns(columns)
+    table.ensure_vector(SimilarityColumns, "embedding", dim)
+    schema, step = table.schema, 50_000
 
     def batches() -> Iterator[pa.RecordBatch]:
         for start in range(0, rows, step):
@@ -199,9 +203,8 @@ def million(folder: Path, rows: int, dim: int, fragment_rows: int) -> InstanceTa
                 [array if isinstance(array, pa.Array) else array.chunk(0) for array in arrays], schema
             )
 
-    lance.write_dataset(
-        pa.RecordBatchReader.from_batches(schema, batches()), path, schema=schema, max_rows_per_file=fragment_rows
-    )
+    reader = pa.RecordBatchReader.from_batches(schema, batches())
+    lance.write_dataset(reader, path, mode="append", max_rows_per_file=fragment_rows)
     real = units(CATEGORIES * 50, dim, 7)
     ids = np.repeat(np.arange(1, CATEGORIES + 1), 50)
     References("made/up", real, ids, np.arange(len(ids))).save(folder / "references.npz")
@@ -209,14 +212,14 @@ def million(folder: Path, rows: int, dim: int, fragment_rows: int) -> InstanceTa
 
 
 def bench_score(folder: Path, arguments: argparse.Namespace) -> None:
-    """Inter-similarity of a million rows, in a process of its own for its memory."""
+    """Inter-similarity and rank of a million rows, in a process of its own for its memory."""
     million(folder, arguments.rows, arguments.dim, arguments.fragment_rows)
     subprocess.run([sys.executable, __file__, "--worker", str(folder)], check=True)
 
 
 def work(folder: Path) -> None:
     table = InstanceTable.open(folder / "million.lance")
-    table.clear(["inter_similarity"])
+    table.clear(ScoreStage.writes)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     def score() -> Any:
@@ -232,7 +235,7 @@ def work(folder: Path) -> None:
 def bench_decide(folder: Path, arguments: argparse.Namespace) -> None:
     """A million rows, decided again; one in four is kept."""
     table = million(folder, arguments.rows, arguments.dim, arguments.fragment_rows)
-    if table.count("inter_similarity IS NULL"):
+    if table.count("rival_share IS NULL"):
         bench_score(folder, arguments)
     rules = RulesConfig(
         rules=(*RulesConfig().rules[:4], {"score": "inter_similarity", "op": ">=", "threshold": {"best": 300}})

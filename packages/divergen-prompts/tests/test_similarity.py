@@ -101,6 +101,6 @@ def test_embedding_similarity__cosine_of_name_and_definition() -> None:
 def test_wordnet_similarity__closes_the_files_that_nltk_leaves_open(wordnet: Path) -> None:
     pytest.importorskip("nltk")
     similarity = WordNetSimilarity(wordnet)
-    similarity([Category(id=1, name="dog")], [Category(id=2, name="chair")])
+    assert similarity([Category(id=1, name="dog")], [Category(id=2, name="chair")]).shape == (1, 1)
     del similarity
     gc.collect()  # pytest makes an error of a ResourceWarning

@@ -78,7 +78,7 @@ class RealScorer:
                 rival, margin = self._rival(embeddings, category_ids, mean)
                 result |= {"rival_margin": margin, "rival_category_id": rival}
             elif score == "rival_share":
-                result[score] = self._rival_share(embeddings, category_ids, mean)
+                result[score] = self._rival_share(embeddings, category_ids)
             elif score == "similarity_percentile":
                 result[score] = self._percentile(mean, category_ids)
             elif score == "mahalanobis":
@@ -94,27 +94,21 @@ class RealScorer:
         """The most similar other category (N,), and how much more similar the own one is (N,)."""
         if len(self._sums.ids) < 2:
             return np.full(len(mean), -1, dtype=np.int64), np.full(len(mean), np.nan)
-        similarity = self._to_others(embeddings, category_ids)
+        rows = self._sums.rows(category_ids)
+        similarity = embeddings @ self._means32.T
+        known = np.flatnonzero(rows >= 0)
+        similarity[known, rows[known]] = -np.inf
         best = similarity.argmax(axis=1)
         return self._sums.ids[best], mean - similarity[np.arange(len(best)), best]
 
-    def _rival_share(
-        self, embeddings: Embeddings, category_ids: NDArray[np.int64], mean: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def _rival_share(self, embeddings: Embeddings, category_ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """Share of the other categories that are more similar (N,); NaN without real crops of the own or of others."""
-        others = len(self._sums.ids) - 1
+        rows, others = self._sums.rows(category_ids), len(self._sums.ids) - 1
         if others < 1:
-            return np.full(len(mean), np.nan)
-        nearer = (self._to_others(embeddings, category_ids) > mean[:, None]).sum(axis=1)
-        return np.where(np.isnan(mean), np.nan, nearer / others)
-
-    def _to_others(self, embeddings: Embeddings, category_ids: NDArray[np.int64]) -> Embeddings:
-        """Mean cosine to each category's real crops (N, C); minus infinity to the own ones."""
-        rows = self._sums.rows(category_ids)
-        similarity: Embeddings = embeddings @ self._means32.T
-        known = np.flatnonzero(rows >= 0)
-        similarity[known, rows[known]] = -np.inf
-        return similarity
+            return np.full(len(rows), np.nan)
+        similarity = embeddings @ self._means32.T
+        own = similarity[np.arange(len(rows)), rows]
+        return np.where(rows < 0, np.nan, (similarity > own[:, None]).sum(axis=1) / others)
 
     @cached_property
     def _means32(self) -> Embeddings:
