@@ -10,6 +10,7 @@ import pytest
 from divergen_paste import Paster, bake
 from divergen_records import Category, DatasetError, ExistsError, NothingLeft
 from divergen_records.coco import Annotation, read_dataset
+from divergen_records.formats import add_format
 from divergen_records.formats.yolo import write_yolo
 from divergen_records.images import read_image
 from divergen_records.losses import Losses
@@ -150,6 +151,19 @@ def test_bake__labels_come_before_the_folder_appears(dataset, paster, tmp_path, 
     assert not (tmp_path / "out").exists()
     bake(dataset, paster, tmp_path / "out", formats=["yolo"], progress=False)
     assert len(list((tmp_path / "out" / "labels").rglob("*.txt"))) == 6
+
+
+def test_bake__killed_when_the_validation_set_has_its_labels(dataset, paster, tmp_path, monkeypatch):
+    def dying(name, folder, **options):
+        add_format(name, folder, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(divergen_paste.baking.write, "add_format", dying)
+        bake(dataset, paster, tmp_path / "out", formats=["yolo"], val=dataset, progress=False)
+    bake(dataset, paster, tmp_path / "out", formats=["yolo"], val=dataset, progress=False)
+    assert len(list((tmp_path / "out/val/labels").rglob("*.txt"))) == 3
+    assert [path.name for path in tmp_path.glob(".*unfinished")] == []
 
 
 def test_bake__unreadable_picture_is_named_once(dataset, paster, tmp_path):

@@ -84,3 +84,17 @@ def test_smooth__passes_through_the_points():
 
 def test_rotation__degrees_about_z():
     assert np.allclose(solids.rotation((0, 0, 90)) @ [1, 0, 0], [0, 1, 0], atol=1e-6)
+
+
+def test_rasterise__a_cut_cell_that_reaches_past_the_canvas_is_clipped():
+    """Seen is a wedge of each of the outer cells, whose far corners do not count for the extent."""
+    x, y = np.meshgrid(np.linspace(-1, 1, 5), np.linspace(-1, 1, 5))
+    points = np.stack([x, y, 0 * x], -1).astype(np.float32)
+    inside = np.where(np.maximum(abs(x), abs(y)) < 0.9, 1, -0.5).astype(np.float32)
+    surface = solids.Surface(points, points[..., :2].copy(), inside, closed=False)
+    fragments = rasterise([surface], FRONT, 100)
+    height, width = fragments.size
+    assert fragments.pixel.max() < height * width
+    # The place of a pixel is where the pixel is: nothing has come round at the other side.
+    left, right = fragments.pixel % width < width / 3, fragments.pixel % width > width * 2 / 3
+    assert fragments.place[left, 0].max() < 0 < fragments.place[right, 0].min()

@@ -135,8 +135,9 @@ def _splat(surfaces: Sequence[Surface], screen: list[FloatArray], size: tuple[in
     pixel = points[1].astype(np.int64)
     pixel *= size[1]
     pixel += points[0].astype(np.int64)
-    if mesh.cut.any():
-        pixel[points[3] < 0] = size[0] * size[1]
+    if mesh.cut.any():  # a cell across the border reaches past what is seen, and so past the canvas
+        x, y, _, inside = points
+        pixel[(inside < 0) | (x < 0) | (x >= size[1]) | (y < 0) | (y >= size[0])] = size[0] * size[1]
     key = (points[2] * DEPTH_STEPS).astype(np.int64)
     key <<= 32
     key += np.arange(len(key))

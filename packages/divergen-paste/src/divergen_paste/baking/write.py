@@ -8,6 +8,7 @@ labels of other formats included.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -105,6 +106,7 @@ def bake(
             raise NothingLeft(f"{dataset.path}: none of its {len(lost)} pictures can be read, so nothing is baked")
         _write_annotations(dataset, plan, folder, identity, lost)
         if val is not None:
+            shutil.rmtree(folder.path / "val", ignore_errors=True)  # of a process killed after it, with labels by now
             write_folder(val, folder.path / "val", style="lvis", overwrite=True)
         for name in formats:
             add_format(name, folder.path, overwrite=True, progress=progress)
