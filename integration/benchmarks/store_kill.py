@@ -5,11 +5,12 @@ python integration/benchmarks/store_kill.py --kills 20
 The store is moto, an S3 server of this process; each machine is a process with its own cache. Both do a part of the
 table's work (``--shard``), then one after the other goes on alone. A run that ends before the kills do is compared and
 another one begun. Compared are the table's rows with all their columns, and byte for byte the prompts and the pasted
-images.
+images. A moment is a process's CPU time (Linux), so that a busy machine is killed where an idle one is.
 """
 
 import argparse
 import itertools
+import logging
 import os
 import random
 import subprocess
@@ -41,7 +42,7 @@ class Killer:
     Args:
         folder: For the machines' caches.
         kills: How many to kill.
-        longest: Seconds until a kill, at most.
+        longest: CPU seconds until a kill, at most.
         seed: Decides when.
     """
 
@@ -57,18 +58,35 @@ class Killer:
             for machine in left.keys() - working.keys():
                 working[machine] = start(self.folder, machine, left[machine])
             if self.killed < self.kills:
-                time.sleep(self.draw.uniform(1.0, self.longest))
-                victim = self.draw.choice(sorted(working))
-                if working[victim].poll() is None:
-                    working[victim].kill()
-                    self.killed += 1
-                    working.pop(victim).wait()
+                self._kill(working)
             else:
                 working[min(working)].wait()
             for machine in [machine for machine, process in working.items() if process.poll() is not None]:
                 if working.pop(machine).returncode:
                     sys.exit(f"{machine} failed:\n{(self.folder / machine).with_suffix('.log').read_text()}")
                 del left[machine]
+
+    def _kill(self, working: dict[str, subprocess.Popen[bytes]]) -> None:
+        """Kill one of them, unless it ends before its time has come."""
+        victim, due = self.draw.choice(sorted(working)), self.draw.uniform(0.0, self.longest)
+        process = working[victim]
+        while process.poll() is None and cpu_seconds(process.pid) < due:
+            time.sleep(0.05)
+        if process.poll() is not None:
+            return
+        process.kill()
+        process.wait()
+        self.killed += 1
+        said = (self.folder / victim).with_suffix(".log").read_text().splitlines()
+        step = next((line for line in reversed(said) if line.startswith("[")), "-")
+        print(f"kill {self.killed}: {victim} after {due:.1f} CPU s, last begun: {step}", flush=True)
+        del working[victim]
+
+
+def cpu_seconds(process: int) -> float:
+    """Of a process so far."""
+    words = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def start(folder: Path, machine: str, words: list[str]) -> subprocess.Popen[bytes]:
@@ -96,6 +114,7 @@ def files(run: Path) -> dict[str, bytes]:
 @contextmanager
 def store() -> Iterator[str]:
     """The address of a bucket on a server of this process; the environment has its key."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for each request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -113,7 +132,7 @@ def store() -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--longest", type=float, default=20.0, help="seconds of work before a kill, at most")
+    parser.add_argument("--longest", type=float, default=12.0, help="CPU seconds before a kill, at most")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, store() as bucket:
@@ -129,7 +148,8 @@ def main() -> None:
                 killer.finish({machine: line})
             if (rows(run), files(run)) != expected:
                 sys.exit(f"{run} differs from the run on a disk")
-            print(f"{killer.killed} kills, {number} runs: {len(expected[0])} rows and {len(expected[1])} files equal")
+            equal = f"{len(expected[0])} rows and {len(expected[1])} files equal"
+            print(f"{killer.killed} kills, {number} runs: {equal}", flush=True)
             if killer.killed >= arguments.kills:
                 return
 

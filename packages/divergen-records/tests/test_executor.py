@@ -289,6 +289,20 @@ def test_shards__do_each_row_once(table, count):
     assert table.count() == 50
 
 
+def test_shards__progress_counts_the_own_rows(table, capsys):
+    plan = list(plan_instances(50))
+    for index in range(2):
+        own = sum(Shard(index, 2).has(record.id) for record in plan[20:])
+        append(table, FakeSource(), plan, shard=Shard(index, 2))
+        assert capsys.readouterr().err.startswith(f"fake: {own}/{own} rows, ")
+
+
+def test_shards__progress_of_a_plan_that_is_read_once_is_about(table, capsys):
+    append(table, FakeSource(), plan_instances(50), shard=Shard(0, 2), total=50)
+    done, _, total = capsys.readouterr().err.split()[1].partition("/")
+    assert 0 < int(done) <= int(total) <= 25
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     count=st.integers(0, 40),

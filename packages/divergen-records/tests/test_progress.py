@@ -28,6 +28,14 @@ def test_progress__unknown_total(capsys):
     assert capsys.readouterr().err.startswith("read: 3 rows, ")
 
 
+def test_progress__more_than_was_expected(capsys):
+    with Progress("generate", 2, every=0) as bar:
+        bar.update(7)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("generate: 7/7 rows, ")
+    assert lines[0].endswith(", 0 s left")
+
+
 def test_progress__silent_without_work(capsys):
     with Progress("nothing", 0):
         pass

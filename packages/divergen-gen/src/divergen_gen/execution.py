@@ -69,13 +69,7 @@ def generate(
         if isinstance(generator, StreamingGenerator):
             reports.append(_stream(table, generator, part, shard or Shard(), progress))
             continue
-        quoted = generator.name.replace("'", "''")
-        others = table.count() - table.count(f"generator = '{quoted}'")
-        reports.append(
-            append(
-                table, generator, part, shard=shard, batch_size=batch_size, progress=progress, total=len(part) + others
-            )
-        )
+        reports.append(append(table, generator, part, shard=shard, batch_size=batch_size, progress=progress))
     return reports
 
 

@@ -106,12 +106,12 @@ def append(
     Args:
         table: The table.
         source: Makes the rows.
-        planned: Records with their identity; read once, as it goes.
+        planned: Records with their identity; read as it goes, and once before to be counted where it has a length.
         shard: The part of the plan to do, by id; all by default.
         batch_size: Records given to the source at a time.
         commit_rows: Rows of a commit at most; one is made after half a minute at the latest.
         progress: Show progress on standard error.
-        total: Number of planned records; taken from ``planned`` where that has a length.
+        total: Number of planned records, for the progress line; a plan that can be read twice is counted.
 
     Raises:
         TableError: If the source returns other records than it was given.
@@ -121,10 +121,7 @@ def append(
     have = table.ids()
     pending = _Pending(planned, have, shard or Shard())
     writer = RowWriter(table, commit_rows)
-    if total is None and isinstance(planned, Sized):
-        total = len(planned)
-    left = None if total is None else max(total // pending.shard.count - len(have), 0)
-    with Progress(source.name, left) if progress else nullcontext() as bar:
+    with Progress(source.name, pending.left(total)) if progress else nullcontext() as bar:
         try:
             records = iter(pending)
             while batch := list(islice(records, batch_size)):
@@ -167,6 +164,14 @@ class _Pending:
     def __init__(self, planned: Iterable[InstanceRecord], have: set[str], shard: Shard) -> None:
         self.planned, self.have, self.shard = planned, have, shard
         self.skipped = 0
+
+    def left(self, total: int | None) -> int | None:
+        """Records to do; of a plan that is read only once about so many, by its ``total``, or None."""
+        if isinstance(self.planned, Sized):  # no iterator
+            return sum(record.id not in self.have and self.shard.has(record.id) for record in self.planned)
+        if total is None:
+            return None
+        return max(total // self.shard.count - sum(map(self.shard.has, self.have)), 0)
 
     def __iter__(self) -> Iterator[InstanceRecord]:
         for record in self.planned:

@@ -20,7 +20,7 @@ class Progress:
 
     Args:
         description: What is being done, for example ``"annotate"``.
-        total: Units of work, None where unknown.
+        total: Units of work, None where unknown; where it turns out too low, what is done is the total.
         unit: Plural name of the unit.
         every: Seconds between two lines where standard error is not a terminal.
     """
@@ -44,10 +44,11 @@ class Progress:
     def update(self, advance: int = 1, note: str | None = None) -> None:
         """Count ``advance`` more units as done; ``note`` replaces the text at the end of the line."""
         self.done += advance
+        self.total = self.total and max(self.total, self.done)
         self.note = self.note if note is None else note
         now = time.monotonic()
         if self._bar is not None:
-            self._bar.update(self._task, advance=advance, rate=self._rate(now), note=self.note)
+            self._bar.update(self._task, total=self.total, advance=advance, rate=self._rate(now), note=self.note)
         elif now - self._last >= self.every and not self._quiet:
             self._last = now
             self._print(now)

@@ -28,6 +28,9 @@ __all__ = ["EXPIRES_SECONDS", "held"]
 EXPIRES_SECONDS = 60.0
 _RENEW_SECONDS = 15.0
 
+_FIRST_PAUSE, _LAST_PAUSE = 0.1, 2.0
+"""Seconds between two looks of one that waits: a commit takes less than a second, a step hours, and a look is paid."""
+
 
 class _Owner(msgspec.Struct):
     host: str
@@ -48,7 +51,7 @@ def held(lock: StorePath, what: str, *, wait: bool) -> Iterator[None]:
     Raises:
         RunLocked: If another process holds it, which the message names, and ``wait`` is not set.
     """
-    token = uuid.uuid4().hex
+    token, pause = uuid.uuid4().hex, _FIRST_PAUSE
     while (other := _take(lock, token)) is not None:
         if not wait:
             left = max(other.until - time.time(), 0)
@@ -56,7 +59,8 @@ def held(lock: StorePath, what: str, *, wait: bool) -> Iterator[None]:
                 f"another process works on {what}: process {other.pid} on {other.host}; wait for it, stop it, or use "
                 f"another --out. If it is gone, its lock passes on in {left:.0f} s"
             )
-        time.sleep(random.uniform(0.05, 0.3))
+        time.sleep(random.uniform(pause / 2, pause))
+        pause = min(1.5 * pause, _LAST_PAUSE)
     ended = threading.Event()
     renewing = threading.Thread(target=_renew, args=(lock, token, ended), name="divergen-lock", daemon=True)
     renewing.start()

@@ -36,6 +36,9 @@ _TOGETHER = 256
 _LARGE = 10**8
 """Bytes of a transfer from which on it is told."""
 
+_SHOWN = 3
+"""Names in a message."""
+
 _SEND_SECONDS = 60.0
 """Between two looks at what a long step has left so far."""
 
@@ -109,18 +112,22 @@ class SharedFolder:
             mend: Also bring wanted files that were here and are missing now.
 
         Raises:
-            StoreError: If the store does not answer, or a file of the list is not there.
+            StoreError: If the store does not answer, or lacks files that were sent to it.
         """
-        missing = ""
         with self.alone:
             for _ in range(_ATTEMPTS):
                 try:
                     self._take(self._list()[0], wanted, mend)
                     return
-                except FileNotFoundError as error:  # removed meanwhile: the newest list says so
-                    missing = str(error)
-                time.sleep(random.uniform(0.05, 0.3))
-        raise StoreError(f"{self.there}: a file on its list ({_LIST}) is not there: {missing}; put it back")
+                except FileNotFoundError:  # removed meanwhile: the newest list says so
+                    time.sleep(random.uniform(0.05, 0.3))
+        gone = sorted(self._list()[0].keys() - access.listing(self.there).keys())
+        names = ", ".join(gone[:_SHOWN]) or "files"
+        more = f" and {len(gone) - _SHOWN:,} more" if len(gone) > _SHOWN else ""
+        raise StoreError(
+            f"{self.there}: {names}{more}: removed from the store by something else than divergen; put back what is "
+            "missing (an older version of the bucket may have it), or begin again with another --out"
+        )
 
     def push(self, only: Collection[str] | None = None) -> None:
         """Send what was changed here, and remove there what was removed here.
