@@ -133,7 +133,8 @@ CASES = (
         needs=("openai",),
     ),
     Case(
-        "prompts expand", f"divergen-prompts expand --base {REAL} --candidates imagenet --count 5 --out OUT/extra.json"
+        "prompts expand",
+        f"divergen-prompts expand --base {REAL} --candidates imagenet --similarity words --count 5 --out OUT/extra.json",
     ),
     Case("prompts check", "divergen-prompts check IN/prompts.jsonl --out OUT/checked.jsonl"),
     Case("prompts measure", "divergen-prompts measure IN/prompts.jsonl --out OUT/measured.json"),
