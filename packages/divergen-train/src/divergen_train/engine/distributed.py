@@ -5,6 +5,7 @@ Started by torchrun, each process has a rank; without it there is one process of
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -111,6 +112,10 @@ def join_world(device: str = "auto") -> Iterator[World]:
         torch.cuda.set_device(picked)
     started = size > 1 and not dist.is_initialized()
     if started:
+        # Imported later (an optimiser does), its default arguments hold the group of that moment for ever: gloo's
+        # threads outlive the group, and now and then abort the process at its end.
+        importlib.import_module("torch.distributed.nn")
+
         # Objects travel over gloo: with nccl they would go through the GPU.
         dist.init_process_group("cpu:gloo,cuda:nccl" if picked.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
