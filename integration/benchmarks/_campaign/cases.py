@@ -134,9 +134,9 @@ CASES = (
     ),
     Case(
         "prompts expand",
-        f"divergen-prompts expand --base {REAL} --candidates imagenet --similarity words --count 5 --out OUT/extra.json",
+        f"divergen-prompts expand --base {REAL} --similarity words --count 5 --out OUT/extra.json",
     ),
-    Case("prompts check", "divergen-prompts check IN/prompts.jsonl --out OUT/checked.jsonl"),
+    Case("prompts check", "divergen-prompts check IN/prompts.jsonl --out OUT/checked.jsonl", ends=(0, 1)),
     Case("prompts measure", "divergen-prompts measure IN/prompts.jsonl --out OUT/measured.json"),
     Case("gen preview", "divergen-gen preview IN/prompts.jsonl --per-category 6 -g procedural,size=96 --out OUT/s.jpg"),
     Case("annotate compare", f"divergen-annotate compare {REAL} --out OUT/c.jpg --limit 6"),
