@@ -5,7 +5,8 @@ python integration/benchmarks/store_kill.py --kills 20
 The store is moto, an S3 server of this process; each machine is a process with its own cache. Both do a part of the
 table's work (``--shard``), then one after the other goes on alone. A run that ends before the kills do is compared and
 another one begun. Compared are the table's rows with all their columns, and byte for byte the prompts and the pasted
-images. A moment is a process's CPU time (Linux), so that a busy machine is killed where an idle one is.
+images; the pool's pictures lie in the order in which the rows came. A moment is a process's CPU time (Linux), so that a
+busy machine is killed where an idle one is.
 """
 
 import argparse
@@ -31,9 +32,13 @@ SETTINGS = (
     "prompts.per_category=3",
     "counts={per_category: 16}",
     "generators=[{kind: procedural, size: 128}]",
+    "bake={}",
     "train=null",
 )
 MACHINES = ("one", "other")
+
+Made = tuple[list[dict[str, object]], dict[str, bytes]]
+"""The rows and the files of a run."""
 
 
 class Killer:
@@ -111,6 +116,12 @@ def files(run: Path) -> dict[str, bytes]:
     return {name: (run / name).read_bytes() for name in chosen}
 
 
+def differences(expected: Made, found: Made) -> list[str]:
+    """What is not the same: the rows, files by name."""
+    names = sorted(name for name in expected[1].keys() | found[1].keys() if expected[1].get(name) != found[1].get(name))
+    return ["rows"] * (expected[0] != found[0]) + names
+
+
 @contextmanager
 def store() -> Iterator[str]:
     """The address of a bucket on a server of this process; the environment has its key."""
@@ -146,8 +157,8 @@ def main() -> None:
             killer.finish({machine: [*line, "--shard", f"{part}/2"] for part, machine in enumerate(MACHINES)})
             for machine in MACHINES:
                 killer.finish({machine: line})
-            if (rows(run), files(run)) != expected:
-                sys.exit(f"{run} differs from the run on a disk")
+            if different := differences(expected, (rows(run), files(run))):
+                sys.exit(f"{run} differs from the run on a disk: {', '.join(different)}")
             equal = f"{len(expected[0])} rows and {len(expected[1])} files equal"
             print(f"{killer.killed} kills, {number} runs: {equal}", flush=True)
             if killer.killed >= arguments.kills:

@@ -29,6 +29,7 @@ class Progress:
         self.description, self.total, self.unit, self.every = description, total, unit, every
         self.done = 0
         self.note = ""
+        self._told = (0, "")
         self._start = self._last = time.monotonic()
         self._bar: RichProgress | None = None
         self._quiet = quiet()
@@ -50,7 +51,6 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, total=self.total, advance=advance, rate=self._rate(now), note=self.note)
         elif now - self._last >= self.every and not self._quiet:
-            self._last = now
             self._print(now)
 
     def _rate(self, now: float) -> str:
@@ -58,6 +58,7 @@ class Progress:
         return f"{rate:.1f} {self.unit}/s" if rate >= 1 or not self.done else f"{1 / rate:.1f} s each"
 
     def _print(self, now: float) -> None:
+        self._last, self._told = now, (self.done, self.note)
         total = "" if self.total is None else f"/{self.total}"
         left = ""
         if self.total and self.done:
@@ -74,7 +75,7 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-        elif self.done and not self._quiet:
+        elif self.done and self._told != (self.done, self.note) and not self._quiet:
             self._print(time.monotonic())
 
 

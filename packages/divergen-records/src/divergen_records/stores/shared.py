@@ -39,8 +39,8 @@ _LARGE = 10**8
 _SHOWN = 3
 """Names in a message."""
 
-_SEND_SECONDS = 60.0
-"""Between two looks at what a long step has left so far."""
+_SEND_SECONDS, _STILL_SECONDS = 60.0, 5.0
+"""Between two looks at what a long step has left so far, and how long a file must stand still to be whole."""
 
 
 class _Known(msgspec.Struct, array_like=True, frozen=True):
@@ -147,7 +147,7 @@ class SharedFolder:
 
     @contextmanager
     def sending(self, seconds: float = _SEND_SECONDS) -> Iterator[None]:
-        """While the block runs, send now and then what has stood still between two looks."""
+        """While the block runs, send now and then what stands still, as a checkpoint does between two others."""
         ended = threading.Event()
         thread = threading.Thread(target=self._watch, args=(ended, seconds), name="divergen-send", daemon=True)
         thread.start()
@@ -158,12 +158,14 @@ class SharedFolder:
             thread.join()
 
     def _watch(self, ended: threading.Event, seconds: float) -> None:
-        before = self._files()
-        while not ended.wait(seconds):
+        still = min(_STILL_SECONDS, seconds / 2)
+        while not ended.wait(seconds - still):
+            before = self._files()
+            if ended.wait(still):
+                return
             now = self._files()
             with suppress(StoreError):  # the next time, or the end of the step will say why
                 self.push({name for name, stamp in now.items() if before.get(name) == stamp})
-            before = now
 
     def _take(self, listed: Mapping[str, str], wanted: Callable[[str], bool], mend: bool) -> None:
         known = self._known()
