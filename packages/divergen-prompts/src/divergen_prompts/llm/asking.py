@@ -29,6 +29,9 @@ from .settings import LlmSettings
 
 __all__ = ["Asking"]
 
+_LONGEST_ANSWER = 200_000
+"""Letters of an answer that is worth reading."""
+
 
 class Asking:
     """Workers that take turns at the categories; a category may have several requests in flight.
@@ -175,6 +178,8 @@ def _candidates(payload: Mapping[str, Any]) -> list[Candidate]:
         Unusable: If there is none.
     """
     content = read_completion(payload).content
+    if len(content) > _LONGEST_ANSWER:
+        raise Unusable(f"an answer of {len(content):,} letters, which is no list of prompts: {content[:40]!r}")
     candidates = read_prompts_of(content)
     if not candidates:
         raise Unusable(f"no prompts in the answer: {' '.join(content[:80].split())!r}")

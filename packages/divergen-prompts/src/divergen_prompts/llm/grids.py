@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from .markup import is_rule, tidy
 
@@ -17,6 +18,9 @@ _LONGEST_TITLE = 3
 """Words."""
 _LONGEST_HEAD = 200
 """Letters."""
+_MOST_HEADS = 20
+"""Lines that are tried as titles."""
+_MOST_COLUMNS = 50
 
 
 def tables(content: str) -> Iterator[dict[str, str]]:
@@ -47,7 +51,7 @@ def _rows(block: Sequence[list[str]]) -> Iterator[dict[str, str]]:
         if _TEXT_COLUMN.search(title) and len(title.split()) <= _LONGEST_TITLE
     ]
     width = max(map(len, block))
-    column = named[-1] if named else max(range(width), key=lambda place: _words(block, place))
+    column = named[-1] if named else max(range(min(width, _MOST_COLUMNS)), key=lambda place: _words(block, place))
     for cells in block[1:] if named or _words(block[:1], column) <= _LONGEST_TITLE else block:
         if column < len(cells):
             yield {**dict(zip(titles, cells, strict=False)), "text": cells[column]}
@@ -62,9 +66,9 @@ def _words(rows: Sequence[list[str]], place: int) -> float:
 def _sheet(content: str) -> Iterator[dict[str, str]]:
     """The rows below a line of titles that are separated by commas, semicolons or tabs."""
     lines = content.splitlines()
-    for place, line in enumerate(lines):
-        if ":" in line or len(line) > _LONGEST_HEAD or not _TEXT_COLUMN.search(line):
-            continue
+    heads = (place for place, line in enumerate(lines) if _may_be_titles(line))
+    for place in islice(heads, _MOST_HEADS):
+        line = lines[place]
         for mark in filter(line.count, "\t,;"):
             titles = [tidy(title).lower() for title in line.split(mark)]
             named = [column for column, title in enumerate(titles) if _TITLE.fullmatch(title)]
@@ -74,6 +78,10 @@ def _sheet(content: str) -> Iterator[dict[str, str]]:
             if rows:
                 yield from ({**dict(zip(titles, cells, strict=True)), "text": cells[named[-1]]} for cells in rows)
                 return
+
+
+def _may_be_titles(line: str) -> bool:
+    return ":" not in line and len(line) <= _LONGEST_HEAD and _TEXT_COLUMN.search(line) is not None
 
 
 def _below(lines: Sequence[str], mark: str) -> list[list[str]]:

@@ -7,18 +7,19 @@ import re
 from itertools import pairwise
 
 from ..attributes import KEYS
+from .spans import without_spans
 
 __all__ = ["is_rule", "listed", "plain", "tidy", "without_tags"]
 
 _BREAKS = re.compile(r"<(?:br|/p|/li|/tr|/td|/th|/h\d|/div|/item|/prompt|/text|/ul|/ol)\s*/?>", re.IGNORECASE)
 _TAGS = re.compile(r"</?[a-zA-Z][\w:-]*(?:\s[^<>]*)?/?>")
-_COMMENTS = re.compile(r"<!--.*?-->", re.DOTALL)
-_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+_COMMENTS = re.compile("<!--"), re.compile("-->")
+_CDATA = re.compile(r"<!\[CDATA\[|\]\]>")
 _TEXT_ATTRIBUTE = re.compile(
-    r"<\w+\s[^<>]*?\b(?:text|prompt|description|caption|value)=(['\"])(.*?)\1[^<>]*>", re.DOTALL
+    r"<\w+\s[^<>]{0,999}?\b(?:text|prompt|description|caption|value)=(['\"])([^<]{0,5000}?)\1[^<>]{0,999}>"
 )
 _EMPHASIS = re.compile(r"\*{1,3}|_{2,3}|~~|`+|(?<!\w)_|_(?!\w)")
-_LINKS = re.compile(r"!?\[([^\]]+)\]\([^)]*\)")
+_LINKS = re.compile(r"!?\[([^\[\]]+)\]\([^)]*\)")
 _BULLET = r"[-*+•·‣◦▪▫●○■□►▶→✓✔✦★–—>]|[\U0001F300-\U0001FAFF\u2600-\u27BF]\ufe0f?|\[[ xX]?\]|#{1,6}|\\item\b"
 _NUMBER = (
     r"#\d{1,3}(?=\s)|\(?#?\d{1,3}\s*(?:[.):\]]{1,2}|-(?=\s)|–|—)|\d{1,3}️?⃣|[①-⑳❶-❿]|\[\d{1,3}\]"
@@ -61,6 +62,7 @@ _DIGITS = str.maketrans(
 """Wide, Arabic, Persian and Devanagari digits."""
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\{\w+\*?\}")
 _FIRST_CELL = re.compile(r"\A\s*(\d{1,3})\t")
+_LETTER = re.compile(r"\w")
 _RULE = re.compile(r"\A[\s|:+=-]+\Z")
 
 
@@ -70,7 +72,7 @@ def plain(content: str) -> str:
     Frames of tables, digits, LaTeX's lists and emphasis become plain ones, control letters go, a list within one line
     gets its lines, and an item over several lines one.
     """
-    content = _ROW.sub(r"- \2", _CDATA.sub(r"\1", content))
+    content = _ROW.sub(r"- \2", _CDATA.sub("", content) if "<![CDATA[" in content else content)
     content = _LATEX.sub(r"\1", _CONTROLS.sub("", content.translate(_FRAMES).translate(_DIGITS)))
     if "\n" not in content and content.count("\\n") > 1 and not content.lstrip().startswith(("{", "[", '"')):
         content = content.replace("\\n", "\n")
@@ -90,7 +92,7 @@ def _apart(line: str) -> str:
 
 def without_tags(content: str) -> str:
     """HTML and XML as plain lines."""
-    content = _TEXT_ATTRIBUTE.sub(r"\n\2\n", _COMMENTS.sub("", content))
+    content = _TEXT_ATTRIBUTE.sub(r"\n\2\n", without_spans(content, *_COMMENTS))
     return html.unescape(_TAGS.sub("", _BREAKS.sub("\n", content)))
 
 
@@ -127,7 +129,7 @@ def listed(content: str, least_words: int) -> list[str]:
         content: The text.
         least_words: Words that an item has at least.
     """
-    lines = [line.strip() for line in content.splitlines() if line.strip() and not is_rule(line)]
+    lines = [line.strip() for line in content.splitlines() if _LETTER.search(line)]
     items = [line for line in lines if _MARK.match(line) or _MARK.match(_EMPHASIS.sub("", line).strip(f" {_QUOTES}"))]
     others = [line for line in lines if not line.rstrip("*_ ").endswith(":")]
     for found in (items, others):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import json
 import re
+import warnings
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import Any
 
 __all__ = ["cut_at", "values"]
@@ -17,7 +19,11 @@ _OPENING = re.compile(r"[\[{]")
 _STRAIGHT = str.maketrans("“”„‟″", '"' * 5)
 _MOST_TRIES = 300
 """Brackets that may open nothing, before a text is no JSON."""
+_LETTERS_A_TRY = 10_000
+"""Of a value that breaks off later than that, each so many count as a further try."""
 _LONGEST_REPAIR = 200_000
+_DEEPEST_REPAIR = 30
+"""Brackets that are open at once, in a text that is worth a repair."""
 
 
 def values(content: str) -> Iterator[list[Any]]:
@@ -56,10 +62,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, list[Any]] = {}
     for key, value in pairs:
         found.setdefault(key, []).append(value)
-    distinct = {
-        key: [one for place, one in enumerate(values) if one not in values[:place]] for key, values in found.items()
-    }
-    return {key: values if len(values) > 1 else values[0] for key, values in distinct.items()}
+    return {key: values[0] if len(values) == 1 else _distinct(values) for key, values in found.items()}
+
+
+def _distinct(values: list[Any]) -> Any:
+    """What is said under one key several times: all of it, or the one thing that it is."""
+    distinct = list({repr(value): value for value in values}.values())
+    return distinct if len(distinct) > 1 else distinct[0]
 
 
 def _start(content: str) -> int | None:
@@ -74,8 +83,9 @@ def _whole(content: str) -> list[Any]:
     while tries < _MOST_TRIES and (opening := _OPENING.search(content, place)):
         try:
             value, place = decoder.raw_decode(content, opening.start())
-        except ValueError:
-            place, tries = opening.start() + 1, tries + 1
+        except ValueError as error:
+            broken = getattr(error, "pos", opening.start())
+            place, tries = opening.start() + 1, tries + 1 + (broken - opening.start()) // _LETTERS_A_TRY
         except RecursionError:
             break
         else:
@@ -86,14 +96,18 @@ def _whole(content: str) -> list[Any]:
 def _literal(text: str) -> Iterator[list[Any]]:
     """A Python list or dictionary."""
     try:
-        yield [ast.literal_eval(text)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # of what is no Python, or nearly
+            warnings.simplefilter("ignore", DeprecationWarning)
+            found = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return
+    yield [found]
 
 
 def _repaired(text: str) -> Iterator[list[Any]]:
     """What a library for broken JSON makes of it: single and curly quotes, trailing commas, a missing end."""
-    if len(text) > _LONGEST_REPAIR:
+    if len(text) > _LONGEST_REPAIR or _depth(text) > _DEEPEST_REPAIR:
         return
     from json_repair import repair_json
 
@@ -101,3 +115,9 @@ def _repaired(text: str) -> Iterator[list[Any]]:
         yield [repair_json(text, return_objects=True)]
     except (RecursionError, ValueError):
         return
+
+
+def _depth(text: str) -> int:
+    """Most brackets that are open at once, in texts or not."""
+    steps = (1 if mark in "[{" else -1 for mark in re.findall(r"[\[{\]}]", text))
+    return max(accumulate(steps), default=0)

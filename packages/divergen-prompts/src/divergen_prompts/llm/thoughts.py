@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
+
+from .spans import without_spans
 
 __all__ = ["without_thoughts"]
 
 _STEMS = "think|thought|reason|reflect|analysis|scratch|rationale|deliberat|monolog"
-_WORDS = rf"(?:\w+:)?(?:[\w-]*(?:{_STEMS})[\w-]*)"
+_WORDS = rf"(?:\w+:)?(?:[\w-]{{0,30}}(?:{_STEMS})[\w-]{{0,30}})"
 _OPEN, _CLOSE = r"(?:<\|?|\[|◁|【)\s*", r"\s*(?:\|?>|\]|▷|】)"
 _END = rf"(?:/\s*{_WORDS}|{_WORDS}[_ ]?end|(?:end[_ ]of[_ ]|end[_ ]){_WORDS})"
 _ENDS = re.compile(rf"{_OPEN}{_END}{_CLOSE}", re.IGNORECASE)
-_BEGINS = re.compile(rf"{_OPEN}(?:begin[_ ]of[_ ]|start[_ ])?{_WORDS}(?:\s[^<>\n]*)?{_CLOSE}", re.IGNORECASE)
+_BEGINS = re.compile(rf"{_OPEN}(?:begin[_ ]of[_ ]|start[_ ])?{_WORDS}(?:\s[^<>\n]{{0,300}})?{_CLOSE}", re.IGNORECASE)
 _ESCAPED = re.compile(r"&lt;(/?[\w:-]+)&gt;")
 _WIDE = re.compile(r"<｜([^<>｜\n]{1,40})｜>")
-_OVER_LINES = re.IGNORECASE | re.DOTALL | re.MULTILINE
-_FENCE = re.compile(rf"^```[ ]?\w*(?:{_STEMS}|plan)\w*[ ]*\n.*?^```[ ]*$", _OVER_LINES)
-_ASIDE = re.compile(r"<(plan|planning|draft|drafts|brainstorm\w*|details)\b[^<>]*>.*?</\1\s*>", _OVER_LINES)
+_LINES = re.IGNORECASE | re.MULTILINE
+_FENCE = rf"^```[ ]?\w{{0,30}}(?:{_STEMS}|plan)\w{{0,30}}[ ]*\n", r"^```[ ]*$"
 _HEAD = r"^(?:#{1,6}|\*\*)[ ]*"
-_SECTION = re.compile(rf"{_HEAD}(?:\w+[ ])?\w*(?:{_STEMS}|planning)[^\n]{{0,30}}\n.*?(?={_HEAD}\S)", _OVER_LINES)
-_QUOTED = re.compile(r"\A\s*(?:>[^\n]*\n)+\s*(?=[^>\s])(?!.*^>)", _OVER_LINES)
-"""A quotation before the answer, which quotes nothing itself."""
+_SECTION = rf"{_HEAD}(?:\w{{1,30}}[ ])?\w{{0,30}}(?:{_STEMS}|planning)[^\n]{{0,30}}\n", rf"(?={_HEAD}\S)"
+_NAMES = ("plan", "planning", "drafts?", r"brainstorm\w*", "details")
+_ASIDES = (_FENCE, *((rf"<{name}\b[^<>]*>", rf"</{name}\s*>") for name in _NAMES), _SECTION)
+"""What stands beside an answer: how it begins, how it ends."""
+_WITHOUT_ASIDES: list[Callable[[str], str]] = [
+    partial(without_spans, opening=re.compile(begins, _LINES), closing=re.compile(ends, _LINES))
+    for begins, ends in _ASIDES
+]
+_QUOTED = re.compile(r"\s*>")
 _CHANNEL_ENDS = re.compile(r"\A.*<channel\|>", re.DOTALL)
-_UNUSED = re.compile(r"<unused94>.*?<unused95>", re.DOTALL)
-_FINAL_CHANNEL = re.compile(r"<\|channel\|>\s*final\b[^<]*(?:<\|[^>]*\|>[^<]*)*?<\|message\|>", re.IGNORECASE)
+_UNUSED = re.compile("<unused94>"), re.compile("<unused95>")
+_FINAL_CHANNEL = re.compile(
+    r"<\|channel\|>\s*final\b[^<]{0,99}(?:<\|[^>]{0,99}\|>[^<]{0,99}){0,9}?<\|message\|>", re.IGNORECASE
+)
 _CHANNEL = re.compile(r"<\|channel\|>", re.IGNORECASE)
-_BARE_HARMONY = re.compile(r"\A\s*(?:analysis|commentary).*?assistant\s*(?:commentary.*?assistant\s*)?final", re.DOTALL)
+_BARE_HARMONY = re.compile(r"\A\s*(?:analysis|commentary).*?assistant\s{0,9}final", re.DOTALL)
 _WHICH = r"(?:the |my |here (?:is|are) (?:the |my )?)?"
+_MARKS = r"[^\w\n]{0,30}"
 _ANSWER = re.compile(
-    rf"^\W*{_WHICH}final (?:answer|output|response|result|version|list|prompts?)s?\W*$"
-    rf"|^\W*{_WHICH}(?:answer|output|response)\W*$|^\W*final answer\W*:",
+    rf"^{_MARKS}{_WHICH}final (?:answer|output|response|result|version|list|prompts?)s?{_MARKS}$"
+    rf"|^{_MARKS}{_WHICH}(?:answer|output|response){_MARKS}$|^{_MARKS}final answer{_MARKS}:",
     re.IGNORECASE | re.MULTILINE,
 )
 _CONTROL = re.compile(
@@ -49,9 +61,10 @@ def without_thoughts(content: str) -> str:
     """
     content = _ESCAPED.sub(r"<\1>", content) if "&lt;/" in content else content
     content = _WIDE.sub(lambda mark: f"<|{mark[1].replace('▁', '_')}|>", content)
-    for aside in (_FENCE, _ASIDE, _SECTION, _QUOTED):
-        content = aside.sub("", content) if aside.sub("", content).strip() else content
-    content = _CHANNEL_ENDS.sub("", _UNUSED.sub("", content))
+    for without in (*_WITHOUT_ASIDES, _without_quotation):
+        rest = without(content)
+        content = rest if rest.strip() else content
+    content = _CHANNEL_ENDS.sub("", without_spans(content, *_UNUSED))
     content = _final_channel(content)
     ends = list(_ENDS.finditer(content))
     if ends:
@@ -64,6 +77,13 @@ def without_thoughts(content: str) -> str:
     if marks and content[marks[-1].end() :].strip():
         content = content[marks[-1].end() :]
     return _WRAPPER.sub("\n", content)
+
+
+def _without_quotation(content: str) -> str:
+    """What follows a quotation at the very beginning, where it quotes nothing itself."""
+    lines = content.splitlines(keepends=True)
+    first = next((place for place, line in enumerate(lines) if line.strip() and not _QUOTED.match(line)), 0)
+    return content if any(map(_QUOTED.match, lines[first:])) else "".join(lines[first:])
 
 
 def _final_channel(content: str) -> str:
