@@ -33,8 +33,8 @@ def make_inputs(place: Path, words: str) -> None:
     """
     scenes = f"divergen-minilvis make --out real --train-images 20 --val-images 10 --size 96 --categories {CATEGORIES}"
     _call(place, scenes)
-    _call(place, "divergen-prompts grammar --categories real/train.json --per-category 6 --out prompts.jsonl")
-    _call(place, "divergen-gen run prompts.jsonl --table drawn.lance --per-category 6 -g procedural,size=96")
+    _call(place, "divergen-prompts grammar --categories real/train.json --per-category 8 --out prompts.jsonl")
+    _call(place, "divergen-gen run prompts.jsonl --table drawn.lance --per-category 8 -g procedural,size=96")
     _pictures(place)
     _call(place, "divergen-annotate images pictures --folders-are-categories --out masks.json")
     shutil.copytree(place / "drawn.lance", place / "masked.lance")

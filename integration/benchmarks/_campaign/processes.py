@@ -7,6 +7,7 @@ import os
 import pickle
 import resource
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -106,8 +107,17 @@ class Process:
 
 
 def run(command: list[str], log: Path, *, seconds: float, megabytes: int | None = None, nobody: bool = False) -> Done:
-    """Run a command to its end; see `Process`."""
-    return Process(command, log, megabytes=megabytes, nobody=nobody).wait(seconds)
+    """Run a command to its end; see `Process`.
+
+    A fork of a process in which libraries have threads may crash where the program itself does not: it is a crash if a
+    program of its own crashes, too.
+    """
+    done = Process(command, log, megabytes=megabytes, nobody=nobody).wait(seconds)
+    if done.status == -signal.SIGSEGV and megabytes is None and not nobody:
+        began = time.monotonic()
+        own = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
+        return Done(own.returncode, own.stdout, own.stderr, time.monotonic() - began, done.megabytes)
+    return done
 
 
 def _errors(log: Path) -> Path:

@@ -126,6 +126,24 @@ def test_references__load_what_is_none(tmp_path):
         References.load(tmp_path / "bad.npz")
 
 
+@pytest.mark.parametrize("name", ["embeddings", "category_ids", "annotation_ids"])
+def test_references__load_text_in_a_numbers_place(references, tmp_path, name):
+    path = tmp_path / "references.npz"
+    references.save(path)
+    with np.load(path) as data:
+        arrays = {key: data[key].astype("<U9") if key == name else data[key] for key in data}
+    np.savez(path, **arrays)
+    with pytest.raises(ConfigError, match=rf"references\.npz: .*{name}: expected .* found <U9"):
+        References.load(path)
+
+
+def test_references__load_one_array_alone(tmp_path):
+    with (tmp_path / "references.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(ConfigError, match="no file of references"):
+        Summary.load(tmp_path / "references.npz")
+
+
 def test_references__refuses_broken_vectors():
     with pytest.raises(MaskError, match="length"):
         References("fake", np.zeros((1, 4), dtype=np.float32), np.array([1]), np.array([1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from divergen_records import DatasetError
@@ -44,5 +45,5 @@ def image_scores(folder: Path) -> ImageScores | None:
     try:
         with np.load(path) as found:
             return dict(found)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, BadZipFile) as error:
         raise DatasetError(f"{path}: damaged ({error}); remove it, and it is computed again") from error

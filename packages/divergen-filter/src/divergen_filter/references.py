@@ -19,7 +19,7 @@ from .similarity import CategorySums, check_vectors
 __all__ = ["References", "Summary"]
 
 _FORMAT = "divergen-references/1"
-_DAMAGED = (OSError, ValueError, KeyError, BadZipFile)
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class References:
 
         def read(data: Any) -> References:
             skipped = dict(zip(data["skipped_reasons"].tolist(), data["skipped_counts"].tolist(), strict=True))
-            arrays = (data["embeddings"], data["category_ids"], data["annotation_ids"])
+            arrays = (_floats(data, "embeddings"), _whole(data, "category_ids"), _whole(data, "annotation_ids"))
             crops = str(data["crops"]) if "crops" in data else ""
             return cls(str(data["embedder"]), *arrays, skipped=skipped, crops=crops)
 
@@ -119,12 +119,30 @@ class Summary:
 
         def read(data: Any) -> Summary:
             if "sums" not in data:
-                return cls(str(data["embedder"]), CategorySums(data["embeddings"], data["category_ids"]))
-            sums = CategorySums.from_arrays(data["sums_ids"], data["sums_counts"], data["sums"])
+                return cls(
+                    str(data["embedder"]), CategorySums(_floats(data, "embeddings"), _whole(data, "category_ids"))
+                )
+            sums = CategorySums.from_arrays(
+                _whole(data, "sums_ids"), _whole(data, "sums_counts"), _floats(data, "sums")
+            )
             return cls(str(data["embedder"]), sums)
 
         found: Summary = _read(path, read)
         return found
+
+
+def _floats(data: Any, name: str) -> NDArray[Any]:
+    array: NDArray[Any] = data[name]
+    if array.ndim != 2 or array.dtype.kind != "f":
+        raise ValueError(f"{name}: expected floats (rows, width), found {array.dtype} {array.shape}")
+    return array
+
+
+def _whole(data: Any, name: str) -> NDArray[Any]:
+    array: NDArray[Any] = data[name]
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise ValueError(f"{name}: expected one whole number a row, found {array.dtype} {array.shape}")
+    return array
 
 
 def _read(path: Path | str, read: Any) -> Any:

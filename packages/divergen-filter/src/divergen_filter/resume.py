@@ -70,7 +70,7 @@ class ResumeFolder:
             with np.load(self._file(number), allow_pickle=False) as data:
                 skipped = Counter(json.loads(str(data["skipped"])))
                 return EmbeddedCrops(data["embeddings"], data["category_ids"], data["annotation_ids"], skipped)
-        except (OSError, ValueError, KeyError, BadZipFile):
+        except (OSError, ValueError, KeyError, TypeError, BadZipFile):
             return None
 
     def save(self, number: int, part: EmbeddedCrops) -> None:

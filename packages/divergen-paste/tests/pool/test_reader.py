@@ -85,6 +85,14 @@ def test_open__truncated_index(copied):
         InstancePool.open(copied)
 
 
+@pytest.mark.parametrize("name", ["index.npy", "sources.npy"])
+def test_open__an_archive_in_an_arrays_place(copied, name):
+    with (copied / name).open("wb") as file:
+        np.savez(file, a=np.zeros(3))
+    with pytest.raises(PoolError, match="damaged"):
+        InstancePool.open(copied)
+
+
 def test_open__index_of_another_version(copied):
     np.save(copied / "index.npy", np.zeros(9, dtype=[("offset", "<u8")]))
     with pytest.raises(PoolError, match="written by another version"):

@@ -12,6 +12,7 @@ import numpy as np
 from divergen_records import Category, short_hash
 from divergen_records.files import refuse_pipe
 from divergen_records.stores.copies import local
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from ..counting import counting
@@ -50,8 +51,8 @@ class InstancePool:
         for name in ("index.npy", "sources.npy", "blobs.bin"):
             refuse_pipe(self.path / name, error=PoolError)
         try:
-            self.index: NDArray[Any] = np.load(self.path / "index.npy", mmap_mode="r")
-            self._sources: NDArray[Any] = np.load(self.path / "sources.npy", mmap_mode="r")
+            self.index: NDArray[Any] = open_memmap(self.path / "index.npy", mode="r")
+            self._sources: NDArray[Any] = open_memmap(self.path / "sources.npy", mode="r")
             blobs = self.path / "blobs.bin"
             found = blobs.stat().st_size
             # An empty file cannot be mapped.

@@ -200,6 +200,8 @@ def _embeddings(path: Path) -> Any:
         rows = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: not a .npy file ({error})") from error
+    if not isinstance(rows, np.ndarray):
+        raise DatasetError(f"{path}: holds several arrays (.npz); expected one, as np.save writes it")
     if rows.ndim != 2 or rows.dtype.kind != "f":
         raise DatasetError(f"{path}: expected floats (objects, width), found {rows.dtype} {rows.shape}")
     return rows.astype(np.float32)
