@@ -1,5 +1,7 @@
 """What other tools write in forms that are not read: one sentence that names the tool and the way out."""
 
+import os
+
 import pytest
 from click.testing import CliRunner
 from divergen_records import DatasetError
@@ -54,3 +56,12 @@ def test_foreign__what_nobody_knows_keeps_the_list_of_formats(tmp_path):
     (tmp_path / "a.json").write_text('{"ours": 1}')
     assert "is not a" not in (output := CliRunner().invoke(main, ["check", str(tmp_path)]).output)
     assert "known: yolo" in output
+
+
+@pytest.mark.parametrize("name", ["annotations.xml", "via.csv", "a.json", "instance_pools.json", "labels/boxes.csv"])
+def test_foreign__a_pipe_is_not_waited_for(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    os.mkfifo(tmp_path / name)
+    result = CliRunner().invoke(main, ["check", str(tmp_path)])
+    assert (result.exit_code, len(result.output.splitlines())) == (2, 1)
+    assert "a pipe or a device" in result.output

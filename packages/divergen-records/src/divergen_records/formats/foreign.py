@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from ..reading import refuse_pipe
 from .pictures import PICTURES
 
 __all__ = ["tell_foreign"]
@@ -135,6 +136,7 @@ def _whose(file: Path) -> _Foreign | None:
     named = [one for one in _FOREIGN if re.fullmatch(one.name, file.name.lower())]
     if not named:
         return None
+    refuse_pipe(file)
     try:
         with file.open("rb") as opened:
             head = opened.read(_HEAD)

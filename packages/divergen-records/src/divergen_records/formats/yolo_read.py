@@ -153,7 +153,8 @@ def _tell_orphans(folder: Path, root: Path, problems: Problems) -> None:
         return
     pictures = {path.relative_to(folder).with_suffix("") for path in _pictures(folder, root, problems)}
     for path in sorted(labels.rglob("*.txt")):
-        if path.relative_to(labels).with_suffix("") not in pictures and path.read_bytes().strip()[:1].isdigit():
+        known = path.relative_to(labels).with_suffix("") in pictures or not path.is_file()
+        if not known and path.read_bytes().strip()[:1].isdigit():
             problems.add(path.relative_to(root).as_posix(), f"there is no picture of this name in {folder}")
 
 
