@@ -3,14 +3,16 @@
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 from divergen_gen import OpenAIImagesConfig, generate, plan
+from divergen_gen.api.answers import read_answer
 from divergen_gen.cli import main
 from divergen_gen.testing import answer_pictures, planned_record
 from divergen_records import ConfigError, InstanceTable, PromptRecord
-from divergen_records.endpoint import EndpointError
+from divergen_records.endpoint import EndpointError, Refused
 from divergen_records.endpoint.testing import Loopback
 from divergen_records.images import read_image
 
@@ -165,6 +167,92 @@ def test_generator__what_is_paid_for_is_kept_when_the_endpoint_ends():
         assert KEY not in made[1].error
         with pytest.raises(EndpointError, match="refuses the key"):
             make(generator)
+
+
+def test_generator__servers_that_give_addresses_unless_asked():
+    def respond(exchange):
+        if exchange.body.get("response_format") == "b64_json":
+            answer_pictures(exchange)
+        else:
+            exchange.send(200, {"data": [{"url": "https://pictures.example/1.png"}]})
+
+    with Loopback(respond) as server:
+        assert [record.error for record in make(build(server))] == [None] * 3
+        assert [body["response_format"] for body in server.bodies] == ["b64_json"] * 3
+
+
+def test_generator__addresses_alone_are_paid_for_once():
+    with Loopback(lambda exchange: exchange.send(200, {"data": [{"url": "/1.png"}]})) as server:
+        generator = build(server, price_picture=0.1)
+        with pytest.raises(EndpointError, match="addresses instead of pictures"):
+            make(generator)
+    assert len(server.bodies) == 1 and generator.account.cost == pytest.approx(0.1)
+
+
+def encoded_picture():
+    shown = {}
+    answer_pictures(SimpleNamespace(body={}, send=lambda status, content, **_: shown.update(content)))
+    return shown["data"][0]["b64_json"]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda text: {"b64_json": "\n".join(text[i : i + 76] for i in range(0, len(text), 76))},
+        lambda text: {"b64_json": text.rstrip("=")},
+        lambda text: {"b64_json": text.replace("+", "-").replace("/", "_")},
+        lambda text: {"b64_json": f"data:image/png;base64,{text}"},
+        lambda text: {"url": f"data:image/png;base64,{text}", "revised_prompt": "a blue cup"},
+    ],
+    ids=["lines", "no padding", "url-safe", "data url", "data url as an address"],
+)
+def test_read_answer__base64_as_servers_write_it(write):
+    assert len(read_answer({"data": [write(encoded_picture())]}).pictures) == 1
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        ({"data": [{"b64_json": None, "finish_reason": "CONTENT_FILTERED"}]}, "CONTENT_FILTERED"),
+        ({"data": [{"error": {"code": "moderation_blocked", "message": "not  this"}}]}, "not this"),
+        ({"data": [], "refusal": "I cannot draw that."}, "I cannot draw that."),
+        ({"data": None, "error": "no"}, "no"),
+    ],
+)
+def test_read_answer__a_refusal_of_status_200(payload, said):
+    with pytest.raises(Refused) as error:
+        read_answer(payload)
+    assert str(error.value) == said
+
+
+@pytest.mark.parametrize("broken", ["AAAA", "not base64!", "PHN2Zy8+", None], ids=["bytes", "text", "svg", "cut"])
+def test_generator__a_broken_picture_is_that_rows_error(broken):
+    def respond(exchange):
+        if "gun" in exchange.body["prompt"]:
+            text = encoded_picture()
+            exchange.send(200, {"data": [{"b64_json": broken or text[: len(text) // 8 * 4]}]})
+        else:
+            answer_pictures(exchange)
+
+    with Loopback(respond) as server:
+        generator = build(server, price_picture=0.1, concurrency=1)
+        names = ("cup", "gun", "zebra")
+        errors = [record.error for record in generator([planned_record(name, 1, generator) for name in names])]
+    assert errors[::2] == [None, None] and "picture cannot be read" in errors[1]
+    assert generator.account.cost == pytest.approx(0.5), "three attempts at the broken one are paid for"
+
+
+def test_generator__one_broken_picture_of_several_costs_no_other():
+    def respond(exchange):
+        count = exchange.body.get("n", 1)
+        data = [{"b64_json": encoded_picture()} for _ in range(count)]
+        exchange.send(200, {"data": [*data[:-1], {"b64_json": "AAAA"}] if count > 1 else data})
+
+    with Loopback(respond) as server:
+        generator = build(server, n=4, background=None, price_picture=0.1)
+        made = make(generator, count=4)
+    assert [record.error for record in made] == [None] * 4
+    assert len(server.bodies) == 2 and generator.account.cost == pytest.approx(0.5)
 
 
 def test_generate__keeps_the_requests_id_and_continues(tmp_path):

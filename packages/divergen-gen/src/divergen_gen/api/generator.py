@@ -34,6 +34,8 @@ from .settings import ImageApi
 __all__ = ["ImageApiGenerator"]
 
 _LOG = logging.getLogger(__name__)
+_ALWAYS_ENCODED = "gpt-image"
+"""Begins the names of models that give no addresses, and refuse to be asked for something else."""
 _BLANK = 4
 """A picture whose grey levels all lie closer together than this is blank."""
 
@@ -182,6 +184,8 @@ class ImageApiGenerator:
         alpha: dict[str, Any] = {"background": "transparent", "output_format": "png"}
         if self.transparent:
             options.append(Option("a transparent background", (alpha, {}), ("background", "transparent")))
+        if not config.model.startswith(_ALWAYS_ENCODED):
+            options.append(Option("response_format", ({"response_format": "b64_json"}, {})))
         body = {"model": config.model, "prompt": prompt}
         return Query(body, len(prompt) // 3, IMAGES, tuple(options), pictures=count)
 

@@ -106,11 +106,15 @@ def bake(
             raise NothingLeft(f"{dataset.path}: none of its {len(lost)} pictures can be read, so nothing is baked")
         _write_annotations(dataset, plan, folder, identity, lost)
         if val is not None:
-            shutil.rmtree(folder.path / "val", ignore_errors=True)  # of a process killed after it, with labels by now
-            write_folder(val, folder.path / "val", style="lvis", overwrite=True)
+            _write_val(val, folder.path / "val")
         for name in formats:
             add_format(name, folder.path, overwrite=True, progress=progress)
     return Path(out) / "annotations.json"
+
+
+def _write_val(val: Dataset, path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)  # of a process killed after it, with labels by now
+    write_folder(val, path, style="lvis", overwrite=True)
 
 
 def _chunks(dataset: Dataset) -> Iterator[Dataset]:
