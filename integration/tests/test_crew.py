@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 from divergen import crew as crews
+from divergen.config import RayConfig
 from divergen.crew import Crew, WorkersLost
+from divergen.executors import build_executor
 from divergen.loading import load_config
 from divergen.run import Run
 from divergen.runner import run_pipeline
@@ -148,6 +151,28 @@ def test_crew__silence_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         crew_of(ray, 2).share("gen", 3, lambda: next(looks) < 0)
     told = capsys.readouterr().err
     assert "worker 1 (host) has done part 1 of 3 for 0 s; worker 2 has waited for room in the cluster" in told
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        (None, "Ray did not start on this machine: timed out.*--shard"),
+        ("auto", "no Ray cluster answers at auto .*head"),
+    ],
+)
+def test_executor__ray_that_does_not_start(address: str | None, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+
+    def init(**options: Any) -> None:
+        raise Exception("timed out.")  # as Ray does
+
+    ray = SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=lambda: ended.append("shutdown"))
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    executor = build_executor(RayConfig(kind="ray", address=address))
+    pipeline: Any = SimpleNamespace(run=SimpleNamespace(push=list, table=None))
+    with pytest.raises(WorkersLost, match=told):
+        executor.do(SimpleNamespace(sharded=True, before=None), pipeline)
+    assert ended == ["shutdown"]
 
 
 class Machines:

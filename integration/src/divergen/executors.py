@@ -13,7 +13,7 @@ from divergen_records import Progress, require_extra
 from divergen_records.cores import usable_cores
 
 from .config import ExecutorConfig, LocalConfig
-from .crew import Crew, Worker
+from .crew import Crew, Worker, WorkersLost
 from .personal import personal_status
 from .pipeline import Pipeline
 from .run import Run
@@ -107,7 +107,7 @@ class RayExecutor:
         """Do a step, or what is left of it.
 
         Raises:
-            WorkersLost: If no worker is left, or a part of the work ends each worker that does it.
+            WorkersLost: If Ray does not start, no worker is left, or a part of the work ends each worker that does it.
             DivergenError: What a worker raised.
         """
         if not step.sharded:
@@ -129,16 +129,30 @@ class RayExecutor:
             named = {name: amount * self._workers for name, amount in self._options["resources"].items()}
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "lance is not fork-safe")  # what Ray forks becomes another program
-                self._ray.init(
-                    address=self._address or "local",  # never one that happens to run here
-                    num_cpus=None if self._address else cores,
-                    resources=None if self._address else named,
-                    include_dashboard=False,
-                    log_to_driver=False,
-                )
+                try:
+                    self._ray.init(
+                        address=self._address or "local",  # never one that happens to run here
+                        num_cpus=None if self._address else cores,
+                        resources=None if self._address else named,
+                        include_dashboard=False,
+                        log_to_driver=False,
+                    )
+                except Exception as error:  # Ray raises that itself, ConnectionError, ValueError and more
+                    self._ray.shutdown()  # what did start
+                    raise WorkersLost(self._why_not(error)) from error
         actor = self._ray.remote(**self._options)(Worker)
         folder = run.place.resolve()
         return Crew(self._ray, lambda: actor.remote(folder), self._workers, patience=self._patience, room=self._room)
+
+    def _why_not(self, error: Exception) -> str:
+        if self._address:
+            return (
+                f"no Ray cluster answers at {self._address} (executor.address): {error}. `ray start --head` makes one"
+            )
+        return (
+            f"Ray did not start on this machine: {error} Ray gives itself 30 s, which a busy machine exceeds: run the "
+            "same line again when it has less to do, or share the work without Ray (--shard)"
+        )
 
     def close(self) -> None:
         """Let the actors go, and their memory and GPUs with them."""
