@@ -178,6 +178,12 @@ def test_apply_settings__from_a_file_that_is_not_complete_yet() -> None:
         apply_settings(Sheet, {}, [])
 
 
+@pytest.mark.parametrize("further", [[], ["side=3"]])
+def test_apply_settings__a_mistyped_kind_gets_the_nearest(further: list[str]) -> None:
+    with pytest.raises(ConfigError, match=r"^kind: 'rond' is not one of 'round', 'square'; did you mean 'round'\?$"):
+        apply_settings(Shape, {"kind": "rond"}, further)
+
+
 def test_apply_settings__a_union_itself() -> None:
     assert apply_settings(Shape, {"kind": "square"}, ["side=4"]) == Square(side=4)
     with pytest.raises(ConfigError, match=r"^kind: 'oval' is not one of 'round', 'square'$"):

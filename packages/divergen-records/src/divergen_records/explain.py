@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-__all__ = ["elements", "explain", "kinds_of", "member_of", "models", "unknown_key"]
+__all__ = ["elements", "explain", "kinds_of", "member_of", "models", "unknown_key", "unknown_kind"]
 
 
 def explain(schema: Any, error: ValidationError) -> list[str]:
@@ -55,7 +55,9 @@ def _problem(schema: Any, problem: Mapping[str, Any]) -> tuple[str, str]:
             return _resolve(schema, location)[0], "is missing"
         case "union_tag_invalid":
             where = _resolve(schema, location)[0]
-            return f"{where}.kind" if where else "kind", _unknown_kind(**problem["ctx"])
+            return f"{where}.kind" if where else "kind", unknown_kind(
+                problem["ctx"]["tag"], problem["ctx"]["expected_tags"]
+            )
         case "union_tag_not_found":
             return _resolve(schema, location)[0], "needs a `kind`"
         case kind if kind in _WORDS:
@@ -65,7 +67,7 @@ def _problem(schema: Any, problem: Mapping[str, Any]) -> tuple[str, str]:
             return _resolve(schema, location)[0], _continued(message)
 
 
-def _unknown_kind(tag: str, expected_tags: str, **_: Any) -> str:
+def unknown_kind(tag: str, expected_tags: str) -> str:
     """That there is no such ``kind``, those that there are, and which are meant."""
     near = get_close_matches(tag, [kind.strip("'") for kind in expected_tags.split(", ")], n=2)
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from .errors import ConfigError, DivergenError
-from .explain import elements, explain, kinds_of, member_of, models, unknown_key
+from .explain import elements, explain, kinds_of, member_of, models, unknown_key, unknown_kind
 from .yaml_files import parse_yaml
 
 __all__ = ["Shorthand", "apply_settings", "named_values", "split_pairs", "validate_settings"]
@@ -242,8 +242,9 @@ def _child(schema: Any, section: dict[Any, Any], pair: _Pair, depth: int) -> tup
     if model is None:
         if kinds := kinds_of(schema):
             name, known_kinds = ".".join((*pair.keys[:depth], "kind")), ", ".join(map(repr, kinds))
-            wrong = f"{section['kind']!r} is not" if "kind" in section else "comes first, and is"
-            raise ConfigError(f"{name}: {wrong} one of {known_kinds}")
+            if "kind" in section:
+                raise ConfigError(f"{name}: {unknown_kind(str(section['kind']), known_kinds)}")
+            raise ConfigError(f"{name}: comes first, and is one of {known_kinds}")
         known = {str(place): place for place in section}
         return known.get(key, key), elements(schema, key), None
     if key not in model.model_fields:
