@@ -117,3 +117,11 @@ def test_load_splits__images_that_are_kept_aside_are_told(
         f"1 of 2 images are kept aside for validation, for none were given (data.val=FILE): {run.data / 'val.json'}"
         in (capsys.readouterr().err)
     )
+
+
+@pytest.mark.parametrize(("count", "kept"), [(2, 1), (24, 5), (100, 20)])
+def test_held_out__a_small_dataset_gives_its_share(count: int, kept: int) -> None:
+    from divergen.data import _held_out
+
+    assert len(_held_out(range(count), 0.2)) >= kept
+    assert len(_held_out(range(count), 0.2)) < count

@@ -168,12 +168,15 @@ def _hold_out(run: Run, dataset: Dataset, config: LvisData) -> Splits:
     parts = (SplitConfig(annotations=path, images=dataset.image_dir) for path in paths.values())
     splits = Splits(*(read_split(part, "stop", notes=run.data, keep=True) for part in parts))
     told = f"{len(splits.val.images):,} of {len(dataset.images):,} images are kept aside for validation"
-    note(f"note: {told}, for none were given (data.val=FILE): {paths['val']}; the others: {paths['train']}")
+    note(
+        f"note: {told}, for none were given (data.val=FILE): {paths['val']}; the others: {paths['train']}; "
+        f"the pictures stay in {dataset.image_dir} (--images; in Python, image_dir)"
+    )
     return splits
 
 
 def _held_out(ids: Sequence[int], share: float) -> set[int]:
-    """Images below the share by hash; one at least is held out, and one at least is not."""
+    """The share's number of images, the first by hash, or all below the share; one at least stays on either side."""
     order = sorted(ids, key=lambda image_id: derive_seed("holdout", image_id))
     below = sum(derive_seed("holdout", image_id) < share * 2**63 for image_id in ids)
-    return set(order[: min(max(below, 1), len(ids) - 1)])
+    return set(order[: min(max(below, round(share * len(ids)), 1), len(ids) - 1)])

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 from divergen_records import ConfigError, Shard, short_hash
-from divergen_records.command import Group, answer, echo, next_step
+from divergen_records.command import Group, answer, echo, next_step, note
 from divergen_records.data_options import on_problem_option
 from divergen_records.files import refuse_existing, write_bytes
 from divergen_records.formats import OnProblem
@@ -68,6 +68,8 @@ def images(
     answer(out=out, done=report.done, by_own_transparency=report.own_alpha)
     own = f" ({report.own_alpha} by their own transparency)" if report.own_alpha else ""
     echo(f"{out}: {report.done} pictures annotated{own}, {len(losses)} lost")
+    if options["preview"] is not None:
+        note(f"look: {options['preview']}")
     next_step("divergen-filter", "images", folder, "--real", "TRAIN.json", "--masks", out, "--out", "decided")
     finish(losses, came=report.done + len(losses), went=report.done, out=out)
 

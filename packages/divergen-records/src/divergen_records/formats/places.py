@@ -14,7 +14,7 @@ import msgspec
 
 from ..dataset import ImageInfo
 from ..errors import DatasetError
-from .problems import Problems
+from .problems import SHOWN, Problems
 
 __all__ = ["Listing", "place_pictures", "tidy"]
 
@@ -26,6 +26,8 @@ _FOLDERS = ("images", "data", "JPEGImages")
 
 _FILE_FOLDERS = ("annotations", "annotation", "labels", "ann")
 """Names of a folder of its own for the file; pictures then lie beside that folder."""
+
+_GONE = "is not in the folder"
 
 _SPLIT = re.compile(r"(?:^|[_.-])((?:train|val|valid|validation|test|default)(?:\d{4})?)$")
 
@@ -58,12 +60,15 @@ def place_pictures(
     listings: dict[Path, Listing] = {}
     place, hits = _choose(images, _candidates(path, image_dir, images), listings)
     listing = listings.setdefault(place.folder, Listing(place.folder))
+    missing: list[str] = []
     needed = image_dir is not None if needed is None else needed
     found: dict[int, ImageInfo] = {}
     respelled: list[str] = []
     for key, image in images.items():
         name, trouble = _name_in(listing, image.file_name, place.strip)
         if trouble and needed:
+            if _GONE in trouble:
+                missing.append(image.file_name)
             problems.add(f"images (id {key})", f"file_name {image.file_name!r} {trouble}")
             continue
         if trouble is None and name not in (
@@ -73,12 +78,24 @@ def place_pictures(
         ):
             respelled.append(f"{image.file_name!r} is {name!r}")
         found[key] = image if name == image.file_name else msgspec.structs.replace(image, file_name=name)
+    _refuse_missing(missing, len(images), path, place.folder, problems)
     if hits and (place.strip or place.folder != (image_dir or path.parent / "images")):
         parts = f", names without their first {'part' if place.strip == 1 else f'{place.strip} parts'}"
         problems.notes.append(f"{path.name}: pictures are in {place.folder}{parts if place.strip else ''}")
     if respelled:
         problems.notes.append(f"{path.name}: {len(respelled)} pictures have another spelling, as {respelled[0]}")
     return place.folder, found
+
+
+def _refuse_missing(missing: list[str], total: int, path: Path, folder: Path, problems: Problems) -> None:
+    """One sentence where all pictures or many are elsewhere, instead of one for each and for each object in them."""
+    if problems.on_problem != "stop" or not missing or (len(missing) < total and len(missing) <= SHOWN):
+        return
+    raise DatasetError(
+        f"{path}: {len(missing):,} of {total:,} pictures are not in the folder {folder}, the first {missing[0]!r}; put "
+        "them there, say which folder has them (--images FOLDER; of a run, data.train.images=FOLDER or "
+        "data.val.images=FOLDER), or leave them and their objects out with --on-problem skip"
+    )
 
 
 def tidy(name: str) -> str:
@@ -191,7 +208,7 @@ class Listing:
             self._names[parent] = self._list(parent)
         is_link = self._names[parent].get(name)
         if is_link is None:
-            return f"is not in the folder {self.folder}"
+            return f"{_GONE} {self.folder}"
         if is_link and not (self.folder / file_name).resolve().is_relative_to(self._root):
             return f"is a link that leaves the folder {self.folder}; copy the picture into the folder"
         return None

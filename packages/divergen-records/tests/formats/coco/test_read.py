@@ -249,3 +249,16 @@ def test_read_dataset__a_missing_size_is_the_pictures(content, write, change):
     lost = read_dataset(path, on_problem="repair")
     assert "images (id 1): the file gives no size, and its picture gives none" in "\n".join(lost.problems)
     assert len(lost.images) == 1
+
+
+def test_read_dataset__pictures_elsewhere_are_one_sentence(content, write):
+    path = write(content)
+    for picture in (path.parent / "images").iterdir():
+        picture.unlink()
+    with pytest.raises(
+        DatasetError, match=r"2 of 2 pictures are not in the folder \S+images, the first 'a\.png'"
+    ) as error:
+        read_dataset(path, need_pictures=True)
+    assert "\n" not in str(error.value)
+    assert "--images" in str(error.value)
+    assert read_dataset(path, need_pictures=True, on_problem="skip").images == []
