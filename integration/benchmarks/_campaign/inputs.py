@@ -110,7 +110,9 @@ def _ablation(folder: Path) -> None:
 def _fit(place: Path) -> None:
     """A training alone."""
     _call(
-        place, f"divergen-train fit real/train.json --val real/val.json --out fit --preset quickstart {' '.join(TRAIN)}"
+        place,
+        "divergen-train fit real/train.json --val real/val.json --out fit --preset quickstart eval_every=2 "
+        + " ".join(TRAIN),
     )
 
 
