@@ -1,4 +1,4 @@
-"""Image-conditioned generation through a run's YAML: pictures begin from training images, and from no other."""
+"""Pictures from training images, and from a single-file checkpoint, through a run's YAML."""
 
 from __future__ import annotations
 
@@ -46,3 +46,26 @@ def test_run__pictures_are_near_training_images_and_none_of_validation(
         assert category == row["category"] and image_id not in ids
     assert all("to begin from" in row["error"] for row in rows if row["error"])
     assert "4 training images are validation images too" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_run__a_single_file_and_an_ip_adapter(
+    tmp_path: Path, drawn: tuple[str, ...], builders: Callable[[str], ModuleType]
+) -> None:
+    tiny = builders("divergen-gen/tests/tiny.py")
+    model = tiny.stable_diffusion(tmp_path / "model")
+    file = builders("divergen-gen/tests/single_file.py").single_file(model, tmp_path / "mine.safetensors")
+    adapter = tiny.ip_adapter(tmp_path / "adapter", model)
+    common = "kind: diffusers, size: 32, steps: 2, dtype: float32, device: cpu"
+    generators = (
+        f"{{name: file, {common}, model: {file}, config: {model}}}",
+        f"{{name: near, {common}, model: {model}, image: {{from: real-crops, adapter: {adapter}, smallest: 12}}}}",
+    )
+    config = load_config("quickstart", [*drawn, f"generators=[{', '.join(generators)}]"])
+    run_pipeline(Run(tmp_path / "run", config), until="gen")
+    rows = Run(tmp_path / "run").table.select(["generator", "source_annotation", "error"]).to_pylist()
+    assert {name: sum(row["generator"] == name and not row["error"] for row in rows) for name in ("file", "near")} == {
+        "file": 6,
+        "near": 6,
+    }
+    assert all(bool(row["source_annotation"]) == (row["generator"] == "near") for row in rows)
