@@ -168,6 +168,8 @@ class _Pending:
     def left(self, total: int | None) -> int | None:
         """Records to do; of a plan that is read only once about so many, by its ``total``, or None."""
         if isinstance(self.planned, Sized):  # no iterator
+            if self.shard.count == 1 and not self.have:
+                return len(self.planned)
             return sum(record.id not in self.have and self.shard.has(record.id) for record in self.planned)
         if total is None:
             return None
