@@ -123,6 +123,26 @@ def test_check__compares_what_is_declared(content, write):
     assert "note: 1 of 3 categories have no object: spare" in output
 
 
+def test_check__says_what_repair_mends(content, write):
+    content["images"][0]["width"] = str(content["images"][0]["width"])
+    path = write(content)
+    assert "--on-problem repair mends 1 at least" in run("check", path).stderr
+    assert run("check", path, "--on-problem", "repair").exit_code == 0
+
+
+def test_check__one_file_under_two_ids(content, write):
+    content["images"].append(content["images"][0] | {"id": 9})
+    assert "1 files are pictures of more than one image id, as 'a.png'" in run("check", write(content)).output
+
+
+def test_check__outlines_in_shares(content, write):
+    content["annotations"] = content["annotations"][:1]
+    path = write(content)
+    assert "shares of" not in run("check", path).output
+    content["annotations"][0]["segmentation"] = [[0.1, 0.1, 0.9, 0.1, 0.9, 1.0]]
+    assert "they are shares of width and height" in run("check", write(content)).output
+
+
 def test_check__corners_for_a_box(content, write):
     for image in content["images"]:
         image |= {"width": 100, "height": 80}

@@ -13,6 +13,7 @@ from .command import Group, answer, echo, next_step
 from .data_options import FormatName, finish_reading, format_option, on_problem_option, open_dataset
 from .errors import require_extra
 from .formats import OnProblem, WritesData, find_format, writers
+from .formats.problems import count_mendable
 from .losses import losses_options
 from .record import Category, InstanceRecord, PromptRecord
 from .table_cli import table
@@ -69,7 +70,9 @@ def check(ctx: click.Context, dataset: Path, images: Path | None, decode: bool, 
             echo(f"{title}: {line}")
     echo(_summary(data, len(problems)))
     if problems:
-        echo(f"{dataset}: {len(problems)} {'problem' if len(problems) == 1 else 'problems'}", err=True)
+        mendable = count_mendable(problems)
+        mend = f"; --on-problem repair mends {mendable} at least" if mendable else ""
+        echo(f"{dataset}: {len(problems)} {'problem' if len(problems) == 1 else 'problems'}{mend}", err=True)
         ctx.exit(1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from statistics import median
@@ -53,8 +54,29 @@ def compare_declared(dataset: Dataset, *, progress: bool = False) -> Iterator[st
         yield f"{alone} of {total} objects have a box alone: they are left out where a mask is needed"
     if empty:
         yield f"{empty} of {total} masks cover no pixel"
+    yield from _find_shares(dataset)
+    yield from _find_twins(dataset)
     yield from _compare_areas(areas, boxes, total)
     yield from _compare_boxes(boxes, total)
+
+
+def _find_shares(dataset: Dataset) -> Iterator[str]:
+    """Coordinates that all lie within 0 and 1: shares of the picture, not pixels."""
+    masks = (one.segmentation for one in dataset.annotations if one.has_mask)
+    largest = (max(polygon) for mask in masks if isinstance(mask, list) for polygon in mask)
+    first = next(largest, None)
+    if first is not None and first <= 1 and all(one <= 1 for one in largest):
+        yield "all outlines lie within the first pixel: they are shares of width and height; multiply by the pictures'"
+
+
+def _find_twins(dataset: Dataset) -> Iterator[str]:
+    counts = Counter(one.file_name for one in dataset.images)
+    twins = [name for name, count in counts.items() if count > 1 and name]
+    if twins:
+        yield (
+            f"{len(twins)} files are pictures of more than one image id, as {twins[0]!r}: a detector sees each with a "
+            "part of its objects, and bake refuses them; give a file one id"
+        )
 
 
 def drop_empty(dataset: Dataset) -> Dataset:

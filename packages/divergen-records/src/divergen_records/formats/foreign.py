@@ -13,7 +13,9 @@ from pathlib import Path
 from ..reading import refuse_pipe
 from .pictures import PICTURES
 
-__all__ = ["tell_foreign"]
+__all__ = ["PANOPTIC", "tell_foreign"]
+
+PANOPTIC = "convert it by panopticapi's converters/panoptic2detection_coco_format.py"
 
 _HEAD = 2**16
 _MOST_NAMES = 5000
@@ -88,7 +90,7 @@ _FOREIGN = (
     ),
     _Foreign(
         "COCO's panoptic form",
-        "convert it by panopticapi's converters/panoptic2detection_coco_format.py",
+        PANOPTIC,
         content=rb'"segments_info"',
     ),
     _Foreign(

@@ -9,10 +9,13 @@ from typing import Any, TypeVar
 from ..errors import DatasetError, DivergenError
 from .protocol import OnProblem
 
-__all__ = ["Mends", "Problems"]
+__all__ = ["Mends", "Problems", "count_mendable"]
 
 SHOWN = 10
 """Problems that an error message spells out."""
+
+_MEND = " (repair: "
+"""Between a problem and what ``repair`` would do about it."""
 
 T = TypeVar("T")
 
@@ -38,7 +41,6 @@ class Problems:
         self.found: list[str] = []
         self.repairs: list[str] = []
         self.notes: list[str] = []
-        self._mendable = 0
 
     def add(self, where: str, text: str, *, remedy: Iterable[str] = ()) -> None:
         """Note a problem of an item, for example of ``annotations[3]``; msgspec's path is joined to it.
@@ -52,8 +54,7 @@ class Problems:
         if at:
             where, text = where + inner.rstrip("`"), reason
         would = "; ".join(remedy)
-        self._mendable += bool(would)
-        self.found.append(f"{where}: {text}" + (f" (repair: {would})" if would else ""))
+        self.found.append(f"{where}: {text}" + (f"{_MEND}{would})" if would else ""))
 
     def attempt(self, where: str, read: Callable[[Mends], T]) -> T | None:
         """Read one item, mended if it must and may be; None where it is left out.
@@ -85,7 +86,8 @@ class Problems:
         count = len(self.found)
         lines = "\n".join(f"  {problem}" for problem in self.found[:SHOWN])
         more = f"\n  ... and {count - SHOWN} more" if count > SHOWN else ""
-        mend = f", or mend {self._mendable} at least with --on-problem repair" if self._mendable else ""
+        mendable = count_mendable(self.found)
+        mend = f", or mend {mendable} at least with --on-problem repair" if mendable else ""
         raise DatasetError(
             f"{self.path}: {count} {'problem' if count == 1 else 'problems'}:\n{lines}{more}\n"
             f"Correct the file, leave these out with --on-problem skip{mend}."
@@ -95,3 +97,8 @@ class Problems:
     def told(self) -> dict[str, Any]:
         """As `Dataset` takes it."""
         return {"problems": self.found, "repairs": self.repairs, "notes": self.notes}
+
+
+def count_mendable(problems: Iterable[str]) -> int:
+    """How many of what `Problems` found ``repair`` would mend."""
+    return sum(_MEND in problem for problem in problems)

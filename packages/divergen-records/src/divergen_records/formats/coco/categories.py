@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
 
 from ...errors import DatasetError
-from ...record import Category
+from ...record import Category, Frequency
 from ..problems import Mends, Problems
 from .frame import Item
 from .items import plain_ids, split_items
 from .values import Ids, row_of, wrong_type
 
 __all__ = ["read_categories"]
+
+_GROUPS: dict[str, Frequency] = {"r": "r", "rare": "r", "c": "c", "common": "c", "f": "f", "frequent": "f"}
 
 
 def read_categories(part: Any, problems: Problems, ids: Ids) -> tuple[dict[int, Category], dict[int, dict[str, Any]]]:
@@ -34,6 +37,7 @@ def read_categories(part: Any, problems: Problems, ids: Ids) -> tuple[dict[int, 
         found[category.id] = category
         rows[category.id] = row_of(item)
     ids.reserve(set(found))
+    _tell_odd_frequencies(rows.values(), problems)
     named: dict[str, list[int]] = {}
     for category in found.values():
         named.setdefault(category.name, []).append(category.id)
@@ -58,7 +62,7 @@ def _read(item: Item, ids: Ids, mends: Mends) -> Category:
             synonyms=_texts(row.get("synonyms")),
             synset=_text(row.get("synset")),
             definition=_text(row.get("def")),
-            frequency=_frequency(row, mends),
+            frequency=_frequency(row),
             image_count=_count(row.get("image_count")),
             instance_count=_count(row.get("instance_count")),
         )
@@ -79,15 +83,17 @@ def _name(row: dict[str, Any], mends: Mends) -> str:
     return name.strip()
 
 
-def _frequency(row: dict[str, Any], mends: Mends) -> Any:
-    """One of LVIS's groups, or None: then it is counted."""
-    value = row.get("frequency")
-    if value in (None, "", "r", "c", "f"):
-        return value or None
-    if mends is None:
-        raise DatasetError(f"Invalid enum value {value!r:.40} - at `$.frequency`")
-    mends.append(f"frequency {value!r:.40} is none of r, c, f; counted instead")
-    return None
+def _frequency(row: dict[str, Any]) -> Frequency | None:
+    """One of LVIS's groups, written as a letter or a word, or None: then it is counted."""
+    return _GROUPS.get(str(row.get("frequency")).strip().lower())
+
+
+def _tell_odd_frequencies(rows: Iterable[dict[str, Any]], problems: Problems) -> None:
+    odd = [one["frequency"] for one in rows if one.get("frequency") not in (None, "") and _frequency(one) is None]
+    if odd:
+        problems.notes.append(
+            f"the frequency of {len(odd)} categories is none of r, c, f, as {odd[0]!r:.40}; counted instead"
+        )
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import msgspec
 
 from ...errors import DatasetError
 from ...files import refuse_pipe
-from ..foreign import tell_foreign
+from ..foreign import PANOPTIC, tell_foreign
 
 __all__ = ["Item", "read_frame", "read_json_bytes"]
 
@@ -22,6 +22,9 @@ MAX_BYTES = 16 * 2**30
 
 MAX_RATIO = 200
 """Times that a compressed file may grow; JSON of masks grows by four to ten."""
+
+_FIRST = 4096
+"""Bytes of the annotations that show whether each is a picture's, as in the panoptic form."""
 
 Item: TypeAlias = msgspec.Raw | dict[str, Any]
 """An item's JSON text; a dict where that text is no JSON because it holds NaN or Infinity."""
@@ -54,6 +57,9 @@ def read_frame(path: Path) -> dict[str, Any]:
         raise DatasetError(f"{path}: is nested too deeply; no COCO or LVIS file is") from error
     for key in _LISTS:
         _require_list(parts, key, path)
+    first = parts["annotations"]
+    if isinstance(first, msgspec.Raw) and b'"segments_info"' in bytes(memoryview(first)[:_FIRST]):
+        raise DatasetError(f"{path}: is COCO's panoptic form; {PANOPTIC}")
     return parts
 
 
