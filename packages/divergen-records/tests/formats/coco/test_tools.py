@@ -69,7 +69,6 @@ MENDED = {
     "an id beyond 64 bits": ({"annotations.0.id": 2**70}, "beyond any id"),
     "an id twice": ({"annotations.1.id": 1}, "the id 1 was there before; numbered 4"),
     "no id": ({"annotations.0.id": None}, "has no id"),
-    "frequency in words": ({"categories.0.frequency": "rare"}, "counted instead"),
     "a polygon outside": ({"annotations.0.segmentation": [[-5, 1, 6, 1, 6, 5, -5, 5]]}, "left by 5 px"),
     "a path of another machine": ({"images.0.file_name": "C:\\Users\\me\\a.png"}, "read as 'a.png'"),
     "an absolute path": ({"images.0.file_name": "/data/set/a.png"}, "read as 'a.png'"),
