@@ -100,7 +100,11 @@ class Campaign:
             words = (f"{case.words} {case.settings}" for case in (*cases, *(door.case for door in self.doors)))
             aside(make_inputs, self.inputs, " ".join(words))
             (self.inputs / "made").touch()
+        self._notes = self.inputs / "known.json"  # what two undisturbed ones took and wrote: one that goes on knows it
         self._known: dict[str, tuple[Reference, float]] = {}
+        if self._notes.exists():
+            notes = json.loads(self._notes.read_text(encoding="utf-8"))
+            self._known = {name: (Reference(*two), seconds) for name, (two, seconds) in notes.items()}
 
     def kill(self, count: int) -> None:
         """Kill so many commands in turn, in all calls with the same file together."""
@@ -135,6 +139,8 @@ class Campaign:
         """What a command writes undisturbed, and its seconds."""
         if case.name not in self._known:
             self._known[case.name] = reference(case, self.inputs, self.place)
+            notes = {name: (known.two, seconds) for name, (known, seconds) in self._known.items()}
+            self._notes.write_text(json.dumps(notes), encoding="utf-8")
         return self._known[case.name]
 
 

@@ -30,6 +30,7 @@ class Reference:
     """Two undisturbed outcomes; what differs between them (times, logs) is compared by name alone."""
 
     def __init__(self, first: dict[str, str], second: dict[str, str]) -> None:
+        self.two = (first, second)
         self.names = set(first) | set(second)
         self.equal = {name: value for name, value in first.items() if second.get(name) == value}
 
