@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from divergen_records import ExistsError, RunLocked
-from divergen_records.folders import MARK, new_folder, resumable_folder, resumable_notes
+from divergen_records.folders import MARK, new_files, new_folder, resumable_folder, resumable_notes
 
 
 def names(folder):
@@ -201,3 +201,45 @@ def test_resumable_notes__a_failure_before_the_first_note_leaves_nothing(tmp_pat
         (notes / "masks.jsonl").touch()
         raise ValueError("no such folder")
     assert names(tmp_path) == []
+
+
+def write_two(folder, overwrite=False):
+    with new_files(folder / "a.png", folder / "a.json", overwrite=overwrite) as files:
+        for file in files:
+            file.write_text(str(overwrite))
+
+
+def test_new_files__all_or_none(tmp_path):
+    with pytest.raises(KeyboardInterrupt), new_files(tmp_path / "a.png", tmp_path / "a.json") as (first, _):
+        first.write_text("half")
+        raise KeyboardInterrupt
+    assert names(tmp_path) == []
+    write_two(tmp_path)
+    assert names(tmp_path) == ["a.json", "a.png"]
+    with pytest.raises(ExistsError, match=r"a\.png is there already"):
+        write_two(tmp_path)
+    write_two(tmp_path, overwrite=True)
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"True"}
+
+
+@pytest.mark.parametrize("done", [0, 1])
+def test_new_files__a_kill_as_they_are_drawn_or_appear(tmp_path, done):
+    code = f"""
+from pathlib import Path
+from divergen_records import folders
+def killed(written, paths):
+    for new, path in zip(written[:{done}], paths):
+        new.replace(path)
+    print("ready", flush=True)
+    input()
+folders._appear = killed
+with folders.new_files(Path({str(tmp_path / "a.png")!r}), Path({str(tmp_path / "a.json")!r})) as files:
+    for file in files:
+        file.write_text("of the killed")
+"""
+    killed(code, lambda: None)
+    with pytest.raises(ExistsError):  # all had been written: the next lets them appear, and replaces nothing
+        write_two(tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(
+        ["a.png", "a.json"], "of the killed"
+    )

@@ -116,7 +116,8 @@ def results(folders: tuple[Path, ...], out: Path | None, overwrite: bool) -> Non
     Example:
       divergen results ablations --out results.md
     """
-    from divergen_records.files import refuse_existing, write_bytes, write_text
+    from divergen_records.files import write_bytes, write_text
+    from divergen_records.folders import new_files
 
     from ..evidence.plot import findings_plot
     from ..evidence.results import asked, read_ablations, results_page, shipped_findings
@@ -129,12 +130,13 @@ def results(folders: tuple[Path, ...], out: Path | None, overwrite: bool) -> Non
         echo(page, nl=False)
         return
     told, figure = asked(ablations, findings), out.with_suffix(".png")
-    refuse_existing(out, figure, overwrite=overwrite)
-    write_text(out, results_page(ablations, findings, line, figure.name if told else None), overwrite=True)
+    with new_files(figure, out, overwrite=overwrite) as (new_figure, new_page):
+        write_text(new_page, results_page(ablations, findings, line, figure.name if told else None))
+        if told:
+            write_bytes(new_figure, findings_plot(told))
     answer(out=out, figure=figure if told else None)
     echo(out)
     if told:
-        write_bytes(figure, findings_plot(told), overwrite=True)
         echo(figure)
 
 

@@ -1,4 +1,4 @@
-"""Folders of several outputs: they appear under their name when they are complete, and know what was written.
+"""Outputs of several files: they appear under their names when all is complete, and a folder knows what was written.
 
 While it is made, a folder ``OUT`` lies in ``.OUT.unfinished/out`` beside it, under a lock: a second writer is refused,
 and what a kill left is taken up again (`resumable_folder`) or emptied (`new_folder`) by the next. A finished folder
@@ -20,7 +20,7 @@ import msgspec
 from .errors import DatasetError, ExistsError
 from .files import locked, make_folder, read_text, refuse_existing, sync, write_bytes, write_text
 
-__all__ = ["MARK", "Unfinished", "new_folder", "resumable_folder", "resumable_notes"]
+__all__ = ["MARK", "Unfinished", "new_files", "new_folder", "resumable_folder", "resumable_notes"]
 
 MARK = ".divergen.json"
 """In a finished folder: what the command wrote."""
@@ -112,6 +112,45 @@ def resumable_notes(out: Path | str, settings: str | None, *, overwrite: bool = 
         finally:
             if not (keep and _has_notes(work)):
                 shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def new_files(*paths: Path, overwrite: bool = False) -> Iterator[list[Path]]:
+    """Names to write files under that belong together and lie in one folder: all of them appear, or none does.
+
+    Where a kill comes as they appear, the next call lets the others appear, too.
+
+    Args:
+        paths: The files; the last gives its name to the unfinished work.
+        overwrite: Replace files that are there.
+
+    Raises:
+        ExistsError: If something is there, at the start or at the end.
+        RunLocked: If another process makes the same files.
+    """
+    work = paths[-1].absolute().parent / f".{paths[-1].name}.unfinished"
+    written = [work / "out" / path.name for path in paths]
+    with _working(work, paths[-1]):
+        try:
+            if (work / "complete").exists():
+                _appear(written, paths)
+            refuse_existing(*paths, overwrite=overwrite)
+            shutil.rmtree(work / "out", ignore_errors=True)
+            (work / "out").mkdir()
+            yield written
+            refuse_existing(*paths, overwrite=overwrite)
+            write_text(work / "complete", "")
+            _appear(written, paths)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _appear(written: list[Path], paths: tuple[Path, ...]) -> None:
+    """Give finished files their names."""
+    for new, path in zip(written, paths, strict=True):
+        if new.exists():  # else it was left out, or has its name already
+            new.replace(path)
+    sync(paths[0].parent)
 
 
 @contextmanager

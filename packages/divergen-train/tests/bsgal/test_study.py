@@ -32,7 +32,7 @@ def test_command__digits(tmp_path: Path) -> None:
     assert "<svg" in (tmp_path / "study" / "study.svg").read_text()
     again = CliRunner().invoke(main, ["bsgal-study", "--out", str(tmp_path / "study")])
     assert again.exit_code == 2
-    assert "study.json is there already; choose another name, or replace it with --overwrite" in again.output
+    assert "study.svg is there already; choose another name, or replace it with --overwrite" in again.output
 
 
 def test_add_noise__has_its_scale() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +11,8 @@ import click
 from divergen_records.command import Group, answer, echo
 from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.errors import ConfigError, DatasetError
-from divergen_records.files import refuse_existing, write_text
+from divergen_records.files import write_text
+from divergen_records.folders import new_files
 from divergen_records.formats import OnProblem
 
 __all__ = ["analyse"]
@@ -44,12 +46,14 @@ def curve(logs: tuple[str, ...], out: Path, kind: Literal["box", "mask"], overwr
     divergen-train analyse curve quickstart=run/log.jsonl --out curve
     """
     pairs = _pairs(logs)
-    _refuse(out, overwrite)
     from ..analysis.curve import learning_curves
     from ..analysis.plots import draw_curves
     from ..training.log import read_log
 
-    _write(learning_curves({name: read_log(path) for name, path in pairs}, kind), draw_curves, out)
+    with _files(out, overwrite) as files:
+        report = learning_curves({name: read_log(path) for name, path in pairs}, kind)
+        _write(report, draw_curves, files)
+    _tell(report, out)
 
 
 @analyse.command()
@@ -77,18 +81,19 @@ def energy(
     divergen-train analyse energy run/checkpoint.pt train=train.json val=val.json generated=baked.json --out energy
     """
     pairs = _pairs(data)
-    _refuse(out, overwrite)
     from ..analysis.energy import energy_report, free_energy, object_logits
     from ..analysis.plots import draw_energies
 
     energies, frequencies = {}, {}
-    for name, path in pairs:
-        dataset = open_dataset(path, on_problem=on_problem)
-        found = object_logits(checkpoint, dataset, limit=limit)
-        energies[name] = free_energy(found.logits, temperature)
-        frequencies[name] = [dataset.category(id_).frequency for id_ in found.category.tolist()]
-    report = energy_report(energies, frequencies=frequencies, temperature=temperature)
-    _write(report, draw_energies, out)
+    with _files(out, overwrite) as files:
+        for name, path in pairs:
+            dataset = open_dataset(path, on_problem=on_problem)
+            found = object_logits(checkpoint, dataset, limit=limit)
+            energies[name] = free_energy(found.logits, temperature)
+            frequencies[name] = [dataset.category(id_).frequency for id_ in found.category.tolist()]
+        report = energy_report(energies, frequencies=frequencies, temperature=temperature)
+        _write(report, draw_energies, files)
+    _tell(report, out)
 
 
 @analyse.command()
@@ -106,7 +111,6 @@ def gap(models: tuple[str, ...], out: Path, kind: Literal["box", "mask"], overwr
     divergen-train analyse gap real=a/train.json,a/val.json real=b/train.json,b/val.json \\
         generated=c/train.json,c/val.json generated=d/train.json,d/val.json --out gap
     """
-    _refuse(out, overwrite)
     from divergen_evaluate.metrics import Metrics
 
     from ..analysis.gap import train_val_gap
@@ -119,7 +123,10 @@ def gap(models: tuple[str, ...], out: Path, kind: Literal["box", "mask"], overwr
         if not name or not comma:
             raise ConfigError(f"{text!r}: expected NAME=TRAIN.json,VAL.json")
         sets.setdefault(name, []).append((_metrics(Path(train)), _metrics(Path(val))))
-    _write(train_val_gap(sets, kind=kind), draw_gaps, out)
+    report = train_val_gap(sets, kind=kind)
+    with _files(out, overwrite) as files:
+        _write(report, draw_gaps, files)
+    _tell(report, out)
 
 
 @analyse.command("map")
@@ -149,21 +156,23 @@ def map_(
     divergen-train analyse map real=real.npy generated=generated.npy --method umap --out map
     """
     pairs = _pairs(data)
-    _refuse(out, overwrite)
     import numpy as np
 
     from ..analysis.maps import embed_objects, embedding_map
     from ..analysis.plots import draw_map
 
     rng, embeddings = np.random.default_rng(seed), {}
-    for name, path in pairs:
-        if path.suffix == ".npy":
-            rows = _embeddings(path)
-            chosen = np.sort(rng.permutation(len(rows))[:limit])
-            embeddings[name] = rows[chosen]
-        else:
-            embeddings[name] = embed_objects(open_dataset(path, on_problem=on_problem), limit=limit, seed=seed)
-    _write(embedding_map(embeddings, method=method, seed=seed), draw_map, out)
+    with _files(out, overwrite) as files:
+        for name, path in pairs:
+            if path.suffix == ".npy":
+                rows = _embeddings(path)
+                chosen = np.sort(rng.permutation(len(rows))[:limit])
+                embeddings[name] = rows[chosen]
+            else:
+                embeddings[name] = embed_objects(open_dataset(path, on_problem=on_problem), limit=limit, seed=seed)
+        report = embedding_map(embeddings, method=method, seed=seed)
+        _write(report, draw_map, files)
+    _tell(report, out)
 
 
 def _pairs(data: tuple[str, ...]) -> list[tuple[str, Path]]:
@@ -207,14 +216,18 @@ def _embeddings(path: Path) -> Any:
     return rows.astype(np.float32)
 
 
-def _refuse(out: Path, overwrite: bool) -> None:
-    refuse_existing(*(out.with_name(out.name + suffix) for suffix in (".json", ".png", ".svg")), overwrite=overwrite)
+def _files(out: Path, overwrite: bool) -> AbstractContextManager[list[Path]]:
+    return new_files(*(out.with_name(out.name + suffix) for suffix in (".png", ".svg", ".json")), overwrite=overwrite)
 
 
-def _write(report: Any, draw: Callable[[Any, Path], None], out: Path) -> None:
-    for suffix in (".png", ".svg"):
-        draw(report, out.with_name(out.name + suffix))
-    write_text(out.with_name(f"{out.name}.json"), report.model_dump_json(indent=1), overwrite=True)
+def _write(report: Any, draw: Callable[[Any, Path], None], files: list[Path]) -> None:
+    *figures, numbers = files
+    for figure in figures:
+        draw(report, figure)
+    write_text(numbers, report.model_dump_json(indent=1))
+
+
+def _tell(report: Any, out: Path) -> None:
     answer(report=report, out=out)
     echo(report.table())
     echo(f"{out}.json, {out}.png, {out}.svg")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 from divergen_records.command import answer, echo
-from divergen_records.files import refuse_existing, write_text
+from divergen_records.files import write_text
+from divergen_records.folders import new_files
 
 __all__ = ["bsgal_study"]
 
@@ -49,13 +50,14 @@ def bsgal_study(
     from ..bsgal.study_config import study_config
     from ..bsgal.study_plot import draw_study
 
-    refuse_existing(*(out / f"study.{suffix}" for suffix in ("json", "png", "svg")), overwrite=overwrite)
     changes = {"seed": seed, "device": device, "design": design, "epochs": epochs, "normalize": normalize}
     config = study_config(name, **{key: value for key, value in changes.items() if value is not None})
-    report = run_study(config, data=data)
-    for suffix in ("svg", "png"):
-        draw_study(report, out / f"study.{suffix}")
-    write_text(out / "study.json", report.model_dump_json(indent=2), overwrite=True)
+    files = (out / f"study.{suffix}" for suffix in ("svg", "png", "json"))
+    with new_files(*files, overwrite=overwrite) as (*figures, numbers):
+        report = run_study(config, data=data)
+        for figure in figures:
+            draw_study(report, figure)
+        write_text(numbers, report.model_dump_json(indent=2))
     answer(report=report, out=out)
     echo(report.table())
     echo(f"{out}: study.json, study.svg, study.png")
