@@ -175,7 +175,7 @@ CASES = (
     ),
     Case(
         "paste bake, relight",
-        f"divergen-paste bake {REAL} IN/pool --out OUT/baked --copies 1 --workers 1",
+        "divergen-paste bake IN/real/val.json IN/pool --out OUT/baked --copies 1 --workers 1",
         settings=(
             "-s",
             "harmonize={kind: relight, model: IN/sd, strength: 0.5, steps: 2, size: 32, dtype: float32, device: cpu}",
