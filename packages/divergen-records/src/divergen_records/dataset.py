@@ -196,6 +196,8 @@ class Dataset:
 
     def counted(self) -> Dataset:
         """With the categories' counts and frequency set where they are not."""
+        if all(one.frequency and None not in (one.image_count, one.instance_count) for one in self.categories):
+            return self
         import numpy as np
 
         size = len(self.annotations)

@@ -69,7 +69,7 @@ class Reader:
         """The sound annotations, in the file's order."""
         typed = decode_typed(part, Annotation)
         items: list[Item] = []
-        self._reserve([one.id for one in typed if one is not None])
+        self._reserve(typed)
         for start in range(0, len(typed), _BATCH):
             batch = typed[start : start + _BATCH]
             sound = self._check(batch)
@@ -86,14 +86,14 @@ class Reader:
             )
         return self._kept
 
-    def _reserve(self, ids: list[int]) -> None:
+    def _reserve(self, typed: Sequence[Annotation | None]) -> None:
         """Take note of the ids that the file has as numbers."""
-        self.ids["annotation"].reserve({max((one for one in ids if one < MOST), default=-1)})
         try:
-            numbers = np.array(ids, dtype=np.int64)
+            ids = np.fromiter(map(attrgetter("id"), filter(None, typed)), dtype=np.int64)
         except OverflowError:
-            numbers = np.zeros(2, dtype=np.int64)
-        if not (np.diff(numbers) > 0).all() and len(np.unique(numbers)) < len(numbers):
+            ids = np.array([max(min(one.id, MOST), -MOST) for one in filter(None, typed)], dtype=np.int64)
+        self.ids["annotation"].reserve({int(ids[ids < MOST].max(initial=-1))})
+        if not (ids[1:] > ids[:-1]).all() and len(np.unique(ids)) < len(ids):
             self._seen = set()
 
     def _keep(self, found: Sequence[Annotation]) -> None:

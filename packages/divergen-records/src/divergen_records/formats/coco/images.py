@@ -70,7 +70,7 @@ def url_name(coco_url: str) -> str:
     path = rest.partition("/")[2] if rest else scheme
     if _ODD.search(path):
         path = unquote(urlsplit(coco_url).path)
-    return "/".join(part for part in path.split("/")[-2:] if part)
+    return "/".join([part for part in path.split("/")[-2:] if part])
 
 
 def _is_sound(image: ImageInfo) -> bool:
@@ -99,8 +99,8 @@ def _check_size(image: ImageInfo) -> None:
 
 def _check_name(image: ImageInfo) -> None:
     if image.file_name:
-        check_file_name(image.file_name, f"image {image.id}")
-        check_file_name(tidy(image.file_name), f"image {image.id}")
+        for name in dict.fromkeys((image.file_name, tidy(image.file_name))):
+            check_file_name(name, f"image {image.id}")
 
 
 def _read(item: Any, ids: Ids, mends: Mends) -> ImageInfo:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -36,10 +37,23 @@ def decode_typed(part: Any, kind: type[T]) -> list[T | None]:
         kind: A struct.
     """
     if isinstance(part, msgspec.Raw):
-        with suppress(*_BAD):
-            return list(msgspec.json.decode(part, type=list[kind]))  # type: ignore[valid-type]
+        with suppress(*_BAD), _uncollected():
+            found: list[T | None] = msgspec.json.decode(part, type=list[kind])  # type: ignore[valid-type]
+            return found
     decoder = msgspec.json.Decoder(kind)
     return [_decode_one(decoder, item) for item in split_items(part)]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection, which would look at a million boxes again and again; none is in a circle."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 class _WithId(msgspec.Struct):

@@ -18,7 +18,7 @@ from ...polygons import MAX_OUTLINE, TOLERANCE
 __all__ = ["plain_polygons"]
 
 _BAR, _DOT, _COMMA, _OPEN, _CLOSE, _ZERO = b"|.,[]0"
-_MOST_DIGITS = 6
+_MOST_DIGITS = 4
 
 _TOGETHER = 512
 """Segmentations that are looked at together: their text should fit a core's cache."""
@@ -44,7 +44,7 @@ def plain_polygons(raws: Sequence[msgspec.Raw], sizes: Numbers) -> Bools:
 
 def _plain(raws: Sequence[msgspec.Raw], sizes: Numbers) -> Bools:
     text = b"|".join((b"", *raws, b""))
-    if any(space in text for space in (b" ", b"\n", b"\t", b"\r")):
+    if b" " in text or b"\n" in text:
         text = text.translate(None, b" \n\t\r")
     data = np.frombuffer(text, dtype=np.uint8)
     digits = data - np.uint8(_ZERO)  # above 9 is no digit
@@ -58,11 +58,11 @@ def _plain(raws: Sequence[msgspec.Raw], sizes: Numbers) -> Bools:
     plain[_owners(bars, np.flatnonzero(_astray(marks, number)))] = False
     number &= (marks == _OPEN) | (marks == _COMMA)
     runs = np.flatnonzero(((marks == _OPEN) & number) | (marks == _BAR))[:-1]
-    owners = _owners(bars, runs)
-    chosen = np.flatnonzero(number)
-    counts = np.diff(np.searchsorted(chosen, runs), append=len(chosen))
-    beyond = _beyond(digits, places.take(chosen) + 1, counts, sizes[owners])
-    plain[owners[beyond & (marks.take(runs) == _OPEN)]] = False
+    opening = marks.take(runs) == _OPEN
+    owners = np.cumsum(~opening) - 1
+    counts = np.add.reduceat(number, runs, dtype=np.int64)
+    beyond = _beyond(digits, places[number] + 1, counts, sizes[owners])
+    plain[owners[beyond & opening]] = False
     return plain
 
 
@@ -105,20 +105,21 @@ def _beyond(digits: Bytes, starts: Numbers, counts: Numbers, sizes: Numbers) -> 
         values = _whole_parts(digits, starts)
         firsts = np.cumsum(counts) // 2 - counts // 2
         right, bottom = (np.maximum.reduceat(values[axis::2], firsts).astype(np.int64) + 1 for axis in (0, 1))
-        inside = (right <= sizes[:, 1] + TOLERANCE) & (bottom <= sizes[:, 0] + TOLERANCE)
+        height, width = np.minimum(sizes, 10**_MOST_DIGITS).T
+        inside = (right <= width + TOLERANCE) & (bottom <= height + TOLERANCE)
         fine[fine] = inside & (counts * (right + bottom) <= MAX_OUTLINE)
     return ~fine
 
 
-def _whole_parts(digits: Bytes, starts: Numbers) -> NDArray[np.int32]:
-    """(M,) int32; of a number of more than six digits one that is larger than any picture."""
-    values = digits.take(starts).astype(np.int32)
+def _whole_parts(digits: Bytes, starts: Numbers) -> NDArray[np.int16]:
+    """(M,) int16; of a number of more than four digits one that is larger than those."""
+    values = digits.take(starts).astype(np.int16)
     going = np.ones(len(starts), dtype=bool)
     for place in range(1, _MOST_DIGITS + 1):
-        digit = digits.take(starts + place, mode="clip")
+        digit = digits[place:].take(starts, mode="clip")
         going &= digit <= 9
         if not going.any():
             return values
-        values = np.where(going, values * 10 + digit, values)
-    values[going] = np.iinfo(np.int32).max
+        np.copyto(values, values * 10 + digit, where=going)
+    values[going] = np.iinfo(np.int16).max
     return values
