@@ -1,5 +1,8 @@
 """An image API on loopback: with alpha, without, refusing, slow, out of money."""
 
+import asyncio
+import base64
+import json
 import subprocess
 import sys
 import threading
@@ -179,19 +182,78 @@ def test_generator__servers_that_give_addresses_unless_asked():
     with Loopback(respond) as server:
         assert [record.error for record in make(build(server))] == [None] * 3
         assert [body["response_format"] for body in server.bodies] == ["b64_json"] * 3
+        assert server.fetched == []
 
 
-def test_generator__addresses_alone_are_paid_for_once():
+def test_generator__pictures_behind_addresses_are_fetched():
+    """Whatever is asked for; one that has expired is its row's error, paid once."""
+
+    def respond(exchange):
+        name = "gone" if "gun" in exchange.body["prompt"] else "there"
+        exchange.send(200, {"images": [{"url": f"/{name}/1.png"}]})
+
+    def give(exchange):
+        content = base64.b64decode(encoded_picture(background="transparent"))
+        exchange.send(200 if "there" in exchange.path else 404, content, "image/png")
+
+    with Loopback(respond, give) as server:
+        generator = build(server, price_picture=0.1, concurrency=1)
+        names = ("cup", "gun", "zebra")
+        made = generator([planned_record(name, 1, generator) for name in names])
+    assert [record.error is None for record in made] == [True, False, True]
+    assert "answers with status 404: it has expired" in made[1].error
+    assert read_image(made[0].alpha)[..., 0].max() == 255
+    assert len(server.bodies) == len(server.fetched) == 3 and generator.account.cost == pytest.approx(0.3)
+
+
+def test_generator__addresses_that_all_give_nothing_end_the_run():
     with Loopback(lambda exchange: exchange.send(200, {"data": [{"url": "/1.png"}]})) as server:
+        generator = build(server, price_picture=0.1, concurrency=1)
+        with pytest.raises(EndpointError, match=r"any of the first 3 requests; the last: the picture's address .*404"):
+            make(generator, count=9)
+    assert len(server.bodies) == 3 and generator.account.cost == pytest.approx(0.3)
+
+
+def test_generator__a_queue_ends_the_run_after_one():
+    queued = {"id": "1", "status": "starting", "output": None, "urls": {"get": "https://api.example/1"}}
+    with Loopback(lambda exchange: exchange.send(200, queued)) as server:
         generator = build(server, price_picture=0.1)
-        with pytest.raises(EndpointError, match="addresses instead of pictures"):
+        with pytest.raises(EndpointError, match=r"queues its pictures \(status 'starting'\)"):
             make(generator)
     assert len(server.bodies) == 1 and generator.account.cost == pytest.approx(0.1)
 
 
-def encoded_picture():
+def raw(exchange):
+    exchange.send(200, base64.b64decode(encoded_picture()), "image/png")
+
+
+def listed(exchange):
+    exchange.send(200, {"images": [encoded_picture()] * 2, "usage": {"images": 2, "input_tokens": 10}})
+
+
+def streamed(exchange):
+    usage = {"input_tokens": 10, "output_tokens": 272, "total_tokens": 282}
+    pieces = [{"type": "image_generation.partial_image", "b64_json": encoded_picture()}]
+    pieces += [{"type": "image_generation.completed", "b64_json": encoded_picture(), "usage": usage}]
+    exchange.send(200, "".join(f"data: {json.dumps(piece)}\n\n" for piece in pieces), "text/event-stream")
+
+
+@pytest.mark.parametrize(("respond", "cost"), [(raw, 0.3), (listed, 0.6), (streamed, 0.3 + 3 * 272e-5)])
+def test_generator__other_forms_of_answer_and_their_cost(respond, cost, caplog):
+    with Loopback(respond) as server:
+        generator = build(server, background=None, price_picture=0.1, price_out=10)
+        assert [record.error for record in make(generator)] == [None] * 3
+    assert len(server.bodies) == 3 and generator.account.cost == pytest.approx(cost)
+    assert caplog.text.count("more pictures than are asked for") == (respond is listed)
+
+
+def read(payload):
+    return asyncio.run(read_answer(payload, fetch=None))
+
+
+def encoded_picture(**body):
     shown = {}
-    answer_pictures(SimpleNamespace(body={}, send=lambda status, content, **_: shown.update(content)))
+    answer_pictures(SimpleNamespace(body=body, send=lambda status, content, **_: shown.update(content)))
     return shown["data"][0]["b64_json"]
 
 
@@ -207,7 +269,7 @@ def encoded_picture():
     ids=["lines", "no padding", "url-safe", "data url", "data url as an address"],
 )
 def test_read_answer__base64_as_servers_write_it(write):
-    assert len(read_answer({"data": [write(encoded_picture())]}).pictures) == 1
+    assert len(read({"data": [write(encoded_picture())]}).pictures) == 1
 
 
 @pytest.mark.parametrize(
@@ -221,7 +283,7 @@ def test_read_answer__base64_as_servers_write_it(write):
 )
 def test_read_answer__a_refusal_of_status_200(payload, said):
     with pytest.raises(Refused) as error:
-        read_answer(payload)
+        read(payload)
     assert str(error.value) == said
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from divergen_records import ImageError
-from divergen_records.endpoint import EndpointError, Refused, Transient, Unusable
+from divergen_records.endpoint import EndpointError, Refused, Unusable
 from divergen_records.endpoint.payload import filtered
 from divergen_records.images import read_cutout
 from numpy.typing import NDArray
@@ -20,6 +23,8 @@ from ..alpha import over_white
 __all__ = ["Answer", "Picture", "read_answer"]
 
 _URL_SAFE = str.maketrans("-_", "+/")
+_STATUS = ("status", "task_status", "state")
+_QUEUED = re.compile(r"queue|pending|process|progress|start|submit|wait|running|created|accepted", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -48,38 +53,57 @@ class Answer:
     request_id: str | None
 
 
-def read_answer(payload: Mapping[str, Any]) -> Answer:
-    """The pictures in an answer's JSON; those of several that cannot be read are left out.
+async def read_answer(payload: Mapping[str, Any], fetch: Callable[[str], Awaitable[bytes]]) -> Answer:
+    """The pictures in an answer's JSON; those of several that cannot be read, or had, are left out.
+
+    Args:
+        payload: The answer, in the form of `divergen_records.endpoint.IMAGES`.
+        fetch: Gives what is behind an address; raises `Rejected` where it cannot be had.
 
     Raises:
-        Refused: The endpoint refuses, in its words.
-        EndpointError: It gives addresses instead of pictures, which would be paid for and lost.
-        Unusable: No picture can be read.
-        Transient: It holds none.
+        Refused: The endpoint refuses, in its words; or no address of its answer gives a picture.
+        EndpointError: It only queues the picture, which would be paid for and lost with every request.
+        Unusable: No picture can be read, or there is none.
     """
     data = payload.get("data")
     entries = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
-    encoded = [text for text in map(_encoded, entries) if text]
-    pictures, broken = _read(encoded)
+    found = await asyncio.gather(*(_picture(entry, fetch) for entry in entries), return_exceptions=True)
+    pictures = [picture for picture in found if isinstance(picture, Picture)]
     if pictures:
         name = payload.get("request_id") or payload.get("id")
         return Answer(tuple(pictures), None if name is None else str(name))
-    if broken is not None:
+    if broken := next((error for error in found if isinstance(error, BaseException)), None):
         raise broken
     if said := next(filter(None, map(_refusal, (payload, *entries))), None):
         raise Refused(said)
-    if any(entry.get("url") for entry in entries):
-        raise EndpointError(
-            "the endpoint answers with addresses instead of pictures, which are not followed. If another parameter "
-            "makes it send pictures, name that in extra_body; this answer is paid for, and no other was asked for"
+    raise _without_pictures(payload)
+
+
+async def _picture(entry: Mapping[str, Any], fetch: Callable[[str], Awaitable[bytes]]) -> Picture | None:
+    """A picture in base64, in an address that holds it, or behind one; None where the entry has none."""
+    if filtered(entry.get("finish_reason")):  # what comes with it is blurred
+        return None
+    encoded, url = entry.get("b64_json"), entry.get("url")
+    if not encoded and isinstance(url, str) and url and not url.startswith("data:"):
+        return _read(await fetch(url.strip()))
+    return _decoded(str(encoded or url)) if encoded or url else None
+
+
+def _without_pictures(payload: Mapping[str, Any]) -> Exception:
+    """What came instead of pictures, and whether it would come again."""
+    inner = next((value for key in ("output", "data") if isinstance(value := payload.get(key), dict)), {})
+    status = next((said for part in (payload, inner) for key in _STATUS if (said := part.get(key))), None)
+    if status and _QUEUED.search(str(status)):
+        return EndpointError(
+            f"the endpoint queues its pictures (status {str(status)[:40]!r}) instead of sending them, and wants to be "
+            "asked for them afterwards, which this generator does not. If a parameter makes it wait, name that in "
+            "extra_body; this answer may be paid for, and no other was asked for"
         )
-    raise Transient("the answer holds no picture")
-
-
-def _encoded(entry: Mapping[str, Any]) -> str | None:
-    """A picture in base64: in its own field, or in an address that holds it."""
-    url = entry.get("url")
-    return entry.get("b64_json") or (url if isinstance(url, str) and url.startswith("data:") else None)
+    if payload.get("pieces"):
+        return Unusable(f"the answer is a stream of {payload['pieces']} pieces that ended without a complete picture")
+    return Unusable(
+        f"the answer holds no picture but {' '.join(json.dumps(payload, ensure_ascii=False).split())[:120]}"
+    )
 
 
 def _refusal(said: Mapping[str, Any]) -> str | None:
@@ -89,22 +113,17 @@ def _refusal(said: Mapping[str, Any]) -> str | None:
     return " ".join(str(message or error).split())[:300] if error else None
 
 
-def _read(encoded: Iterable[str]) -> tuple[list[Picture], Unusable | None]:
-    """The pictures that can be read, and what is wrong with the last that cannot."""
-    pictures, broken = [], None
-    for text in encoded:
-        try:
-            pictures.append(_picture(text))
-        except Unusable as error:
-            broken = error
-    return pictures, broken
-
-
-def _picture(encoded: object) -> Picture:
-    text = "".join(str(encoded).rpartition(",")[2].split()).translate(_URL_SAFE).rstrip("=")
+def _decoded(encoded: str) -> Picture:
+    text = "".join(encoded.rpartition(",")[2].split()).translate(_URL_SAFE).rstrip("=")
     try:
-        image, alpha = read_cutout(base64.b64decode(text + "=" * (-len(text) % 4), validate=True))
-    except (binascii.Error, ImageError, ValueError) as error:
-        said = str(error).partition(";")[0]
-        raise Unusable(f"the answer's picture cannot be read: {said}") from error
-    return Picture(*over_white(image, alpha))
+        content = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Unusable(f"the answer's picture cannot be read: {error}, it begins with {encoded[:40]!r}") from error
+    return _read(content)
+
+
+def _read(content: bytes) -> Picture:
+    try:
+        return Picture(*over_white(*read_cutout(content)))
+    except ImageError as error:
+        raise Unusable(f"the answer's picture cannot be read: {str(error).partition(';')[0]}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ class ImageApiGenerator:
         self.together = config.n
         self._memory = Memory()
         self._probed = not self.transparent
-        self._told = False
+        self._said: set[str] = set()
         self._down: EndpointError | None = None
 
     def __call__(self, records: Sequence[InstanceRecord]) -> Sequence[InstanceRecord]:
@@ -81,9 +82,7 @@ class ImageApiGenerator:
             raise self._down
         if not records:
             return []
-        if not self._told:
-            self._told = True
-            _LOG.warning("%s: an image API takes no seeds: a picture made again is another one", self.name)
+        self._say_once("an image API takes no seeds: a picture made again is another one")
         done = asyncio.run(self._run(records))
         return [done[record.id] for record in records]
 
@@ -141,7 +140,8 @@ class ImageApiGenerator:
         if len(records) > self.together:
             return await self._singly(endpoint, records)
         try:
-            answer = await endpoint.ask(self._query(records[0].prompt, len(records)), read_answer)
+            query = self._query(records[0].prompt, len(records))
+            answer = await endpoint.ask(query, partial(read_answer, fetch=endpoint.fetch))
         except LimitReached as error:
             if len(records) > 1:  # fewer may still be affordable
                 return await self._singly(endpoint, records)
@@ -151,6 +151,8 @@ class ImageApiGenerator:
         except Transient as error:
             return {record.id: record.failed("gen", f"no usable answer: {error}") for record in records}
         self._probe(answer)
+        if len(answer.pictures) > len(records):
+            self._say_once("the endpoint gives more pictures than are asked for: the others are paid for and left out")
         made = zip(records, answer.pictures, strict=False)
         done = {record.id: self._complete(record, picture, answer.request_id) for record, picture in made}
         if missing := records[len(done) :]:
@@ -173,6 +175,11 @@ class ImageApiGenerator:
                 given,
                 asked,
             )
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            _LOG.warning("%s: %s", self.name, text)
 
     def _query(self, prompt: str, count: int) -> Query:
         config = self.config

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import parsedate_to_datetime
@@ -15,7 +15,11 @@ from operator import attrgetter
 from typing import Any
 
 from ..errors import ConfigError, require_extra
-from .errors import Transient, Unreached
+from .addresses import Places
+from .downloads import download
+from .errors import Rejected, Transient, Unreached
+from .payload import read_payload
+from .pictures import as_json, is_picture, read_pictures
 from .secrets import Redactor, check_url
 
 __all__ = ["CHAT", "IMAGES", "Client", "Reply", "Route", "StatusError"]
@@ -34,15 +38,17 @@ class Route:
         method: Where the client has it.
         required: Arguments that the client insists on; the request's own body takes their place.
         largest: Bytes of an answer; what is larger is not read to its end.
+        read: Makes an answer's text a JSON object of the form that is known here; raises `Transient` if it is none.
     """
 
     method: str
     required: tuple[str, ...]
     largest: int
+    read: Callable[[str], dict[str, Any]]
 
 
-CHAT = Route("chat.completions.with_streaming_response.create", ("messages", "model"), _LARGEST_CHAT)
-IMAGES = Route("images.with_streaming_response.generate", ("prompt",), _LARGEST_PICTURES)
+CHAT = Route("chat.completions.with_streaming_response.create", ("messages", "model"), _LARGEST_CHAT, read_payload)
+IMAGES = Route("images.with_streaming_response.generate", ("prompt",), _LARGEST_PICTURES, read_pictures)
 
 
 @dataclass(frozen=True)
@@ -93,13 +99,17 @@ class Client:
         self.redact = Redactor(key)
         self.url = self.redact.url(base_url) if base_url else "the default endpoint"
         self._openai: Any = openai
-        self._transport, self._unreached = _transport_errors()
+        self._transport, self._unreached, self._no_address = _transport_errors()
         limits = openai.Timeout(None, connect=min(timeout, _LONGEST_CONNECT))
         try:
             # Attempts are counted by `Endpoint`, which sees answers of no use as well.
-            self._client: Any = openai.AsyncOpenAI(api_key=key, base_url=base_url, timeout=limits, max_retries=0)
+            self._http: Any = openai.DefaultAsyncHttpxClient(timeout=limits)  # of our own: `fetch` uses it without key
+            self._client: Any = openai.AsyncOpenAI(
+                api_key=key, base_url=base_url, timeout=limits, max_retries=0, http_client=self._http
+            )
         except (ImportError, OSError, ValueError) as error:
             raise ConfigError(self._unusable(error)) from None
+        self._key, self._places = key, Places(str(self._client.base_url))
 
     def _unusable(self, error: Exception) -> str:
         if isinstance(error, ImportError):
@@ -132,7 +142,7 @@ class Client:
         try:
             # In extra_body, as the client would walk through all of it with every request, which takes 3 to 5 ms.
             async with create(**dict.fromkeys(route.required, ""), extra_body=body) as response:
-                name, kind = response.headers.get("x-request-id"), response.headers.get("content-type")
+                kind = response.headers.get("content-type", "")
                 async for chunk in response.iter_bytes():
                     content += chunk
                     if len(content) > route.largest:
@@ -141,9 +151,29 @@ class Client:
             raise self._status(error) from None
         except (self._openai.APIConnectionError, *self._transport) as error:
             cause = error.__cause__ or error
-            kind = Unreached if isinstance(cause, self._unreached) else Transient
-            raise kind(f"no connection to {self.url}: {self.redact.line(cause) or type(cause).__name__}") from None
-        return Reply(self.redact(_decoded(bytes(content), kind or "")), name and self.redact.line(name))
+            unsent = Unreached if isinstance(cause, self._unreached) else Transient
+            raise unsent(f"no connection to {self.url}: {self.redact.line(cause) or type(cause).__name__}") from None
+        name, finish = response.headers.get("x-request-id"), response.headers.get("finish-reason")
+        whole = bytes(content)
+        text = as_json(whole, finish) if is_picture(whole, kind) else self.redact(_decoded(whole, kind))
+        return Reply(text, name and self.redact.line(name))
+
+    async def fetch(self, address: str) -> bytes:
+        """What is behind an address that an answer names; see `download`.
+
+        Raises:
+            Rejected: If it may not be opened, or is gone.
+            Transient: If there is no connection, or the server says that this passes.
+        """
+        shown = self.redact.url(address)
+        try:
+            return await download(
+                self._http, address, places=self._places, key=self._key, redact=self.redact, retry_after=_retry_after
+            )
+        except self._no_address as error:
+            raise Rejected(f"{shown!r} is no address of a picture: {self.redact.line(error)}") from None
+        except self._transport as error:
+            raise Transient(f"no connection to {shown}: {self.redact.line(error) or type(error).__name__}") from None
 
     def _status(self, error: Any) -> StatusError:
         body = error.body if isinstance(error.body, dict) else None
@@ -181,11 +211,12 @@ def _retry_after(headers: Any) -> float | None:
     return None
 
 
-def _transport_errors() -> tuple[tuple[type[Exception], ...], tuple[type[Exception], ...]]:
-    """What the HTTP library raises, and what of it says that nothing was sent.
+def _transport_errors() -> tuple[tuple[type[Exception], ...], ...]:
+    """What the HTTP library raises, what of it says that nothing was sent, and what that an address is none.
 
     Which library it is depends on the version of openai.
     """
     modules = [import_module(name) for name in ("httpx2", "httpx") if find_spec(name)]
     unreached = [error for module in modules for error in (module.ConnectError, module.ConnectTimeout)]
-    return (*(module.HTTPError for module in modules), OSError), tuple(unreached)
+    broken = (*(module.HTTPError for module in modules), OSError)
+    return broken, tuple(unreached), tuple(module.InvalidURL for module in modules)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from inspect import isawaitable
+from typing import Any, TypeVar, overload
 
 from ..errors import require_extra
 from .account import Account, Usage
@@ -17,15 +18,16 @@ from .errors import EndpointError, LimitReached, Refused, Rejected, Transient, U
 from .gate import Gate
 from .memory import Memory
 from .options import Option, Options
-from .payload import is_cut_off, is_page, read_payload, refused_inside
+from .payload import is_cut_off, is_page, refused_inside
 from .query import AnswerLimit, Query
 from .secrets import NO_KEY
 from .statuses import final, translated
-from .usage import usage_of
+from .usage import used
 
 __all__ = ["Endpoint"]
 
 T = TypeVar("T")
+Read = Callable[[dict[str, Any]], T | Awaitable[T]]
 
 _PAID_ATTEMPTS = 3
 """Answers of no use that are paid for one request."""
@@ -98,12 +100,43 @@ class Endpoint:
     def _say(self, text: str) -> None:
         self._told(self._client.redact.line(f"{self.url} {text}", 500))
 
-    async def ask(self, query: Query, read: Callable[[dict[str, Any]], T], note: Note = _ignore) -> T:
+    async def fetch(self, address: str) -> bytes:
+        """What is behind an address that an answer names, asked for again as a request is; costs nothing.
+
+        Raises:
+            Rejected: If it may not be opened (see `Places`), is gone, or did not come in any attempt.
+        """
+        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
+
+        async def attempt() -> bytes:
+            await self._until_resumed()
+            try:
+                return await asyncio.wait_for(self._client.fetch(address), self.timeout)
+            except TimeoutError:
+                shown = self._client.redact.url(address)
+                raise Transient(f"the picture's address {shown} does not answer within {self.timeout:g} s") from None
+
+        stop, again = stop_after_attempt(self.retries + 1), retry_if_exception_type(Transient)
+        retrying = AsyncRetrying(retry=again, stop=stop, wait=self._pause, reraise=True, sleep=asyncio.sleep)
+        try:
+            content: bytes = await retrying(attempt)
+        except Transient as error:
+            raise Rejected(f"{error}, in {self.retries + 1} attempts") from None
+        return content
+
+    @overload
+    async def ask(self, query: Query, read: Callable[[dict[str, Any]], Awaitable[T]], note: Note = ...) -> T: ...
+
+    @overload
+    async def ask(self, query: Query, read: Callable[[dict[str, Any]], T], note: Note = ...) -> T: ...
+
+    async def ask(self, query: Query, read: Read[T], note: Note = _ignore) -> T:
         """The answer to a request, as ``read`` makes it out.
 
         Args:
             query: The request.
-            read: Makes the result of an answer's JSON; raises `Unusable`, `Transient` or `Refused` if it is none.
+            read: Makes the result of an answer's JSON, now or when awaited; raises `Unusable`, `Transient` or `Refused`
+                if it is none.
             note: Told of every attempt, whatever became of it.
 
         Raises:
@@ -143,20 +176,24 @@ class Endpoint:
 
     def _verdict(self, failure: Refused | Transient, begun: float, attempts: int) -> Exception:
         """Whether a request that came to nothing is one request's failure, or the endpoint's."""
+        said = str(failure).rstrip(".")
         if isinstance(failure, (Rejected, Unusable)):
             self._fruitless += 1
-            down = self._last_success is None and self._fruitless >= _FRUITLESS
-        else:
-            answered = self._last_success is not None and self._last_success >= begun
-            down = isinstance(failure, Transient) and not answered
-        if not down:
+            if self._last_success is not None or self._fruitless < _FRUITLESS:
+                return failure
+            return EndpointError(
+                f"{self.url} gave no usable answer to any of the first {self._fruitless} requests; the last: {said}. "
+                "Mend what it complains of, and run the same command again"
+            )
+        answered = self._last_success is not None and self._last_success >= begun
+        if answered or not isinstance(failure, Transient):
             return failure
         return EndpointError(
-            f"{self.url} gave no usable answer in {max(1, attempts)} attempts: {failure}. "
+            f"{self.url} gave no usable answer in {max(1, attempts)} attempts: {said}. "
             "What was accepted is kept; run the same command again when it is back"
         )
 
-    async def _attempt(self, query: Query, read: Callable[[dict[str, Any]], T], note: Note) -> T:
+    async def _attempt(self, query: Query, read: Read[T], note: Note) -> T:
         """One attempt, by the best form of each option that the endpoint has not refused yet."""
         await self._until_resumed()
         async with self._gate.slot():
@@ -181,11 +218,11 @@ class Endpoint:
                 except TimeoutError:
                     raise Transient(f"no answer within {self.timeout:g} s") from None
 
-    async def _read(self, query: Query, reply: Reply, read: Callable[[dict[str, Any]], T], attempt: Attempt) -> T:
+    async def _read(self, query: Query, reply: Reply, read: Read[T], attempt: Attempt) -> T:
         """Count what an answer used, then make it out."""
         text = reply.text
         try:
-            payload = read_payload(text)
+            payload = query.route.read(text)
         except Transient:
             if is_page(text):
                 await attempt.settle(Usage())
@@ -193,15 +230,15 @@ class Endpoint:
         refusal = refused_inside(payload)
         if refusal:
             raise StatusError(*refusal)
-        received = 0 if query.pictures else len(text.encode()) // 4
-        usage = usage_of(payload, query.tokens, received) or _estimated(query, text, payload)
+        usage = used(payload, query.tokens, len(text.encode()) // 4, query.pictures)
         await attempt.settle(usage)
         if reply.request_id:
             payload.setdefault("request_id", reply.request_id)
         cut_off = is_cut_off(payload)
         wider = cut_off and self._limit.widen(query, attempt.reservation.limit, usage.received)
         try:
-            return read(payload)
+            result = read(payload)
+            return await result if isawaitable(result) else result
         except Unusable as error:
             if cut_off and not wider:
                 self._last_failure = error
@@ -249,10 +286,3 @@ class Endpoint:
     async def _until_resumed(self) -> None:
         while (left := self._resume_at - time.monotonic()) > 0:
             await asyncio.sleep(left)
-
-
-def _estimated(query: Query, text: str, payload: Mapping[str, Any]) -> Usage:
-    """What an answer used that does not say so; nothing where it is an error."""
-    if "choices" not in payload and "error" in payload:
-        return Usage()
-    return Usage(query.tokens, len(text.encode()) // 4)

@@ -8,14 +8,14 @@ from typing import Any
 from .forms import as_completion, first
 from .usage import is_told
 
-__all__ = ["joined"]
+__all__ = ["joined", "pieces_of"]
 
 _USAGES = ("usage", "timings", "usageMetadata")
 
 
 def joined(text: str) -> dict[str, Any] | None:
     """A stream as one completion; None where the text is none."""
-    pieces = _pieces(text)
+    pieces = pieces_of(text)
     whole = next((piece["response"] for piece in pieces if isinstance(piece.get("response"), dict)), None)
     whole = next((piece["response"] for piece in reversed(pieces) if _is_done(piece)), whole)
     return as_completion(whole) if whole else _joined(pieces) if pieces else None
@@ -26,7 +26,7 @@ def _is_done(piece: dict[str, Any]) -> bool:
     return piece.get("type") == "response.completed" and isinstance(piece.get("response"), dict)
 
 
-def _pieces(text: str) -> list[dict[str, Any]]:
+def pieces_of(text: str) -> list[dict[str, Any]]:
     """The objects of a stream: server-sent events (``data: {…}``) or one JSON a line; none if a line is no such."""
     found = []
     for line in text.splitlines():

@@ -22,7 +22,7 @@ class Exchange:
     """One request and the way to answer it.
 
     Attributes:
-        body: The request's JSON.
+        body: The request's JSON; empty of one that fetches.
         headers: Its headers, names in lower case.
         path: Its path.
         handler: The HTTP handler, for what no honest server does.
@@ -30,12 +30,14 @@ class Exchange:
 
     def __init__(self, handler: BaseHTTPRequestHandler) -> None:
         self.handler, self.path = handler, handler.path
-        self.body: dict[str, Any] = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        sent = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+        self.body: dict[str, Any] = json.loads(sent or b"{}")
         self.headers = {key.lower(): value for key, value in handler.headers.items()}
 
     def send(self, status: int, content: object, kind: str = "application/json", **headers: str) -> None:
-        """Answer with a text, or with something that becomes JSON."""
-        data = (content if isinstance(content, str) else json.dumps(content)).encode()
+        """Answer with bytes, a text, or something that becomes JSON."""
+        text = content if isinstance(content, (str, bytes)) else json.dumps(content)
+        data = text if isinstance(text, bytes) else text.encode()
         self.handler.send_response(status)
         self.handler.send_header("Content-Type", kind)
         self.handler.send_header("Content-Length", str(len(data)))
@@ -50,16 +52,19 @@ class Loopback:
 
     Args:
         respond: Answers an exchange.
+        give: Answers one that fetches (GET); 404 by default.
 
     Attributes:
         url: The base URL.
         most_in_flight: Most requests at once.
         bodies: Every request's JSON.
         headers: Every request's headers.
+        fetched: Path and headers of every exchange that fetched.
     """
 
-    def __init__(self, respond: Callable[[Exchange], None]) -> None:
-        self.respond = respond
+    def __init__(self, respond: Callable[[Exchange], None], give: Callable[[Exchange], None] | None = None) -> None:
+        self.respond, self._give = respond, give or (lambda exchange: exchange.send(404, ""))
+        self.fetched: list[tuple[str, dict[str, str]]] = []
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.most_in_flight = self._in_flight = 0
@@ -80,6 +85,11 @@ class Loopback:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def give(self, exchange: Exchange) -> None:
+        """Note an exchange that fetches and answer it."""
+        self.fetched.append((exchange.path, exchange.headers))
+        self._give(exchange)
 
     def serve(self, exchange: Exchange) -> None:
         """Note an exchange and answer it."""
@@ -123,6 +133,9 @@ def _handler(server: Loopback) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             server.serve(Exchange(self))
+
+        def do_GET(self) -> None:
+            server.give(Exchange(self))
 
         def log_message(self, *_: Any) -> None:
             """Quiet."""

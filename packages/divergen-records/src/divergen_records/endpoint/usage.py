@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .account import Usage
 
-__all__ = ["is_told", "usage_of"]
+__all__ = ["is_told", "usage_of", "used"]
 
 _SENT = ("prompt_tokens", "input_tokens", "inputTokens", "promptTokenCount", "prompt_eval_count", "tokens_evaluated")
 _RECEIVED = (
@@ -28,8 +29,27 @@ _CACHED = (
     "cacheReadInputTokens",
 )
 """What Anthropic counts beside the tokens sent, and not among them."""
+_PICTURES = ("generated_images", "image_count", "images", "num_images")
+"""Pictures that an image API counts: Seedream, DashScope and others."""
 _PLACES = ("usage", "usageMetadata", "usage_metadata", "timings")
 _DETAILS = ("completion_tokens_details", "output_tokens_details")
+
+
+def used(payload: Mapping[str, Any], sent: int, received: int, pictures: int = 0) -> Usage:
+    """What an answer used, by its own words, else estimated; nothing where it is an error.
+
+    One that should hold pictures and holds none, nor says why, counts as if it held them: it may be paid for.
+
+    Args:
+        payload: The answer's JSON.
+        sent: Tokens of the request, estimated.
+        received: Tokens of the answer, estimated.
+        pictures: Pictures asked for; an answer with pictures has no tokens but those that it counts.
+    """
+    received = 0 if pictures else received
+    failed = "choices" not in payload and any(payload.get(name) for name in ("error", "refusal"))
+    usage = usage_of(payload, sent, received) or (Usage() if failed else Usage(sent, received))
+    return usage if failed or usage.pictures else replace(usage, pictures=pictures)
 
 
 def usage_of(payload: Any, sent: int = 0, received: int = 0) -> Usage | None:
@@ -45,8 +65,8 @@ def usage_of(payload: Any, sent: int = 0, received: int = 0) -> Usage | None:
     """
     if not isinstance(payload, dict):
         return None
-    pictures = len(payload["data"]) if isinstance(payload.get("data"), list) else 0
     told = _told(payload)
+    pictures = max(len(payload["data"]) if isinstance(payload.get("data"), list) else 0, _count(told, _PICTURES) or 0)
     found = _count(told, _SENT), _count(told, _RECEIVED), _count(told, _TOTAL)
     if not any(value is not None for value in found) or (not any(found) and received):
         return Usage(pictures=pictures) if pictures else None
