@@ -47,6 +47,19 @@ def test_dry_run__counts_what_is_done_and_prices_what_is_left(tmp_path: Path, fi
     assert rows(answer.output)["hours"][-1] == "0.00"  # nothing here works on a GPU
 
 
+def test_dry_run__says_problems_first_then_the_price_and_ends_with_an_error(
+    tmp_path: Path, small: tuple[str, ...]
+) -> None:
+    absent = "generators=[{kind: diffusers, name: a, model: /no/a}, {kind: diffusers, name: b, model: /no/b}]"
+    changed = load_config("quickstart", [*small, absent])
+    (tmp_path / "absent.yaml").write_text(dump_config(changed))
+    answer = CliRunner().invoke(main, ["run", str(tmp_path / "absent.yaml"), "--out", str(tmp_path / "x"), "--dry-run"])
+    assert answer.exit_code == 2
+    problem, price = answer.output.index("/no/a"), answer.output.index("hours of one GPU")
+    assert answer.output.index("2 problems to mend") < problem < price < answer.output.index("Error: 2 problems")
+    assert not (tmp_path / "x").exists()
+
+
 def test_describe_plan__sums_the_hours_of_gpus(tmp_path: Path, small: tuple[str, ...]) -> None:
     changes = [
         "generators=[{kind: diffusers, model: stable-diffusion-v1-5/x, size: 512, steps: 50}]",

@@ -125,3 +125,13 @@ def test_held_out__a_small_dataset_gives_its_share(count: int, kept: int) -> Non
 
     assert len(_held_out(range(count), 0.2)) >= kept
     assert len(_held_out(range(count), 0.2)) < count
+
+
+def test_load_splits__tells_what_is_worth_knowing_once(
+    tmp_path: Path, split: SplitConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(tmp_path / "run", load_config("coco100", (f"data={split.annotations}", f"data.val={split.annotations}")))
+    load_splits(run)
+    assert capsys.readouterr().err.count("have no object") == 1
+    load_splits(run, told=True)
+    assert not capsys.readouterr().err

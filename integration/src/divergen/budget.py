@@ -8,9 +8,13 @@ from io import StringIO
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from divergen_records import ConfigError, DivergenError
+from divergen_records.alike import remedies_once
+from divergen_records.command import answer, echo
 from rich.console import Console
 from rich.table import Table
 
+from .check import check_run, problems_of
 from .data import Splits
 from .personal import is_trained, personal_status, unlearnable
 from .pipeline import Pipeline
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
     from divergen_records import Category
     from divergen_records.coco import Dataset
 
-__all__ = ["RunPlan", "Work", "budget", "describe_plan", "plan_run"]
+__all__ = ["RunPlan", "Work", "budget", "describe_plan", "plan_run", "show_plan"]
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,29 @@ def plan_run(run: Run, *, rates: Sequence[str] = ()) -> RunPlan:
     return RunPlan(
         len(plan), len(categories), plan.unique_prompts(), plan.per_generator(), plan.per_frequency(), paid, works
     )
+
+
+def show_plan(run: Run, rates: Sequence[str] = (), gpu_price: float | None = None) -> None:
+    """Print what would stop the run, then what it would make and cost; the first on standard error.
+
+    Raises:
+        ConfigError: If something would stop it.
+    """
+    problems = problems_of(check_run(run))
+    answer(problems=problems)
+    told = f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}"
+    if problems:
+        echo("\n".join([f"{told} to mend before it can run:", *remedies_once(problems), ""]), err=True)
+    try:
+        plan = plan_run(run, rates=rates)
+    except DivergenError as error:
+        if not problems:
+            raise
+        raise ConfigError(f"{told}, told above; there is no price before that is mended: {error}") from error
+    answer(**plan.values(gpu_price))
+    echo(plan.text(gpu_price))
+    if problems:
+        raise ConfigError(f"{told}, told above; the run would stop before it makes anything")
 
 
 def _values(work: Work, gpu_price: float | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from divergen_records import ConfigError, DivergenError
+from divergen_records.alike import remedies_once
 from divergen_records.hub import cache_folder
 from divergen_records.requirements import Finding, Requirement, look, requirements_of
 from divergen_records.stores import StorePath
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from .run import Run
 
-__all__ = ["Entry", "check_run", "refuse_problems"]
+__all__ = ["Entry", "check_run", "problems_of", "refuse_problems"]
 
 _SECTIONS = {
     "prompts": "prompts",
@@ -105,11 +106,16 @@ def check_run(run: Run, steps: Collection[str] | None = None) -> list[Entry]:
 
 def refuse_problems(entries: Iterable[Entry]) -> None:
     """Raise one `ConfigError` of all problems, if there are any."""
-    problems = [str(entry) for entry in entries if entry.finding.problem]
+    problems = problems_of(entries)
     if len(problems) == 1:
         raise ConfigError(problems[0])
     if problems:
-        raise ConfigError("\n".join([f"{len(problems)} problems, nothing was made:", *problems]))
+        raise ConfigError("\n".join([f"{len(problems)} problems, nothing was made:", *remedies_once(problems)]))
+
+
+def problems_of(entries: Iterable[Entry]) -> list[str]:
+    """What would stop the run, a sentence each."""
+    return [str(entry) for entry in entries if entry.finding.problem]
 
 
 def _needs(config: RunConfig, sections: Collection[str]) -> list[Entry]:
@@ -161,8 +167,9 @@ def _look_at(dataset: Dataset) -> Finding:
         return Finding(f"{text}; copy them again, or take them out of the file", problem=True)
     left_out = f", {len(dataset.problems):,} left out" if dataset.problems else ""
     return Finding(
-        f"{len(dataset.images):,} pictures, {len(dataset.annotations):,} objects, {len(dataset.categories):,} "
-        f"categories{left_out}; {len(chosen)} pictures looked at"
+        f"{dataset.path} with the pictures in {dataset.image_dir}: {len(dataset.images):,} pictures, "
+        f"{len(dataset.annotations):,} objects, {len(dataset.categories):,} categories{left_out}; "
+        f"{len(chosen)} pictures looked at"
     )
 
 

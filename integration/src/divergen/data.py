@@ -13,7 +13,6 @@ from divergen_records.coco import Dataset, write_dataset
 from divergen_records.command import echo, note
 from divergen_records.cores import usable_cores
 from divergen_records.data_options import tell
-from divergen_records.formats import OnProblem
 
 from .config import LvisData, MiniLvisData, SplitConfig
 from .splits import read_split
@@ -34,8 +33,12 @@ class Splits:
     val: Dataset
 
 
-def load_splits(run: Run) -> Splits:
+def load_splits(run: Run, *, told: bool = False) -> Splits:
     """Read the run's data; MiniLVIS and the held-out split are made where they are missing.
+
+    Args:
+        run: The run.
+        told: What is worth knowing of the data has been told already.
 
     Raises:
         DatasetError: If a file is missing, malformed or contradicts itself.
@@ -43,11 +46,17 @@ def load_splits(run: Run) -> Splits:
     config = run.config.data
     if isinstance(config, MiniLvisData):
         return _minilvis(run, config)
-    train = _read(run, config.train, config.on_problem)
-    _tell_unused(train, run.config.categories)
-    if config.val is not None:
-        return Splits(train, _read(run, config.val, config.on_problem))
-    return _hold_out(run, train, config)
+    train = read_split(config.train, config.on_problem, notes=run.data, keep=True)
+    val = None if config.val is None else read_split(config.val, config.on_problem, notes=run.data, keep=True)
+    splits = _hold_out(run, train, config) if val is None else Splits(train, val)
+    if not told:
+        for dataset in (train, val):
+            if dataset is not None:
+                tell(dataset)
+        _tell_unused(train, run.config.categories)
+        if val is None:
+            _tell_held_out(run, train, splits.val)
+    return splits
 
 
 def unseen(splits: Splits) -> Dataset:
@@ -128,13 +137,6 @@ def extend(dataset: Dataset, extra: Sequence[Category]) -> Dataset:
     return dataset.replace(categories=(*dataset.categories, *learned))
 
 
-def _read(run: Run, split: SplitConfig, on_problem: OnProblem = "stop") -> Dataset:
-    """A split as the configuration says; what was found is told."""
-    dataset = read_split(split, on_problem, notes=run.data, keep=True)
-    tell(dataset)
-    return dataset
-
-
 def _minilvis(run: Run, config: MiniLvisData) -> Splits:
     from divergen_minilvis import make_minilvis
 
@@ -150,7 +152,8 @@ def _minilvis(run: Run, config: MiniLvisData) -> Splits:
             categories=config.categories,
             workers=usable_cores(),
         )
-    return Splits(*(_read(run, SplitConfig(annotations=out / f"{name}.json", images=out)) for name in ("train", "val")))
+    parts = (SplitConfig(annotations=out / f"{name}.json", images=out) for name in ("train", "val"))
+    return Splits(*(read_split(part, "stop", notes=run.data, keep=True) for part in parts))
 
 
 def _hold_out(run: Run, dataset: Dataset, config: LvisData) -> Splits:
@@ -166,13 +169,15 @@ def _hold_out(run: Run, dataset: Dataset, config: LvisData) -> Splits:
             annotations = [annotation for annotation in dataset.annotations if annotation.image_id in ids]
             write_dataset(dataset.replace(images=images, annotations=annotations), path, overwrite=True)
     parts = (SplitConfig(annotations=path, images=dataset.image_dir) for path in paths.values())
-    splits = Splits(*(read_split(part, "stop", notes=run.data, keep=True) for part in parts))
-    told = f"{len(splits.val.images):,} of {len(dataset.images):,} images are kept aside for validation"
+    return Splits(*(read_split(part, "stop", notes=run.data, keep=True) for part in parts))
+
+
+def _tell_held_out(run: Run, dataset: Dataset, val: Dataset) -> None:
+    told = f"{len(val.images):,} of {len(dataset.images):,} images are kept aside for validation"
     note(
-        f"note: {told}, for none were given (data.val=FILE): {paths['val']}; the others: {paths['train']}; "
-        f"the pictures stay in {dataset.image_dir} (--images; in Python, image_dir)"
+        f"note: {told}, for none were given (data.val=FILE): {run.data / 'val.json'}; the others: "
+        f"{run.data / 'train.json'}; the pictures stay in {dataset.image_dir} (--images; in Python, image_dir)"
     )
-    return splits
 
 
 def _held_out(ids: Sequence[int], share: float) -> set[int]:

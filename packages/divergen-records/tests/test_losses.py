@@ -44,8 +44,9 @@ def test_finish__something_lost_is_status_3_counts_names_and_a_file(tmp_path):
     assert result.exit_code == 3
     assert result.stderr.splitlines() == [
         "pictures: 9 in, 2 out, 7 lost",
-        *(f"  {name}: the picture is empty (0 bytes)" for name in "abcde"),
-        f"  and 2 more; all in {tmp_path / 'out'}.losses.jsonl",
+        "  a: the picture is empty (0 bytes)",
+        "    and 6 more alike: b, c, d, e, …",
+        f"  all in {tmp_path / 'out'}.losses.jsonl",
     ]
     assert [row["name"] for row in rows(losses_file(tmp_path / "out"))] == list("abcdefg")
 

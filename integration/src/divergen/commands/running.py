@@ -71,8 +71,7 @@ def run(
     """
     from divergen_records import ConfigError, Shard
 
-    from ..budget import plan_run
-    from ..check import check_run, refuse_problems
+    from ..budget import show_plan
     from ..fork import fork
     from ..loading import load_config
     from ..run import Run
@@ -82,10 +81,7 @@ def run(
     loaded = load_config(config, (*overrides, *problem))
     folder = Run(out or Path("runs") / loaded.name, loaded)
     if dry_run:
-        plan = plan_run(folder, rates=rates)
-        answer(**plan.values(gpu_price))
-        echo(plan.text(gpu_price))
-        refuse_problems(check_run(folder))
+        show_plan(folder, rates, gpu_price)
         return
     if like is not None and folder.place != folder.folder:
         raise ConfigError(f"--like copies on this machine, and {folder.place} is on an object store; leave it out")
@@ -112,20 +108,22 @@ def check(config: str, overrides: tuple[str, ...], out: Path | None) -> None:
       divergen check divergen-lvis data=LVIS
       divergen check my.yaml annotator.checkpoint=sam_vit_h_4b8939.pth
     """
-    from ..check import check_run
+    from divergen_records.alike import remedies_once
+
+    from ..check import check_run, problems_of
     from ..loading import load_config
     from ..run import Run
 
     loaded = load_config(config, overrides)
     found = check_run(Run(out or Path("runs") / loaded.name, loaded))
-    problems = [entry for entry in found if entry.finding.problem]
+    problems = problems_of(found)
     listed = [{"place": one.place, "text": one.finding.text, "problem": one.finding.problem} for one in found]
     answer(problems=len(problems), checked=listed)
     for entry in found:
         if not entry.finding.problem:
             echo(f"ok       {entry}")
-    for entry in problems:
-        echo(f"problem  {entry}")
+    for line in remedies_once(problems):
+        echo(f"problem  {line}")
     echo(f"{len(problems)} problem{'' if len(problems) == 1 else 's'}" if problems else "nothing stands in the way")
     if problems:
         raise click.exceptions.Exit(1)

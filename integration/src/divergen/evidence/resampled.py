@@ -31,7 +31,7 @@ def keep_image_scores(run: Run, trainings: tuple[str, ...] = ("real", "control",
         folder = run.training(name)
         if (folder / "metrics.json").exists() and not (folder / "resamples.npz").exists():
             results = read_results(folder / "results.json")
-            found = resampled_scores(results, load_splits(run).val, resamples=_RESAMPLES)
+            found = resampled_scores(results, load_splits(run, told=True).val, resamples=_RESAMPLES)
             data = io.BytesIO()
             np.savez(data, **found)  # type: ignore[arg-type]
             write_bytes(folder / "resamples.npz", data.getvalue())

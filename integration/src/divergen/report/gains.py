@@ -72,7 +72,7 @@ def compared(run: Run, before: str) -> Comparison | None:
         except ValidationError:  # of another release
             kept.unlink()
     first, second = (read_results(path) for path in paths)
-    made = compare_results(first, second, load_splits(run).val, resamples=_RESAMPLES)
+    made = compare_results(first, second, load_splits(run, told=True).val, resamples=_RESAMPLES)
     text = made.model_dump_json()
     write_text(kept, f'{{"key":"{key}",{text[1:]}', overwrite=True)
     return made

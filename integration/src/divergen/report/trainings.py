@@ -90,7 +90,7 @@ def _predictions(run: Run, titles: Mapping[str, str], telling: Sequence[int]) ->
     from divergen_evaluate import draw_predictions
     from divergen_records.coco import load_sample
 
-    val = load_splits(run).val
+    val = load_splits(run, told=True).val
     results = {title: _by_image(run.training(name) / "results.json") for name, title in titles.items()}
     shown = []
     for image in _telling_images(val, telling):

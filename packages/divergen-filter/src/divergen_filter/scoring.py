@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ TABLE_SCORES = tuple(name for name in _GROUPS if name not in ("inter_similarity"
 
 OPTIONAL_SCORES = (*TABLE_SCORES, *BasicsColumns.model_fields)
 """Columns that this package computes when they are asked for; installed packages add more (`score_kinds`)."""
+
+_NOTHING = ": 0 done, 0 failed, 0 not ready"
+"""The end of the line of a step that no row waited for."""
 
 
 def score_table(
@@ -89,7 +93,9 @@ def score_table(
 def further_scores(
     table: InstanceTable, scores: Sequence[str], real: References, model: Embedder | None = None
 ) -> Iterator[str]:
-    """Write some of `OPTIONAL_SCORES`, or of installed packages' scores, where they are pending; a line for each step.
+    """Write some of `OPTIONAL_SCORES`, or of installed packages' scores, where they are pending.
+
+    Yields a line for each step that had rows to score.
 
     Args:
         table: Its rows have embeddings.
@@ -103,10 +109,11 @@ def further_scores(
     groups, others = _groups(scores)
     if "clip_score" in groups and model is None:
         raise ConfigError("clip_score compares with texts: it needs the model that made the table's embeddings")
-    for group in groups:
-        yield _score(table, group, real, model, None)
-    for other in others:
-        yield _run(table, other.build(), None)
+    lines = chain(
+        (_score(table, group, real, model, None) for group in groups),
+        (_run(table, other.build(), None) for other in others),
+    )
+    yield from (line for line in lines if not line.endswith(_NOTHING))
 
 
 def _score(

@@ -60,7 +60,11 @@ class PromptSourceConfig(Config, ABC):
         """
         absent = self.absent(categories)
         if absent and len(absent) == len(self.categories or ()):
-            raise ConfigError(f"prompts.categories: the run generates no category {absent[0]!r}, nor any other named")
+            there = ", ".join(category.name for category in categories[:3])
+            raise ConfigError(
+                f"prompts.categories: the run generates no category {absent[0]!r}, nor any other named; name some of "
+                f"its own ({there}, …), or set prompts anew, for all of them: prompts='[{{kind: grammar}}]'"
+            )
         return [
             category
             for category in categories

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from .command import Group, answer, echo, next_step
 from .data_options import FormatName, finish_reading, format_option, on_problem_option, open_dataset
 from .errors import require_extra
-from .formats import OnProblem, WritesData, find_format, writers
+from .formats import OnProblem, WritesData, locate, writers
 from .formats.problems import count_mendable
 from .losses import losses_options
 from .record import Category, InstanceRecord, PromptRecord
@@ -58,7 +58,8 @@ def check(ctx: click.Context, dataset: Path, images: Path | None, decode: bool, 
     with require_extra("divergen-records", "images"):
         from .coco import check_samples
         from .declared import compare_declared
-    data = find_format(dataset).read(dataset, image_dir=images, on_problem=on_problem, boxes=True, progress=True)
+    found, dataset = locate(dataset)
+    data = found.read(dataset, image_dir=images, on_problem=on_problem, boxes=True, progress=True)
     problems = [*data.problems, *(check_samples(data, progress=True) if decode else ())]
     notes = [*data.notes, *compare_declared(data, progress=True)]
     counts = {name: len(getattr(data, name)) for name in ("images", "annotations", "categories")}

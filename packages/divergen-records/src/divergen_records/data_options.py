@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
+from .alike import once_each
 from .command import echo
 from .errors import DatasetError, require_extra
-from .formats import OnProblem, find_format, readers, writers
+from .formats import OnProblem, locate, readers, writers
 from .losses import Losses, finish
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 SHOWN = 10
-"""Sentences of each kind that a command prints."""
+"""Kinds of sentences that a command prints."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -94,7 +95,7 @@ def open_dataset(
         DatasetError: If it cannot be read.
     """
     with require_extra("divergen-records", "images"):
-        found = find_format(path) if format is None else readers()[format]
+        found, path = locate(path) if format is None else (readers()[format], path)
         dataset = found.read(
             path,
             image_dir=images,
@@ -114,7 +115,8 @@ def open_categories(path: Path) -> tuple[Category, ...]:
         DatasetError: If it cannot be read, or one of its categories cannot.
     """
     with require_extra("divergen-records", "images"):
-        dataset = find_format(path).read(path, on_problem="skip", boxes=True, need_pictures=False)
+        found, inner = locate(path)
+        dataset = found.read(inner, on_problem="skip", boxes=True, need_pictures=False)
     bad = [problem for problem in dataset.problems if problem.startswith("categories")]
     if bad:
         raise DatasetError(f"{path}: {len(bad)} of its categories cannot be used: {bad[0]}")
@@ -124,10 +126,8 @@ def open_categories(path: Path) -> tuple[Category, ...]:
 def tell(dataset: Dataset) -> None:
     """Print to stderr what reading a data set left out, mended, and what is worth knowing; the first few of each."""
     for title, lines in (("note", dataset.notes), ("mended", dataset.repairs), ("left out", dataset.problems)):
-        for line in lines[:SHOWN]:
+        for line in once_each(((line.partition(":")[0], line) for line in lines), SHOWN):
             echo(f"{title}: {line}", err=True)
-        if len(lines) > SHOWN:
-            echo(f"{title}: ... and {len(lines) - SHOWN} more", err=True)
 
 
 def finish_reading(dataset: Dataset, out: Path | None = None, *, results: int = 0, lost: Losses | None = None) -> None:

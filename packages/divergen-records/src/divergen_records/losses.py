@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 import msgspec
 
+from .alike import once_each
 from .command import answer, echo
 from .errors import NothingLeft
 from .files import write_bytes
@@ -177,13 +178,14 @@ def _write(losses: Losses, path: Path | None) -> None:
 
 def _tell(losses: Losses, came: int, went: int, unit: str, path: Path | None) -> None:
     echo(f"{unit}: {came:,} in, {went:,} out, {len(losses):,} lost", err=True)
-    shown = list(losses) if path is None else list(losses)[:_SHOWN]
-    for name, reason in shown:
-        named = not name or reason.partition(": ")[0].endswith(name)
-        echo(f"  {reason}" if named else f"  {name}: {reason}", err=True)
+    for line in once_each(((name, _sentence(name, reason)) for name, reason in losses), _SHOWN if path else None):
+        echo(f"  {line}", err=True)
     if path is not None:
-        rest = len(losses) - len(shown)
-        echo(f"  {f'and {rest:,} more; all' if rest else 'all'} in {path}", err=True)
+        echo(f"  all in {path}", err=True)
+
+
+def _sentence(name: str, reason: str) -> str:
+    return reason if not name or reason.partition(": ")[0].endswith(name) else f"{name}: {reason}"
 
 
 def _text(text: str) -> str:

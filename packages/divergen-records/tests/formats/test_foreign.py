@@ -16,6 +16,7 @@ WRITTEN = {
     "VIA's table": ("via.csv", "filename,region_shape_attributes,region_attributes\n", "export it there as COCO"),
     "Label Studio": ("project-1.json", '[{"annotations": [{"result": [{"original_width": 9}]}]}]', "project there as"),
     "Supervisely": ("ds0/ann/a.jpg.json", '{"objects": [{"classTitle": "cup"}]}', "Export to COCO"),
+    "Datumaro": ("annotations/a.json", '{"dm_format_version": "1.0", "items": []}', "datum convert"),
     "SuperAnnotate": ("a.jpg.json", '{"instances": [{"className": "cup"}]}', "export_annotation"),
     "Darwin": ("a.json", '{"version": "2.0", "item": {"slots": []}, "annotations": []}', "darwin dataset convert"),
     "Labelbox": ("export.ndjson", '{"data_row": {"id": "x"}}', "Labelbox's Python SDK"),

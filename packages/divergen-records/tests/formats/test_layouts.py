@@ -127,3 +127,79 @@ def test_find_layout__yolo_of_roboflow(tmp_path):
     assert [(image.width, image.height, image.file_name) for image in dataset.images] == [(30, 20, "a_jpg.rf.1.jpg")]
     assert dataset.category(dataset.annotations[0].category_id).name == "dog"
     assert dataset.measure(dataset.annotations[0]) == ((3.0, 2.0, 24.0, 16.0), 384)
+
+
+@pytest.mark.parametrize(
+    ("file", "pictures", "place"),
+    [
+        ("annotations/instances_Train.json", "images/Train", "images/Train"),
+        ("annotations/instances_Train.json", "images/train", "images/train"),
+        ("annotations/instances_batch 1.json", "images/batch 1", "images/batch 1"),
+        ("annotations/instances_default.json", "photos/day", "photos/day"),
+        ("annotations/instances_default.json", "images/cam", "images/cam"),
+        ("export.json", "pictures", "pictures"),
+        ("task_1/annotations/instances_default.json", "task_1/images/default", "task_1/images/default"),
+        ("set.v1.coco-segmentation/train/_annotations.coco.json", "set.v1.coco-segmentation/train", None),
+    ],
+)
+def test_find_layout__pictures_wherever_they_are(source, tmp_path, file, pictures, place):
+    folder = lay_out(source, tmp_path / "data", [file], [pictures])
+    (part,) = find_layout(folder).splits.values()
+    dataset = open_dataset(part.path, part.images, need_pictures=True)
+    assert dataset.image_dir == folder / (place or pictures)
+    assert [image.file_name for image in dataset.images] == ["1.png", "2.png"]
+    assert any(str(dataset.image_dir) in note for note in dataset.notes)
+    assert len(read_any(folder).images) == 2
+
+
+def test_find_layout__several_folders_inside_are_named(source, tmp_path):
+    lay_out(source, tmp_path / "data", ["a/annotations.json", "b/annotations.json"], ["a/images", "b/images"])
+    with pytest.raises(DatasetError, match=r"2 folders in it hold data \(a, b\); give one of them"):
+        find_layout(tmp_path / "data")
+
+
+def test_read__names_without_the_folders_that_the_pictures_are_in(source):
+    images = source / "images"
+    for number in (1, 2):
+        (images / f"cam{number}").mkdir()
+        (images / f"{number}.png").rename(images / f"cam{number}" / f"{number}.png")
+    dataset = read_any(source, need_pictures=True)
+    assert [image.file_name for image in dataset.images] == ["cam1/1.png", "cam2/2.png"]
+    assert "2 pictures were looked for by name and found in" in dataset.notes[0]
+
+
+def test_read__a_picture_that_is_there_twice_is_refused(source):
+    for name in ("a", "b"):
+        shutil.copytree(source / "images", source / "photos" / name)
+    shutil.rmtree(source / "images")
+    with pytest.raises(DatasetError, match=r"there more than once, the first '1.png': photos/a/1.png, photos/b/1.png"):
+        read_any(source)
+
+
+def test_read__pictures_of_another_split_are_not_taken(source, tmp_path):
+    folder = lay_out(source, tmp_path / "data", ["annotations/instances_train.json"], ["images/val"])
+    with pytest.raises(DatasetError, match="2 of 2 pictures are not in the folder"):
+        read_any(folder, need_pictures=True)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["/data/upload/3/", "../../media/upload/3/", "C:\\photos\\", "/data/local-files/?d=x/", "ab12cd34-"]
+)
+def test_read__names_of_another_machine(source, prefix):
+    content = json.loads((source / "annotations.json").read_text())
+    for image in content["images"]:
+        image["file_name"] = prefix + image["file_name"]
+    (source / "annotations.json").write_text(json.dumps(content))
+    dataset = read_any(source, need_pictures=True)
+    assert [image.file_name for image in dataset.images] == ["1.png", "2.png"]
+    assert any(repr(prefix + "1.png") in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize("names", [("/x/1.png", "2.png"), ("/x/1.png", "/y/1.png"), ("/x/..", "/y/..")])
+def test_read__names_of_another_machine_that_are_not_clear_are_refused(source, names):
+    content = json.loads((source / "annotations.json").read_text())
+    for image, name in zip(content["images"], names, strict=True):
+        image["file_name"] = name
+    (source / "annotations.json").write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match="leaves the folder of images"):
+        read_any(source)

@@ -8,7 +8,7 @@ adds one by an entry point that names it, or a class or function that gives it::
 """
 
 from .protocol import Format, OnProblem, ReadsData, WritesData
-from .registry import add_format, find_format, get_format, read_any, readers, writers
+from .registry import add_format, find_format, get_format, locate, read_any, readers, writers
 
 __all__ = [
     "Format",
@@ -18,6 +18,7 @@ __all__ = [
     "add_format",
     "find_format",
     "get_format",
+    "locate",
     "read_any",
     "readers",
     "writers",

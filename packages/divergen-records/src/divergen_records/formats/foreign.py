@@ -69,6 +69,11 @@ _FOREIGN = (
         content=rb'"classTitle"|"geometryType"|"projectType"',
     ),
     _Foreign(
+        "Datumaro's own JSON",
+        "convert it by `datum convert -if datumaro -f coco_instances -- --save-media`",
+        content=rb'"items"\s*:\s*\[|"dm_format_version"',
+    ),
+    _Foreign(
         "SuperAnnotate's",
         'convert it by its Python SDK, export_annotation(…, dataset_format="COCO", task="instance_segmentation")',
         content=rb'"className"',

@@ -17,13 +17,12 @@ from ..errors import DatasetError
 from .fiftyone.read import is_fiftyone
 from .foreign import tell_foreign
 from .labelme import is_labelme
+from .search import split_token
 from .xpaste import find_pools
 from .yolo_layout import find_yolo
 
-__all__ = ["Layout", "Source", "coco_files", "find_layout", "only_source"]
+__all__ = ["Layout", "Source", "coco_files", "find_layout", "only_source", "unwrapped"]
 
-_TOKENS = re.compile(r"(?:^|[^a-z])(train|val|valid|validation|minival|test|dev)(?:[^a-z]|$)")
-_CANONICAL = {"valid": "val", "validation": "val", "minival": "val", "dev": "val"}
 _FILE_FOLDERS = ("annotations", "annotation", "labels", "ann")
 _OTHER_TASKS = ("captions_", "person_keypoints_", "stuff_", "panoptic_", "image_info_")
 _COCO_KEYS = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
@@ -68,6 +67,7 @@ def find_layout(path: Path) -> Layout:
     """
     if not path.exists():
         raise _nothing(path)
+    path = unwrapped(path)
     if path.is_file() and find_yolo(path) is None:
         return Layout(f"the file {path.name}", {"train": Source(path)})
     if (file := find_yolo(path)) is not None:
@@ -80,6 +80,29 @@ def find_layout(path: Path) -> Layout:
     if not files and is_labelme(path):
         return Layout("labelme's files", {"train": Source(path)})
     return _coco(path, files)
+
+
+def unwrapped(path: Path) -> Path:
+    """The folder, or the one inside it that holds the data, as an unpacked export does; a file as it is.
+
+    Raises:
+        DatasetError: If it holds none itself, and several folders in it do.
+    """
+    if not path.is_dir() or _holds_data(path):
+        return path
+    for below in ("*/", "*/*/"):
+        found = [one for one in sorted(path.glob(below)) if not one.name.startswith(".") and _holds_data(one)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(one.relative_to(path).as_posix() for one in found[:5])
+            raise DatasetError(f"{path}: {len(found)} folders in it hold data ({names}); give one of them")
+    return path
+
+
+def _holds_data(folder: Path) -> bool:
+    known = (find_yolo, find_pools, is_fiftyone, is_labelme)
+    return any(coco_files(folder)) or any(find(folder) for find in known)
 
 
 def only_source(folder: Path) -> Path:
@@ -150,7 +173,7 @@ def _found(files: Sequence[Path]) -> str:
 def coco_files(folder: Path) -> Iterator[Path]:
     """JSON files in a folder, its ``annotations``, and the folders of splits; those of other tasks only if alone."""
     folders = [folder, *(folder / name for name in _FILE_FOLDERS)]
-    folders += sorted(path for path in folder.iterdir() if path.is_dir() and _token(path.name))
+    folders += sorted(path for path in folder.iterdir() if path.is_dir() and split_token(path.name))
     for place in folders:
         found = sorted(path for path in place.glob("*.json*") if _is_coco(path)) if place.is_dir() else []
         wanted = [path for path in found if not path.name.startswith(_OTHER_TASKS)]
@@ -169,11 +192,6 @@ def _is_coco(path: Path) -> bool:
 
 
 def _split(file: Path, folder: Path) -> str | None:
-    token = _token(file.name.split(".json")[0]) or (_token(file.parent.name) if file.parent != folder else None)
-    return _CANONICAL.get(token, token) if token else None
-
-
-def _token(name: str) -> str | None:
-    """The split that a name tells of, for example ``val`` of ``instances_val2017``."""
-    match = _TOKENS.search(name.lower())
-    return match[1] if match else None
+    return split_token(file.name.split(".json")[0]) or (
+        split_token(file.parent.name) if file.parent != folder else None
+    )

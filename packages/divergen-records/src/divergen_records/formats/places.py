@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 from ..dataset import ImageInfo
 from ..errors import DatasetError
 from .problems import SHOWN, Problems
+from .search import name_key, search, split_token
 
 __all__ = ["Listing", "place_pictures", "tidy"]
 
@@ -29,7 +29,13 @@ _FILE_FOLDERS = ("annotations", "annotation", "labels", "ann")
 
 _GONE = "is not in the folder"
 
-_SPLIT = re.compile(r"(?:^|[_.-])((?:train|val|valid|validation|test|default)(?:\d{4})?)$")
+_SPLIT = re.compile(
+    r"^instances_(.+)$|(?:^|[_.-])((?:train|val|valid|validation|test|default)(?:\d{4})?)$", re.IGNORECASE
+)
+"""The subset that a file's name tells of: anything after CVAT's and Datumaro's ``instances_``."""
+
+_PREFIX = re.compile(r"^[0-9a-f]{8}-")
+"""What Label Studio puts before the names of pictures that were uploaded."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,8 @@ def place_pictures(
         raise DatasetError(f"{image_dir}: there is no such folder of images")
     listings: dict[Path, Listing] = {}
     place, hits = _choose(images, _candidates(path, image_dir, images), listings)
+    if not hits and images and needed is not False:
+        place, images = _searched(images, path, image_dir, place, problems)
     listing = listings.setdefault(place.folder, Listing(place.folder))
     missing: list[str] = []
     needed = image_dir is not None if needed is None else needed
@@ -85,6 +93,36 @@ def place_pictures(
     if respelled:
         problems.notes.append(f"{path.name}: {len(respelled)} pictures have another spelling, as {respelled[0]}")
     return place.folder, found
+
+
+def _searched(
+    images: Mapping[int, ImageInfo], path: Path, image_dir: Path | None, place: _Place, problems: Problems
+) -> tuple[_Place, Mapping[int, ImageInfo]]:
+    """The place and names of pictures that are in no usual place, looked for by name; as they were if none is there.
+
+    Raises:
+        DatasetError: If a picture's name is there more than once.
+    """
+    root = image_dir or (path.parent.parent if path.parent.name.lower() in _FILE_FOLDERS else path.parent)
+    names = list(dict.fromkeys(tidy(image.file_name) for image in images.values()))
+    found = search(names, root, split_token(path.name.split(".json")[0]))
+    if found is None:
+        return place, images
+    if found.several:
+        name, files = next(iter(found.several.items()))
+        raise DatasetError(
+            f"{path}: {len(found.several):,} pictures are there more than once, the first {name!r}: "
+            f"{', '.join(files[:3])} in {root}; say which folder is meant (--images FOLDER; of a run, "
+            "data.train.images=FOLDER or data.val.images=FOLDER)"
+        )
+    name, file = next(iter(found.names.items()))
+    told = f"{path.name}: {len(found.names):,} pictures were looked for by name and found in {found.folder}"
+    problems.notes.append(told + (f", {name!r} as {file!r}" if name != file else ""))
+    renamed = {
+        key: msgspec.structs.replace(image, file_name=found.names.get(tidy(image.file_name), image.file_name))
+        for key, image in images.items()
+    }
+    return _Place(found.folder, 0), renamed
 
 
 def _refuse_missing(missing: list[str], total: int, path: Path, folder: Path, problems: Problems) -> None:
@@ -136,7 +174,8 @@ def _candidates(path: Path, image_dir: Path | None, images: Mapping[int, ImageIn
 def _guesses(path: Path, image_dir: Path | None, images: Mapping[int, ImageInfo]) -> Iterator[Path]:
     heads = {tidy(image.file_name).partition("/")[0] for image in images.values() if "/" in tidy(image.file_name)}
     shared = heads if len(heads) == 1 and all("/" in tidy(image.file_name) for image in images.values()) else set()
-    split = match[1] if (match := _SPLIT.search(path.name.split(".json")[0])) else None
+    match = _SPLIT.search(path.name.split(".json")[0])
+    split = (match[1] or match[2]) if match else None
     if image_dir is not None:
         yield image_dir
         yield from (image_dir / name for name in sorted(shared))
@@ -190,6 +229,8 @@ def _decoded(name: str) -> Iterator[str]:
         yield unquote(name.rpartition("=")[2])
     elif "%" in name:
         yield unquote(name)
+    elif _PREFIX.match(last := name.rpartition("/")[2]):
+        yield name.removesuffix(last) + _PREFIX.sub("", last)
 
 
 class Listing:
@@ -221,8 +262,8 @@ class Listing:
         if parent not in self._keys:
             keys = self._keys[parent] = {}
             for one in self._names[parent]:
-                keys.setdefault(_key(one), []).append(one)
-        same = self._keys[parent].get(_key(name), [])
+                keys.setdefault(name_key(one), []).append(one)
+        same = self._keys[parent].get(name_key(name), [])
         found = f"{parent}{slash}{same[0]}" if len(same) == 1 else None
         return found if found is not None and self.trouble(found) is None else None
 
@@ -237,7 +278,3 @@ class Listing:
                 return {entry.name: linked or entry.is_symlink() for entry in entries if entry.is_file()}
         except (OSError, ValueError):  # a name too long or with a zero byte names nothing
             return {}
-
-
-def _key(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()

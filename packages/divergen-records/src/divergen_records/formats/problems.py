@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..alike import once_each
 from ..errors import DatasetError, DivergenError
 from .protocol import OnProblem
 
 __all__ = ["Mends", "Problems", "count_mendable"]
 
 SHOWN = 10
-"""Problems that an error message spells out."""
+"""Kinds of problems that an error message spells out."""
 
 _MEND = " (repair: "
 """Between a problem and what ``repair`` would do about it."""
@@ -84,12 +85,11 @@ class Problems:
         if not self.found or self.on_problem != "stop":
             return
         count = len(self.found)
-        lines = "\n".join(f"  {problem}" for problem in self.found[:SHOWN])
-        more = f"\n  ... and {count - SHOWN} more" if count > SHOWN else ""
+        lines = "\n".join(f"  {line}" for line in once_each(map(_named, self.found), SHOWN))
         mendable = count_mendable(self.found)
         mend = f", or mend {mendable} at least with --on-problem repair" if mendable else ""
         raise DatasetError(
-            f"{self.path}: {count} {'problem' if count == 1 else 'problems'}:\n{lines}{more}\n"
+            f"{self.path}: {count} {'problem' if count == 1 else 'problems'}:\n{lines}\n"
             f"Correct the file, leave these out with --on-problem skip{mend}."
         )
 
@@ -102,3 +102,7 @@ class Problems:
 def count_mendable(problems: Iterable[str]) -> int:
     """How many of what `Problems` found ``repair`` would mend."""
     return sum(_MEND in problem for problem in problems)
+
+
+def _named(problem: str) -> tuple[str, str]:
+    return problem.partition(":")[0], problem

@@ -18,7 +18,7 @@ from .protocol import Format, ReadsData, WritesData
 if TYPE_CHECKING:
     from ..dataset import Dataset
 
-__all__ = ["GROUP", "add_format", "find_format", "get_format", "read_any", "readers", "writers"]
+__all__ = ["GROUP", "add_format", "find_format", "get_format", "locate", "read_any", "readers", "writers"]
 
 GROUP = "divergen.formats"
 """The entry point group by which a package adds a format."""
@@ -49,9 +49,9 @@ def find_format(path: Path) -> ReadsData:
     refuse_store(path)
     if not path.exists():
         raise DatasetError(f"{path}: there is no such file or folder")
-    for found in readers().values():
-        if found.recognises(path):
-            return found
+    found = _recognised(path)
+    if found is not None:
+        return found
     foreign = tell_foreign(path)
     if foreign is not None:
         raise DatasetError(f"{path}: {foreign}")
@@ -61,10 +61,24 @@ def find_format(path: Path) -> ReadsData:
     )
 
 
+def locate(path: Path) -> tuple[ReadsData, Path]:
+    """A data set's format and what it reads: the path, or the folder in it that holds the data; as `find_format`."""
+    refuse_store(path)
+    if not _recognised(path):
+        from .layouts import unwrapped
+
+        path = unwrapped(path)
+    return find_format(path), path
+
+
+def _recognised(path: Path) -> ReadsData | None:
+    return next((found for found in readers().values() if found.recognises(path)), None)
+
+
 def read_any(path: Path | str, **options: Any) -> Dataset:
     """Read a data set of whatever format, brought here from an object store; `ReadsData.read` tells the options."""
-    here = local(path)
-    return find_format(here).read(here, **options)
+    found, here = locate(local(path))
+    return found.read(here, **options)
 
 
 def add_format(name: str, folder: Path, *, overwrite: bool = False, progress: bool = False) -> Path:

@@ -23,13 +23,14 @@ __all__ = ["read_images", "url_name", "with_sizes"]
 
 _ODD = re.compile(r"[?#%;]|//|/\.")
 _LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
+_Row = tuple[Any, ImageInfo | None]
 _KNOWN = frozenset(ImageInfo.__struct_fields__) - {"extra"}
 
 
 def read_images(part: Any, problems: Problems, ids: Ids) -> dict[int, ImageInfo]:
     """The sound images by id, each with a file name as the file has it."""
     found: dict[int, ImageInfo] = {}
-    rows = list(decode_items(part, ImageInfo))
+    rows = _of_another_machine(list(decode_items(part, ImageInfo)), problems)
     if any(image is None for _, image in rows):
         ids.reserve(plain_ids(part))
     for index, (item, image) in enumerate(rows):
@@ -46,6 +47,32 @@ def read_images(part: Any, problems: Problems, ids: Ids) -> dict[int, ImageInfo]
         found[image.id] = image
     ids.reserve(set(found))
     return found
+
+
+def _of_another_machine(rows: list[_Row], problems: Problems) -> list[_Row]:
+    """Rows of a file whose every name leads out of its folder, as Label Studio writes them, with the names' last parts.
+
+    One such name among others stays, and is refused; so do names whose last parts are not distinct.
+    """
+    images = [image for _, image in rows if image is not None]
+    names = {image.file_name: PureWindowsPath(image.file_name).name for image in images}
+    if len(images) < len(rows) or not all(map(_leaves, names)) or len(set(names.values()) - {"", ".."}) < len(rows):
+        return rows
+    if images:
+        name, last = next(iter(names.items()))
+        problems.notes.append(
+            f"{problems.path.name}: all names lead out of the folder of images; their last parts are taken, "
+            f"of {name!r} {last!r}"
+        )
+    return [(item, msgspec.structs.replace(image, file_name=names[image.file_name])) for item, image in rows if image]
+
+
+def _leaves(name: str) -> bool:
+    try:
+        check_file_name(tidy(name), "")
+    except DatasetError:
+        return True
+    return False
 
 
 def with_sizes(images: Mapping[int, ImageInfo], folder: Path, problems: Problems) -> dict[int, ImageInfo]:
@@ -151,12 +178,10 @@ def _inside(name: str, mends: Mends) -> str:
     last = PureWindowsPath(name).name
     if mends is None or not last or last == "..":
         return name
-    try:
-        check_file_name(tidy(name), "")
-    except DatasetError:
-        mends.append(f"file_name {name!r} read as {last!r}")
-        return last
-    return name
+    if not _leaves(name):
+        return name
+    mends.append(f"file_name {name!r} read as {last!r}")
+    return last
 
 
 def _list(row: dict[str, Any], key: str, mends: Mends) -> tuple[int, ...]:
