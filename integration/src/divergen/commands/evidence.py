@@ -11,7 +11,7 @@ from divergen_records.stores.arguments import LocalPath
 
 from .options import stoppable
 
-__all__ = ["ablate", "grow", "premises", "results"]
+__all__ = ["ablate", "explain", "grow", "premises", "results"]
 
 
 @click.command()
@@ -103,14 +103,48 @@ def _seeds(text: str, shard: str | None) -> int | None:
 
 
 @click.command()
+@click.argument("runs", nargs=-1, required=True, type=LocalPath())
+@click.option("--out", type=LocalPath(), help="Also write the figures as JSON, which `divergen results` reads.")
+@click.option(
+    "--limit", default=200, show_default=True, type=click.IntRange(1), help="Images of each kind for energies."
+)
+@click.option("--overwrite", is_flag=True, help="Replace the file.")
+def explain(runs: tuple[Path, ...], out: Path | None, limit: int, overwrite: bool) -> None:
+    """Look why the detectors of RUNS gain, as DiverGen does (section 3.1).
+
+    The gap between AP on training and on validation images of each detector, and how familiar validation objects and
+    what was pasted are to the one that learned from real images alone (free energy). RUNS are runs that have trained,
+    of the same settings with other seeds: the more, the surer.
+
+    \b
+    Example:
+      divergen explain runs/quick-0 runs/quick-1 runs/quick-2 --out explanation.json
+    """
+    from divergen_records.files import refuse_existing, write_text
+
+    from ..evidence.explanation import explain as measure
+    from ..run import Run
+
+    if out is not None:
+        refuse_existing(out, overwrite=overwrite)
+    found = measure([Run(run) for run in runs], limit=limit)
+    answer(**found.model_dump(), out=out)
+    echo(found.table())
+    if out is not None:
+        write_text(out, found.model_dump_json(indent=1), overwrite=True)
+        echo(out)
+
+
+@click.command()
 @click.argument("folders", nargs=-1, required=True, type=LocalPath(exists=True, file_okay=False))
 @click.option("--out", type=LocalPath(), help="A Markdown file, with a figure beside it. [default: print it]")
 @click.option("--overwrite", is_flag=True, help="Replace the files.")
 def results(folders: tuple[Path, ...], out: Path | None, overwrite: bool) -> None:
     """Make the page of results: each finding of the papers, and what ablations that were run say of it.
 
-    FOLDERS are those of ablations, or hold them. Whatever comes out stands there: shown, not shown, not told apart, or
-    not run, with intervals, seeds, the line that goes on, what it cost, and what settles it on LVIS.
+    FOLDERS are those of ablations, or hold them, or explanation.json of `divergen explain`. Whatever comes out stands
+    there: shown, not shown, not told apart, or not run, with intervals, seeds, the line that goes on, what it cost, and
+    what settles it on LVIS.
 
     \b
     Example:
@@ -119,19 +153,20 @@ def results(folders: tuple[Path, ...], out: Path | None, overwrite: bool) -> Non
     from divergen_records.files import write_bytes, write_text
     from divergen_records.folders import new_files
 
+    from ..evidence.explained import find_explanation
     from ..evidence.plot import findings_plot
     from ..evidence.results import asked, read_ablations, results_page, shipped_findings
 
     line = " ".join(["divergen results", *(folder.name for folder in folders), *(["--out", out.name] if out else [])])
-    ablations, findings = read_ablations(folders), shipped_findings()
+    ablations, findings, explanation = read_ablations(folders), shipped_findings(), find_explanation(folders)
     if out is None:
-        page = results_page(ablations, findings, line)
+        page = results_page(ablations, findings, line, explanation=explanation)
         answer(page=page)
         echo(page, nl=False)
         return
     told, figure = asked(ablations, findings), out.with_suffix(".png")
     with new_files(figure, out, overwrite=overwrite) as (new_figure, new_page):
-        write_text(new_page, results_page(ablations, findings, line, figure.name if told else None))
+        write_text(new_page, results_page(ablations, findings, line, figure.name if told else None, explanation))
         if told:
             write_bytes(new_figure, findings_plot(told))
     answer(out=out, figure=figure if told else None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from divergen_records import Config, ConfigError
 from divergen_records.files import read_text
@@ -14,6 +14,8 @@ from divergen_records.yaml_files import dump_yaml, parse_yaml
 from pydantic import TypeAdapter
 
 from .comparison import NOT_TOLD_APART
+from .explained import explained_cells, explanation_section
+from .explanation import Explanation
 from .outcomes import CONTROL, REAL
 from .shape import read_ablation
 
@@ -34,9 +36,9 @@ class Finding(Config):
         paper: Where it is said.
         claim: What is said.
         ablation: Which ablation asks it here.
-        better: The arm that should be better.
-        than: The arm that it is compared with.
-        missing: Why no ablation asks it.
+        better: The arm that should be better, or what is explained.
+        than: What it is compared with.
+        explained: What of `divergen explain` asks it, where no ablation does: ``gap`` or ``energy``.
         lvis: What an ablation by which LVIS itself is asked says differently: its arms, or its base.
     """
 
@@ -46,7 +48,7 @@ class Finding(Config):
     ablation: str | None = None
     better: str = ""
     than: str = ""
-    missing: str = ""
+    explained: Literal["gap", "energy"] | None = None
     lvis: Mapping[str, Any] | None = None
 
 
@@ -98,7 +100,7 @@ def read_ablations(folders: Sequence[Path]) -> list[Saved]:
     found: dict[str, Saved] = {}
     for folder in folders:
         paths = sorted([*folder.glob("ablation.json"), *folder.glob("*/ablation.json")])
-        if not paths:
+        if not paths and not (folder / "explanation.json").exists():
             raise ConfigError(f"{folder}: holds no ablation.json; `divergen ablate NAME --out FOLDER` writes it")
         for path in paths:
             saved = Saved(path.parent, read_ablation(path))
@@ -121,7 +123,11 @@ def asked(ablations: Sequence[Saved], findings: Sequence[Finding]) -> dict[str, 
 
 
 def results_page(
-    ablations: Sequence[Saved], findings: Sequence[Finding], command: str, figure: str | None = None
+    ablations: Sequence[Saved],
+    findings: Sequence[Finding],
+    command: str,
+    figure: str | None = None,
+    explanation: Explanation | None = None,
 ) -> str:
     """The page as Markdown, of ablations that were run and nothing else.
 
@@ -130,16 +136,23 @@ def results_page(
         findings: What the page is about.
         command: The line that makes the page.
         figure: The file of `divergen.evidence.plot.findings_plot`, beside the page.
+        explanation: What `divergen explain` measured, if it was run.
     """
     by_name = {saved.content["name"]: saved for saved in ablations}
     known = {finding.ablation for finding in findings}
     return "\n".join(
         [
             *_head(command),
-            *(_row(finding, by_name.get(finding.ablation or "")) for finding in findings),
+            *(
+                _explained_row(finding, explanation)
+                if finding.explained
+                else _row(finding, by_name.get(finding.ablation or ""))
+                for finding in findings
+            ),
             "",
             *([f"![Difference of each finding that was run, with its intervals]({figure})", ""] if figure else []),
             *_details(ablations),
+            *(explanation_section(explanation) if explanation else ()),
             *(line for saved in ablations if saved.content["name"] not in known for line in _further(saved)),
             *_lvis(findings),
         ]
@@ -172,10 +185,19 @@ def status(pair: Mapping[str, Any] | None) -> str:
 
 def _row(finding: Finding, saved: Saved | None) -> str:
     pairs = [saved.compared(finding.than, finding.better, metric) if saved else None for metric in METRICS]
-    said = status(pairs[0]) + (f" ({finding.missing})" if finding.missing else "")
-    compared = f"<br>{finding.better} over {finding.than} (`{finding.ablation}`)" if finding.ablation else ""
     seeds = len(pairs[0]["seeds"]) if pairs[0] else 0
-    cells = [f"{finding.finding}<br>{finding.paper}", f"{finding.claim}{compared}", said, *map(_figure, pairs)]
+    return _line(finding, f"`{finding.ablation}`", status(pairs[0]), _figure(pairs[0]), _figure(pairs[1]), seeds)
+
+
+def _explained_row(finding: Finding, explanation: Explanation | None) -> str:
+    assert finding.explained is not None
+    cells = explained_cells(explanation, finding.explained, finding.better, finding.than)
+    return _line(finding, "`divergen explain`", *cells)
+
+
+def _line(finding: Finding, asked_by: str, said: str, figure: str, rare: str, seeds: int) -> str:
+    compared = f"<br>{finding.better} over {finding.than} ({asked_by})"
+    cells = [f"{finding.finding}<br>{finding.paper}", f"{finding.claim}{compared}", said, figure, rare]
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} | {seeds or '–'} |"
 
 

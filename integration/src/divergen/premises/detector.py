@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from divergen_records.coco import Dataset
-from divergen_records.files import write_text
 
+from ..evidence.explanation import metrics_on_training_images
 from .report import Premise, at_least, unmeasured
 
 if TYPE_CHECKING:
@@ -38,22 +37,8 @@ def detector_premises(folder: Path, train: Dataset, val: Dataset) -> list[Premis
     if not (folder / "checkpoint.pt").exists():
         return [unmeasured(name, "the trainer leaves no checkpoint.pt of ours", why) for name, why in WHY.items()]
     after = Metrics.model_validate_json((folder / "metrics.json").read_bytes())
-    before = _on_training_images(folder, train)
+    before = metrics_on_training_images(folder, train)
     return [_heart(before, after), _wider(before, after), _strange(_energies(folder, train, val))]
-
-
-def _on_training_images(folder: Path, train: Dataset) -> Metrics:
-    from divergen_evaluate import evaluate_lvis, read_results
-    from divergen_evaluate.metrics import Metrics
-    from divergen_train import predict
-
-    path = folder / "train_metrics.json"
-    if not path.exists():
-        results = folder / "train_results.json"
-        write_text(results, json.dumps(predict(folder / "checkpoint.pt", train)), overwrite=True)
-        metrics = evaluate_lvis(read_results(results), train)
-        write_text(path, metrics.model_dump_json(indent=1), overwrite=True)
-    return Metrics.model_validate_json(path.read_bytes())
 
 
 def _heart(before: Metrics, after: Metrics) -> Premise:

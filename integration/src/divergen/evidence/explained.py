@@ -1,0 +1,75 @@
+"""What explanations say of a finding, for the page of results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from divergen_records import ConfigError
+
+from .comparison import NOT_TOLD_APART
+from .explanation import Explanation, read_explanation
+from .statistics import mean_and_interval
+
+__all__ = ["explained_cells", "explanation_section", "find_explanation"]
+
+_WANTED = {"gap": -1, "energy": 1}
+"""Which way a difference goes that shows the finding: a smaller gap, a higher energy."""
+
+
+def find_explanation(folders: Sequence[Path]) -> Explanation | None:
+    """The ``explanation.json`` in folders, or one level below; raises `ConfigError` where there are two."""
+    paths = [
+        path for folder in folders for path in (*folder.glob("explanation.json"), *folder.glob("*/explanation.json"))
+    ]
+    if len(paths) > 1:
+        raise ConfigError(f"{paths[0]} and {paths[1]} are both an explanation; give one")
+    return read_explanation(paths[0]) if paths else None
+
+
+def explained_cells(explanation: Explanation | None, kind: str, ours: str, theirs: str) -> tuple[str, str, str, int]:
+    """Verdict, difference, that of rare categories, and how many runs they come from.
+
+    Args:
+        explanation: None where nothing was measured.
+        kind: ``gap`` or ``energy``.
+        ours: Name of the training, or of the objects, that the finding is about.
+        theirs: What they are compared with.
+    """
+    if explanation is None:
+        return "not run", "–", "–", 0
+    if kind == "energy":
+        changes, rare = explanation.energy_change(ours, theirs), []
+    else:
+        changes, rare = (explanation.gap_change(ours, theirs, group) for group in ("AP", "APr"))
+    unit, scale = ("σ", 1) if kind == "energy" else ("TVG", 100)
+    return (_verdict(changes, _WANTED[kind]), _figure(changes, scale, unit), _figure(rare, scale, "TVGr"), len(changes))
+
+
+def explanation_section(explanation: Explanation) -> Iterator[str]:
+    """How it was measured, and all of it."""
+    yield from (
+        "## Why does it gain?",
+        "",
+        "```",
+        f"$ divergen explain {' '.join(explanation.runs)} --out explanation.json",
+    )
+    yield from (explanation.table(), "```", "")
+
+
+def _verdict(changes: Sequence[float], wanted: int) -> str:
+    if len(changes) < 2:
+        return "not run"
+    mean, half = mean_and_interval(changes)
+    if half is None or abs(mean) <= half:
+        return NOT_TOLD_APART
+    return "**shown**" if mean * wanted > 0 else "**not shown**: the other way round"
+
+
+def _figure(changes: Sequence[float], scale: float, unit: str) -> str:
+    if not changes:
+        return "–"
+    mean, half = mean_and_interval(changes)
+    places = 1 if scale > 1 else 2
+    spread = "" if half is None else f" ± {scale * half:.{places}f}"
+    return f"{scale * mean:+.{places}f}{spread} {unit}"
