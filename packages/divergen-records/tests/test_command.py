@@ -97,3 +97,23 @@ def test_next_step__of_a_package_that_is_not_installed_says_what_installs_it(cap
     here, absent = capsys.readouterr().err.splitlines()
     assert here == "next: divergen-records check 'my file.json'"
     assert absent == "next: divergen-nowhere go   # comes with: pip install divergen-nowhere"
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [("in.json", "in.json is not replaced: this command reads "), ("folder", "folder is not replaced"), ("new", "")],
+)
+def test_group__what_a_command_reads_is_never_replaced(tmp_path, monkeypatch, out, said):
+    @main.command()
+    @click.argument("sources", nargs=-1, type=click.Path(path_type=Path))
+    @click.option("--out", type=click.Path(path_type=Path))
+    @click.option("--overwrite", is_flag=True)
+    def replace(sources, out, overwrite):
+        pass
+
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    for name in ("in.json", "folder/pool.json", "new"):
+        Path(name).touch()
+    result = CliRunner().invoke(main, ["replace", "in.json", "folder/pool.json", "--out", out, "--overwrite"])
+    assert (result.exit_code, said in result.output) == (2 if said else 0, True)

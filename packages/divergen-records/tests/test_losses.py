@@ -109,3 +109,8 @@ def test_finishing__nothing_left_is_told_like_any_loss(tmp_path, capsys):
         "pictures: 1 in, 0 out, 1 lost",
         "  a.jpg: the picture is empty (0 bytes)",
     ]
+
+
+def test_finishing__nothing_came_in_is_the_error_alone(tmp_path):
+    with pytest.raises(NothingLeft, match="0 pictures"), finishing(Losses(), out=tmp_path / "out"):
+        raise NothingLeft("0 pictures")

@@ -5,21 +5,23 @@ Every command has ``--quiet``, ``--verbose`` and ``--json``; ``DIVERGEN_LOG=quie
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import os
 import shlex
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
 
 from .answers import answer, asked_for_json, begin_answer
-from .errors import DivergenError
+from .errors import DivergenError, ExistsError
 from .stores.arguments import accept_addresses, sending, shown_addresses
 from .system_errors import explain
 from .text import shown
@@ -98,6 +100,8 @@ class Group(click.Group):
             there = {option for parameter in cmd.params for option in parameter.opts}  # it may stand in two groups
             cmd.params.extend(option for option in _options() if there.isdisjoint(option.opts))
         accept_addresses(cmd.params)
+        if cmd.callback is not None:
+            cmd.callback = _keeping_inputs(cmd.callback)
         super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -129,6 +133,29 @@ class Group(click.Group):
             sys.stdout.reconfigure(errors="backslashreplace")
         with _sentences(), sending(ctx.meta):
             return super().invoke(ctx)
+
+
+def _keeping_inputs(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command, which refuses to replace what it reads."""
+
+    @functools.wraps(command)
+    def checked(*args: Any, **parameters: Any) -> Any:
+        if parameters.get("overwrite"):
+            _refuse_inputs(parameters)
+        return command(*args, **parameters)
+
+    return checked
+
+
+def _refuse_inputs(parameters: Mapping[str, Any]) -> None:
+    """Refuse an output that is an input, or the folder of one."""
+    out = parameters.get("out")
+    if not isinstance(out, Path) or not out.exists():
+        return
+    for value in (value for name, value in parameters.items() if name != "out"):
+        for path in value if isinstance(value, tuple) else (value,):
+            if isinstance(path, Path) and path.resolve().is_relative_to(out.resolve()):
+                raise ExistsError(f"{out} is not replaced: this command reads {path}; give the output another name")
 
 
 @contextmanager

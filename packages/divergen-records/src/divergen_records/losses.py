@@ -136,8 +136,10 @@ def finishing(losses: Losses, *, unit: str = "pictures", out: Path | None = None
     try:
         yield
     except NothingLeft as error:
+        if not losses:  # nothing came in, or a rule left it out: the error has it all
+            raise
         echo(f"Error: {error}", err=True)
-        finish(losses, came=max(len(losses), 1), went=0, unit=unit, out=out)
+        finish(losses, came=len(losses), went=0, unit=unit, out=out)
 
 
 def row_losses(table: InstanceTable, where: str = "true") -> Losses:
