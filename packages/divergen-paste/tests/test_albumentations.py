@@ -137,5 +137,7 @@ def test_transform__bad_data(paster, data):
         transform(**{**data, "masks": data["masks"][:2]})
     with pytest.raises(ConfigError, match="no 'labels'"):
         A.Compose([InstancePaste(paster, CATEGORIES)])(image=data["image"], masks=data["masks"])
+    with pytest.raises(ConfigError, match="the label 99"):
+        transform(**{**data, "labels": [99, 1, 1]})
     with pytest.raises(ConfigError, match=r"category ids \[3, 7\]"):
         InstancePaste(paster, CATEGORIES, label_of={1: 0})

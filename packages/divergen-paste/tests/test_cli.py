@@ -149,3 +149,27 @@ def test_exports__sorted_and_there():
     assert all(hasattr(divergen_paste, name) for name in divergen_paste.__all__)
     assert callable(divergen_paste.bake)
     assert callable(divergen_paste.paste)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["preview", "{data}", "{pool}", "--out", "sheet.gif"], "sheet.gif: a sheet is a .jpg or .png file"),
+        (["preview", "{data}", "{pool}", "--out", "sheet.jpg", "--start", "50"], "has 3 images, none at 50"),
+        (["bake", "{data}", "{pool}", "--out", "out", "--copies", "0", "--no-originals"], "nothing would be written"),
+        (["bake", "{data}", "{pool}", "--out", "out", "--copies", "-1"], "not in the range"),
+        (["bake", "{data}", "{data}", "--out", "out"], "is not an instance pool"),
+        (["bake", "{data}", "{pool}", "--out", "{pool}", "--overwrite"], "is not replaced: this command reads"),
+        (
+            ["pool", "{data}", "--out", "out", "--where", "kept AND rank < 5"],
+            "is a dataset, of which nothing is chosen",
+        ),
+        (["pool", "{data}", "--out", "out", "--categories", "{data}"], "nothing is chosen by categories; leave it out"),
+    ],
+)
+def test_commands__refuse_what_has_no_meaning(annotations, tmp_path, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    run("pool", annotations, "--out", "pool")
+    assert said in run(*(word.format(data=annotations, pool="pool") for word in words), status=2)
+    assert Path("pool/pool.json").exists()
+    assert not Path("out").exists()

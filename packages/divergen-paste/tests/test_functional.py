@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 from divergen_paste import Paster, paste
-from divergen_records import MaskError
+from divergen_paste.functional import sample_from_annotations
+from divergen_records import ConfigError, ImageError, MaskError
 from divergen_records.masks import decode_rle, encode_rle, segmentation_to_mask
+from PIL import Image
 
 IMAGE = np.full((100, 120, 3), 50, dtype=np.uint8)
+RNG = np.random.default_rng(0)
 
 
 def annotations():
@@ -66,3 +69,33 @@ def test_paste__mask_of_another_size(pool, segmentation):
 def test_paste__annotation_without_a_mask(pool):
     with pytest.raises(MaskError, match="annotation 9 has no segmentation"):
         paste(np.zeros((40, 50, 3), np.uint8), [{"id": 9, "category_id": 1}], pool, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    "image", [IMAGE / 255, IMAGE[..., 0], IMAGE.transpose(2, 0, 1), IMAGE[:0], Image.fromarray(IMAGE), "a.jpg", None]
+)
+def test_paste__an_image_of_another_form_is_refused_whatever_is_drawn(pool, image):
+    with pytest.raises(ImageError, match=r"expected (an array )?\(H, W, 3\) uint8, found"):
+        paste(image, [], Paster(pool, max_instances=0), RNG)
+
+
+@pytest.mark.parametrize("wrap", [Image.fromarray, lambda mask: [np.array([20, 10, 80, 10, 80, 60])]])
+def test_paste__bitmaps_and_polygons_of_other_libraries(pool, wrap):
+    bitmap = np.zeros((100, 120), dtype=np.uint8)
+    bitmap[10:60, 20:80] = 1
+    _, result = paste(IMAGE, [{"category_id": 1, "segmentation": wrap(bitmap)}], Paster(pool, max_instances=0), RNG)
+    assert len(result) == 1
+
+
+def test_paste__annotations_and_forms_that_nobody_knows(pool):
+    corner = [[0, 0, 30, 0, 30, 30]]
+    with pytest.raises(ConfigError, match="annotation 9 has no category_id"):
+        paste(IMAGE, [{"id": 9, "segmentation": corner}], pool, RNG)
+    with pytest.raises(ConfigError, match="masks is one of rle, bitmap, polygons, found 'png'"):
+        paste(IMAGE, [], pool, RNG, masks="png")
+
+
+@pytest.mark.parametrize(("said", "crowd"), [("0", False), (None, False), (1, True), (True, True)])
+def test_sample_from_annotations__crowds(said, crowd):
+    item = {"category_id": 1, "segmentation": [[0, 0, 30, 0, 30, 30]], "iscrowd": said}
+    assert sample_from_annotations(IMAGE, [item]).instances[0].iscrowd == crowd

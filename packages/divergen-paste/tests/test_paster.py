@@ -153,7 +153,20 @@ def test_call__corrupt_instances_are_skipped_counted_and_warned_of_once(damaged,
     assert same(result, sample)
 
 
-@pytest.mark.parametrize("options", [{"blend": "glue"}, {"blend": ()}, {"place": "nowhere"}, {"max_instances": -1}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"blend": "glue"},
+        {"blend": ()},
+        {"place": "nowhere"},
+        {"max_instances": -1},
+        {"max_instances": 2.5},
+        {"flip": 2},
+        {"flip": float("nan")},
+        {"rotation": -30},
+        {"colour_jitter": 1.5},
+    ],
+)
 def test_paster__bad_settings(pool, options):
     with pytest.raises(ConfigError):
         Paster(pool, **options)

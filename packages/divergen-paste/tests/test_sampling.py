@@ -58,6 +58,9 @@ def test_draw__only_categories_that_the_image_shows(pool):
         {"category_weights": {1: -1.0}},
         {"category_weights": {1: 0, 3: 0, 7: 0}},
         {"category_weights": {1: float("nan")}},
+        {"category_weights": {"cup": 0.0}},
+        {"category_weights": {1: "many"}},
+        {"category_weights": [0, 1]},
         {"instance_weights": np.ones(4)},
         {"instance_weights": np.zeros(9)},
     ],
@@ -65,6 +68,17 @@ def test_draw__only_categories_that_the_image_shows(pool):
 def test_sampler__bad_weights(pool, options):
     with pytest.raises(ConfigError, match="weights"):
         InstanceSampler(pool, **options)
+
+
+def test_sampler__ids_as_json_has_them(pool):
+    assert repr(InstanceSampler(pool, category_weights={"1": 0.5})) == repr(
+        InstanceSampler(pool, category_weights={1: 0.5})
+    )
+
+
+def test_sampler__unknown_balance(pool):
+    with pytest.raises(ConfigError, match=r"balance is one of category, instance, .* found 'frequent'"):
+        InstanceSampler(pool, balance="frequent")
 
 
 def test_inverse_frequency__needs_counts(make_pool, make_crop_of, monkeypatch):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from divergen_paste import SizeSampler
-from divergen_records import ConfigError
+from divergen_records import ConfigError, DatasetError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,3 +62,9 @@ def test_size__always_fits_the_canvas(scale, aspect, crop, fill, canvas):
 def test_size_sampler__bad_settings(options):
     with pytest.raises(ConfigError, match="sizes: need"):
         SizeSampler(**options)
+
+
+def test_size_sampler__statistics_as_the_published_file_has_them():
+    assert SizeSampler({"3": [0.2, 0.1, 99]}).statistics == {3: (0.2, 0.1)}
+    with pytest.raises(DatasetError, match=r"statistics: key 'person': expected \{category id:"):
+        SizeSampler({"person": (0.2, 0.1)})

@@ -96,8 +96,18 @@ def test_transform__refusals_say_what_to_do(paster, pair):
         transform(image, {"labels": target["labels"]})
     with pytest.raises(ConfigError, match="'ids' has 3 entries for 4 objects"):
         transform(image, target | {"ids": [1, 2, 3]})
-    with pytest.raises(ConfigError, match="label 1, and label_of no category"):
-        InstancePaste(paster, CATEGORIES, {3: 1 + 1, 7: 3})(image, target)
+    with pytest.raises(ConfigError, match=r"the label 1, which is no category's; they are 5, 2, 6"):
+        InstancePaste(paster, CATEGORIES, {1: 5, 3: 2, 7: 6})(image, target)
+    with pytest.raises(ConfigError, match=r"no label for the category ids \[1\]"):
+        InstancePaste(paster, CATEGORIES, {3: 2, 7: 3})
+    with pytest.raises(ConfigError, match=r"the label 'cup', which is no category's"):
+        transform(image, target | {"labels": ["cup"] * 4})
+    with pytest.raises(MaskError, match=r"must be \(N, H, W\).* of shape \(4, 1, 128, 160\)"):
+        transform(image, target | {"masks": target["masks"][:, None]})
+    with pytest.raises(ConfigError, match="the target a dict; found a NoneType"):
+        transform(image, None)
+    with pytest.raises(ConfigError, match=r"Paster\(pool, area_statistics\(dataset\)\) makes one"):
+        InstancePaste(paster.pool, CATEGORIES)
 
 
 def test_transform__labels_by_name(paster, pair):
@@ -109,6 +119,19 @@ def test_transform__labels_by_name(paster, pair):
     old = int((plain["labels"] == turned["labels"]).sum())
     assert turned["labels"].tolist()[old:] == [{1: 7, 3: 1, 7: 3}[key] for key in plain["labels"].tolist()[old:]]
     assert old < len(plain["labels"])
+
+
+def test_transform__image_ids_are_numbers_or_names(paster, pair):
+    image, target = pair
+    transform = InstancePaste(paster, CATEGORIES)
+    drawn = [transform(image, target | {"image_id": each})[0] for each in (5, torch.tensor(5), "5", "5.jpg", "6.jpg")]
+    assert [bool((each == drawn[0]).all()) for each in drawn] == [True, True, True, False, False]
+    assert (drawn[3] != drawn[4]).any()
+    assert len(transform(image, target | {"image_id": None})[1]["labels"])
+
+
+def test_transform__one_name_is_one_value_per_object(paster):
+    assert "tracks" in InstancePaste(paster, CATEGORIES, per_object="tracks").per_object
 
 
 def test_transform__epochs_differ(paster, pair):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .paster import Paster
     from .pool import Classes
 
+from .adapters import Labels, matched, plain_id
+
 with require_extra("divergen-paste", "albumentations"):
     from albumentations.core.transforms_interface import DualTransform
     from albumentations.core.type_definitions import Targets
@@ -61,13 +63,8 @@ class InstancePaste(DualTransform):  # type: ignore[misc]
         p: float = 1.0,
     ) -> None:
         super().__init__(p=p)
-        paster = paster.matched(categories)
-        missing = sorted({category.id for category in paster.categories} - set(label_of)) if label_of else []
-        if missing:
-            raise ConfigError(f"label_of has no label for the category ids {missing[:5]}")
-        self.paster, self.label_field = paster, label_field
-        self.label_of = None if label_of is None else dict(label_of)
-        self._category_of = {label: key for key, label in (label_of or {}).items()}
+        self.paster, self.label_field = matched(paster, categories), label_field
+        self.labels = Labels(categories, self.paster, label_of)
 
     @property
     def targets(self) -> dict[str, Any]:
@@ -86,8 +83,9 @@ class InstancePaste(DualTransform):  # type: ignore[misc]
             found = "no masks" if masks is None else f"{len(masks)} masks"
             raise ConfigError(f"each label needs a mask: found {found} and {len(labels)} labels")
         before = tuple(self._instances(masks, labels))
-        sample = Sample(image, before, data.get("image_id", 0), data.get("epoch", 0))
-        after = self.paster(sample) if "image_id" in data else self.paster.paste(sample, self._generator())
+        sample = Sample(image, before, plain_id(data.get("image_id")), data.get("epoch", 0))
+        seeded = data.get("image_id") is not None
+        after = self.paster(sample) if seeded else self.paster.paste(sample, self._generator())
         stacked = after.masks().astype(masks.dtype if isinstance(masks, np.ndarray) else _dtype(masks))
         result = {**data, "image": after.image, "masks": stacked if isinstance(masks, np.ndarray) else list(stacked)}
         new = [self._label(instance.category_id) for instance in after.instances if instance.annotation_id is None]
@@ -116,14 +114,13 @@ class InstancePaste(DualTransform):  # type: ignore[misc]
         return list(np.asarray(processor.label_manager.restore_field("bboxes", self.label_field, encoded)).tolist())
 
     def _label(self, category_id: int) -> int | str:
-        return category_id if self.label_of is None else self.label_of[category_id]
+        return self.labels.label_of[category_id]  # type: ignore[no-any-return]
 
     def _instances(self, masks: Sequence[Array] | Array, labels: Sequence[Any]) -> list[Instance]:
         instances = []
         for position, (mask, label) in enumerate(zip(masks, labels, strict=True)):
             if mask.any():
-                category_id = self._category_of[label] if self.label_of is not None else int(label)
-                instances.append(Instance.from_mask(mask, category_id, annotation_id=position))
+                instances.append(Instance.from_mask(mask, self.labels.category(label), annotation_id=position))
         return instances
 
     def _generator(self) -> np.random.Generator:

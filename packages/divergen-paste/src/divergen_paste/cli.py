@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .pool import Unmatched
 
 FILE = click.Path(path_type=Path)
+COUNT, SIDE = click.IntRange(min=0), click.IntRange(min=1)
 
 DATASET = click.argument("annotations", type=FILE)
 IMAGES = click.option("--images", type=FILE, help="Folder of the pictures, where they lie elsewhere than usual.")
@@ -38,9 +39,8 @@ UNMATCHED = click.option(
     show_default=True,
     help="What to do with categories of the pool whose names the data set does not have.",
 )
-WORKERS = click.option("--workers", type=int, help="Processes; 0 works in this one.  [default: what the work is worth]")
+WORKERS = click.option("--workers", type=COUNT, help="Processes; 0: this one.  [default: what the work is worth]")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace what is there.")
-
 
 NO_VAL = "note: data.yaml must name validation pictures and has only those of the training; give others by --val"
 
@@ -69,9 +69,9 @@ def main() -> None:
 @click.option("--where", default="kept", show_default=True, help="Rows of a table, as an SQL filter.")
 @click.option("--categories", type=FILE, help="Data set whose categories they are; for a folder or a pools-json.")
 @IMAGES
-@click.option("--min-area", default=256, show_default=True, help="Smaller objects of a dataset are left out, pixels.")
+@click.option("--min-area", type=COUNT, default=256, show_default=True, help="Of a dataset's objects, pixels.")
 @click.option("--whole-only", is_flag=True, help="Objects of a dataset that the picture's edge cuts are left out.")
-@click.option("--max-side", default=512, show_default=True, help="Larger crops are reduced to so many pixels.")
+@click.option("--max-side", type=SIDE, default=512, show_default=True, help="Larger crops are reduced to it, pixels.")
 @click.option("--format", "image_format", type=click.Choice(["jpeg", "png"]), default="jpeg", help="Of the crops.")
 @on_problem_option
 @UNMATCHED
@@ -151,10 +151,10 @@ def stats(annotations: Path, out: Path, on_problem: OnProblem, overwrite: bool) 
 @click.argument("pool_path", metavar="POOL", type=FILE)
 @click.option("--out", required=True, type=FILE, help="Picture to write, .jpg or .png.")
 @IMAGES
-@click.option("--count", default=6, show_default=True, help="Images on the sheet.")
-@click.option("--start", default=0, show_default=True, help="First image.")
+@click.option("--count", type=SIDE, default=6, show_default=True, help="Images on the sheet.")
+@click.option("--start", type=COUNT, default=0, show_default=True, help="First image.")
 @click.option("--epoch", default=0, show_default=True, help="Each pastes others.")
-@click.option("--width", default=480, show_default=True, help="Of each picture, pixels.")
+@click.option("--width", type=SIDE, default=480, show_default=True, help="Of each picture, pixels.")
 @SETTINGS
 @SEED
 @on_problem_option
@@ -181,13 +181,14 @@ def preview(
     """
     from divergen_records.images import encode_image
 
-    from .preview import preview_sheet
+    from .preview import picture_kind, preview_sheet
 
+    kind = picture_kind(out)
     refuse_existing(out, overwrite=overwrite)
     dataset = open_dataset(annotations, images, on_problem=on_problem)
     paster = _paster(dataset, pool_path, settings, seed, unmatched)
     sheet = preview_sheet(dataset, paster, **options)
-    write_bytes(out, encode_image(sheet, "png" if out.suffix.lower() == ".png" else "jpeg", 90), overwrite=overwrite)
+    write_bytes(out, encode_image(sheet, kind, 90), overwrite=overwrite)
     answer(out=out)
     echo(str(out))
     finish_reading(dataset, out)
@@ -198,7 +199,7 @@ def preview(
 @click.argument("pool_path", metavar="POOL", type=FILE)
 @click.option("--out", required=True, type=FILE, help="Folder to write.")
 @IMAGES
-@click.option("--copies", default=1, show_default=True, help="Pasted copies of each image.")
+@click.option("--copies", type=COUNT, default=1, show_default=True, help="Pasted copies of each image.")
 @click.option("--keep-originals/--no-originals", default=True, show_default=True, help="Also the images as they were.")
 @click.option("--pictures", "image_format", type=click.Choice(["jpeg", "png"]), default="jpeg", help="Of the copies.")
 @format_option("--format", "formats", multiple=True, help="Write this too, beside annotations.json; repeat as needed.")
@@ -263,10 +264,10 @@ def bake(
 
 
 @main.command()
-@click.option("--side", "sides", multiple=True, type=int, help="Of the square images; by default 640 and 896.")
-@click.option("--instances", default=20, show_default=True, help="Pasted into each image.")
-@click.option("--objects", default=12, show_default=True, help="That each image has already.")
-@click.option("--rows", default=1_000_000, show_default=True, help="Of the pool whose opening is timed.")
+@click.option("--side", "sides", multiple=True, type=SIDE, help="Of the square images; by default 640 and 896.")
+@click.option("--instances", type=COUNT, default=20, show_default=True, help="Pasted into each image.")
+@click.option("--objects", type=COUNT, default=12, show_default=True, help="That each image has already.")
+@click.option("--rows", type=SIDE, default=1_000_000, show_default=True, help="Of the pool whose opening is timed.")
 @click.option("--profile", is_flag=True, help="Also show where the time goes.")
 def bench(sides: tuple[int, ...], instances: int, objects: int, rows: int, profile: bool) -> None:
     """Time the paste beside the published mapper's, on the same pictures, sizes and places, in one thread.

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
+from divergen_records import ImageError
 from divergen_records.sample import Instance, Sample
 from numpy.typing import NDArray
 
 from .blending import opaque
 
-__all__ = ["Compositor"]
+__all__ = ["Compositor", "check_image"]
 
 
 class _Layer:
@@ -40,6 +42,25 @@ class _Layer:
             self.visible = self.instance.mask.copy()
         part = self.visible[top - y0 : bottom - y0, left - x0 : right - x0]
         part &= uncovered[top - box[1] : bottom - box[1], left - box[0] : right - box[0]]
+
+
+def check_image(image: Any, name: str = "the image") -> tuple[int, int]:
+    """(height, width) of an image to paste into.
+
+    Raises:
+        ImageError: If it is not (H, W, 3) uint8; the message says how to make it so.
+    """
+    if not isinstance(image, np.ndarray):
+        raise ImageError(
+            f"{name}: expected an array (H, W, 3) uint8, found a {type(image).__name__}; of a picture, "
+            "np.asarray(picture.convert('RGB')) makes one"
+        )
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ImageError(
+            f"{name}: expected (H, W, 3) uint8, found {image.shape} {image.dtype}; RGB of 0..255, channels last, "
+            "before it is scaled or normalised"
+        )
+    return image.shape[0], image.shape[1]
 
 
 class Compositor:

@@ -28,6 +28,7 @@ except ImportError as error:  # no extra brings it: it is not on PyPI
         "pip install --no-build-isolation 'git+https://github.com/facebookresearch/detectron2.git'"
     ) from error
 
+from .adapters import Labels, matched
 from .functional import paste
 
 __all__ = ["PasteMapper"]
@@ -77,14 +78,11 @@ class PasteMapper:
     ) -> None:
         if image_format not in ("BGR", "RGB") or when not in ("before", "after"):
             raise ConfigError(f"image_format is 'BGR' or 'RGB', when 'before' or 'after': {image_format!r}, {when!r}")
-        self.paster = paster.matched(categories)
-        missing = sorted({category.id for category in self.paster.categories} - set(label_of))
-        if missing:
-            raise ConfigError(f"label_of has no class for the category ids {missing[:5]}")
+        self.paster = matched(paster, categories)
+        labels = Labels(categories, self.paster, label_of)
         self.augmentations = T.AugmentationList(list(augmentations))
-        self.label_of = dict(label_of)
+        self.label_of, self._category_of = labels.label_of, labels.category
         self.image_format, self.when = image_format, when
-        self._category_of = {label: key for key, label in self.label_of.items()}
 
     @classmethod
     def from_config(
@@ -174,7 +172,7 @@ class PasteMapper:
     def _paste_first(
         self, image: Image, annotations: Sequence[Mapping[str, Any]]
     ) -> tuple[Image, list[dict[str, Any]]]:
-        known = [{**item, "category_id": self._category_of[item["category_id"]]} for item in annotations]
+        known = [{**item, "category_id": self._category_of(item["category_id"])} for item in annotations]
         image, pasted = paste(self._turned(image), known, self.paster, _generator())
         return self._turned(image), [{**item, "category_id": self.label_of[item["category_id"]]} for item in pasted]
 
@@ -192,7 +190,7 @@ class PasteMapper:
                 item["segmentation"] = item["segmentation"] == 1
         masks = utils.annotations_to_instances(turned, size, mask_format="bitmask").gt_masks.tensor if turned else ()
         instances = tuple(
-            Instance.from_mask(mask.numpy(), self._category_of[int(item["category_id"])])
+            Instance.from_mask(mask.numpy(), self._category_of(int(item["category_id"])))
             for item, mask in zip(turned, masks, strict=True)
             if mask.any()
         )

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from divergen_records import MaskError
+from divergen_records import ConfigError, MaskError
 from divergen_records.masks import crop_segmentation, encode_rle, mask_to_polygons
 from divergen_records.sample import Instance, Sample
 from numpy.typing import NDArray
 
 from .chain import Chain
+from .composite import check_image
 from .paster import Paster
 from .pool import InstancePool
 
@@ -46,8 +47,13 @@ def paste(
         ``source``.
 
     Raises:
+        ConfigError: If an annotation has no category, or ``masks`` is of none of these forms.
+        ImageError: If the image is not of this form; the message says how to make it so.
         MaskError: If a segmentation is missing or does not fit the image.
     """
+    if masks not in _FORMS:
+        raise ConfigError(f"masks is one of {', '.join(_FORMS)}, found {masks!r}")
+    check_image(image)
     paster = Paster(pool) if isinstance(pool, InstancePool) else pool
     sample = sample_from_annotations(image, annotations)
     untouched = {id(instance) for instance in sample.instances}
@@ -69,6 +75,8 @@ def sample_from_annotations(image: NDArray[np.uint8], annotations: Sequence[Mapp
     instances = []
     for position, annotation in enumerate(annotations):
         name = f"annotation {annotation.get('id', position)}"
+        if annotation.get("category_id") is None:
+            raise ConfigError(f"{name} has no category_id")
         if annotation.get("segmentation") is None:
             raise MaskError(f"{name} has no segmentation, so nobody knows what a paste covers of it; leave it out")
         try:
@@ -76,17 +84,18 @@ def sample_from_annotations(image: NDArray[np.uint8], annotations: Sequence[Mapp
         except MaskError as error:
             raise MaskError(f"{name}: {error}") from error
         if mask.size:
-            crowd = bool(annotation.get("iscrowd", False))
+            crowd = bool(int(annotation.get("iscrowd") or 0))
             instances.append(Instance(annotation["category_id"], mask, x, y, crowd, position))
     return Sample(image, tuple(instances), image_id=0)
 
 
 def _crop(segmentation: Any, size: tuple[int, ...]) -> tuple[NDArray[np.bool_], int, int]:
     height, width = size
-    if not isinstance(segmentation, np.ndarray):
+    if isinstance(segmentation, Sequence | Mapping):
         return crop_segmentation(segmentation, height, width)
+    segmentation = np.asarray(segmentation)  # it may be a tensor, or a picture
     if segmentation.shape != (height, width):
-        raise MaskError(f"the bitmap is {segmentation.shape}, the image {(height, width)}")
+        raise MaskError(f"the bitmap is {segmentation.shape}, the image {(height, width)} (height, width)")
     if not segmentation.any():
         return np.zeros((0, 0), dtype=bool), 0, 0
     instance = Instance.from_mask(segmentation, 0)

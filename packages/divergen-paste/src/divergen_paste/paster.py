@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from divergen_records import Category, ConfigError, ImageError, derive_seed, short_hash
+from divergen_records import Category, ConfigError, derive_seed, short_hash
 from divergen_records.sample import Sample
 from numpy.typing import NDArray
 
 from .appearance import jitter_colours, resize_crop, rotate_crop
 from .blending import BLENDS
-from .composite import Compositor
+from .composite import Compositor, check_image
 from .errors import PoolError
 from .light import contact_shadow, match_colours
 from .options import Blend, Count, Harmonize, Place
@@ -130,8 +130,11 @@ class Paster:
         for value, known in checks:
             if value not in list(known):
                 raise ConfigError(f"{value!r} is not known here; one of {', '.join(known)} is")
-        if max_instances < 0 or not blends:
-            raise ConfigError(f"max_instances must not be negative and blend not empty: {max_instances}, {blends}")
+        if not isinstance(max_instances, int) or max_instances < 0 or not blends:
+            raise ConfigError(f"max_instances must be a whole number >= 0, blend not empty: {max_instances}, {blends}")
+        if not (0 <= flip <= 1 and 0 <= rotation <= 180 and 0 <= colour_jitter < 1):
+            found = f"{flip}, {rotation}, {colour_jitter}"
+            raise ConfigError(f"need 0 <= flip <= 1, 0 <= rotation <= 180 and 0 <= colour_jitter < 1, found {found}")
         self.pool = pool
         self.sizes = sizes if isinstance(sizes, SizeSampler) else SizeSampler(sizes)
         self.sampler = InstanceSampler(pool) if sampler is None else sampler
@@ -195,11 +198,11 @@ class Paster:
     def plan(self, sample: Sample, rng: np.random.Generator) -> list[Placement]:
         """Draw what goes where, without touching a pixel."""
         layout = self.layouts[int(rng.integers(len(self.layouts)))] if self.layouts else None
+        canvas = check_image(sample.image, f"image {sample.image_id}")
         n = COUNTS[self.count](rng, self.max_instances) if layout is None else len(layout)
         if n == 0:
             return []
         shown = {instance.category_id for instance in sample.instances} if self.sampler.image_categories else ()
-        canvas = sample.image.shape[0], sample.image.shape[1]
         rows = self.sampler.draw(rng, n, shown)
         entries = self.pool.index[rows]
         category_ids = self.pool.category_ids(rows)
@@ -239,10 +242,7 @@ class Paster:
         """
         if not placements:
             return sample
-        if sample.image.dtype != np.uint8 or sample.image.ndim != 3 or sample.image.shape[2] != 3:
-            raise ImageError(
-                f"image {sample.image_id}: expected (H, W, 3) uint8, found {sample.image.shape} {sample.image.dtype}"
-            )
+        check_image(sample.image, f"image {sample.image_id}")
         compositor = Compositor(sample, **self.limits)
         target = measure_quality(sample.image) if self.match_blur or self.match_noise else None
         for placement in placements:

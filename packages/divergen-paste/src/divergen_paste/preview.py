@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
+from pathlib import Path
+from typing import Literal, cast
 
 import cv2
 import numpy as np
+from divergen_records import ConfigError
 from divergen_records.coco import Dataset, load_sample
 from divergen_records.sample import Instance, Sample
 from numpy.typing import NDArray
 
 from .paster import Paster
 
-__all__ = ["draw_instances", "preview_sheet", "stack_tiles"]
+__all__ = ["draw_instances", "picture_kind", "preview_sheet", "stack_tiles"]
 
 Image = NDArray[np.uint8]
 
 OLD = (255, 255, 255)
 NEW = ((255, 64, 64), (64, 220, 64), (80, 160, 255), (255, 200, 0), (255, 80, 255), (0, 230, 230))
 """Outline colours, RGB: the image's own instances, and pasted ones by category."""
+
+
+def picture_kind(path: Path) -> Literal["jpeg", "png"]:
+    """What a sheet is encoded as, by the file's name; raises `ConfigError` for another kind."""
+    kinds: dict[str, Literal["jpeg", "png"]] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
+    if path.suffix.lower() not in kinds:
+        raise ConfigError(f"{path}: a sheet is a .jpg or .png file; give it such a name")
+    return kinds[path.suffix.lower()]
 
 
 def preview_sheet(
@@ -46,9 +56,11 @@ def preview_sheet(
 
     Raises:
         ImageError: If a picture cannot be read.
-        ConfigError: If the pool has categories that are not the dataset's.
+        ConfigError: If the pool has categories that are not the dataset's, or there is no image at ``start``.
     """
     paster = paster.matched(dataset.categories)
+    if start >= len(dataset.images):
+        raise ConfigError(f"{dataset.path} has {len(dataset.images)} images, none at {start} (the first is 0)")
     names = {category.id: category.label for category in dataset.categories}
     rows = []
     for info in dataset.images[start : start + count]:

@@ -87,7 +87,10 @@ class InstanceSampler:
         self.image_categories = image_categories
         self._first = np.array([entry.first for entry in entries])
         self._count = np.array([entry.count for entry in entries])
-        factors = [(category_weights or {}).get(entry.category.id, 1.0) for entry in entries]
+        if balance not in BALANCES:
+            raise ConfigError(f"balance is one of {', '.join(BALANCES)}, found {balance!r}")
+        given = _by_id(category_weights or {})
+        factors = [given.get(entry.category.id, 1.0) for entry in entries]
         self._base = np.array(BALANCES[balance](pool)) * factors
         self._rows = len(pool)
         self.weights, self._seen = weights, -1
@@ -145,6 +148,14 @@ class InstanceSampler:
         low, high = self._cumulated[first], self._cumulated[first + count]
         rows = np.searchsorted(self._cumulated, low + position * (high - low), side="right") - 1
         return np.asarray(np.clip(rows, first, first + count - 1))
+
+
+def _by_id(weights: Mapping[int, float]) -> dict[int, float]:
+    """Weights of categories; an id may be text, as in JSON."""
+    try:
+        return {int(key): float(weight) for key, weight in weights.items()}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(f"category_weights are {{category id: number}}, found {weights!r}") from error
 
 
 def _edges(weights: NDArray[np.float64]) -> NDArray[np.float64]:

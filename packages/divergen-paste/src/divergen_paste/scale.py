@@ -10,7 +10,7 @@ from divergen_records import ConfigError
 from numpy.typing import NDArray
 
 from .options import Fit
-from .statistics import Statistics
+from .statistics import Statistics, checked_statistics
 
 __all__ = ["SizeSampler"]
 
@@ -27,6 +27,10 @@ class SizeSampler:
         aspect_jitter: Width / height is multiplied by a factor uniform in 1 ± this.
         fit: What the area is of: the instance's ``"mask"``, which is what the statistics measure, or its ``"box"``, as
             in the published mapper, where instances come out smaller.
+
+    Raises:
+        ConfigError: If a number is out of its range.
+        DatasetError: If the statistics are malformed.
     """
 
     def __init__(
@@ -46,7 +50,7 @@ class SizeSampler:
                 f"sizes: need 0 < uniform_scale <= 1 in order, 0 < max_scale <= 1, 0 <= aspect_jitter < 1 and "
                 f"max_upscale > 0, found {uniform_scale}, {max_scale}, {aspect_jitter}, {max_upscale}"
             )
-        self.statistics = dict(statistics or {})
+        self.statistics = checked_statistics(statistics or {})
         self.low, self.high = low, high
         self.min_pixels, self.max_scale, self.max_upscale = min_pixels, max_scale, max_upscale
         self.aspect_jitter = aspect_jitter

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from divergen_records import DatasetError
@@ -16,7 +16,7 @@ from divergen_records.masks import segmentation_area
 if TYPE_CHECKING:
     from divergen_records.coco import Annotation, Dataset
 
-__all__ = ["Statistics", "area_statistics", "read_statistics", "write_statistics"]
+__all__ = ["Statistics", "area_statistics", "checked_statistics", "read_statistics", "write_statistics"]
 
 SAMPLE = 1000
 """Objects of a category that are measured at most: a mean of so many is known to 3 % of the deviation."""
@@ -80,6 +80,15 @@ def read_statistics(path: str | Path) -> dict[int, tuple[float, float]]:
         raise DatasetError(
             f"{path}: expected {{category id: [mean, standard deviation]}}, found a {type(entries).__name__}"
         )
+    return checked_statistics(entries, str(path))
+
+
+def checked_statistics(entries: Mapping[Any, Any], where: str = "statistics") -> dict[int, tuple[float, float]]:
+    """Statistics as they are given: ids may be text, as in JSON, and more numbers may follow the two.
+
+    Raises:
+        DatasetError: If an entry is malformed; the message names its key.
+    """
     result = {}
     for key, value in entries.items():
         try:
@@ -89,7 +98,10 @@ def read_statistics(path: str | Path) -> dict[int, tuple[float, float]]:
         except (ValueError, TypeError, IndexError, KeyError):
             valid = False
         if not valid:
-            raise DatasetError(f"{path}: key {key!r}: expected [mean, standard deviation] in 0..1, found {value!r}")
+            raise DatasetError(
+                f"{where}: key {key!r}: expected {{category id: [mean, standard deviation]}}, the two in 0..1, "
+                f"found {value!r}"
+            )
     return result
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .paster import Paster
     from .pool import Classes
 
+from .adapters import Labels, matched, plain_id
+
 with require_extra("divergen-paste", "torchvision"):
     import torch
     import torchvision.tv_tensors as tv
@@ -62,10 +64,10 @@ class InstancePaste(torch.nn.Module):
         per_object: Iterable[str] = (),
     ) -> None:
         super().__init__()
-        self.paster = paster.matched(categories)
-        self.label_of = None if label_of is None else dict(label_of)
-        self.per_object = PER_OBJECT.union(per_object).difference(_MADE_ANEW)
-        self._category_of = None if label_of is None else {label: key for key, label in label_of.items()}
+        self.paster = matched(paster, categories)
+        self.labels = Labels(categories, self.paster, label_of)
+        names = (per_object,) if isinstance(per_object, str) else per_object
+        self.per_object = PER_OBJECT.union(names).difference(_MADE_ANEW)
         self._epoch = _shared_number()
 
     def set_epoch(self, epoch: int) -> None:
@@ -77,8 +79,9 @@ class InstancePaste(torch.nn.Module):
 
         Args:
             image: (3, H, W) uint8.
-            target: ``masks`` (N, H, W) and ``labels`` (N,); ``iscrowd`` (N,) and ``image_id`` where known. Values with
-                an entry per object keep those of the objects that stay; pasted ones get 0, in a list None.
+            target: ``masks`` (N, H, W) and ``labels`` (N,); ``iscrowd`` (N,) and ``image_id``, a number or a name,
+                where known. Values with an entry per object keep those of the objects that stay; pasted ones get 0, in
+                a list None.
 
         Returns:
             Image and target; ``boxes`` (M, 4) are XYXY, ``masks`` (M, H, W) uint8.
@@ -88,11 +91,11 @@ class InstancePaste(torch.nn.Module):
             MaskError: If the masks do not have the image's size.
         """
         sample = self._sample(image, target)
-        if "image_id" in target:
+        if target.get("image_id") is not None:
             result = self.paster(sample)
         else:
             result = self.paster.paste(sample, np.random.default_rng(_torch_seed()))
-        made = sample_to_target(result, self.label_of)
+        made = sample_to_target(result, self.labels.label_of)
         kept = [instance.annotation_id for instance in result.instances]
         for key, value in target.items():
             if key in self.per_object:
@@ -105,19 +108,12 @@ class InstancePaste(torch.nn.Module):
         _check_image(image)
         masks, labels, crowds = _checked_objects(target, image)
         instances = tuple(
-            Instance.from_mask(mask, self._category(label), iscrowd=bool(crowd), annotation_id=number)
+            Instance.from_mask(mask, self.labels.category(label), iscrowd=bool(crowd), annotation_id=number)
             for number, (mask, label, crowd) in enumerate(zip(masks, labels, crowds, strict=True))
             if mask.any()
         )
         pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-        return Sample(pixels, instances, int(target.get("image_id", 0)), int(self._epoch))
-
-    def _category(self, label: int) -> int:
-        if self._category_of is None:
-            return label
-        if label not in self._category_of:
-            raise ConfigError(f"a target has the label {label}, and label_of no category for it")
-        return self._category_of[label]
+        return Sample(pixels, instances, plain_id(target.get("image_id")), int(self._epoch))
 
 
 def _check_image(image: Any) -> None:
@@ -135,14 +131,18 @@ def _check_image(image: Any) -> None:
 
 def _checked_objects(target: Mapping[str, Any], image: torch.Tensor) -> tuple[np.ndarray, list[int], list[int]]:
     """Masks (N, H, W) bool, labels and crowd flags of a target, of one length and of the image's size."""
+    if not isinstance(target, Mapping):
+        raise ConfigError(f"InstancePaste takes (image, target), the target a dict; found a {type(target).__name__}")
     for key in ("masks", "labels"):
         if target.get(key) is None:
             raise ConfigError(f"the target has no {key!r}; InstancePaste needs the mask and the label of each object")
-    masks, labels = np.asarray(target["masks"], dtype=bool), torch.as_tensor(target["labels"]).tolist()
+    masks, labels = np.asarray(target["masks"], dtype=bool), np.asarray(target["labels"]).tolist()
     crowds = torch.as_tensor(target.get("iscrowd", [0] * len(labels))).tolist()
     if not len(masks) == len(labels) == len(crowds):
         raise ConfigError(f"the target has {len(masks)} masks, {len(labels)} labels and {len(crowds)} iscrowd")
     size = tuple(image.shape[1:])
+    if len(masks) and masks.ndim != 3:
+        raise MaskError(f"the masks must be (N, H, W), one bitmap for each object, and are of shape {masks.shape}")
     if len(masks) and masks.shape[1:] != size:
         raise MaskError(
             f"the masks are {' x '.join(map(str, masks.shape[1:]))}, the image is {' x '.join(map(str, size))} (height "
@@ -196,9 +196,11 @@ class PasteDataset(torch.utils.data.Dataset[tuple[tv.Image, dict[str, Any]]]):
         if dtype not in ("uint8", "float32"):
             raise ConfigError(f"dtype is 'uint8' or 'float32', found {dtype!r}")
         self.dataset, self.transforms, self.dtype = dataset, transforms, dtype
-        self.paster = None if paster is None else paster.matched(dataset.categories)
         numbered = {category.id: number for number, category in enumerate(dataset.categories, start=1)}
         self.label_of = numbered if label_of is None else dict(label_of)
+        self.paster = None if paster is None else matched(paster, dataset.categories)
+        if self.paster is not None:
+            Labels(dataset.categories, self.paster, self.label_of)  # each that may be pasted has one
         self._epoch = _shared_number()
 
     def set_epoch(self, epoch: int) -> None:
@@ -247,9 +249,16 @@ def sample_to_target(sample: Sample, label_of: Mapping[int, int] | None = None) 
     Returns:
         ``boxes`` (N, 4) float32 XYXY and ``masks`` (N, H, W) uint8 as tv_tensors, ``labels`` (N,) int64, ``area`` (N,)
         float32, ``iscrowd`` (N,) int64.
+
+    Raises:
+        ConfigError: If ``label_of`` lacks a category.
     """
     height, width = sample.image.shape[:2]
-    labels = [key if label_of is None else label_of[key] for key in sample.category_ids().tolist()]
+    ids = sample.category_ids().tolist()
+    missing = sorted(set(ids) - label_of.keys()) if label_of is not None else []
+    if missing:
+        raise ConfigError(f"image {sample.image_id}: label_of has no label for the category ids {missing[:5]}")
+    labels = [key if label_of is None else label_of[key] for key in ids]
     return {
         "boxes": tv.BoundingBoxes(torch.from_numpy(sample.boxes()), format="XYXY", canvas_size=(height, width)),
         "masks": tv.Mask(torch.from_numpy(sample.masks().view(np.uint8))),

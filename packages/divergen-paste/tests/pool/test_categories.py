@@ -50,6 +50,17 @@ def test_match_categories__refuses(data, reason):
         match_categories([Category(id=1, name="cup", synset="cup.n.01")], known, unmatched="leave-out")
 
 
+@pytest.mark.parametrize("data", [[{"id": 7, "name": "cup", "supercategory": "kitchen"}], {7: "cup"}])
+def test_match_categories__takes_cocos_rows_and_names(data):
+    assert found([CUP], data) == {1: 7}
+
+
+@pytest.mark.parametrize("data", [["cup"], {"cup": 7}, None, [{"name": "cup"}]])
+def test_match_categories__categories_of_another_form(data):
+    with pytest.raises(ConfigError, match=r"or \{id: name\} as in \{1: 'person'\}, found "):
+        match_categories([CUP], data)
+
+
 def test_match_categories__two_of_the_pool_for_one():
     with pytest.raises(ConfigError, match=r"several of the pool have this name, one is id 8"):
         match_categories([CUP, Category(id=8, name="cup")], [CUP])

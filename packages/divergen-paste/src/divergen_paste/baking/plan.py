@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
-from divergen_records import DatasetError, short_hash
+from divergen_records import ConfigError, DatasetError, short_hash
 from divergen_records.coco import Dataset, ImageInfo
 
 from ..chain import Chain
@@ -49,7 +49,11 @@ class Plan:
         image_format: Literal["jpeg", "png"],
         quality: int,
     ) -> Plan:
-        """The plan for a dataset."""
+        """The plan for a dataset; raises `ConfigError` if it would write nothing."""
+        if copies < 0 or not (copies or keep_originals):
+            raise ConfigError(
+                f"{copies} copies{'' if keep_originals else ' and no originals'}: nothing would be written"
+            )
         offset = max((image.id for image in dataset.images), default=0) + 1
         counts = Counter(_stem(info.file_name) for info in dataset.images)
         repeated = frozenset(stem for stem, count in counts.items() if count > 1)

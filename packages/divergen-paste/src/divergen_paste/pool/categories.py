@@ -6,20 +6,22 @@ Every door through which a pool meets a data set goes through `match_categories`
 
 from __future__ import annotations
 
+import reprlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from divergen_records import Category, ConfigError
+from pydantic import ValidationError
 
-__all__ = ["CategoryMatch", "Classes", "Unmatched", "match_categories"]
+__all__ = ["CategoryMatch", "Classes", "Unmatched", "as_categories", "match_categories"]
 
 Unmatched = Literal["refuse", "leave-out"]
 """What becomes of a pool's categories that a data set does not have."""
 
-Classes = Iterable[Category] | Mapping[int, str]
-"""The categories of a data set; {id: name} stands for them where there are no more than names."""
+Classes = Iterable[Category] | Iterable[Mapping[str, Any]] | Mapping[int, str]
+"""The categories of a data set: as they are read, as COCO's JSON has them, or {id: name}."""
 
 SHOWN = 5
 """Names in a sentence at most."""
@@ -63,7 +65,7 @@ def match_categories(
         ConfigError: If none is found, or one is not and ``unmatched`` is ``"refuse"``.
     """
     pool = list(pool)
-    known = _by_name(_as_categories(data))
+    known = _by_name(as_categories(data))
     found: dict[int, Category] = {}
     left_out: list[str] = []
     for category in pool:
@@ -79,10 +81,24 @@ def match_categories(
     return match
 
 
-def _as_categories(data: Classes) -> list[Category]:
-    if isinstance(data, Mapping):
-        return [Category(id=key, name=name) for key, name in data.items()]
-    return list(data)
+def as_categories(data: Classes) -> list[Category]:
+    """The categories of a data set in our terms.
+
+    Raises:
+        ConfigError: If they are neither of the forms that `Classes` names.
+    """
+    try:
+        if isinstance(data, Mapping):
+            return [Category(id=key, name=name) for key, name in data.items()]
+        return [row if isinstance(row, Category) else _category(row) for row in data]
+    except (TypeError, KeyError, ValidationError) as error:
+        raise ConfigError(
+            f"expected the data set's categories, or {{id: name}} as in {{1: 'person'}}, found {reprlib.repr(data)}"
+        ) from error
+
+
+def _category(row: Mapping[str, Any]) -> Category:
+    return Category(id=row["id"], name=row["name"], synset=row.get("synset"))
 
 
 def _folded(name: str) -> str:

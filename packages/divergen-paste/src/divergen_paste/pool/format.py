@@ -123,7 +123,7 @@ def read_manifest(path: Path) -> PoolManifest:
     file = path / "pool.json"
     try:
         text = file.read_bytes()
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise PoolError(
             f"{path} is not an instance pool: it has no pool.json; make one with divergen-paste pool"
         ) from error

@@ -19,6 +19,14 @@ from .reader import InstancePool
 
 __all__ = ["pool_from_path"]
 
+_READS = {
+    "table": ("where", "categories"),
+    "dataset": ("images", "min_area", "whole_only"),
+    "folder": ("categories",),
+    "pools-json": ("categories", "images"),
+}
+"""Which settings each kind of source has a use for."""
+
 
 def pool_from_path(
     source: Path,
@@ -51,12 +59,23 @@ def pool_from_path(
         options: See `divergen_paste.pool.build.build_pool`.
 
     Raises:
-        ConfigError: If the path is missing, or categories are needed and not given.
+        ConfigError: If the path is missing, categories are needed and not given, or a setting has no meaning here.
         ExistsError: If ``out`` exists and may not be replaced.
         NothingLeft: If nothing can be cut out.
     """
     if not source.exists():
         raise ConfigError(f"{source} does not exist")
+    kind = kind or _guess(source)
+    changed = {
+        "where": where != "kept",
+        "categories": categories is not None,
+        "images": images is not None,
+        "min_area": min_area != 256,
+        "whole_only": whole_only,
+    }
+    idle = [name for name, given in changed.items() if given and name not in _READS[kind]]
+    if idle:
+        raise ConfigError(f"{source} is a {kind}, of which nothing is chosen by {', '.join(idle)}; leave it out")
 
     def known() -> tuple[Category, ...]:
         if categories is None:
@@ -82,7 +101,7 @@ def pool_from_path(
         "folder": lambda: pool_from_folder(source, out, known(), **options),
         "pools-json": lambda: pool_from_pools_json(source, out, known(), root=images, **options),
     }
-    return builders[kind or _guess(source)]()
+    return builders[kind]()
 
 
 def _guess(source: Path) -> str:
