@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -103,6 +104,43 @@ def test_ap__two_files_are_compared(case: tuple[Path, Path]) -> None:
     assert "not told apart" in output
 
 
+def corners(row: dict[str, Any]) -> list[float]:
+    x, y, width, height = row["bbox"]
+    return [x, y, x + width, y + height]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda rows: [{**row, "bbox": corners(row)} for row in rows], "of the boxes leave their picture by far"),
+        (lambda rows: [{**row, "bbox": [0.1, 0.2, 0.5, 1]} for row in rows], "look like shares of the picture's sides"),
+        (
+            lambda rows: [*rows, *(row for row in rows if row["image_id"] == 1)],
+            "every result stands twice or more on images: 1;",
+        ),
+        (lambda rows: [], "there are no results, so that every AP is 0"),
+    ],
+)
+def test_ap__what_looks_wrong_is_said(case: tuple[Path, Path], tmp_path: Path, change: Any, said: str) -> None:
+    rows = list({json.dumps(row): row for row in json.loads(case[0].read_text())}.values())
+    for some, expected in ((rows, False), (change(rows), True)):
+        (tmp_path / "some.json").write_text(json.dumps(some))
+        status, output = run("ap", tmp_path / "some.json", "--gt", case[1])
+        assert status == 0, output
+        assert (said in output) == expected, output
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "the file is empty (0 bytes)"), (b"\x80\x04]\x94.", "this is a pickle"), (b"PK\x03\x04", "an archive")],
+)
+def test_ap__files_that_are_no_json(case: tuple[Path, Path], tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "results").write_bytes(content)
+    status, output = run("ap", tmp_path / "results", "--gt", case[1])
+    assert status == 2
+    assert said in output
+
+
 def test_ap__bad_results(case: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("[")
     status, output = run("ap", tmp_path / "bad.json", "--gt", case[1])
@@ -118,6 +156,17 @@ def test_export__writes_once(case: tuple[Path, Path], tmp_path: Path) -> None:
     status, output = run("export", results, "--gt", truth, "--out", out)
     assert status == 2
     assert "--overwrite" in output
+
+
+def test_export__class_numbers_are_named_with_the_file(case: tuple[Path, Path], tmp_path: Path) -> None:
+    rows = [{**row, "category_id": 0} for row in json.loads(case[0].read_text())]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    export = ["export", tmp_path / "rows.json", "--gt", case[1], "--out", tmp_path / "out.json"]
+    status, output = run(*export)
+    assert status == 2
+    assert "rows.json: result 0: category_id 0 is not in " in output
+    assert "class numbers" in output
+    assert run(*export, "--drop-unknown")[0] == 0
 
 
 @pytest.mark.parametrize("command", [[], ["ap"], ["export"]])

@@ -43,6 +43,24 @@ WORDS: dict[str, tuple[Callable[[Rows], Any], str]] = {
         lambda rows: [{**row, "category_id": str(row["category_id"])} for row in rows],
         "category_id written as text",
     ),
+    "images by another machine's paths": (
+        lambda rows: [{**row, "image_id": f"C:\\val\\{row['image_id']}.jpg"} for row in rows],
+        "by their files",
+    ),
+    "an image's file beside": (
+        lambda rows: [
+            {key: value for key, value in row.items() if key != "image_id"} | {"file_name": f"{row['image_id']}.jpg"}
+            for row in rows
+        ],
+        "by their files",
+    ),
+    "categories by a label in capitals": (
+        lambda rows: [
+            {key: value for key, value in row.items() if key != "category_id"} | {"label": f"C{row['category_id']}"}
+            for row in rows
+        ],
+        "categories are named, not by id",
+    ),
     "categories by name": (
         lambda rows: [{**row, "category_id": f"c{row['category_id']}"} for row in rows],
         "categories are named, not by id",
@@ -93,6 +111,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no score": ({"score": None}, "its score is None"),
     "a box of NaN": ({"bbox": [float("nan"), 1, 2, 3]}, "its bbox is [nan"),
     "a mask of another picture": ({"segmentation": {"size": [4, 4], "counts": "0"}}, "size [4, 4]"),
+    "a mask whose code is none": ({"segmentation": {"size": [240, 240], "counts": "zz!!"}}, "its mask cannot be read"),
     "no mask": ({"segmentation": []}, "has no 'segmentation'"),
     "a mask that is none": ({"segmentation": [[1, 2]]}, "a polygon has 1 points"),
 }

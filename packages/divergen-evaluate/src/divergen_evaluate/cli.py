@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -16,7 +17,7 @@ from divergen_records.errors import ConfigError, DatasetError
 from divergen_records.files import refuse_existing, write_text
 from divergen_records.losses import Losses, finish, finishing, losses_options
 
-from .files import exhaustive_notice, frequency_notice, masks_notice
+from .files import boxes_notice, exhaustive_notice, frequency_notice, masks_notice, repeats_notice
 
 if TYPE_CHECKING:
     from divergen_records.coco import Dataset
@@ -110,12 +111,13 @@ def evaluate(
     _tell_judgement(rows, dataset, style, federated)
     rules: _Rules = {"style": style, "federated": federated}
     bootstrap: _Bootstrap = {"resamples": resamples, "level": level}
-    if len(rows) == 2:
-        comparison = compare_results(rows[0], rows[1], dataset, **rules, **bootstrap)
-        text, found = comparison.table(), comparison.model_dump_json(indent=2)
-    else:
-        metrics = _metrics(rows[0], dataset, rules, fixed=fixed, bootstrap=bootstrap if intervals else None)
-        text, found = metrics.table(per_category=categories), metrics.model_dump_json(indent=2)
+    with _naming(*results):
+        if len(rows) == 2:
+            comparison = compare_results(rows[0], rows[1], dataset, **rules, **bootstrap)
+            text, found = comparison.table(), comparison.model_dump_json(indent=2)
+        else:
+            metrics = _metrics(rows[0], dataset, rules, fixed=fixed, bootstrap=bootstrap if intervals else None)
+            text, found = metrics.table(per_category=categories), metrics.model_dump_json(indent=2)
     answer(**json.loads(found))
     if out is not None:
         write_text(out, found, overwrite=overwrite)
@@ -140,14 +142,22 @@ def _fit(path: Path, results: list[dict[str, Any]], dataset: Dataset, lost: Loss
 
     told: Counter[str] = Counter()
     losses = None if lost is None else Losses()
-    try:
+    with _naming(path):
         fitted = fit_results(results, dataset, losses=losses, told=told)
-    except DatasetError as error:
-        raise DatasetError(f"{path}: {error}; --on-problem skip leaves out results that do not fit") from error
     _tell_words(path, told)
     if lost is not None:
         lost.extend((f"{path.name}, {name}", reason) for name, reason in losses or ())
     return fitted
+
+
+@contextmanager
+def _naming(*paths: Path, advice: str = "--on-problem skip leaves out results that do not fit") -> Iterator[None]:
+    """Let an error of a result say which file it is in, and what leaves it out."""
+    try:
+        yield
+    except DatasetError as error:
+        files = " or ".join(map(str, paths))
+        raise DatasetError(f"{files}: {error}; {advice}") from error
 
 
 def _tell_words(path: Path, told: Counter[str]) -> None:
@@ -159,11 +169,16 @@ def _tell_judgement(
     results: Sequence[Results], dataset: Dataset, style: Literal["lvis", "coco"], federated: bool | None
 ) -> None:
     """What a person should know of how the results are judged, each once."""
-    notices = [masks_notice(rows, dataset) for rows in results]
+    notices = [notice for rows in results for notice in _results_notices(rows, dataset)]
     if style == "lvis":
         notices += [frequency_notice(dataset), exhaustive_notice(dataset) if federated is None else None]
     for notice in dict.fromkeys(filter(None, notices)):
         echo(f"note: {notice}", err=True)
+
+
+def _results_notices(rows: Results, dataset: Dataset) -> list[str | None]:
+    nothing = None if rows else "there are no results, so that every AP is 0"
+    return [nothing, masks_notice(rows, dataset), boxes_notice(rows, dataset), repeats_notice(rows)]
 
 
 class _Rules(TypedDict):
@@ -227,10 +242,12 @@ def export_results(
     from .submission import export_results as export
 
     given, losses, told = read_results(results), Losses(), Counter[str]()
-    with finishing(losses, unit="results", out=out):
+    dataset = _open_truth(truth, on_problem)
+    drop = "--drop-unknown leaves out categories that the data set lacks"
+    with finishing(losses, unit="results", out=out), _naming(results, advice=drop):
         rows = export(
             given,
-            _open_truth(truth, on_problem),
+            dataset,
             per_image=per_image or None,
             min_score=min_score,
             only=only,

@@ -40,6 +40,8 @@ __all__ = [
 
 _KEYS = ("annotations", "predictions", "results", "detections")
 """Where a file that is an object has its results."""
+_BINARY = {b"\x80": "a pickle, which could run anything and is never opened", b"PK": "an archive (.npz, .pth)"}
+"""What other files of results begin with, and are."""
 _FORM = (
     'what is read is JSON, [{"image_id": …, "category_id": …, "bbox": [x, y, w, h], "segmentation": …, "score": …}, …]'
 )
@@ -112,6 +114,10 @@ def read_results(path: Path | str) -> list[dict[str, Any]]:
         DatasetError: If it is not a list of results.
     """
     data = read_json_bytes(Path(path))
+    if not data.strip():
+        raise DatasetError(f"{path}: the file is empty ({len(data)} bytes); {_FORM}")
+    if (kind := next((kind for head, kind in _BINARY.items() if data.startswith(head)), None)) is not None:
+        raise DatasetError(f"{path}: this is {kind}; {_FORM}")
     try:
         content = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

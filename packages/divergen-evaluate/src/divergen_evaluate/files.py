@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from divergen_records.coco import Dataset
 
-__all__ = ["exhaustive_notice", "frequency_notice", "masks_notice"]
+__all__ = ["boxes_notice", "exhaustive_notice", "frequency_notice", "masks_notice", "repeats_notice"]
+
+
+_BEYOND = 0.1
+"""Share of boxes that far outside that no detector makes: corners taken for sizes leave it for a third and more."""
 
 
 def frequency_notice(dataset: Dataset) -> str | None:
@@ -38,6 +43,41 @@ def exhaustive_notice(dataset: Dataset) -> str | None:
         f"{dataset.path.name}: no image has negative or not exhaustively annotated categories (LVIS's lists), so it is "
         "judged exhaustively: a detection of any category on any image counts; --federated or --exhaustive decide it"
     )
+
+
+def boxes_notice(results: Sequence[Mapping[str, Any]], dataset: Dataset) -> str | None:
+    """A sentence about boxes that look like corners, or like shares of the picture's sides; None where none do.
+
+    A thousand results, evenly spread, are looked at.
+    """
+    import numpy as np
+
+    boxed = [row for row in results[:: len(results) // 1000 + 1] if row.get("bbox") is not None]
+    if not boxed:
+        return None
+    boxes = np.array([row["bbox"] for row in boxed], dtype=np.float64)
+    images = (dataset.image(row["image_id"]) for row in boxed)
+    sides = np.array([(image.width, image.height) for image in images], dtype=np.float64)
+    if boxes.max() <= 1:
+        return "every bbox lies within 0..1: these look like shares of the picture's sides; pixels are what is read"
+    beyond = float(((boxes[:, :2] + boxes[:, 2:]) > 1.05 * sides).any(axis=1).mean())
+    if beyond < _BEYOND:
+        return None
+    return (
+        f"{beyond:.0%} of the boxes leave their picture by far: these look like [x0, y0, x1, y1], and are read as "
+        "[x, y, width, height]"
+    )
+
+
+def repeats_notice(results: Sequence[Mapping[str, Any]]) -> str | None:
+    """A sentence about images whose results all stand there twice, as several processes leave them; None without."""
+    keys = [(row["image_id"], row["category_id"], row["score"]) for row in results]
+    if len(set(keys)) == len(keys):
+        return None
+    whole = {(*key, *(row.get("bbox") or ())) for key, row in zip(keys, results, strict=True)}
+    distinct, found = Counter(key[0] for key in whole), Counter(key[0] for key in keys)
+    images = sum(2 * distinct[image] <= count for image, count in found.items())
+    return f"every result stands twice or more on images: {images}; each repetition is an error" if images else None
 
 
 def masks_notice(results: Sequence[Mapping[str, Any]], dataset: Dataset) -> str | None:

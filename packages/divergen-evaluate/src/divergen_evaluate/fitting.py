@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,12 +13,17 @@ from divergen_records.coco import Dataset
 from divergen_records.errors import DatasetError, NothingLeft
 from divergen_records.formats.coco.segmentations import read_segmentation
 from divergen_records.losses import Losses
+from divergen_records.run_lengths import measure_codes
+from divergen_records.text import folded
 
 from .files import masks_notice
 
-__all__ = ["Fitter", "check_box", "check_labels", "fit_results"]
+__all__ = ["Fitter", "check_box", "fit_results"]
 
 Row = Mapping[str, Any]
+
+_NAMED = {"image_id": ("file_name", "image"), "category_id": ("category_name", "category", "label")}
+"""Keys that hold a name where a result has no id."""
 
 
 def fit_results(
@@ -48,6 +53,8 @@ def fit_results(
                     raise
                 losses.add(f"result {index}", str(error).partition(": ")[2])
                 changed[index] = None
+    if losses is not None and masks:
+        _lose_unreadable(results, dataset, changed, losses)
     if losses and len(losses) == len(results):
         name, reason = next(iter(losses))
         raise NothingLeft(f"none of {len(results)} results fits {dataset.path.name}; {name}: {reason}")
@@ -55,6 +62,19 @@ def fit_results(
         return results
     fitted = (changed.get(index, row) for index, row in enumerate(results))
     return [row for row in fitted if row is not None]
+
+
+def _lose_unreadable(results: Sequence[Row], dataset: Dataset, changed: dict[int, Row | None], losses: Losses) -> None:
+    """Leave out results whose mask is no code; without ``losses`` the matching finds the first one, at no cost."""
+    fitted = ((index, changed.get(index, row)) for index, row in enumerate(results))
+    kept = [(index, row) for index, row in fitted if row is not None]
+    images = (dataset.image(row["image_id"]) for _, row in kept)
+    pixels = np.array([image.height * image.width for image in images], np.int64)
+    sizes = measure_codes([row["segmentation"]["counts"] for _, row in kept], pixels)
+    for place in np.flatnonzero(sizes.area < 0).tolist():
+        index = kept[place][0]
+        losses.add(f"result {index}", "its mask cannot be read: its code is malformed")
+        changed[index] = None
 
 
 class Fitter:
@@ -70,8 +90,8 @@ class Fitter:
         self.sizes = {image.id: [image.height, image.width] for image in dataset.images}
         self.categories = {category.id for category in dataset.categories}
         self._names: dict[str, int | None] | None = None
-        names = Counter(category.name for category in dataset.categories)
-        self._category_names = {one.name: one.id for one in dataset.categories if names[one.name] == 1}
+        names = Counter(folded(category.name) for category in dataset.categories)
+        self._category_names = {name: one.id for one in dataset.categories if names[name := folded(one.name)] == 1}
 
     def is_plain(self, row: Row, masks: bool) -> bool:
         """Whether a row is right as most are; `fit` tells of the others, in several times the time."""
@@ -92,25 +112,47 @@ class Fitter:
     def fit(self, row: Row, index: int, masks: bool) -> Row:
         """The row, read; raises `DatasetError` with its ``index`` if it cannot be judged."""
         row = self.mend_labels(row)
-        if row.get("category_id") == 0 and min(self.categories, default=0) == 1:
-            raise DatasetError(
-                f"result {index}: category_id 0 is not in {self.dataset.path}, whose ids begin at 1: these look like a "
-                "detector's class numbers, which the detector's own data set turns into category ids"
-            )
-        check_labels(row, index, self.sizes, self.categories, str(self.dataset.path))
+        self.check(row, index)
         if row.get(shape := "segmentation" if masks else "bbox") in (None, [], {}):
             raise DatasetError(f"result {index}: has no {shape!r}")
         if row.get("bbox") is not None or not masks:
             check_box(row["bbox"], index)
         return self.mend_mask(row, index) if masks else row
 
+    def check(self, row: Row, index: int, *, any_category: bool = False) -> None:
+        """Raise `DatasetError` with its ``index`` if a row's image, category or score is missing or impossible."""
+        if not any_category and self._is_class_number(label := row.get("category_id")):
+            raise DatasetError(
+                f"result {index}: category_id {label} is not in {self.dataset.path}: these look like a detector's "
+                "class numbers, which the detector's own data set turns into category ids"
+            )
+        for key, known in (("image_id", self.sizes), ("category_id", None if any_category else self.categories)):
+            if key not in row:
+                raise DatasetError(f"result {index}: has no {key!r}; its keys are {', '.join(map(str, row)) or 'none'}")
+            value = row[key]
+            if not isinstance(value, int | float | np.integer) or (known is not None and value not in known):
+                raise DatasetError(f"result {index}: {key} {value!r} is not in {self.dataset.path}")
+        if "score" not in row:
+            raise DatasetError(f"result {index}: has no 'score'")
+        if not isinstance(row["score"], int | float | np.integer | np.floating) or not math.isfinite(row["score"]):
+            raise DatasetError(f"result {index}: its score is {row['score']!r}")
+
+    def _is_class_number(self, label: Any) -> bool:
+        """Whether it is no category's id, but may be the number of a class, counted from 0 or without gaps."""
+        many = len(self.categories)
+        counted = isinstance(label, int) and label not in self.categories and label <= many
+        return counted and (label == 0 or (label > 0 and max(self.categories) > many))
+
     def mend_labels(self, row: Row) -> Row:
         """Image, category and score as the numbers that they are written for."""
         found = dict(row)
-        if isinstance(name := row.get("image_id"), str):
+        for key, others in _NAMED.items():
+            if key not in row and (name := next(filter(None, map(row.get, others)), None)) is not None:
+                found[key] = name
+        if isinstance(name := found.get("image_id"), str):
             found["image_id"] = self._image(name)
-        label = row.get("category_id", row.get("category_name"))
-        if isinstance(label, str) and (category := self._category_names.get(label)) is not None:
+        label = found.get("category_id")
+        if isinstance(label, str) and (category := self._category_names.get(folded(label))) is not None:
             self.told["categories are named, not by id"] += 1
             found["category_id"] = category
         for key, number in (("category_id", int), ("score", float)):
@@ -145,17 +187,21 @@ class Fitter:
         return {**row, "segmentation": {"size": size, "counts": code.decode() if isinstance(code, bytes) else code}}
 
     def _image(self, name: str) -> int | str:
-        """The id of an image by its file name, with or without folders and suffix, or by its id written as text."""
+        """The id of an image by its file name, with or without folders and suffix, or by its id written as text.
+
+        The folders may be another machine's.
+        """
         if self._names is None:
             self._names = {}
             for image in self.dataset.images:
                 path = PurePosixPath(image.file_name)
                 for one in {image.file_name, path.name, path.stem, str(path.with_suffix(""))}:
                     self._names[one] = image.id if one not in self._names else None
-        found = self._names.get(name)
+        last = PurePosixPath(name.replace("\\", "/")).name
+        found = self._names.get(name, self._names.get(last))
         if found is not None:
             self.told["images are named by their files, not by id"] += 1
-        elif name not in self._names and name.isdecimal() and int(name) in self.sizes:
+        elif last not in self._names and name.isdecimal() and int(name) in self.sizes:
             self.told["image_id written as text is read as a number"] += 1
             found = int(name)
         return name if found is None else found
@@ -163,28 +209,6 @@ class Fitter:
 
 def _is_code(segmentation: Any) -> bool:
     return isinstance(segmentation, Mapping) and isinstance(segmentation["counts"], str | bytes)
-
-
-def check_labels(row: Row, index: int, images: Container[int], categories: Container[int] | None, path: str) -> None:
-    """Raise `DatasetError` if a result's image, category or score is missing or impossible.
-
-    Args:
-        row: The result.
-        index: Its place, for the message.
-        images: Ids of the data set's images.
-        categories: Ids of its categories; None allows any.
-        path: Of the data set, for the message.
-    """
-    for key, known in (("image_id", images), ("category_id", categories)):
-        if key not in row:
-            raise DatasetError(f"result {index}: has no {key!r}")
-        value = row[key]
-        if not isinstance(value, int | float | np.integer) or (known is not None and value not in known):
-            raise DatasetError(f"result {index}: {key} {value!r} is not in {path}")
-    if "score" not in row:
-        raise DatasetError(f"result {index}: has no 'score'")
-    if not isinstance(row["score"], int | float | np.integer | np.floating) or not math.isfinite(row["score"]):
-        raise DatasetError(f"result {index}: its score is {row['score']!r}")
 
 
 def check_box(bbox: Any, index: int) -> None:

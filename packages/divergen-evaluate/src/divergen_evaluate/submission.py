@@ -11,7 +11,7 @@ from divergen_records.errors import DatasetError, MaskError, NothingLeft
 from divergen_records.losses import Losses
 from divergen_records.masks import check_segmentation
 
-from .fitting import Fitter, check_box, check_labels
+from .fitting import Fitter, check_box
 from .selection import LVIS_RULES
 
 __all__ = ["export_results"]
@@ -48,17 +48,16 @@ def export_results(
         NothingLeft: If all are malformed.
     """
     fitter = Fitter(dataset, told)
-    images, categories = fitter.sizes, fitter.categories
     by_image: dict[int, list[dict[str, Any]]] = {}
     for index, given in enumerate(results):
         row = fitter.mend_labels(given)
-        check_labels(row, index, images, None if drop_unknown else categories, str(dataset.path))
+        fitter.check(row, index, any_category=drop_unknown)
         row, reason = _read(row, index, fitter)
         if reason is not None:
             if losses is None:
                 raise DatasetError(f"result {index}: {reason}")
             losses.add(f"result {index}", reason)
-        elif row["category_id"] in categories and (min_score is None or row["score"] >= min_score):
+        elif row["category_id"] in fitter.categories and (min_score is None or row["score"] >= min_score):
             by_image.setdefault(row["image_id"], []).append(_slim(row, only, index))
     if losses and len(losses) == len(results):
         raise NothingLeft(f"all {len(results)} results are malformed, so nothing is written")

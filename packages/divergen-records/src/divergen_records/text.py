@@ -1,10 +1,10 @@
-"""Foreign text, made harmless where it is shown: a terminal, a spreadsheet, a page."""
+"""Foreign text: compared as people mean it, and made harmless where it is shown: a terminal, a spreadsheet, a page."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["csv_cell", "shown"]
+__all__ = ["csv_cell", "folded", "shown"]
 
 _DIRECTIONS = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 """Unicode's overrides of the direction of writing: a name with one of them shows as another."""
@@ -16,6 +16,11 @@ _ESCAPED = {
 }
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def folded(name: str) -> str:
+    """A category's name as it is compared: tools write ``Sports Ball`` for ``sports_ball``."""
+    return " ".join(name.replace("_", " ").casefold().split())
 
 
 def shown(text: object) -> str:

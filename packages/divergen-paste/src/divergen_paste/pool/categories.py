@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from divergen_records import Category, ConfigError
+from divergen_records.text import folded
 from pydantic import ValidationError
 
 __all__ = ["CategoryMatch", "Classes", "Unmatched", "as_categories", "match_categories"]
@@ -69,7 +70,7 @@ def match_categories(
     found: dict[int, Category] = {}
     left_out: list[str] = []
     for category in pool:
-        result = _find(category, known[_folded(category.name)])
+        result = _find(category, known[folded(category.name)])
         if isinstance(result, Category):
             found[category.id] = result
         else:
@@ -101,15 +102,10 @@ def _category(row: Mapping[str, Any]) -> Category:
     return Category(id=row["id"], name=row["name"], synset=row.get("synset"))
 
 
-def _folded(name: str) -> str:
-    """A name as it is compared: tools write ``Sports Ball`` for ``sports_ball``."""
-    return " ".join(name.replace("_", " ").casefold().split())
-
-
 def _by_name(categories: Iterable[Category]) -> defaultdict[str, list[Category]]:
     known = defaultdict(list)
     for category in categories:
-        known[_folded(category.name)].append(category)
+        known[folded(category.name)].append(category)
     return known
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from divergen_records import Category, ConfigError
 from divergen_records.data_options import open_categories
@@ -66,16 +66,8 @@ def pool_from_path(
     if not source.exists():
         raise ConfigError(f"{source} does not exist")
     kind = kind or _guess(source)
-    changed = {
-        "where": where != "kept",
-        "categories": categories is not None,
-        "images": images is not None,
-        "min_area": min_area != 256,
-        "whole_only": whole_only,
-    }
-    idle = [name for name, given in changed.items() if given and name not in _READS[kind]]
-    if idle:
-        raise ConfigError(f"{source} is a {kind}, of which nothing is chosen by {', '.join(idle)}; leave it out")
+    given = {"where": where, "categories": categories, "images": images, "min_area": min_area, "whole_only": whole_only}
+    _refuse_idle(source, kind, given)
 
     def known() -> tuple[Category, ...]:
         if categories is None:
@@ -102,6 +94,14 @@ def pool_from_path(
         "pools-json": lambda: pool_from_pools_json(source, out, known(), root=images, **options),
     }
     return builders[kind]()
+
+
+def _refuse_idle(source: Path, kind: str, given: Mapping[str, Any]) -> None:
+    """Refuse settings that this kind of source has no use for."""
+    defaults = {"where": "kept", "min_area": 256, "whole_only": False}
+    idle = [name for name, value in given.items() if value != defaults.get(name) and name not in _READS[kind]]
+    if idle:
+        raise ConfigError(f"{source} is a {kind}, of which nothing is chosen by {', '.join(idle)}; leave it out")
 
 
 def _guess(source: Path) -> str:
