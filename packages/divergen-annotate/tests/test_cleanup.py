@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
-from divergen_annotate import repair
+from divergen_annotate import ColourKey, GrabCut, repair
 from divergen_annotate.cleanup import drop_islands, fill_holes, label_regions, shrink, smooth
+from divergen_annotate.holes import Paper
 from divergen_annotate.quality import iou
 from divergen_annotate.testing import plain_picture
 from hypothesis import given
@@ -51,7 +53,7 @@ def test_fill_holes__a_large_hole_is_kept_where_it_shows_background(colour, fill
     image = np.full((20, 20, 3), 250, dtype=np.uint8)
     image[mask] = 60
     image[10:15, 10:15] = colour
-    assert fill_holes(mask, image=image)[12, 12] == filled
+    assert fill_holes(mask, paper=Paper(image, mask))[12, 12] == filled
 
 
 def test_fill_holes__a_bay_is_no_hole():
@@ -159,7 +161,7 @@ def test_fill_holes__a_large_hole_of_a_full_picture_is_no_background():
     mask = np.ones((20, 20), dtype=bool)
     mask[8:14, 8:14] = False
     image = np.full((20, 20, 3), 90, dtype=np.uint8)
-    assert fill_holes(mask, image=image).all()
+    assert fill_holes(mask, paper=Paper(image, mask)).all()
 
 
 def test_repair__a_frame_around_all_of_the_picture_keeps_what_is_in_it():
@@ -186,4 +188,46 @@ def test_repair__a_sound_mask_is_not_worked_on_twice(monkeypatch):
     assert repair(mask, image) is mask and len(calls) == 1
     holed = mask.copy()
     holed[128, 128] = False
-    assert np.array_equal(repair(holed, image), mask) and len(calls) == 3
+    assert np.array_equal(repair(holed, image), mask) and len(calls) == 2
+
+
+def thin(size=192):
+    """A net and a spring (size, size), as they are."""
+    y, x = np.mgrid[:size, :size].astype(np.float64)
+    net = ((x + y / 3) % 12 < 2) | ((y - x / 3) % 12 < 2)
+    turns = np.linspace(0, 2 * np.pi, 4000)
+    spring = np.zeros((size, size), dtype=bool)
+    rows, columns = size / 2 + 40 * np.sin(9 * turns), 30 + 20 * turns + 14 * np.cos(9 * turns)
+    spring[rows.round().astype(int), columns.round().astype(int)] = True
+    return {"net": net & (np.hypot(y - size / 2, x - size / 2) < size / 3), "spring": spring}
+
+
+def painted(truth, colour):
+    """A picture of it on grey paper that darkens to the right."""
+    alpha = cv2.GaussianBlur(truth.astype(np.float32), (0, 0), 0.7)[..., None]
+    paper = np.linspace(235, 190, truth.shape[1])[None, :, None]
+    noise = np.random.default_rng(0).normal(0, 2, (*truth.shape, 3))
+    return (paper * (1 - alpha) + np.array(colour) * alpha + noise).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("colour", [(200, 40, 30), (120, 120, 125)])
+@pytest.mark.parametrize("shape", thin())
+def test_repair__pieces_of_wire_stay_and_bare_specks_go(shape, colour):
+    truth = thin()[shape]
+    image = painted(truth, colour)
+    torn = truth & (np.arange(truth.shape[1]) % 23 > 3)
+    torn[5:8, 5:8] = torn[180:182, 100:103] = True
+    mended = repair(torn, image, keep_share=0.5, at_most=0.02)
+    assert not mended[5:8, 5:8].any() and not mended[180:182, 100:103].any()
+    assert np.array_equal(mended & truth, torn & truth)
+
+
+@pytest.mark.parametrize("kind", [GrabCut, ColourKey])
+def test_repair__takes_nothing_from_what_is_found_of_nets_and_springs(kind):
+    annotator, gains = kind(plain=0), []
+    for truth in thin().values():
+        for colour in ((200, 40, 30), (120, 120, 125), (60, 60, 90)):
+            image = painted(truth, colour)
+            found = annotator([image])[0].mask
+            gains.append(iou(repair(found, image), truth) - iou(found, truth))
+    assert np.mean(gains) >= 0

@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from .annotator import Image, Mask
-from .holes import Behind
+from .holes import Behind, Paper
 from .matting import snap_to_edges
 
 __all__ = ["drop_islands", "fill_holes", "label_regions", "repair", "shrink", "smooth"]
 
 
-def drop_islands(mask: Mask, *, keep_share: float = 0.01, at_most: float = 1.0) -> Mask:
+def drop_islands(mask: Mask, *, keep_share: float = 0.01, at_most: float = 1.0, paper: Paper | None = None) -> Mask:
     """Without the 8-connected components smaller than ``keep_share`` of the largest; at 1 only the largest stays.
 
     Args:
         mask: (H, W) bool.
         keep_share: Share of the largest component's area.
         at_most: Share of the mask that may go in all, the smallest islands first: confetti is many small islands too.
+        paper: What lies outside. With it only islands go that are bare paper: most others are pieces of thin parts.
     """
     labels, areas = label_regions(mask)
     if areas.size <= 2:
         return mask
     islands = np.flatnonzero(areas < keep_share * areas[1:].max()) if keep_share < 1 else 1 + np.argsort(-areas[1:])[1:]
-    drop = _smallest(areas, islands[islands > 0], at_most * areas[1:].sum())
+    islands = islands[islands > 0]
+    if paper is not None and keep_share < 1:
+        islands = paper.bare(labels, islands)
+    drop = _smallest(areas, islands, at_most * areas[1:].sum())
     return np.asarray(mask & ~np.take(drop, labels)) if drop.any() else mask
 
 
-def fill_holes(
-    mask: Mask, *, below: float = 0.01, at_most: float = 1.0, image: Image | None = None, likeness: float = 20.0
-) -> Mask:
+def fill_holes(mask: Mask, *, below: float = 0.01, at_most: float = 1.0, paper: Paper | None = None) -> Mask:
     """Fill holes that a segmenter left, keep those that the object has (the handle of a mug, a ring).
 
     Args:
         mask: (H, W) bool.
         below: A hole smaller than this share of the object's area is filled, unless it shows plain background.
         at_most: Share of the object's area that may be filled so, the smallest holes first: a basket has many.
-        image: (H, W, 3) uint8 RGB. With it, a larger hole is filled where it does not show what lies behind the object;
+        paper: What lies outside. With it, a larger hole is filled where it does not show what lies behind the object;
             see `Behind`. Without it the larger ones are kept, and so is one above half of the object's area always: no
             segmenter misses so much.
-        likeness: Grey levels, largest difference over the channels.
     """
     labels, areas = label_regions(~mask, connectivity=4)
     inside = np.ones(areas.size, dtype=bool)
@@ -51,7 +54,7 @@ def fill_holes(
     if not inside.any():
         return mask
     small = inside & (areas < below * areas[0])
-    behind = None if image is None else Behind(image, mask, labels, inside, likeness)
+    behind = None if paper is None else Behind(paper, mask, labels, inside)
     fill = _smallest(areas, np.flatnonzero(small if behind is None else small & ~behind.plain), at_most * areas[0])
     if behind is not None:
         for hole in np.flatnonzero(inside & ~small & (areas <= _LARGEST_MISS * areas[0])):
@@ -117,7 +120,8 @@ def repair(
 ) -> Mask:
     """Specks away, holes filled, outline smoothed and moved to edges, halo off; specks that come of that go as well.
 
-    The default does no harm: it takes little without evidence, so a true mask comes back nearly as it was.
+    The default does no harm: it takes little without evidence, so a true mask comes back nearly as it was. With a
+    picture a speck goes only where it shows what lies outside the object: others mostly are pieces of thin parts.
 
     Args:
         mask: (H, W) bool.
@@ -132,21 +136,24 @@ def repair(
         snap_radius: See `divergen_annotate.matting.snap_to_edges`, pixels; 0 leaves the outline where it is.
         halo: See `shrink`, pixels.
     """
-    islands = {"keep_share": keep_share, "at_most": 1.0 if keep_share >= 1 else at_most}
-    mask = drop_islands(mask, **islands)
     window = _box(mask, margin=2 * smooth_radius + 3 * snap_radius + 2)
     if window is None:
         return mask
     before, seen = mask[window], None if image is None else image[window]
-    part = fill_holes(before, below=fill_below, at_most=at_most, image=seen, likeness=likeness)
+    paper = None if seen is None else Paper(seen, before, likeness)
+    tidy = partial(drop_islands, keep_share=keep_share, at_most=1.0 if keep_share >= 1 else at_most, paper=paper)
+    part = fill_holes(tidy(before), below=fill_below, at_most=at_most, paper=paper)
+    filled = part
     part = smooth(part, radius=smooth_radius)
     if snap_radius and seen is not None:
         part = snap_to_edges(part, seen, radius=snap_radius)
     part = shrink(part, pixels=halo)
+    if part is not filled:
+        part = tidy(part)
     if part is before:
         return mask
     result = np.zeros_like(mask)
-    result[window] = drop_islands(part, **islands)
+    result[window] = part
     return result
 
 
