@@ -93,7 +93,7 @@ class Campaign:
         for left in ("in", "out"):  # of a campaign that was stopped
             shutil.rmtree(place / left, ignore_errors=True)
         programs = {case.words.split()[0] for case in cases}
-        self.doors = tuple(door for door in DOORS if door.case.words.split()[0] in programs)
+        self.doors = tuple(door for door in DOORS if door.case.words.split()[0] in programs and door.case.can_run)
         if not (self.inputs / "made").exists():
             shutil.rmtree(self.inputs, ignore_errors=True)
             self.inputs.mkdir(parents=True)
@@ -168,12 +168,14 @@ def main() -> None:
     parser.add_argument("--faults", action="store_true", help="full and read-only disks and others; needs root")
     parser.add_argument("--soak", type=int, default=0, help="so many runs in one process; memory and descriptors flat")
     parser.add_argument("--only", action="append", default=[], help="commands whose name contains this")
+    parser.add_argument("--without", action="append", default=[], help="leave out commands whose name contains this")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="work here, and keep the inputs and the files that did harm")
     parser.add_argument("--results", type=Path, help="JSON Lines of all trials; the same line goes on")
     arguments = parser.parse_args()
     outcome = Outcome(arguments.results)
     cases = [case for case in CASES if not arguments.only or any(part in case.name for part in arguments.only)]
+    cases = [case for case in cases if not any(part in case.name for part in arguments.without)]
     for case in cases:
         if not case.can_run:
             print(f"{case.name}: left out, for it needs {', '.join(case.needs)}", file=sys.stderr)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import poisons
+from . import binaries, poisons
 from .cases import Case
 from .poisons import ANY, Poison
 
@@ -42,9 +42,15 @@ JSON = (_texts, poisons.fields)
 REAL, VAL = "real/train.json", "real/val.json"
 
 
-def _door(words: str, file: str, *kinds: Callable[[Path], Iterator[tuple[str, Poison]]], copies: str = "") -> Door:
+def _door(
+    words: str,
+    file: str,
+    *kinds: Callable[[Path], Iterator[tuple[str, Poison]]],
+    copies: str = "",
+    needs: tuple[str, ...] = (),
+) -> Door:
     program, command, *_ = words.split()
-    case = Case(f"{program.removeprefix('divergen-')} {command}", words, tuple(copies.split()))
+    case = Case(f"{program.removeprefix('divergen-')} {command}", words, tuple(copies.split()), needs=needs)
     return Door(case, file, kinds)
 
 
@@ -72,8 +78,18 @@ DOORS = (
     ),
     _door(
         "divergen-annotate images IN/pictures --out OUT/m.json --preview OUT/m.html",
-        "pictures/apple/0.png", poisons.images,
+        "pictures/apple/0.png", poisons.images, binaries.bombs,
     ),
+    _door(
+        "divergen-annotate images IN/pictures --annotator saliency,model=IN/u2net.onnx,device=cpu --out OUT/m.json",
+        "u2net.onnx", binaries.onnx, needs=("onnx", "onnxruntime"),
+    ),
+    _door(
+        "divergen-gen run IN/prompts.jsonl --table OUT/t.lance --per-category 1 "
+        "-g diffusers,model=IN/sd,steps=1,size=32,device=cpu",
+        "sd/unet/diffusion_pytorch_model.safetensors", binaries.safetensors, needs=("diffusers",),
+    ),
+    _door("divergen-train analyse map real=IN/embedded.npy --out OUT/map", "embedded.npy", binaries.npy),
     _door(f"divergen-annotate evaluate IN/{REAL} --limit 2", REAL, *JSON),
     _door("divergen-annotate table OUT/drawn.lance", "drawn.lance", poisons.tables, copies="drawn.lance"),
     _door(f"divergen-filter embed-real IN/{REAL} --out OUT/r.npz --max-per-category 2", REAL, *JSON),
@@ -98,7 +114,7 @@ DOORS = (
     _door("divergen-paste pool IN/xp --out OUT/pool", "xp/instance_pools.json", *JSON),
     _door(f"divergen-paste stats IN/{REAL} --out OUT/s.json", REAL, *JSON),
     _door("divergen-paste verify IN/pool", "pool/pool.json", *JSON),
-    _door("divergen-paste verify IN/pool", "pool/index.npy"),
+    _door("divergen-paste verify IN/pool", "pool/index.npy", binaries.npy),
     _door(f"divergen-paste preview IN/{REAL} IN/pool --out OUT/s.jpg --count 1", "pool/pool.json", *JSON),
     _door(
         f"divergen-paste preview IN/{REAL} IN/pool --out OUT/s.jpg --count 1",

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 from divergen_filter.review.merging import merge_reviews
 from divergen_filter.review.verdicts import Kind, Verdict, VerdictLog, log_path
 from divergen_records import InstanceTable
@@ -48,6 +49,7 @@ def make_inputs(place: Path, words: str) -> None:
     _call(place, "divergen-paste pool real/train.json --min-area 1 --out pool")
     for form in ("yolo", "labelme"):
         _call(place, f"divergen-records convert real/train.json {form} --format {form}")
+    np.save(place / "embedded.npy", np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32))
     shutil.copy(str(resources.files("divergen.configs").joinpath("coco100.yaml")), place / "config.yaml")
     _ablation(place / "ablations" / "models")
     _reviewed(place)
@@ -125,9 +127,23 @@ def _models(place: Path) -> None:
     """Tiny models of the real classes, where their libraries are installed."""
     if find_spec("diffusers"):
         _module("divergen-gen/tests/tiny.py").stable_diffusion(place / "sd")
+    if find_spec("onnx"):
+        _saliency(place / "u2net.onnx")
     if find_spec("transformers"):
         (place / "sam3").mkdir()
         _module("divergen-annotate/tests/models.py").save_sam3(place / "sam3")
+
+
+def _saliency(path: Path) -> None:
+    """The smallest network of saliency, under a name whose model card is known."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    weights = helper.make_tensor("w", TensorProto.FLOAT, (1, 3, 1, 1), [-1.0, -1.0, -0.5])
+    nodes = [helper.make_node("Conv", ["x", "w"], ["l"]), helper.make_node("Sigmoid", ["l"], ["out"])]
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", c, "h", "w"]) for n, c in (("x", 3), ("out", 1))]
+    graph = helper.make_graph(nodes, "saliency", ends[:1], ends[1:], [weights])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
 
 
 def _module(path: str) -> ModuleType:
@@ -142,6 +158,6 @@ _LONG: dict[tuple[str, ...], Callable[[Path], None]] = {
     ("run", "hub", "fix", "xp"): _run,
     ("fit",): _fit,
     ("trained",): _trained,
-    ("sd", "sam3"): _models,
+    ("sd", "sam3", "u2net.onnx"): _models,
 }
 """Inputs that take long -> what makes them."""

@@ -6,11 +6,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from divergen_records.weights_files import why_no_weights
+from divergen_records import WeightsError
+from divergen_records.weights_files import read_header, why_no_weights
+
+TENSOR = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 
 
 def tensors(size: int) -> bytes:
-    header = json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+    header = json.dumps({"a": TENSOR}).encode()
     return len(header).to_bytes(8, "little") + header + bytes(size)
 
 
@@ -29,7 +32,7 @@ def zipped() -> bytes:
         ("a.safetensors", b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
         ("a.safetensors", tensors(8), None),
         ("a.safetensors", tensors(3), "cut off"),
-        ("a.safetensors", (9).to_bytes(8, "little") + b"{nonsense", None),
+        ("a.safetensors", (9).to_bytes(8, "little") + b"{nonsense", "not JSON"),
         ("a.pth", zipped(), None),
         ("a.pt", zipped()[:60], "cut off"),
         ("a.ckpt", b"\x80\x02}q\x00", None),
@@ -43,3 +46,24 @@ def test_why_no_weights__by_its_bytes(tmp_path: Path, name: str, content: bytes,
     found = why_no_weights(path)
     assert (found is None) == (said is None), found
     assert said is None or said in str(found)
+
+
+_HEADERS = ["[]", "1", "null", '"x"', "[" * 100_000, '{"a": 1}', '{"a": []}', '{"a": {}}', "\0" * 9]
+_LIES = [
+    *({"data_offsets": value} for value in ([0], [], None, "x", ["0", "4"], [0.5, 8], [8, 0], [-4, 8], [4, 2**70])),
+    *({"dtype": value} for value in ("F7", None, 5)),
+    *({"shape": value} for value in ([-1], [2**62, 4], None, [0.5], "x")),
+]
+
+
+@pytest.mark.parametrize("header", [*_HEADERS, *(json.dumps({"a": TENSOR | lie}) for lie in _LIES)])
+def test_read_header__one_that_lies(tmp_path: Path, header: str) -> None:
+    pytest.importorskip("safetensors")
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + bytes(8))
+    with pytest.raises(WeightsError, match=r"a\.safetensors (is no safetensors file|ends too early)"):
+        read_header(path)
+    path.write_bytes((2**62).to_bytes(8, "little") + b"{}")
+    assert "header would have" in str(why_no_weights(path))
+    path.write_bytes(tensors(8))
+    assert read_header(path) == {"a": TENSOR}

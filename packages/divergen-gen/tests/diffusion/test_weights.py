@@ -81,7 +81,7 @@ def within(folder):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (break_cut, "download it again"),
+        (break_cut, "fetch it again"),
         (break_garbage, "cut off or no safetensors"),
         (break_missing, "has no weights"),
         (break_pickle, "pickle"),

@@ -1,16 +1,24 @@
-"""Whether a file of weights is one, by its first and last bytes: nothing is loaded."""
+"""Whether a file of weights is one, by its first and last bytes, and what its header says: nothing is loaded."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 from zipfile import is_zipfile
 
-__all__ = ["why_no_weights"]
+from .errors import DatasetError, WeightsError
+from .reading import parse_json
+
+__all__ = ["read_header", "why_no_weights"]
 
 _HEAD = 512
 _PAGE = (b"<!doctype", b"<html", b"<?xml")
 _POINTER = b"version https://git-lfs"
+_CUT = "ends too early: the download was cut off; fetch it again"
+_DAMAGED = "is no safetensors file, or damaged ({}); fetch it again"
+_LONGEST_HEADER = 100_000_000
+"""Bytes, of the library."""
 _PICKLED = (".pth", ".pt", ".ckpt", ".bin")
 
 
@@ -28,20 +36,57 @@ def why_no_weights(path: Path) -> str | None:
         return "is a web page, not the file: the link of the download led to one; fetch it again"
     if head.startswith(_POINTER):
         return "is a pointer of Git LFS, not the file; fetch it with `git lfs pull`"
-    cut = (path.suffix in _PICKLED and head.startswith(b"PK") and not is_zipfile(path)) or (
-        path.suffix == ".safetensors" and path.stat().st_size < _wanted(path)
-    )
-    return "ends too early: the download was cut off; fetch it again" if cut else None
+    if path.suffix in _PICKLED and head.startswith(b"PK") and not is_zipfile(path):
+        return _CUT
+    return _why_no_tensors(path) if path.suffix == ".safetensors" else None
 
 
-def _wanted(path: Path) -> int:
-    """Bytes that the header of a safetensors file promises; 0 where it is none, which its library says better."""
+def read_header(path: Path) -> dict[str, Any]:
+    """The header of a safetensors file that its library can load: tensor -> ``dtype``, ``shape``, ``data_offsets``.
+
+    Raises:
+        WeightsError: If the file is not there, cut off, or something else; or its header lies.
+    """
+    try:
+        if wrong := _why_no_tensors(path):
+            raise WeightsError(f"{path} {wrong}")
+        with path.open("rb") as file:
+            header: dict[str, Any] = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path} does not exist") from error
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+    return header
+
+
+def _why_no_tensors(path: Path) -> str | None:
+    """What is wrong with a safetensors file; None where its library can load it."""
+    size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        header = file.read(min(length, path.stat().st_size))
+        text = file.read(length) if length <= size - 8 else None
+    if text is None:
+        return _CUT if length < _LONGEST_HEADER else _DAMAGED.format(f"its header would have {length:,} bytes")
     try:
-        entries = json.loads(header).items()
-        ends = [int(entry["data_offsets"][1]) for name, entry in entries if name != "__metadata__"]
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-        return 0
-    return 8 + length + max(ends, default=0)
+        header = parse_json(text, "its header")
+    except DatasetError as error:
+        return _DAMAGED.format(error)
+    try:
+        ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
+        return _DAMAGED.format("its header does not say where its tensors lie")
+    end = 8 + length + max(ends, default=0)
+    return _CUT if size < end else _why_not_loaded(path)
+
+
+def _why_not_loaded(path: Path) -> str | None:
+    """What the library says of a file, if it is installed; it holds the header against the data."""
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError:
+        return None
+    try:
+        with safe_open(str(path), framework="np"):
+            return None
+    except SafetensorError as error:
+        return _DAMAGED.format(error)

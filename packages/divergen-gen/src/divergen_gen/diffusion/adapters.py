@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from divergen_records import ConfigError, WeightsError, require_extra
+from divergen_records.weights_files import read_header
 
 from .loading import Half, denoiser_name, quiet
 from .model import Lora, PersonalTraining
-from .weights import fingerprint_file, identify, local_folder, read_header
+from .weights import fingerprint_file, identify, local_folder
 
 __all__ = ["CategoryLora", "CategoryWeights", "fuse_loras", "identify_lora", "load_inversions", "open_personal"]
 

@@ -11,13 +11,14 @@ from typing import Any
 import cv2
 import numpy as np
 from divergen_records import ConfigError, WeightsError
+from divergen_records.weights_files import read_header
 from numpy.typing import NDArray
 
 from .guide import Guide
 from .loading import is_guided, quiet
 from .model import Model
 from .sources import fetch
-from .weights import check_pickle, local_folder, read_header
+from .weights import check_pickle, local_folder
 
 __all__ = ["Guiding", "native_size"]
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from divergen_records import WeightsError
 from divergen_records.hub import HubUnreached, hub_errors
+from divergen_records.weights_files import read_header
 
 from .environment import import_diffusers
 from .hub import cached_snapshot, commit_of
 from .model import Model
 from .parts import kind_of_tensors
-from .weights import CHECKER, PICKLES, check_folder, check_pickle, local_folder, read_header, read_index
+from .weights import CHECKER, PICKLES, check_folder, check_pickle, local_folder, read_index
 
 __all__ = ["ModelFiles", "fetch", "find_model", "without_checker"]
 

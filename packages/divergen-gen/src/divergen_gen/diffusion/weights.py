@@ -12,6 +12,7 @@ from typing import Any
 
 from divergen_records import WeightsError, short_hash
 from divergen_records.files import parse_json
+from divergen_records.weights_files import read_header
 
 from .hub import commit_of
 from .model import Model
@@ -25,7 +26,6 @@ __all__ = [
     "identify",
     "identify_model",
     "local_folder",
-    "read_header",
     "read_index",
 ]
 
@@ -154,25 +154,6 @@ def read_index(folder: Path) -> dict[str, Any]:
     return index
 
 
-def read_header(file: Path) -> dict[str, Any]:
-    """The header of a safetensors file; raises `WeightsError` if the file is cut off or is something else."""
-    try:
-        with file.open("rb") as data:
-            (length,) = struct.unpack("<Q", data.read(8))
-            size = file.stat().st_size
-            if length > size - 8:
-                raise WeightsError(f"{file} is cut off or no safetensors file; download it again")
-            header: dict[str, Any] = parse_json(data.read(length), str(file), error=WeightsError)
-    except FileNotFoundError as error:
-        raise WeightsError(f"{file} does not exist") from error
-    except (OSError, ValueError, struct.error) as error:
-        raise WeightsError(f"{file} is no safetensors file, or damaged: {error}") from error
-    end = max((value["data_offsets"][1] for name, value in header.items() if name != "__metadata__"), default=0)
-    if size != 8 + length + end:
-        raise WeightsError(f"{file} has {size:,} bytes instead of {8 + length + end:,}; download it again")
-    return header
-
-
 def fingerprint(path: Path) -> str:
     """Hash of a file, or of the configurations and weights in a folder; it does not depend on where they lie."""
     if path.is_file():
@@ -225,9 +206,11 @@ def _variant(file: Path) -> str | None:
 def _check_shards(part: Path) -> None:
     for index in part.glob("*.safetensors.index*.json"):
         try:
-            names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (OSError, ValueError, KeyError) as error:
+            names = set(map(str, json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise WeightsError(f"{index} cannot be read: {error}") from error
+        if outside := sorted(name for name in names if name in ("", ".", "..") or Path(name).name != name):
+            raise WeightsError(f"{index} names a file that is not beside it, {outside[0]!r}; download the model again")
         missing = sorted(name for name in names if not (part / name).is_file())
         if missing:
             raise WeightsError(f"{part} lacks {missing[0]} ({len(missing)} of {len(names)} files); download it again")

@@ -16,12 +16,12 @@ from typing import Any
 from divergen_records import Category, ConfigError, Progress, RowError, RunLocked, derive_seed
 from divergen_records.coco import Dataset
 from divergen_records.files import locked
+from divergen_records.weights_files import read_header
 
 from ..crops import check_objects, read_crops, select_categories
 from ..diffusion.config import DiffusersConfig
 from ..diffusion.environment import choose_device
 from ..diffusion.model import LEARNING_RATES, Model, PersonalTraining
-from ..diffusion.weights import read_header
 from .files import personal_file
 from .training import TEMPLATES, Trainer, Training
 
