@@ -17,6 +17,7 @@ from .processes import Process, aside, run
 __all__ = ["kill_once", "reference"]
 
 _SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+_STOPPED = 130
 _MOST_SECONDS = 600
 
 
@@ -41,22 +42,30 @@ def kill_once(
     out = place / "out"
     case.prepare(inputs, out)
     whole, seconds = known
+    wrong = []
     for _ in range(chance.choice((1, 1, 2))):
-        _kill(case.command(inputs, out), place / "log", chance.uniform(0.05, 1.0) * seconds, chance)
+        wrong += _kill(case, case.command(inputs, out), place / "log", chance.uniform(0.05, 1.0) * seconds, chance)
     done = run(case.command(inputs, out), place / "log", seconds=_MOST_SECONDS)
     differs = whole.differs(aside(contents, out))
     refused = done.status == 2 and "is there already" in done.err and not differs  # the kill came after the end
     if done.status not in case.ends and not refused:
         differs.append(f"status {done.status}: {done.err.strip().splitlines()[-1:]}")
     shutil.rmtree(out)
-    return differs
+    return wrong + differs
 
 
-def _kill(command: list[str], log: Path, delay: float, chance: random.Random) -> None:
-    process = Process(command, log)
+def _kill(case: Case, command: list[str], log: Path, delay: float, chance: random.Random) -> list[str]:
+    """Kill it, and say what is wrong with how it ends where it was only asked to (Ctrl-C)."""
+    process, sent = Process(command, log), None
     time.sleep(delay)
     if process.poll() is None:
         send = os.killpg if chance.random() < 0.5 else os.kill
+        sent = chance.choice(_SIGNALS)
         with suppress(ProcessLookupError):
-            send(process.pid, chance.choice(_SIGNALS))
-    process.wait(60)  # and ends what a killed parent left running
+            send(process.pid, sent)
+    done = process.wait(60)  # and ends what a killed parent left running
+    if sent != signal.SIGINT or done.status in case.ends:  # it came after the end
+        return []
+    if "Traceback" in done.err:
+        return [f"Ctrl-C: trace: {done.err.strip().splitlines()[-1]}"]
+    return [] if done.status in (_STOPPED, 2) else [f"Ctrl-C: status {done.status}"]

@@ -43,6 +43,15 @@ def test_group__a_full_disk_is_no_bug():
     assert result.output.startswith("Error: run/report.html: no space left on this disk; free some room")
 
 
+def test_group__ctrl_c_is_one_line_and_a_status_of_its_own():
+    @main.command()
+    def stop():
+        raise KeyboardInterrupt
+
+    result = CliRunner().invoke(main, ["stop"])
+    assert (result.exit_code, result.output) == (130, "\nstopped; the same line goes on, or begins again\n")
+
+
 def test_group__a_bug_keeps_its_trace():
     with pytest.raises(ValueError, match="a bug"):
         CliRunner().invoke(main, ["fail"], catch_exceptions=False)

@@ -2,6 +2,7 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from divergen_records.system_errors import explain
@@ -53,6 +54,22 @@ def test_explain__a_full_place_without_a_name_is_found(monkeypatch):
 )
 def test_explain__what_libraries_make_of_it(text, words):
     assert words in explain(RuntimeError(text))
+
+
+def test_explain__the_place_it_was_started_in_is_gone(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        Path.cwd()
+    assert "cd into one that is there" in explain(caught.value)
+    monkeypatch.chdir(tmp_path)
+    assert explain(FileNotFoundError(errno.ENOENT, "no such file", "a")).startswith("a: ")
+
+
+def test_explain__no_place_for_temporary_files():
+    error = FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/a', '/b']")
+    assert "set TMPDIR" in explain(error)
 
 
 def test_explain__memory():

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-from divergen_records.command import echo
+from divergen_records.command import STOPPED, echo
 from divergen_records.losses import losses_options
 
 __all__ = ["run_options", "stoppable"]
@@ -37,4 +37,4 @@ def stoppable() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         echo("\nstopped; the same line continues where it was", err=True)
-        raise click.exceptions.Exit(130) from None
+        raise click.exceptions.Exit(STOPPED) from None

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing import get_context, parent_process
 from typing import Generic, TypeVar
 
 from divergen_records import DivergenError
+from divergen_records.worker_processes import Processes
 
 __all__ = ["Workers"]
 
@@ -23,8 +19,6 @@ Result = TypeVar("Result")
 class Workers(Generic[Item, Result]):
     """Applies a function to items, in this process or in several; what it returns does not depend on how many.
 
-    Processes are spawned, at the first use: a fork of a process with threads (torch, Lance, OpenCV) may hang.
-
     Args:
         function: A picklable function of one picklable item.
         workers: Processes; 1 works in this one.
@@ -32,7 +26,7 @@ class Workers(Generic[Item, Result]):
 
     def __init__(self, function: Callable[[Item], Result], workers: int = 1) -> None:
         self.function, self.workers = function, workers
-        self._executor: ProcessPoolExecutor | None = None
+        self._executor: Processes | None = None
 
     def map(self, items: Iterable[Item]) -> Iterator[Result]:
         """The results in the items' order; a few items ahead are in work at a time.
@@ -63,24 +57,7 @@ class Workers(Generic[Item, Result]):
             self._executor.shutdown(wait=True, cancel_futures=True)
             self._executor = None
 
-    def _start(self) -> ProcessPoolExecutor:
+    def _start(self) -> Processes:
         if self._executor is None:
-            self._executor = ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"), initializer=_prepare)
+            self._executor = Processes(self.workers)
         return self._executor
-
-
-def _prepare() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
-    # Ctrl-C reaches the whole group: the parent decides, and then ends the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # A worker holds both ends of its queue, so it would wait for ever for a parent that was killed.
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

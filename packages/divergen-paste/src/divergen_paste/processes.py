@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from itertools import islice
-from multiprocessing import current_process, get_context
+from multiprocessing import current_process
 from typing import TypeVar
 
 from divergen_records.cores import usable_cores
+from divergen_records.worker_processes import Processes
 
 from .errors import WorkerDied
 
@@ -32,19 +33,11 @@ def worth_workers(items: int) -> int:
 def open_workers(workers: int) -> Executor:
     """Processes to hand work to; 0 works in this one.
 
-    They are spawned, not forked: the caller may have threads, and pools and tables reopen by their path at no cost. A
-    script that asks for them therefore needs ``if __name__ == "__main__":``.
+    Pools and tables reopen there by their path at no cost; see `divergen_records.worker_processes`.
     """
     if not workers:
         return ThreadPoolExecutor(1)
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread)
-
-
-def _one_thread() -> None:
-    """OpenCV's threads would fight those of the other processes for the cores."""
-    import cv2
-
-    cv2.setNumThreads(1)
+    return Processes(workers)
 
 
 def in_order(executor: Executor, work: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:

@@ -26,10 +26,13 @@ from .stores.arguments import accept_addresses, sending, shown_addresses
 from .system_errors import explain
 from .text import shown
 
-__all__ = ["LOG_VARIABLE", "Group", "answer", "echo", "next_step", "note", "quiet", "verbose"]
+__all__ = ["LOG_VARIABLE", "STOPPED", "Group", "answer", "echo", "next_step", "note", "quiet", "verbose"]
 
 LOG_VARIABLE = "DIVERGEN_LOG"
 """Environment variable: ``quiet``, ``normal`` or ``verbose``; an option of the command goes before it."""
+
+STOPPED = 130
+"""Exit status of a command that was stopped (Ctrl-C)."""
 
 _LEVEL = "divergen.level"
 
@@ -162,6 +165,9 @@ def _refuse_inputs(parameters: Mapping[str, Any]) -> None:
 def _sentences() -> Iterator[None]:
     try:
         yield
+    except KeyboardInterrupt:
+        echo("\nstopped; the same line goes on, or begins again", err=True)
+        raise click.exceptions.Exit(STOPPED) from None
     except DivergenError as error:
         raise _refusal(error, str(error), error.exit_code) from error
     except (OSError, RuntimeError, MemoryError, UnicodeEncodeError) as error:

@@ -70,12 +70,25 @@ def explain(error: BaseException) -> str | None:
         return next((sentence for words, sentence in _SENTENCES if re.search(words, str(error))), None)
     if not isinstance(error, OSError) or error.errno is None or isinstance(error, BrokenPipeError):
         return None
+    if error.errno == errno.ENOENT and (gone := _gone(error)):
+        return gone
     name = _name(error)
     if error.errno == errno.ENOSPC and name.startswith(_SHARED_MEMORY):
         return f"{name}: {_SHARED_FULL}"
     if name:
         return f"{name}: {_REMEDIES.get(error.errno, error.strerror)}"
     return _REMEDIES[error.errno] if error.errno in _RESOURCES else None
+
+
+def _gone(error: OSError) -> str | None:
+    """Of a place that every program takes to be there: where it was started, and where temporary files go."""
+    if error.filename is None and "temporary directory" in str(error.strerror):
+        return f"there is no folder for temporary files that can be written; set TMPDIR to one ({error.strerror})"
+    try:
+        os.getcwd()  # noqa: PTH109 - no path is wanted
+    except FileNotFoundError:
+        return "the folder that this was started in is gone (removed, or unmounted); cd into one that is there"
+    return None
 
 
 def _locale(error: UnicodeEncodeError) -> str | None:
