@@ -179,7 +179,7 @@ def main() -> None:
     for case in cases:
         if not case.can_run:
             print(f"{case.name}: left out, for it needs {', '.join(case.needs)}", file=sys.stderr)
-    if max(arguments.kills, arguments.hostile) > _FEW:
+    if max(arguments.kills, arguments.hostile) > _FEW or arguments.faults:
         preload()
     with _place(arguments.keep) as place, endpoint():
         campaign = Campaign(place, outcome, arguments.seed, [c for c in cases if c.can_run])

@@ -11,9 +11,12 @@ from pathlib import Path
 
 from .cases import Case
 from .compare import Reference, contents
-from .processes import aside
+from .processes import aside, run
 
 __all__ = ["FAULTS", "can_mount", "fault_once"]
+
+_FILES = 24
+_SECONDS = 300
 
 FAULTS = ("full", "read-only", "a file in the way", "few open files")
 
@@ -48,19 +51,19 @@ def fault_once(case: Case, fault: str, inputs: Path, place: Path, whole: Referen
             words = [word for word in command if word.startswith(f"{out}/") and not Path(word).exists()]
             for word in words[:1]:
                 (Path(word) if Path(word).suffix == "" else Path(word).with_suffix("")).write_text("mine")
-        limited = ["bash", "-c", 'ulimit -n 24; exec "$@"', "-", *command] if fault == "few open files" else command
-        done = subprocess.run(limited, capture_output=True, text=True, timeout=300)
-        if "Traceback" in done.stderr:
-            wrong.append(f"{fault}: trace: {done.stderr.strip().splitlines()[-1]}")
-        elif done.returncode < 0:
-            wrong.append(f"{fault}: died by signal {-done.returncode}")
+        few = _FILES if fault == "few open files" else None
+        done = run(command, place / "log", seconds=_SECONDS, files=few)
+        if "Traceback" in done.err:
+            wrong.append(f"{fault}: trace: {done.err.strip().splitlines()[-1]}")
+        elif done.status is None or done.status < 0:
+            wrong.append(f"{fault}: hangs" if done.status is None else f"{fault}: died by signal {-done.status}")
         if fault in ("full", "read-only", "few open files"):
             resize("rw,size=500m")
-            again = subprocess.run(command, capture_output=True, text=True, timeout=300)
+            again = run(command, place / "log", seconds=_SECONDS)
             differs = whole.differs(aside(contents, out))
-            there = again.returncode == 2 and "is there already" in again.stderr and not differs
-            if again.returncode not in case.ends and not there:
-                wrong.append(f"{fault}: then status {again.returncode}: {again.stderr.strip().splitlines()[-1:]}")
+            there = again.status == 2 and "is there already" in again.err and not differs
+            if again.status not in case.ends and not there:
+                wrong.append(f"{fault}: then status {again.status}: {again.err.strip().splitlines()[-1:]}")
             wrong += [f"{fault}: then {one}" for one in differs]
     return wrong
 

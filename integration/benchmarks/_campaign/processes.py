@@ -68,16 +68,25 @@ class Process:
         log: A file for what it prints; ``.err`` is added for standard error.
         megabytes: Address space that it may take beyond what this process has.
         nobody: Run it as the user ``nobody``, for files that only others may read; needs root.
+        files: That it may have open.
     """
 
-    def __init__(self, command: list[str], log: Path, *, megabytes: int | None = None, nobody: bool = False) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        log: Path,
+        *,
+        megabytes: int | None = None,
+        nobody: bool = False,
+        files: int | None = None,
+    ) -> None:
         self._log, self._began, self._status = log, time.monotonic(), None
         self.megabytes = 0.0
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
-            _become(command, log, megabytes, nobody)
+            _become(command, log, megabytes, nobody, files)
 
     def poll(self) -> int | None:
         """The exit status, None while it runs."""
@@ -106,14 +115,22 @@ class Process:
             time.sleep(0.005)
 
 
-def run(command: list[str], log: Path, *, seconds: float, megabytes: int | None = None, nobody: bool = False) -> Done:
+def run(
+    command: list[str],
+    log: Path,
+    *,
+    seconds: float,
+    megabytes: int | None = None,
+    nobody: bool = False,
+    files: int | None = None,
+) -> Done:
     """Run a command to its end; see `Process`.
 
     A fork of a process in which libraries have threads may crash where the program itself does not: it is a crash if a
     program of its own crashes, too.
     """
-    done = Process(command, log, megabytes=megabytes, nobody=nobody).wait(seconds)
-    if done.status == -signal.SIGSEGV and megabytes is None and not nobody:
+    done = Process(command, log, megabytes=megabytes, nobody=nobody, files=files).wait(seconds)
+    if done.status == -signal.SIGSEGV and megabytes is files is None and not nobody:
         began = time.monotonic()
         own = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
         return Done(own.returncode, own.stdout, own.stderr, time.monotonic() - began, done.megabytes)
@@ -124,7 +141,7 @@ def _errors(log: Path) -> Path:
     return log.with_name(f"{log.name}.err")
 
 
-def _become(command: list[str], log: Path, megabytes: int | None, nobody: bool) -> NoReturn:
+def _become(command: list[str], log: Path, megabytes: int | None, nobody: bool, files: int | None) -> NoReturn:
     """Turn this fork into the command."""
     status = 1
     try:
@@ -137,6 +154,8 @@ def _become(command: list[str], log: Path, megabytes: int | None, nobody: bool) 
         if megabytes is not None:
             limit = _address_space() + megabytes * 1_000_000
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        if files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
         if nobody:
             os.setgroups([])
             os.setgid(_NOBODY)

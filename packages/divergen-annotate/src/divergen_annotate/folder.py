@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from divergen_records import Category, DivergenError, ImageError, NothingLeft, P
 from divergen_records.coco import Annotation as CocoAnnotation
 from divergen_records.coco import DatasetWriter, ImageInfo
 from divergen_records.cores import usable_cores
-from divergen_records.files import refuse_existing
+from divergen_records.files import Written, refuse_existing
 from divergen_records.folders import new_folder, resumable_notes
 from divergen_records.images import MAX_PIXELS, encode_image, read_image
 from divergen_records.losses import Losses
@@ -265,18 +265,15 @@ def _write(writer: DatasetWriter, number: int, name: str, category_id: int, anno
 
 
 class _PngMasks:
-    """Writes masks as PNG: ``a.png`` for ``a.jpg``, or ``a.jpg.png`` where another picture has taken that name."""
+    """Writes masks as PNG: ``a.png`` for ``a.jpg``, or ``a.jpg.png`` (``a.jpg-1.png``) where that name is taken."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._taken = folder, set[Path]()
+        self._folder, self._written = folder, Written()
 
     def write(self, name: str, annotation: Annotation) -> None:
-        path = self._folder / Path(name).with_suffix(".png")
-        if path in self._taken:
-            path = self._folder / f"{name}.png"
-        self._taken.add(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode_image(annotation.mask.astype("uint8") * 255, "png"))
+        names = chain([Path(name).with_suffix(""), name], (f"{name}-{number}" for number in count(1)))
+        path = next(path for path in (self._folder / f"{one}.png" for one in names) if path not in self._written)
+        self._written.write(path, encode_image(annotation.mask.astype("uint8") * 255, "png"))
 
 
 def _measures(annotation: Annotation) -> str:

@@ -1,4 +1,5 @@
 import importlib.util
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -229,8 +230,11 @@ def test_personalize__a_label_that_no_prompt_holds_is_that_categorys_error(model
 
 
 def test_personal_file__no_two_categories_share_one(tmp_path):
-    names = ["bow_(weapon)", "a b", "a_b", "a/b", ".a", "a"]
-    assert len({personal_file(tmp_path, name) for name in names}) == len(names)
+    names = ["bow_(weapon)", "a b", "a_b", "a/b", ".a", "a", "A", "caf\u00e9", "cafe\u0301", "\u00df", "ss", "x" * 300]
+    found = [personal_file(tmp_path, name).name for name in [*names, f"{'x' * 300}y", "con", "Aux", "-rf", "a\nb"]]
+    assert len({unicodedata.normalize("NFC", name).casefold() for name in found}) == len(found)
+    assert max(len(name.encode()) for name in found) <= 200
+    assert not {"con.safetensors", "aux.safetensors"} & {name.casefold() for name in found}
     assert personal_file(tmp_path, names[0]).name == "bow_(weapon).safetensors"
 
 

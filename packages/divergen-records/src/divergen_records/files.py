@@ -24,6 +24,7 @@ from .reading import parse_json, read_json, read_text, refuse_pipe
 from .stores import StorePath, place, refuse_store
 
 __all__ = [
+    "Written",
     "locked",
     "make_folder",
     "new_name",
@@ -169,6 +170,28 @@ def new_name(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         _mine.discard(temporary)
+
+
+class Written:
+    """Files that were written, told apart as the disk does: one that ignores case has one file for ``a`` and ``A``."""
+
+    def __init__(self) -> None:
+        self._files = set[tuple[int, int]]()
+
+    def __contains__(self, path: Path) -> bool:
+        return path.exists() and self._key(path) in self._files
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Write a small file, whole or not at all; a link in its place is replaced, not followed."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with new_name(path) as temporary:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        self._files.add(self._key(path))
+
+    def _key(self, path: Path) -> tuple[int, int]:
+        status = path.stat()
+        return status.st_dev, status.st_ino
 
 
 def sweep(folder: Path) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from divergen_records import DatasetError
+from divergen_records import DatasetError, ExistsError
 from divergen_records.formats import read_any
 from divergen_records.formats.layouts import find_layout
 from divergen_records.formats.yolo import label_name, write_yolo
@@ -44,6 +44,47 @@ def test_write_yolo__two_pictures_of_one_label_are_refused(tmp_path):
     images = [one, type(one)(id=other.id, width=40, height=32, file_name="1.jpg")]
     with pytest.raises(DatasetError, match=r"images 1 and 2 \('1.png', '1.jpg'\) would share one label file"):
         write_yolo(dataset.replace(images=images), tmp_path / "out")
+
+
+def beside(tmp_path):
+    """A data set whose pictures lie where YOLO's do."""
+    dataset = small_dataset(tmp_path / "source")
+    out = tmp_path / "out"
+    shutil.copytree(dataset.image_dir, out / "images")
+    (out / "labels").mkdir()
+    return dataset.replace(image_dir=out / "images"), out
+
+
+def test_write_yolo__labels_of_a_user_are_not_replaced_unasked(tmp_path):
+    dataset, out = beside(tmp_path)
+    (out / "labels" / "1.txt").write_text("mine")
+    with pytest.raises(ExistsError, match=r"1\.txt is there already, with another content"):
+        write_yolo(dataset, out)
+    assert (out / "labels" / "1.txt").read_text() == "mine"
+    write_yolo(dataset, out, overwrite=True)
+    (out / "data.yaml").unlink()
+    write_yolo(dataset, out)  # as behind a kill: what is there is what would be written
+
+
+def test_write_yolo__links_are_replaced_not_followed(tmp_path):
+    dataset, out = beside(tmp_path)
+    for name, link in (("1.txt", Path.symlink_to), ("2.txt", Path.hardlink_to)):
+        (tmp_path / name).write_text("another's")
+        link(out / "labels" / name, tmp_path / name)
+    write_yolo(dataset, out, overwrite=True)
+    assert {(tmp_path / name).read_text() for name in ("1.txt", "2.txt")} == {"another's"}
+
+
+def test_write_yolo__a_disk_that_ignores_case(tmp_path, monkeypatch):
+    dataset, out = beside(tmp_path)
+    images = [
+        type(one)(id=one.id, width=40, height=32, file_name=name)
+        for one, name in zip(dataset.images, ("a.png", "A.jpg"), strict=True)
+    ]
+    monkeypatch.setattr("divergen_records.files.Written._key", lambda self, path: (0, 0))
+    monkeypatch.setattr(Path, "exists", lambda self: True)
+    with pytest.raises(DatasetError, match="takes two pictures' labels for one file"):
+        write_yolo(dataset.replace(images=images), out, overwrite=True)
 
 
 def lines(tmp_path, text):

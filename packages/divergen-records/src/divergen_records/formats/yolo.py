@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -10,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..dataset import Dataset, ImageInfo, check_file_name
-from ..errors import DatasetError
-from ..files import refuse_existing, write_text
+from ..errors import DatasetError, ExistsError
+from ..files import Written, refuse_existing, write_text
 from ..folders import new_folder
 from ..masks import mask_to_polygons, segmentation_to_mask
 from .coco.read import read_dataset
@@ -45,15 +46,16 @@ def write_yolo(dataset: Dataset, out: str | Path, *, overwrite: bool = False, pr
         The path of ``data.yaml``.
 
     Raises:
-        DatasetError: If two pictures would share a label, or something else is there.
+        DatasetError: If two pictures would share a label.
+        ExistsError: If something else is there.
     """
     out = Path(out)
     names = _label_names(dataset)
     with counting("yolo", dataset, progress) as step:
         if dataset.image_dir.resolve() == (out / "images").resolve():
             refuse_existing(out / "data.yaml", overwrite=overwrite)
-            _write_labels(dataset, names, out, step)
-            val = _write_validation(dataset, out / VAL)
+            _write_labels(dataset, names, out, step, overwrite=overwrite)
+            val = _write_validation(dataset, out / VAL, overwrite)
             write_text(out / "data.yaml", _data_yaml(dataset, val), overwrite=overwrite)
         else:
             with new_folder(out, overwrite=overwrite) as folder:
@@ -87,7 +89,7 @@ def _label_names(dataset: Dataset) -> dict[int, str]:
     return {image.id: name for name, image in owners.items()}
 
 
-def _write_validation(dataset: Dataset, folder: Path) -> str:
+def _write_validation(dataset: Dataset, folder: Path, overwrite: bool) -> str:
     """Label the validation set, where there is one; returns the folder of its pictures for ``data.yaml``."""
     file = folder / "annotations.json"
     if not file.exists():
@@ -95,7 +97,7 @@ def _write_validation(dataset: Dataset, folder: Path) -> str:
     val = read_dataset(file, image_dir=folder / "images")
     if val.categories and [one.id for one in val.categories] != [one.id for one in dataset.categories]:
         raise DatasetError(f"{file}: its categories are not those of {dataset.path}, so the classes would differ")
-    _write_labels(val, _label_names(val), folder, lambda: None, dataset)
+    _write_labels(val, _label_names(val), folder, lambda: None, dataset, overwrite=overwrite)
     return f"{VAL}/images"
 
 
@@ -114,14 +116,25 @@ def _write_labels(
     folder: Path,
     step: Callable[[], None],
     train: Dataset | None = None,
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Write a label for each picture; classes are those of the training set where this is another."""
     classes = {category.id: number for number, category in enumerate((train or dataset).class_categories)}
+    written = Written()
     for info in dataset.images:
-        path = folder / names[info.id]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(_lines(dataset, info, classes)), encoding="utf-8")
+        path, data = folder / names[info.id], "".join(_lines(dataset, info, classes)).encode()
+        if path in written:
+            raise DatasetError(f"{path}: this disk takes two pictures' labels for one file; rename a picture")
+        if not overwrite and os.path.lexists(path) and not _holds(path, data):
+            raise ExistsError(f"{path} is there already, with another content; replace labels with --overwrite")
+        written.write(path, data)
         step()
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether a call that was killed has written a label before this one."""
+    return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
 
 
 def _lines(dataset: Dataset, info: ImageInfo, classes: dict[int, int]) -> list[str]:
