@@ -79,7 +79,7 @@ def test_check_run__planted_faults_in_one_call(data: Path, tmp_path: Path, monke
         "rules: a rule names clip_score",
         "generators.0: nobody/no-such-model is not in the hub's cache",
         "annotator: /nowhere/u2net.onnx is not there",
-        "annotator: onnxruntime is not installed: pip install 'divergen-annotate[onnx]'",
+        "annotator: onnxruntime is not installed; pip install 'divergen-annotate[onnx]'",
         "prompts: http://127.0.0.1:9/v1 does not answer",
         "counts: 1,000,000,000 pictures take about",
         "train.detector: /nowhere/lite0.pth is not there",

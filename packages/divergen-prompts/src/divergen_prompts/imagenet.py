@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from divergen_records import Category, DatasetError, MissingExtra
+from divergen_records.errors import install_line, lacking
 
 __all__ = ["imagenet_categories"]
 
@@ -21,7 +22,7 @@ def imagenet_categories() -> list[Category]:
     """
     spec = find_spec("timm")
     if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra("timm is not installed. It comes with an extra: pip install 'divergen-prompts[imagenet]'")
+        raise MissingExtra(lacking("timm", install_line("divergen-prompts", "imagenet")))
     folder = Path(next(iter(spec.submodule_search_locations))) / "data" / "_info"
     try:
         synsets = (folder / "imagenet_synsets.txt").read_text(encoding="utf-8").split()

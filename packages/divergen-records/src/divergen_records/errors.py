@@ -39,6 +39,8 @@ __all__ = [
     "SchemaTooNew",
     "TableError",
     "WeightsError",
+    "install_line",
+    "lacking",
     "require_extra",
 ]
 
@@ -107,6 +109,21 @@ class RowError(DivergenError):
     """One row failed; the message becomes its `error`."""
 
 
+def install_line(distribution: str, extra: str) -> str:
+    """What installs an extra, from an index as well as beside packages that were installed from a checkout."""
+    return f"pip install '{distribution}[{extra}]'"
+
+
+def lacking(name: str, install: str) -> str:
+    """The one sentence about something that is not installed.
+
+    Args:
+        name: What is imported.
+        install: The line that brings it.
+    """
+    return f"{name} is not installed; {install}"
+
+
 @contextmanager
 def require_extra(distribution: str, extra: str) -> Iterator[None]:
     """Translate a failed import inside the block into the line that installs what is missing.
@@ -121,6 +138,4 @@ def require_extra(distribution: str, extra: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise MissingExtra(
-            f"{error.name or error} is not installed. It comes with an extra: pip install '{distribution}[{extra}]'"
-        ) from error
+        raise MissingExtra(lacking(str(error.name or error), install_line(distribution, extra))) from error

@@ -21,7 +21,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
-from .errors import DivergenError, WeightsError
+from .errors import DivergenError, WeightsError, install_line, lacking
 from .weights_files import why_no_weights
 
 __all__ = [
@@ -113,12 +113,12 @@ class Module:
         """Nothing where it is there; it is not imported."""
         if find_spec(self.name) is not None:
             return None
-        return Finding(f"{self.name} is not installed: {self.install}", problem=True)
+        return Finding(lacking(self.name, self.install), problem=True)
 
 
 def extra_modules(distribution: str, extra: str, *names: str) -> list[Module]:
     """The modules that an extra of a package brings."""
-    return [Module(name, f"pip install '{distribution}[{extra}]'") for name in names]
+    return [Module(name, install_line(distribution, extra)) for name in names]
 
 
 @dataclass(frozen=True)

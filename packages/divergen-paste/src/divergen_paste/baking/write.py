@@ -103,7 +103,10 @@ def bake(
         if losses is not None:
             losses.extend(lost)
         if len(lost) == len(dataset.images):
-            raise NothingLeft(f"{dataset.path}: none of its {len(lost)} pictures can be read, so nothing is baked")
+            raise NothingLeft(
+                f"{dataset.path}: none of its {len(lost)} pictures can be read, so nothing is baked; say which folder "
+                "has them, --images FOLDER"
+            )
         _write_annotations(dataset, plan, folder, identity, lost)
         if val is not None:
             _write_val(val, folder.path / "val")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from ..errors import DivergenError, MissingExtra
+from ..errors import DivergenError, MissingExtra, install_line, lacking
 
 __all__ = ["Address", "StoreError", "lacks_bucket", "sentence", "told"]
 
@@ -116,10 +116,7 @@ def told(path: Address) -> Iterator[None]:
             raise
         raise StoreError(sentence(path, error)) from None  # the chain would show what was sent
     except ImportError as error:
-        raise MissingExtra(
-            f"{_PACKAGES[path.scheme]} is not installed, which {path.scheme}:// needs. It comes with an extra: "
-            f"pip install 'divergen-records[{path.scheme}]'"
-        ) from error
+        raise MissingExtra(lacking(_PACKAGES[path.scheme], install_line("divergen-records", path.scheme))) from error
     except Exception as error:  # noqa: BLE001 (botocore's, aiohttp's and asyncio's errors have no common root)
         raise StoreError(sentence(path, error)) from None
 

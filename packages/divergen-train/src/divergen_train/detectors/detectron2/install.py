@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from divergen_records.errors import MissingExtra
+from divergen_records.errors import MissingExtra, lacking
 
 from ..needs import DETECTRON2
 
@@ -37,4 +37,4 @@ def needs_detectron2() -> Iterator[None]:
         with known_warnings():
             yield
     except ImportError as error:
-        raise MissingExtra(f"{error.name or error} is not installed. {DETECTRON2}") from error
+        raise MissingExtra(lacking(str(error.name or error), DETECTRON2)) from error
