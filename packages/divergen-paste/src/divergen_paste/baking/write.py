@@ -38,6 +38,8 @@ __all__ = ["bake"]
 CHUNK = 16
 """Pictures that a worker takes at a time."""
 
+_NONE = "{}: none of its {} pictures can be read, so nothing is baked; say which folder has them, --images FOLDER"
+
 
 def bake(
     dataset: Dataset,
@@ -103,10 +105,7 @@ def bake(
         if losses is not None:
             losses.extend(lost)
         if len(lost) == len(dataset.images):
-            raise NothingLeft(
-                f"{dataset.path}: none of its {len(lost)} pictures can be read, so nothing is baked; say which folder "
-                "has them, --images FOLDER"
-            )
+            raise NothingLeft(_NONE.format(dataset.path, len(lost)))
         _write_annotations(dataset, plan, folder, identity, lost)
         if val is not None:
             _write_val(val, folder.path / "val")
