@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from divergen_annotate import ColourKey
 from divergen_annotate.cli import main
 from divergen_annotate.config import AnnotatorConfig
+from divergen_annotate.quality import iou
 from divergen_annotate.truth import spread
 from divergen_records.backends import backend_kinds
 from divergen_records.coco import read_dataset
@@ -300,6 +301,25 @@ def test_images__transparency_is_the_mask_unless_an_annotator_is_named(transpare
         "images", transparent, "--out", tmp_path / "x.json", "--report", tmp_path / "x.jsonl", "--annotator", "grabcut"
     )
     assert "true-alpha" not in (tmp_path / "x.jsonl").read_text()
+
+
+def test_images__transparency_that_cuts_nothing_out_is_no_mask(tmp_path, pictures):
+    """Rounded corners, and a palette's one transparent colour."""
+    root, alpha = tmp_path / "in", np.full(pictures[0][1].shape, 255, np.uint8)
+    root.mkdir()
+    alpha[:2, :2] = alpha[-2:, -2:] = 0
+    corners = Image.fromarray(pictures[0][0])
+    corners.putalpha(Image.fromarray(alpha))
+    corners.save(root / "a.png")
+    Image.fromarray(pictures[0][0]).save(root / "b.tga")
+    (root / "c.heic").write_bytes(b"not here")
+    arguments = ("images", root, "--out", tmp_path / "x.json", "--set", "size=64")
+    output = call(*arguments, status=3)
+    assert "2 pictures annotated, 1 lost" in output and "c.heic: this is no picture" in output
+    dataset = read_dataset(tmp_path / "x.json", image_dir=root)
+    for image in dataset.images:
+        mask = segmentation_to_mask(dataset.annotations_of(image.id)[0].segmentation, 96, 128)
+        assert iou(mask, pictures[0][1]) > 0.8
 
 
 def test_images__true_alpha_of_an_opaque_picture(transparent, tmp_path):

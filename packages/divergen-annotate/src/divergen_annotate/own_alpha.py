@@ -55,6 +55,9 @@ def annotate_transparent(
 ) -> list[Annotation | DivergenError]:
     """Like `annotate`; a picture's own alpha is its mask, unrepaired, if that is wished or the annotator reads alpha.
 
+    Alpha that hides next to nothing (rounded corners, one transparent colour of a palette) cuts nothing out: where the
+    annotator reads pictures, it is asked instead.
+
     Args:
         pictures: Of any sizes.
         annotator: Asked about pictures that have no alpha.
@@ -67,7 +70,8 @@ def annotate_transparent(
     """
     only_alpha = getattr(annotator, "column", "image") == "alpha"
     truth = annotator if only_alpha else TrueAlpha()
-    rest = [n for n, picture in enumerate(pictures) if picture.alpha is None or not (own_alpha or only_alpha)]
+    taken = [only_alpha or (own_alpha and _cuts_out(picture)) for picture in pictures]
+    rest = [n for n, picture in enumerate(pictures) if picture.alpha is None or not taken[n]]
     asked: list[Annotation | DivergenError]
     if only_alpha:
         asked = [MaskError("the picture has no transparency to take for its mask; choose an annotator") for _ in rest]
@@ -76,6 +80,14 @@ def annotate_transparent(
         asked = annotate([pictures[n].image for n in rest], annotator, repair=repair, texts=names)
     found = dict(zip(rest, asked, strict=True))
     return [found[n] if n in found else _of_alpha(picture, truth) for n, picture in enumerate(pictures)]
+
+
+def _cuts_out(picture: Transparent) -> bool:
+    return picture.alpha is not None and float(np.mean(picture.alpha < 128)) >= _HIDDEN
+
+
+_HIDDEN = 0.01
+"""Share of a picture that its alpha hides, if it was made to cut out an object."""
 
 
 def _of_alpha(picture: Transparent, truth: Annotator) -> Annotation | DivergenError:

@@ -12,6 +12,7 @@ import os
 import shlex
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -134,7 +135,9 @@ class Group(click.Group):
         """Run the command; what a user can act on is raised as a sentence."""
         if isinstance(sys.stdout, io.TextIOWrapper):  # in a locale without them, letters are written out
             sys.stdout.reconfigure(errors="backslashreplace")
-        with _sentences(), sending(ctx.meta):
+        with _sentences(), sending(ctx.meta), warnings.catch_warnings():
+            # Pillow's warning of a huge picture, which is refused in a sentence of our own.
+            warnings.filterwarnings("ignore", r"Image size .* could be decompression bomb")
             return super().invoke(ctx)
 
 

@@ -11,7 +11,10 @@ from .losses import Losses
 
 __all__ = ["PICTURE_SUFFIXES", "find_pictures"]
 
-PICTURE_SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"])
+PICTURE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .avif .heic .heif .jp2 .tga .ppm .pgm .pnm".split()
+)
+"""Of pictures; one that Pillow cannot read here (HEIC of a phone) is told, not passed over."""
 
 
 def find_pictures(
