@@ -9,7 +9,7 @@ import onnx
 import pytest
 from divergen_annotate import Saliency
 from divergen_annotate.testing import plain_picture
-from divergen_records import ConfigError
+from divergen_records import ConfigError, WeightsError
 from onnx import TensorProto, helper
 from PIL import Image
 
@@ -19,6 +19,7 @@ WEIGHTS = np.array([-1.0, -1.0, -0.5], np.float32)
 NORMAL = {"mean": MEAN, "std": STD}
 NCHW, NHWC = ["n", 3, HEIGHT, WIDTH], ["n", HEIGHT, WIDTH, 3]
 PROBABILITY = [("Sigmoid", "logits", "out", {})]
+SWAPPED = [("Sigmoid", "logits", "upright", {}), ("Transpose", "upright", "out", {"perm": [0, 1, 3, 2]})]
 TWO = [("Concat", "zeros logits", "two", {"axis": 1})]
 
 
@@ -186,6 +187,8 @@ def test_saliency__whatever_form_the_file_has(form, tmp_path, pictures):
     ("form", "message"),
     [
         ({"shape": ["n", 1, HEIGHT, WIDTH]}, "its input is .*, expected .batch, 3, height, width. or"),
+        ({"shape": ["n", 4, "h", "w"]}, "its input is .n, 4, h, w., expected .batch, 3, height, width. or"),
+        ({"nodes": SWAPPED}, "is 32 x 24 for pictures of 24 x 32, which is no map of them: set output"),
         ({"kind": TensorProto.INT64}, r"its input is tensor\(int64\), expected one of tensor\(float16\)"),
         ({"further": [("size", TensorProto.INT64, [2])]}, r"has 2 inputs \(x .*, size \(2\)\), a saliency network has"),
         ({"kind": TensorProto.UINT8}, "normalises them itself; leave mean, std and scale out"),
@@ -205,3 +208,17 @@ def test_saliency__what_cannot_be_is_one_sentence(form, message, tmp_path, pictu
     with pytest.raises(ConfigError, match=message) as caught:
         network(tmp_path, **{**plain, **form})(pictures)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("isnet.onnx", b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS"),
+        ("isnet.onnx", b"<!DOCTYPE html><html>", "is a web page, not the file"),
+        ("isnet.pth", b"weights", "this is no TorchScript network: .*Weights alone, as authors publish them"),
+    ],
+)
+def test_saliency__what_downloads_leave_is_named(name, content, message, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(WeightsError, match=message):
+        Saliency.from_file(tmp_path / name, "isnet", device="cpu")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from divergen_records import ConfigError, WeightsError, require_extra
+from divergen_records.weights_files import why_no_weights
 from numpy.typing import NDArray
 
 from .model_card import ModelCard
@@ -28,6 +29,8 @@ def load_network(path: Path, card: ModelCard, device: str | None) -> tuple[Netwo
         ConfigError: If its inputs or outputs are not those of the card.
         MissingExtra: If what runs it is not installed.
     """
+    if wrong := why_no_weights(path):
+        raise WeightsError(f"{path} {wrong}")
     if path.suffix != ".onnx":
         return _load_torchscript(path, card, device), card, None
     network, card = load_onnx(path, card, device)
@@ -66,9 +69,22 @@ def read_maps(outputs: Sequence[NDArray[Any]], card: ModelCard, count: int, name
             f"{name}: its output {card.output} is {found.shape} for {count} pictures, expected a map each, "
             "(batch, 1, height, width): set output in the model card"
         )
+    _refuse_shape(maps.shape[-2], maps.shape[-1], card, name)
     return maps.reshape(count, *maps.shape[-2:])
 
 
+def _refuse_shape(height: int, width: int, card: ModelCard, name: str) -> None:
+    """Refuse a map that cannot be one of the picture: two numbers, a box, another output, the sides exchanged."""
+    stretch = height * card.size[1] / max(1, width * card.size[0])
+    if height * width < _SMALLEST or not 1 / _STRETCHED < stretch < _STRETCHED:
+        raise ConfigError(
+            f"{name}: its output {card.output} is {height} x {width} for pictures of {card.size[0]} x {card.size[1]}, "
+            "which is no map of them: set output in the model card"
+        )
+
+
+_SMALLEST, _STRETCHED = 16, 1.25
+"""Values of a map, and how far its sides may be from the picture's: small maps are rounded."""
 _CHANNELS = (1, 2)
 
 
@@ -125,7 +141,11 @@ def _load_torchscript(path: Path, card: ModelCard, device: str | None) -> Networ
             warnings.simplefilter("ignore")
             network = torch.jit.load(path, map_location=where).eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
-        raise WeightsError(f"{path}: this is no TorchScript network: {first_line(error)}") from error
+        said = first_line(error).partition(". ")[0]
+        raise WeightsError(
+            f"{path}: this is no TorchScript network: {said}. Weights alone, as authors publish them (.pth), do not "
+            "say what they are weights of: export the network to ONNX or by torch.jit.trace with its authors' code"
+        ) from error
 
     def run(inputs: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:
         with torch.inference_mode():

@@ -108,8 +108,7 @@ def _picture(path: Path, inputs: Sequence[Any]) -> Any:
         )
     source = inputs[0]
     shape = source.shape
-    channels = {_fixed(shape[at]) for at in (-3, -1)} if len(shape) in (3, 4) else set()
-    if not channels & {3, None}:
+    if len(shape) not in (3, 4) or (_fixed(shape[-3]) not in (3, None) and shape[-1] != 3):
         raise ConfigError(
             f"{path}: its input is {_dims(shape)}, expected (batch, 3, height, width) or (batch, height, width, 3), RGB"
         )

@@ -11,8 +11,24 @@ from .losses import Losses
 
 __all__ = ["PICTURE_SUFFIXES", "find_pictures"]
 
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 PICTURE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .avif .heic .heif .jp2 .tga .ppm .pgm .pnm".split()
+    [
+        *_JPEG,
+        ".png",
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".jp2",
+        ".tga",
+        ".ppm",
+        ".pgm",
+    ]
 )
 """Of pictures; one that Pillow cannot read here (HEIC of a phone) is told, not passed over."""
 
