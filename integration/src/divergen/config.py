@@ -121,8 +121,9 @@ def _folder(value: Any) -> Any:
     from divergen_records.formats.layouts import find_layout
 
     try:
+        refuse_store(value)
         splits = find_layout(Path(value)).splits
-    except DatasetError as error:
+    except (ConfigError, DatasetError) as error:
         raise ValueError(str(error)) from error
     wanted = {name: splits[name] for name in ("train", "val") if name in splits}
     return {

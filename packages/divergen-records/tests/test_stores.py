@@ -23,7 +23,7 @@ from divergen_records.endpoint import Ledger, SharedAccount
 from divergen_records.files import locked, read_json, write_text
 from divergen_records.formats.registry import read_any
 from divergen_records.logs import Log
-from divergen_records.stores import StorePath, access, copies, locks, place, refuse_store
+from divergen_records.stores import StorePath, access, copies, locks, place, refuse_store, shared
 from divergen_records.stores.errors import StoreError
 from divergen_records.testing import FakeSource, FakeStage, plan_instances, small_dataset
 
@@ -39,6 +39,10 @@ SECRET = "planted-secret-8f3a"
         ("abfss://me@store.dfs.core.windows.net/run", "abfss://me@store.dfs.core.windows.net/run: object"),
         ("somewhere/hdfs:/cluster/run", "hdfs://cluster/run: object"),
         ("file:///data/run", "give the path alone: /data/run"),
+        ("S3N://bucket/run", "S3N://bucket/run: object"),
+        ("https://host/data.json", "https://host/data.json: is an address of the web"),
+        (Path("hf://datasets/x").absolute(), "hf://datasets/x: is an address of the web"),
+        ("s3://", "names no bucket; give s3://BUCKET/NAME"),
     ],
 )
 def test_refuse_store__addresses(path: str | Path, told: str) -> None:
@@ -48,11 +52,14 @@ def test_refuse_store__addresses(path: str | Path, told: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path",
-    ["runs/a", "/data/s3/run", "C:/data/run", "http://localhost:8000", "https://s3.com/x", "my-s3:/x", "hf://x", "s3:"],
+    ("path", "web"),
+    [
+        *((path, True) for path in ("runs/a", "/data/s3/run", "C:/data/run", "my-s3:/x", "s3:", "my-http:/x")),
+        *((text, False) for text in ("http://localhost:8000", "https://s3.com/x", "hf://x")),
+    ],
 )
-def test_refuse_store__anything_else(path: str) -> None:
-    refuse_store(path)
+def test_refuse_store__anything_else(path: str, web: bool) -> None:
+    refuse_store(path, web=web)
     assert not isinstance(place(path), StorePath)
 
 
@@ -60,6 +67,7 @@ def test_place__is_a_path() -> None:
     path = place(Path("s3://bucket/run/t.lance"))
     assert (str(path), str(path.parent), path.name) == ("s3://bucket/run/t.lance", "s3://bucket/run", "t.lance")
     assert pickle.loads(pickle.dumps(path)) == path == place("s3://bucket/run") / "t.lance"
+    assert place("S3:/bucket//run/t.lance/") == path
     with pytest.raises(ConfigError, match="needs a path of this machine"):
         path.touch()
 
@@ -98,6 +106,13 @@ def test_table__same_as_on_this_machine(bucket: str, tmp_path: Path) -> None:
     assert "s3://" in str(pickle.loads(pickle.dumps(InstanceTable.open(f"{bucket}/run/t.lance"))).path)
 
 
+def test_table__key_of_any_letters(bucket: str) -> None:
+    records = FakeSource()(list(plan_instances(2)))
+    for name in ("ä b+c%20", "a#1", "a#2", "a?x=2", "a[*~]&'"):
+        InstanceTable.create(f"{bucket}/{name}/t.lance").append(records)
+        assert InstanceTable.open(f"{bucket}/{name}/t.lance").count() == 2
+
+
 @pytest.mark.parametrize("call", [InstanceTable.open, InstanceTable.create])
 def test_table__no_bucket(call: Callable[[str], Any], bucket: str) -> None:
     with pytest.raises(StoreError, match="there is no bucket 'not-there'"):
@@ -123,6 +138,7 @@ def test_table__no_answer_and_no_credentials(bucket: str, monkeypatch: pytest.Mo
     [
         ("An error occurred (AccessDenied) when calling", "no permission"),
         ("<Code>SignatureDoesNotMatch</Code>", "does not accept these credentials"),
+        ("An error occurred (403) when calling the HeadObject operation: Forbidden", "AWS_PROFILE.* are wrong, or not"),
         (f"something about {SECRET}", r"something about \*\*\*"),
     ],
 )
@@ -131,6 +147,19 @@ def test_told__answers_of_stores(said: str, told: str, bucket: str) -> None:
 
     with pytest.raises(StoreError, match=told), telling(place(f"{bucket}/x")):
         raise OSError(said)
+
+
+@pytest.mark.parametrize("name", ["mine.lock", ".divergen-files.json"])
+def test_own_objects__that_hold_something_else_are_named(name: str, bucket: str) -> None:
+    access.write(there := place(f"{bucket}/run") / name, b"<html>sign in</html>")
+    with pytest.raises(StoreError, match=rf"{name}: is not what DiverGen writes there") as error:
+        if name == "mine.lock":
+            with locked(there, "the run"):
+                pass
+        else:
+            shared.folder_of(place(f"{bucket}/run"), print).pull()
+    assert there.read_bytes() == b"<html>sign in</html>"
+    assert "\n" not in str(error.value)
 
 
 def test_write_text__conditional(bucket: str) -> None:

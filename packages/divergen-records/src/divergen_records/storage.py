@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import lance
 import numpy as np
@@ -161,9 +162,9 @@ def make_dataset(path: Path, rows: pa.Table) -> None:
 
 
 def _at(path: Path) -> dict[str, Any]:
-    """Lance's arguments for a place."""
+    """Lance's arguments for a place; in the address of a store, ``#``, ``?`` and ``%`` would mean something to it."""
     if isinstance(path, StorePath):
-        return {"uri": str(path), "storage_options": lance_options(path)}
+        return {"uri": quote(str(path), safe=":/"), "storage_options": lance_options(path)}
     return {"uri": path}
 
 

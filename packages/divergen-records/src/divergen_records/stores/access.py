@@ -12,10 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import Address, StoreError, lacks_bucket, told
+import msgspec
+
+from .errors import Address, StoreError, endpoint, lacks_bucket, told
 
 __all__ = [
     "children",
+    "decode",
     "fetch",
     "find_tag",
     "has_children",
@@ -35,6 +38,7 @@ _AT_ONCE = 16
 
 
 _A = TypeVar("_A", bound=Address)
+_T = TypeVar("_T")
 
 
 def find_tag(path: Address) -> str | None:
@@ -96,6 +100,17 @@ def read_with_tag(path: Address) -> tuple[bytes, str] | None:
         return read(path), tag
     except FileNotFoundError:  # removed meanwhile
         return None
+
+
+def decode(path: Address, data: bytes, kind: type[_T]) -> _T:
+    """What DiverGen wrote as JSON to an object; raises `StoreError` where it is anything else."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"{path}: is not what DiverGen writes there ({error}); check that the store itself answers at "
+            f"{endpoint(path)} and no proxy, and put back an older version of the object, or remove it"
+        ) from error
 
 
 def write(path: Address, data: bytes, *, overwrite: bool = True) -> None:

@@ -49,9 +49,10 @@ class _AnyPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         refuse_store(value, ours=False)
-        if not is_address(value):
+        path = place(value)
+        if not isinstance(path, StorePath):
             return super().convert(value, param, ctx)
-        return (_output if param is not None and param.name in _NEW else _input)(StorePath(value), ctx)
+        return (_output if param is not None and param.name in _NEW else _input)(path, ctx)
 
 
 class _Text(click.types.StringParamType):
@@ -60,8 +61,8 @@ class _Text(click.types.StringParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         key, _, said = str(value).partition("=")
         if key.partition(".")[0] != "data":
-            refuse_store(said)
-        refuse_store(str(value))
+            refuse_store(said, web=False)
+        refuse_store(str(value), web=False)
         return super().convert(value, param, ctx)
 
 

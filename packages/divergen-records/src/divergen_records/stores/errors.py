@@ -40,8 +40,8 @@ _ANSWERS = (
     ),
     (
         r"AccessDenied|Access Denied|Forbidden|\b403\b|PermissionError|AuthorizationFailure|AllAccessDisabled",
-        "no permission {where}; whoever these credentials are needs to list the bucket, and to read, write and delete "
-        "its objects",
+        "no permission {where}: the credentials ({credentials}) are wrong, or not allowed to list the bucket, and to "
+        "read, write and delete its objects",
     ),
     (
         r"EndpointConnectionError|ConnectTimeout|Connection refused|[Cc]onnect(ion)? error|Cannot connect|dns error"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
-import msgspec
 from filelock import FileLock, Timeout
 
 from ..errors import ExistsError, RunLocked
@@ -88,8 +88,8 @@ class Output:
     def _not_listed(self, there: dict[str, str]) -> set[str]:
         if _MARK not in there:
             return set(there)
-        listed = msgspec.json.decode(access.read(self.to / _MARK))["files"]
-        return set(there) - {*listed, _MARK}
+        mark = access.decode(self.to / _MARK, access.read(self.to / _MARK), dict[str, Any])
+        return set(there) - {*mark.get("files", ()), _MARK}
 
 
 def is_hidden(name: str) -> bool:

@@ -17,7 +17,7 @@ __all__ = ["SCHEMES", "StorePath", "is_address", "place"]
 SCHEMES = ("s3", "gs", "az")
 """Stores that both Lance and fsspec reach: S3 and its kin, Google, Azure."""
 
-_ADDRESS = re.compile(rf"({'|'.join(SCHEMES)}):/+(.+)")
+_ADDRESS = re.compile(rf"({'|'.join(SCHEMES)}):/+[^/]", re.IGNORECASE)
 """With one slash, too: that is what is left of two in a path."""
 
 
@@ -40,7 +40,8 @@ def place(path: str | os.PathLike[str]) -> Path:
     """
     if isinstance(path, StorePath) or not is_address(path):
         return path if isinstance(path, Path) else Path(path)
-    return StorePath(str(path))
+    scheme, _, rest = str(path).partition(":")
+    return StorePath(f"{scheme.lower()}:{rest}")
 
 
 class StorePath(_Path):

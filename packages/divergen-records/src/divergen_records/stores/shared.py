@@ -230,7 +230,7 @@ class SharedFolder:
     def _list(self) -> tuple[dict[str, str], str | None]:
         """Name -> version of what is on the store, and the list's own tag."""
         found = access.read_with_tag(self.there / _LIST)
-        return ({}, None) if found is None else (msgspec.json.decode(found[0], type=dict[str, str]), found[1])
+        return ({}, None) if found is None else (access.decode(self.there / _LIST, found[0], dict[str, str]), found[1])
 
     def _files(self) -> dict[str, str]:
         """Name -> stamp of what is here, but for hidden files and folders."""
