@@ -214,11 +214,20 @@ def test_generator__addresses_that_all_give_nothing_end_the_run():
     assert len(server.bodies) == 3 and generator.account.cost == pytest.approx(0.3)
 
 
-def test_generator__a_queue_ends_the_run_after_one():
-    queued = {"id": "1", "status": "starting", "output": None, "urls": {"get": "https://api.example/1"}}
+@pytest.mark.parametrize(
+    ("queued", "said"),
+    [
+        (
+            {"id": "1", "status": "starting", "output": None, "urls": {"get": "https://api.example/1"}},
+            "status starting",
+        ),
+        ({"data": {"task_id": "7"}}, "task_id 7"),
+    ],
+)
+def test_generator__a_queue_ends_the_run_after_one(queued, said):
     with Loopback(lambda exchange: exchange.send(200, queued)) as server:
         generator = build(server, price_picture=0.1)
-        with pytest.raises(EndpointError, match=r"queues its pictures \(status 'starting'\)"):
+        with pytest.raises(EndpointError, match=rf"queues its pictures \({said}\)"):
             make(generator)
     assert len(server.bodies) == 1 and generator.account.cost == pytest.approx(0.1)
 
@@ -279,6 +288,9 @@ def test_read_answer__base64_as_servers_write_it(write):
         ({"data": [{"error": {"code": "moderation_blocked", "message": "not  this"}}]}, "not this"),
         ({"data": [], "refusal": "I cannot draw that."}, "I cannot draw that."),
         ({"data": None, "error": "no"}, "no"),
+        ({"data": {}, "message": "prompt contains sensitive content"}, "prompt contains sensitive content"),
+        ({"promptFeedback": {"blockReason": "OTHER"}}, '{"promptFeedback": {"blockReason": "OTHER"}}'),
+        ({"predictions": [{"raiFilteredReason": "no"}]}, '{"predictions": [{"raiFilteredReason": "no"}]}'),
     ],
 )
 def test_read_answer__a_refusal_of_status_200(payload, said):

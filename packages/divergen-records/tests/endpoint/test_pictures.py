@@ -31,6 +31,7 @@ URL = "https://pictures.example/1.png?sig=1"
         ({"status": "Ready", "result": {"sample": URL, "prompt": "a cup"}}, [URL]),
         ({"choices": [{"message": {"content": "Here", "images": [{"image_url": {"url": URL}}]}}]}, [URL]),
         ({"data": {"b64_json": PNG}}, [PNG]),
+        ({"data": {"image_urls": [URL]}, "base_resp": {"status_code": 0, "status_msg": "success"}}, [URL]),
         ([{"b64_json": PNG}, {"b64_json": JPEG}], [PNG, JPEG]),
         ([PNG], [PNG]),
         (f"data:image/png;base64,{PNG}", [f"data:image/png;base64,{PNG}"]),

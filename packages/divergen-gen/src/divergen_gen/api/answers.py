@@ -23,7 +23,7 @@ from ..alpha import over_white
 __all__ = ["Answer", "Picture", "read_answer"]
 
 _URL_SAFE = str.maketrans("-_", "+/")
-_STATUS = ("status", "task_status", "state")
+_STATUS, _TASK = ("status", "task_status", "state"), ("task_id", "taskId", "job_id", "jobId")
 _QUEUED = re.compile(r"queue|pending|process|progress|start|submit|wait|running|created|accepted", re.IGNORECASE)
 
 
@@ -92,18 +92,19 @@ async def _picture(entry: Mapping[str, Any], fetch: Callable[[str], Awaitable[by
 def _without_pictures(payload: Mapping[str, Any]) -> Exception:
     """What came instead of pictures, and whether it would come again."""
     inner = next((value for key in ("output", "data") if isinstance(value := payload.get(key), dict)), {})
-    status = next((said for part in (payload, inner) for key in _STATUS if (said := part.get(key))), None)
-    if status and _QUEUED.search(str(status)):
+    told = {key: str(part[key]) for part in (inner, payload) for key in (*_STATUS, *_TASK) if part.get(key)}
+    if any(key in _TASK or _QUEUED.search(value) for key, value in told.items()):
         return EndpointError(
-            f"the endpoint queues its pictures (status {str(status)[:40]!r}) instead of sending them, and wants to be "
-            "asked for them afterwards, which this generator does not. If a parameter makes it wait, name that in "
-            "extra_body; this answer may be paid for, and no other was asked for"
+            f"the endpoint queues its pictures ({', '.join(map(' '.join, told.items()))[:80]}) instead of sending "
+            "them, and wants to be asked for them afterwards, which this generator does not. If a parameter makes it "
+            "wait, name that in extra_body; this answer may be paid for, and no other was asked for"
         )
     if payload.get("pieces"):
-        return Unusable(f"the answer is a stream of {payload['pieces']} pieces that ended without a complete picture")
-    return Unusable(
-        f"the answer holds no picture but {' '.join(json.dumps(payload, ensure_ascii=False).split())[:120]}"
-    )
+        return Unusable(f"the answer is a stream without a complete picture (pieces: {payload['pieces']})")
+    if words := filtered(dict(payload)):
+        return Refused(" ".join(words.split())[:300])
+    shown = " ".join(json.dumps(payload, ensure_ascii=False).split())[:120]
+    return Unusable(f"the answer holds no picture: {shown}")
 
 
 def _refusal(said: Mapping[str, Any]) -> str | None:

@@ -18,7 +18,8 @@ CUT_OFF = ("length", "max_tokens", "MAX_TOKENS", "max_output_tokens")
 _FILTERED = re.compile(
     r"content[ _-]?(?:filter|polic|management|exists risk|moderation|violation|safety)|responsible ?ai|moderation"
     r"|flagged|data_?inspection|inappropriate|prohibited_content|\bsafety|sensitive (?:content|information|word)"
-    r"|guardrail|usage polic|\Arecitation\Z|\A(?:image_)?(?:blocklist|spii)\Z",
+    r"|guardrail|usage polic|nsfw|image_safety|block_?reason|filtered_?reason"
+    r"|\Arecitation\Z|\A(?:image_)?(?:blocklist|spii)\Z",
     re.IGNORECASE,
 )
 

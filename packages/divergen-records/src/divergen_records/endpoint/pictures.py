@@ -16,7 +16,18 @@ __all__ = ["as_json", "is_picture", "read_pictures"]
 
 _MAGIC = re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF....WEBP|....ftypavif", re.DOTALL)
 _FIELDS = (
-    *("b64_json", "url", "base64", "b64", "image_base64", "bytesBase64Encoded", "imageBytes", "image_url", "uri"),
+    *(
+        "b64_json",
+        "url",
+        "base64",
+        "b64",
+        "image_base64",
+        "bytesBase64Encoded",
+        "imageBytes",
+        "image_url",
+        "image_urls",
+        "uri",
+    ),
     *("image", "images", "data", "artifacts", "predictions", "generatedImages", "output", "outputs", "result"),
     *("results", "sample", "inlineData", "inline_data", "img", "image_data"),
 )
