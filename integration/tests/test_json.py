@@ -51,6 +51,15 @@ def ask(name: str, *arguments: object, status: int = 0) -> dict[str, Any]:
     return found
 
 
+def test_wrong_arguments__are_answered_too() -> None:
+    for name, _ in commands():
+        if name != "divergen minilvis":
+            assert ask(name, "--nonsense", status=2)["error"].startswith("No such option")
+    for name, found in (("divergen", "No such option"), ("divergen-records table", "No such option")):
+        assert found in ask(name, status=2)["error"]
+    assert "No such command 'foo'" in ask("divergen foo", status=2)["error"]
+
+
 @pytest.mark.parametrize("option", ["--json", "--quiet", "--verbose"])
 def test_commands__each_has_the_option(option: str) -> None:
     for name, command in commands():

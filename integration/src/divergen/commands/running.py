@@ -81,6 +81,7 @@ def run(
     loaded = load_config(config, (*overrides, *problem))
     folder = Run(out or Path("runs") / loaded.name, loaded)
     if dry_run:
+        answer(dry_run=True)
         show_plan(folder, rates, gpu_price)
         return
     if like is not None and folder.place != folder.folder:

@@ -43,7 +43,7 @@ class Answer:
             self.stdout.flush()
 
 
-def begin_answer(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
+def begin_answer(context: click.Context, parameter: click.Parameter | None, asked: bool) -> None:
     """Callback of ``--json``: from now on, what is printed goes to standard error."""
     if asked and _KEY not in context.meta:
         context.meta[_KEY] = Answer(context.command_path, sys.stdout)

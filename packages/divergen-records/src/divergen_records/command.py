@@ -21,7 +21,7 @@ from typing import Any
 
 import click
 
-from .answers import answer, asked_for_json, begin_answer
+from .answers import Answer, answer, asked_for_json, begin_answer
 from .errors import DivergenError, ExistsError
 from .stores.arguments import accept_addresses, sending, shown_addresses
 from .system_errors import explain
@@ -35,7 +35,7 @@ LOG_VARIABLE = "DIVERGEN_LOG"
 STOPPED = 130
 """Exit status of a command that was stopped (Ctrl-C)."""
 
-_LEVEL = "divergen.level"
+_LEVEL, _JSON = "divergen.level", "divergen.json"
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
@@ -108,6 +108,20 @@ class Group(click.Group):
             cmd.callback = _keeping_inputs(cmd.callback)
         super().add_command(cmd, name)
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the arguments; where the outermost group's are wrong, ``--json`` is answered too."""
+        asked = parent is None and "--json" in args
+        try:
+            context = super().make_context(info_name, args, parent, **extra)
+        except click.ClickException as error:
+            if asked:
+                Answer(str(info_name), sys.stdout, {"error": error.format_message()}).finish(error.exit_code)
+            raise
+        context.meta.setdefault(_JSON, asked)  # groups below share it
+        return context
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; the outermost group prints the answer of ``--json``."""
         if ctx.parent is not None:
@@ -122,6 +136,8 @@ class Group(click.Group):
                 raise
             except click.ClickException as error:
                 status = error.exit_code
+                if ctx.meta.get(_JSON):  # of arguments that are wrong no option was read
+                    begin_answer(getattr(error, "ctx", None) or ctx, None, True)
                 if found := asked_for_json(ctx):
                     found.values["error"] = error.format_message()
                 raise
