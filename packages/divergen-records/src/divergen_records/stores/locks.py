@@ -2,7 +2,8 @@
 
 A holder that is killed leaves it; it passes to the next when it has not been renewed for `EXPIRES_SECONDS`, or at once
 where the next one sees, on the same machine, that its process is gone. A holder that stands still for longer than that
-(a machine that sleeps) may lose it without knowing.
+(a machine that sleeps) may lose it without knowing. Clocks of two machines may differ, and be set: nobody loses a lock
+by the time that is written in it alone, but when somebody has looked at it for long enough and it was not renewed.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ __all__ = ["EXPIRES_SECONDS", "held"]
 
 EXPIRES_SECONDS = 60.0
 _RENEW_SECONDS = 15.0
+_MISSED_SECONDS = 20.0
+"""Watched for so long, a lock that ran out by this machine's clock would have been renewed by a holder that lives."""
 
 _FIRST_PAUSE, _LAST_PAUSE = 0.1, 2.0
 """Seconds between two looks of one that waits: a commit takes less than a second, a step hours, and a look is paid."""
@@ -51,13 +54,14 @@ def held(lock: StorePath, what: str, *, wait: bool) -> Iterator[None]:
     Raises:
         RunLocked: If another process holds it, which the message names, and ``wait`` is not set.
     """
-    token, pause = uuid.uuid4().hex, _FIRST_PAUSE
-    while (other := _take(lock, token)) is not None:
-        if not wait:
-            left = max(other.until - time.time(), 0)
+    token, pause, watched = uuid.uuid4().hex, _FIRST_PAUSE, _Watched()
+    while (other := _take(lock, token, watched)) is not None:
+        left = other.until - time.time()
+        if not wait and (left >= 0 or watched.renewed):
+            passes = f"its lock passes on in {max(left, 0):.0f} s" if left <= 2 * EXPIRES_SECONDS else f"remove {lock}"
             raise RunLocked(
                 f"another process works on {what}: process {other.pid} on {other.host}; wait for it, stop it, or use "
-                f"another --out. If it is gone, its lock passes on in {left:.0f} s"
+                f"another --out. If it is gone, {passes}"
             )
         time.sleep(random.uniform(pause / 2, pause))
         pause = min(1.5 * pause, _LAST_PAUSE)
@@ -72,16 +76,35 @@ def held(lock: StorePath, what: str, *, wait: bool) -> Iterator[None]:
         _give_back(lock, token)
 
 
-def _take(lock: StorePath, token: str) -> _Owner | None:
+class _Watched:
+    """For how long a lock has not been renewed while somebody looked, by the looker's clock alone.
+
+    Attributes:
+        renewed: Whether it was meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self.renewed = False
+        self._tag, self._since = "", 0.0
+
+    def still(self, tag: str) -> float:
+        """Seconds, with what is seen now."""
+        if tag != self._tag:
+            self.renewed = bool(self._tag)
+            self._tag, self._since = tag, time.monotonic()
+        return time.monotonic() - self._since
+
+
+def _take(lock: StorePath, token: str, watched: _Watched) -> _Owner | None:
     """Take the lock; who has it, if somebody has."""
     try:
         access.write(lock, _mine(token), overwrite=False)
     except FileExistsError:
         found = access.read_with_tag(lock)
         if found is None:  # given back meanwhile
-            return _take(lock, token)
+            return _take(lock, token, watched)
         owner = access.decode(lock, found[0], _Owner)
-        if _is_gone(owner) and access.replace(lock, _mine(token), found[1]):
+        if _is_gone(owner, watched.still(found[1])) and access.replace(lock, _mine(token), found[1]):
             return None
         return owner
     return None
@@ -109,5 +132,7 @@ def _is_mine(data: bytes, token: str) -> bool:
     return token.encode() in data
 
 
-def _is_gone(owner: _Owner) -> bool:
-    return time.time() > owner.until or (owner.host == this_host() and not runs(owner.pid))
+def _is_gone(owner: _Owner, still: float) -> bool:
+    if owner.host == this_host() and not runs(owner.pid):
+        return True
+    return still > (_MISSED_SECONDS if time.time() > owner.until else EXPIRES_SECONDS)
