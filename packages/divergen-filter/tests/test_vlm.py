@@ -66,6 +66,18 @@ def test_vlm__is_not_asked_twice(judge, batch):
         assert changed(batch) == {"vlm_whole": [0.0] * 5} and len(server.bodies) == 10
 
 
+@pytest.mark.parametrize("line", ["[", "[" * 100_000, '{"request": "a"}', '{"request": "a", "answers": [1]}', "null"])
+def test_vlm__a_damaged_line_of_answers_is_told(judge, batch, line, capsys):
+    with Loopback(answer(vlm_whole=False)) as server:
+        config = judge(server)
+        config.build()(batch)
+        assert capsys.readouterr().err == ""
+        with config.answers.open("a") as file:
+            file.write(f"{line}\n")
+        config.build()
+    assert "1 lines are no answers" in capsys.readouterr().err
+
+
 def test_vlm__an_answer_that_is_none_is_told_and_is_no_number(judge, batch):
     def respond(exchange):
         wrong = "thing 9" in question(exchange.body)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from divergen_records import Batch, Category, DivergenError
+from divergen_records.command import echo
 from divergen_records.endpoint import (
     Endpoint,
     EndpointError,
@@ -147,7 +148,7 @@ class VlmStage:
         start, end = text.find("{"), text.rfind("}")
         try:
             said = json.loads(text[start : end + 1])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Unusable(f"the answer holds no JSON object: {text[:80]!r}") from error
         found = {key: _YES_NO.get(str(said.get(key)).strip().lower()) for key in self.writes}
         if unclear := [key for key, answer in found.items() if answer is None]:
@@ -184,15 +185,18 @@ def _picture(data: bytes, counts: str, side: int) -> str:
 
 
 def _read(path: Path) -> dict[str, Answers]:
-    """Answers by request; a line that a kill tore counts for nothing."""
+    """Answers by request; what cannot be read is told, but for the end of a last line, which a kill tore."""
     found: dict[str, Answers] = {}
-    if path.exists():
-        for line in path.read_bytes().splitlines():
-            try:
-                entry = json.loads(line)
-                found[entry["request"]] = entry["answers"]
-            except (ValueError, KeyError, TypeError):
-                continue
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    damaged = 0
+    for line in filter(None, lines):
+        try:
+            entry = json.loads(line)
+            found[str(entry["request"])] = {str(key): bool(answer) for key, answer in entry["answers"].items()}
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            damaged += line is not lines[-1]
+    if damaged:
+        echo(f"{path}: {damaged} lines are no answers; what they answered is asked, and paid, again", err=True)
     return found
 
 

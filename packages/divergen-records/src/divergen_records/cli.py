@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from .command import Group, answer, echo, next_step
 from .data_options import FormatName, finish_reading, format_option, on_problem_option, open_dataset
 from .errors import require_extra
-from .formats import OnProblem, WritesData, locate, writers
+from .formats import OnProblem, ReadsData, WritesData, locate, writers
 from .formats.problems import count_mendable
 from .losses import losses_options
 from .record import Category, InstanceRecord, PromptRecord
@@ -117,7 +117,8 @@ def convert(
     written = writer.write(data, out, overwrite=overwrite, progress=True)
     answer(out=written, images=len(data.images), annotations=len(data.annotations))
     echo(f"{written}: {len(data.images)} images, {len(data.annotations)} annotations")
-    next_step("divergen", "run", "coco100", "--out", "RUN", f"data={out}")
+    if isinstance(writer, ReadsData):
+        next_step("divergen", "run", "coco100", "--out", "RUN", f"data={out}")
     finish_reading(data, out)
 
 
