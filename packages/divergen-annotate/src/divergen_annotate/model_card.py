@@ -96,7 +96,7 @@ class ModelCard(Config):
             )
         try:
             values: Any = read_yaml(path) if path.suffix in _SUFFIXES[1:] else json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ConfigError(f"{path}: this is no model card: {error}") from error
         card: ModelCard = validate_settings(cls, values, where=str(path))
         return card

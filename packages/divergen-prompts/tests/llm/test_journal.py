@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from divergen_prompts.files import read_prompts
-from divergen_prompts.llm.journal import Journal
+from divergen_prompts.llm.journal import Journal, spent_on
 from divergen_records import DatasetError, PromptRecord, RunLocked
 
 CUP = PromptRecord(text="a red cup", category_id=1, category="cup", source="llm")
@@ -52,3 +52,16 @@ def test_journal__refuses_somebody_elses_file(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="line 1"):
         Journal(tmp_path / "p.jsonl")
     assert (tmp_path / "p.jsonl").read_text() == "my diary\nday two\n"
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", "null", '{"cost": "x"}', '{"reserved": NaN}', "[" * 100_000])
+def test_journal__a_damaged_line_of_costs_is_one_sentence(tmp_path, line):
+    path = tmp_path / "p.jsonl"
+    with Journal(path) as journal:
+        journal.note(cost=1.0)
+    assert spent_on(path) == 1.0
+    with journal.requests_path.open("a") as file:
+        file.write(f"{line}\n")
+    for look in (Journal, spent_on):
+        with pytest.raises(DatasetError, match=r"requests, line 2 .*costs count from zero"):
+            look(path)

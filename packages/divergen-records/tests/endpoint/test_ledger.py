@@ -46,3 +46,14 @@ def test_shared_account__a_lost_answer_counts(tmp_path: Path) -> None:
 def test_shared_account__rounding_refuses_nothing(tmp_path: Path, times: int) -> None:
     tenths = SharedAccount(price_picture=0.1, max_cost=0.1 * times, ledger=Ledger(tmp_path / "spent", "api"))
     assert [tenths.reserve(0, 0, 1) for _ in range(times + 1)] == [*[0.1] * times, None]
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", "null", '{"cost": "x"}', '{"cost": NaN}', '{"cost": -9}', "[" * 100_000])
+def test_ledger__a_damaged_line_is_told_and_raises_no_limit(
+    tmp_path: Path, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "spent"
+    path.write_text(f'{{"for": "api", "cost": 2.0}}\n{line.replace("{", """{"for": "api", """, 1)}\n')
+    with Ledger(path, "api").held() as (cost, reserved):
+        assert (cost, reserved) == (2.0, 0.0)
+    assert "1 lines cannot be read" in capsys.readouterr().err

@@ -8,8 +8,10 @@ one torn line at the end; it is cut off.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -18,10 +20,13 @@ from typing import IO, Any, Self
 from uuid import uuid4
 
 from divergen_records import ConfigError, DatasetError, PromptRecord, RunLocked
+from divergen_records.files import parse_json
 
 from ..files import prompt_line, read_prompts
 
 __all__ = ["Journal", "spent_on"]
+
+_REMEDY = "move the file away, and costs count from zero"
 
 
 class Journal:
@@ -50,16 +55,15 @@ class Journal:
             self._file: IO[bytes] = path.open("ab+")
         except OSError as error:
             raise ConfigError(f"{path}: cannot be written: {error}") from error
-        try:
+        with ExitStack() as opened:
+            opened.enter_context(self._file)
             _lock(self._file, path)
             _cut_torn_line(self._file)
             self.prompts = read_prompts(path)
-            self._requests: IO[bytes] = self.requests_path.open("ab+")
+            self._requests: IO[bytes] = opened.enter_context(self.requests_path.open("ab+"))
             _cut_torn_line(self._requests)
             self.spent = _spent(self._request_lines())
-        except BaseException:
-            self._file.close()
-            raise
+            opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -93,12 +97,7 @@ class Journal:
 
     def _request_lines(self) -> list[dict[str, Any]]:
         self._requests.seek(0)
-        try:
-            return [json.loads(line) for line in self._requests]
-        except ValueError as error:
-            raise DatasetError(
-                f"{self.requests_path}: is damaged: {error}. Move it away; costs count from zero"
-            ) from error
+        return _request_lines(self._requests, self.requests_path)
 
 
 def spent_on(path: Path) -> float:
@@ -107,7 +106,21 @@ def spent_on(path: Path) -> float:
     if not requests.exists():
         return 0.0
     whole = requests.read_bytes().rpartition(b"\n")[0]
-    return _spent([json.loads(line) for line in whole.splitlines()])
+    return _spent(_request_lines(whole.splitlines(), requests))
+
+
+def _request_lines(lines: Iterable[bytes], path: Path) -> list[dict[str, Any]]:
+    found = []
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = parse_json(line, f"{path}, line {number}")
+            amounts = [float(entry.get(key) or 0.0) for key in ("reserved", "cost")]
+        except (DatasetError, ValueError, TypeError, AttributeError) as error:
+            raise DatasetError(f"{path}, line {number} is damaged ({error}); {_REMEDY}") from error
+        if not all(map(math.isfinite, amounts)):
+            raise DatasetError(f"{path}, line {number} says no cost; {_REMEDY}")
+        found.append(entry)
+    return found
 
 
 def _spent(lines: Iterable[dict[str, Any]]) -> float:

@@ -79,7 +79,7 @@ def read_extra_body(text: str | None) -> dict[str, Any]:
         return {}
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"--extra-body is not JSON (at letter {getattr(error, 'pos', 0) + 1}); {_EXAMPLE}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"--extra-body is a JSON {type(values).__name__}; {_EXAMPLE}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..command import echo
 from ..logs import Log
 from .account import Account
 
@@ -43,21 +45,30 @@ class Ledger:
         return self.log.append(json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
     def totals(self) -> tuple[float, float]:
-        """Cost and reservations as they are now; to be asked for while it is held."""
-        whole = self.log.read(self._start).rpartition(b"\n")[0]
-        for line in whole.splitlines():
-            self._count(line)
+        """Cost and reservations as they are now; to be asked for while it is held. Lines that are none are told."""
+        whole, damaged = self.log.read(self._start).rpartition(b"\n")[0], 0
+        for line in filter(None, whole.splitlines()):
+            damaged += not self._count(line)
         self._start += len(whole) + bool(whole)
+        if damaged:
+            echo(
+                f"{self.log.path}: {damaged} lines cannot be read; what was spent may be more than is counted", err=True
+            )
         return self._cost, self._reserved
 
-    def _count(self, line: bytes) -> None:
+    def _count(self, line: bytes) -> bool:
+        """Count a line; False where it is none."""
         try:
             entry = json.loads(line)
-        except ValueError:
-            return
+            cost, reserved = float(entry.get("cost", 0.0)), float(entry.get("reserved", 0.0))
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            return False
+        if not (math.isfinite(cost + reserved) and cost >= 0):
+            return False
         if entry.get("for") == self.purpose:
-            self._cost += entry.get("cost", 0.0)
-            self._reserved += entry.get("reserved", 0.0)
+            self._cost += cost
+            self._reserved += reserved
+        return True
 
 
 @dataclass

@@ -86,5 +86,5 @@ def _names(body: bytes) -> set[str]:
     """The models of a list; none where it is something else."""
     try:
         return {str(model["id"]) for model in json.loads(body)["data"]}
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, LookupError, RecursionError):
         return set()
