@@ -87,7 +87,9 @@ def test_run_status__a_damaged_plan_is_a_sentence(coco100: Path, tmp_path: Path,
         run_status(run)
 
 
-@pytest.mark.parametrize("damage", ["", "{", "null"])
+@pytest.mark.parametrize(
+    "damage", ["", "{", "null", '{"seconds": {}}', '{"number": "x"}', '{"lost": [1]}', '{"lost": 2}']
+)
 def test_note__a_damaged_one_says_how_it_is_made_again(coco100: Path, tmp_path: Path, damage: str) -> None:
     run = Run(tmp_path, load_config("coco100", [f"data={coco100}"]))
     run.write_note("bake", {"seconds": 1.0})

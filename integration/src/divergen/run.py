@@ -9,13 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from divergen_records import ConfigError, InstanceTable, Shard, StageReport
+from divergen_records import ConfigError, DatasetError, InstanceTable, Shard, StageReport
 from divergen_records.command import note
 from divergen_records.files import locked, make_folder, read_json, write_text
 from divergen_records.settings import validate_settings
 from divergen_records.stores import place, refuse_store
 from divergen_records.stores.errors import StoreError
 from divergen_records.stores.shared import folder_of
+from pydantic import BaseModel, ValidationError
 
 from .config import RunConfig
 from .loading import dump_config, read_mapping
@@ -25,6 +26,14 @@ __all__ = ["Run"]
 
 _LARGE = ("data", "personal", "pool", "real_pool", "pasted", "pasted_control", "train")
 """Folders that only those who work in the run need on their machine; but for a training's metrics."""
+
+
+class _Note(BaseModel, strict=True):
+    """What is computed with of a note of a step."""
+
+    number: int = 0
+    seconds: float = 0.0
+    lost: list[list[str]] = []
 
 
 class Run:
@@ -211,8 +220,16 @@ class Run:
 
     def note(self, step: str) -> dict[str, Any] | None:
         """What was noted of a step: its settings, and seconds once it is done; None if it was never begun."""
-        path = self._note_path(step)
-        return read_json(path, f"do the step again: --redo {step}") if path.exists() else None
+        path, remedy = self._note_path(step), f"do the step again: --redo {step}"
+        if not path.exists():
+            return None
+        found = read_json(path, remedy)
+        try:
+            _Note.model_validate(found)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            raise DatasetError(f"{path}: damaged ({wrong['loc'][0]}: {wrong['msg']}); {remedy}") from error
+        return {"seconds": 0.0, **found}
 
     def notes(self) -> dict[str, dict[str, Any]]:
         """What was noted of every step that was begun, in the order of the steps."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from divergen_records import DatasetError
+from divergen_records.array_files import NO_ARRAYS
 from divergen_records.files import write_bytes
 from numpy.typing import NDArray
 
@@ -45,5 +45,5 @@ def image_scores(folder: Path) -> ImageScores | None:
     try:
         with np.load(path) as found:
             return dict(found)
-    except (OSError, ValueError, TypeError, BadZipFile) as error:
+    except NO_ARRAYS as error:
         raise DatasetError(f"{path}: damaged ({error}); remove it, and it is computed again") from error

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from divergen_records import ConfigError
+from divergen_records.array_files import NO_ARRAYS
 from divergen_records.files import writing
 from numpy.typing import NDArray
 
@@ -19,7 +19,6 @@ from .similarity import CategorySums, check_vectors
 __all__ = ["References", "Summary"]
 
 _FORMAT = "divergen-references/1"
-_DAMAGED = (OSError, ValueError, KeyError, TypeError, BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -155,5 +154,5 @@ def _read(path: Path | str, read: Any) -> Any:
             if str(data["format"]) != _FORMAT:
                 raise ConfigError(f"{path}: references in the format {data['format']}, this reads {_FORMAT}")
             return read(data)
-    except _DAMAGED as error:
+    except NO_ARRAYS as error:
         raise ConfigError(f"{path}: this is no file of references, or it is damaged ({error})") from error

@@ -8,10 +8,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from divergen_records import ConfigError
+from divergen_records.array_files import NO_ARRAYS
 from divergen_records.files import write_text, writing
 from numpy.typing import NDArray
 
@@ -70,7 +70,7 @@ class ResumeFolder:
             with np.load(self._file(number), allow_pickle=False) as data:
                 skipped = Counter(json.loads(str(data["skipped"])))
                 return EmbeddedCrops(data["embeddings"], data["category_ids"], data["annotation_ids"], skipped)
-        except (OSError, ValueError, KeyError, TypeError, BadZipFile):
+        except NO_ARRAYS:
             return None
 
     def save(self, number: int, part: EmbeddedCrops) -> None:

@@ -25,6 +25,15 @@ def test_open__rows_of_a_category_lie_side_by_side(pool):
     assert pool.index["category_id"].tolist() == [1, 3, 3, 7, 7, 7, 7, 7, 7]
 
 
+@pytest.mark.parametrize("name", ["index.npy", "sources.npy"])
+def test_open__an_array_that_is_no_list(copied, name):
+    array = np.load(copied / name)
+    for other in (array[0], array[:, None]):
+        np.save(copied / name, other)
+        with pytest.raises(PoolError, match="damaged"):
+            InstancePool(copied)
+
+
 def test_open__row_holds_what_was_put(pool, make_crop_of):
     crop = make_crop_of(2, 1, 40, 62)
     image, mask = pool.read(0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from divergen_records import Category, short_hash
+from divergen_records.array_files import NO_ARRAYS
 from divergen_records.files import refuse_pipe
 from divergen_records.stores.copies import local
 from numpy.lib.format import open_memmap
@@ -57,8 +58,10 @@ class InstancePool:
             found = blobs.stat().st_size
             # An empty file cannot be mapped.
             self._blobs = np.asarray(np.memmap(blobs, mode="r")) if found else np.zeros(0, dtype=np.uint8)
-        except (OSError, ValueError, EOFError) as error:
+        except NO_ARRAYS as error:
             raise PoolError(f"{self.path}: the pool is damaged ({error}); build it again") from error
+        if self.index.ndim != 1 or self._sources.ndim != 1:
+            raise PoolError(f"{self.path}: the pool is damaged: its arrays are no lists; build it again")
         expected = (self.manifest.blob_bytes, self.manifest.instances, self.manifest.instances)
         actual = (found, len(self.index), len(self._sources))
         if self.index.dtype != INDEX:

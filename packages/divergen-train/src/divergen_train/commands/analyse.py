@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
+from divergen_records.array_files import NO_ARRAYS
 from divergen_records.command import Group, answer, echo
 from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.errors import ConfigError, DatasetError
@@ -207,7 +208,7 @@ def _embeddings(path: Path) -> Any:
 
     try:
         rows = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except NO_ARRAYS as error:
         raise DatasetError(f"{path}: not a .npy file ({error})") from error
     if not isinstance(rows, np.ndarray):
         raise DatasetError(f"{path}: holds several arrays (.npz); expected one, as np.save writes it")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...array_files import NO_ARRAYS
 from ...errors import DatasetError
 
 __all__ = ["pack_mask", "unpack_mask"]
@@ -42,7 +43,7 @@ def unpack_mask(value: Any) -> NDArray[np.bool_]:
         if unpacker.unconsumed_tail:
             raise DatasetError(f"its mask unpacks to more than {_MOST_BYTES:,} bytes")
         array = np.load(BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError, zlib.error) as error:
+    except (*NO_ARRAYS, zlib.error) as error:
         raise DatasetError(f"its mask cannot be read ({error})") from error
     if not isinstance(array, np.ndarray) or array.ndim != 2 or not array.size or array.dtype.kind not in "biuf":
         raise DatasetError(f"its mask has the shape {np.shape(array)}; a mask is (height, width)")

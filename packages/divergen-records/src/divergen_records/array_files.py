@@ -1,0 +1,14 @@
+"""NumPy's files of others: what is raised where a file holds no arrays that can be read without running it."""
+
+from __future__ import annotations
+
+from tokenize import TokenError
+from zipfile import BadZipFile
+
+__all__ = ["NO_ARRAYS"]
+
+NO_ARRAYS = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, SyntaxError, EOFError, RecursionError, TokenError,
+    BadZipFile,
+)  # fmt: skip
+"""By ``numpy.load``, ``open_memmap`` and looks into an archive: a header is parsed as Python's, an archive as a zip."""
