@@ -5,6 +5,7 @@ import pytest
 from divergen_filter import decide
 from divergen_filter.config import Rule, RulesConfig, read_rules
 from divergen_filter.explain import explain
+from divergen_filter.rules import idle_rules
 from divergen_records import ConfigError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -188,5 +189,45 @@ def test_read_rules__names_file_and_key(tmp_path):
         read_rules(path)
     path.write_text(RulesConfig().model_dump_json())
     assert read_rules(path) == RulesConfig() == read_rules(None)
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="there is no such file"):
         read_rules(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["rival_share <= 0.2"]',
+        "- rival_share<=0.2",
+        '{"rules": [{"score": "rival_share", "op": "<=", "threshold": 0.2}]}',
+        "rules:\n  - {score: rival_share, op: '<=', threshold: 0.2}\n",
+    ],
+)
+def test_read_rules__as_people_write_them(tmp_path, text):
+    path = tmp_path / "rules.yaml"
+    path.write_text(text)
+    assert read_rules(path) == RulesConfig(rules=(Rule(score="rival_share", op="<=", threshold=0.2),))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"rule": []}', "did you mean 'rules'"),
+        ('["rival_share =< 0.2"]', "rules.0"),
+        ('[{"score": "rival_share", "op": "=<", "threshold": 1}]', r"rules\.0\.op: input should be .*got '=<'"),
+        ('[{"score": "rival_share", "op": "<=", "threshold": NaN}]', "rules.0.threshold: input should be a finite"),
+        ("rival_share <= 0.2", "expected keys"),
+    ],
+)
+def test_read_rules__refuses(tmp_path, text, said):
+    path = tmp_path / "rules.json"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        read_rules(path)
+
+
+def test_idle_rules__a_percentage_is_no_share():
+    rules = RulesConfig(rules=("rival_share <= 20", "rival_share <= 1", "inter_similarity >= 1.5", "contrast >= 9"))
+    assert idle_rules(rules) == [
+        "rival_share lies in 0 to 1, so the rule <= 20 treats all alike",
+        "inter_similarity lies in -1 to 1, so the rule >= 1.5 treats all alike",
+    ]

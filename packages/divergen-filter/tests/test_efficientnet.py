@@ -9,7 +9,7 @@ import torch
 from divergen_filter.config import EfficientNetLite0Config
 from divergen_filter.efficientnet import EfficientNetLite0, find_weights, rename_weights
 from divergen_filter.embedder import Embedder
-from divergen_records import WeightsError
+from divergen_records import ConfigError, WeightsError
 
 SHARED = next(
     (p / "shared" / "data" for p in Path(__file__).resolve().parents if (p / "shared" / "data").is_dir()), None
@@ -62,6 +62,12 @@ def test_efficientnet__the_weights_recognise_photographs(category, word):
     with torch.inference_mode():
         logits = model(torch.nn.functional.interpolate(pixels, (224, 224), mode="bicubic", antialias=True))
     assert word in ImageNetInfo().index_to_description(int(logits.argmax()))
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "gpu"])
+def test_efficientnet__a_device_that_is_not_there(device):
+    with pytest.raises(ConfigError, match=f"device '{device}' cannot be used"):
+        EfficientNetLite0(device=device)
 
 
 def test_efficientnet__missing_weights_are_an_error(tmp_path):

@@ -82,6 +82,21 @@ def test_filter_folder__a_bad_mask_is_that_row_s_error(generated, dataset, tmp_p
     assert reason in rows[3]["error"] and rows[3]["kept"] is None and rows[0]["error"] is None
 
 
+def test_filter_folder__names_in_other_letters_and_ids(generated, dataset, tmp_path):
+    (generated / "thing_1").rename(generated / "Thing 1")
+    (generated / "thing_2").rename(generated / "2")
+    lines = run(
+        generated,
+        dataset.path,
+        tmp_path / "out",
+        images=dataset.image_dir,
+        rules=config.RulesConfig(rules=("area_fraction >= 9",)),
+    )
+    assert lines[0] == "4 pictures of 3 categories"
+    assert any("nothing is kept" in line for line in lines)
+    assert any("area_fraction lies in 0 to 1" in line for line in lines)
+
+
 def test_filter_folder__unknown_category_and_nothing(generated, dataset, tmp_path):
     (generated / "thing_3").rename(generated / "thing_33")
     with pytest.raises(ConfigError, match=r"has no category 'thing_33'; did you mean"):

@@ -187,11 +187,13 @@ def test_score_stage__does_not_depend_on_shards(scored):
 def test_decision_report__counts_by_rule_and_doubts_a_similarity_that_rejects_most(scored):
     strict = decide_table(scored, rules({"score": "inter_similarity", "op": ">=", "threshold": 2.0}))
     assert strict.failed == {"inter_similarity": strict.rejected}
-    first, note = strict.lines()
+    idle, nothing, first, note = strict.lines()
+    assert "treats all alike" in idle
+    assert "nothing is kept" in nothing
     assert first == f"rejected by inter_similarity: {strict.rejected:,}"
     assert "inter_similarity rejects 100%" in note
     assert "rival_share" in note
-    mild = decide_table(scored, rules({"score": "inter_similarity", "op": ">=", "threshold": -2.0}))
+    mild = decide_table(scored, rules({"score": "inter_similarity", "op": ">=", "threshold": -1.0}))
     assert (mild.failed, mild.lines()) == ({}, [])
 
 

@@ -29,8 +29,14 @@ def main() -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="References to write (.npz).")
 @embedder_options
 @crop_options("black", 80)
-@click.option("--min-area", default=100, show_default=True, help="Leave out instances of fewer mask pixels.")
-@click.option("--max-per-category", type=int, help="Embed only so many of a category, the largest.")
+@click.option(
+    "--min-area",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="Leave out instances of fewer mask pixels.",
+)
+@click.option("--max-per-category", type=click.IntRange(min=1), help="Embed only so many of a category, the largest.")
 @on_problem_option
 @losses_options
 @OVERWRITE
@@ -174,7 +180,8 @@ def decide(table: Path, references: Path | None, rules: Path | None) -> None:
     for column, count in report.lacking.items():
         writer = "an annotator" if column in MASK_SCORES else "divergen-filter score"
         echo(f"not ready: {count} without {column}; {writer} writes it", err=True)
-    next_step("divergen-paste", "pool", table, "--out", "pool")
+    if report.kept:
+        next_step("divergen-paste", "pool", table, "--out", "pool")
 
 
 @main.command()
@@ -276,9 +283,10 @@ def images(
     ):
         echo(line)
     opened = InstanceTable.open(out / "instances.lance")
-    rows = opened.count("error IS NULL")
-    answer(out=out, table=opened.path, rows=rows, kept=opened.count("kept"))
-    next_step("divergen-paste", "pool", out / "instances.lance", "--out", "pool")
+    rows, kept = opened.count("error IS NULL"), opened.count("kept")
+    answer(out=out, table=opened.path, rows=rows, kept=kept)
+    if kept:
+        next_step("divergen-paste", "pool", out / "instances.lance", "--out", "pool")
     finish(losses, came=rows + len(losses), went=rows, out=out)
 
 

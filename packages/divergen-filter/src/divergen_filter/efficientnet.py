@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from .embedder import Embeddings, Image
+from .towers import check_device
 
 __all__ = ["EfficientNetLite0", "find_weights", "rename_weights"]
 
@@ -57,7 +58,7 @@ class EfficientNetLite0:
 
     def __init__(self, *, weights: Path | None = None, device: str = "cpu") -> None:
         path = weights or find_weights()
-        self.device = torch.device(device)
+        self.device = check_device(device, "fp32")
         model = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
         state = {key: value for key, value in _load(path).items() if not key.startswith("classifier.")}
         try:

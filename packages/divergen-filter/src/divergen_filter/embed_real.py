@@ -91,7 +91,10 @@ def reference_embeddings(
                 bar.update(len(some))
     if not any(len(part.embeddings) for part in done):
         parts.remove()
-        raise DatasetError(f"{dataset.path}: no instance is left to compare with; left out: {dict(skipped)}")
+        reasons = ", ".join(f"{count} x {reason}" for reason, count in skipped.items())
+        raise DatasetError(
+            f"{dataset.path}: no instance is left to compare with" + (f"; left out: {reasons}" if reasons else "")
+        )
     references = References(
         embedder.identity,
         np.concatenate([part.embeddings for part in done]),

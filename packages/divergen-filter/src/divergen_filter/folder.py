@@ -29,7 +29,7 @@ from divergen_records.images import read_image, read_mask
 from divergen_records.losses import Losses
 from divergen_records.masks import encode_rle, label_components, segmentation_to_mask
 from divergen_records.picture_files import find_pictures
-from divergen_records.text import csv_cell
+from divergen_records.text import csv_cell, folded
 from numpy.typing import NDArray
 
 from . import config
@@ -68,7 +68,7 @@ def filter_folder(
     """Score and decide about pictures in folders; a line for each step. Killed at any time, the next call goes on.
 
     Args:
-        folder: Holds a folder of pictures (JPEG, PNG, WebP) for each category, named as in the dataset.
+        folder: Holds a folder of pictures (JPEG, PNG, WebP) for each category, named as in the dataset or by its id.
         real: COCO or LVIS file of real instances.
         out: Folder for ``decisions.csv``, ``decisions.json``, ``sheet.html``, and what is kept between calls.
         images: Folder of the real images; looked for where None.
@@ -107,6 +107,7 @@ def filter_folder(
     if table.count("error IS NULL"):
         write_sheet(table, out / "sheet.html", references=loaded, rules=rules, overwrite=True)
     lost.extend((row["path"], row["error"]) for row in rows if row["error"] is not None)
+    yield from report.lines()
     yield f"kept {report.kept} of {len(rows)}, {len(lost)} failed; look at {out / 'sheet.html'}"
 
 
@@ -135,15 +136,15 @@ def _find(folder: Path, dataset: Dataset, losses: Losses) -> list[tuple[Path, Ca
     """Pictures and their categories, in the order of their paths."""
     if not folder.is_dir():
         raise ConfigError(f"{folder}: there is no such folder")
-    known = {name: category for category in dataset.categories for name in (category.label, category.name)}
+    known = {folded(name): one for one in dataset.categories for name in (str(one.id), one.label, one.name)}
     found = []
     for part in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
         pictures = sorted(find_pictures(part, losses=losses, suffixes=frozenset(_SUFFIXES)))
-        if pictures and part.name not in known:
-            close = get_close_matches(part.name, known, n=1)
+        if pictures and folded(part.name) not in known:
+            close = get_close_matches(folded(part.name), known, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise ConfigError(f"{part}: {dataset.path} has no category {part.name!r}{hint}")
-        found += [(picture, known[part.name]) for picture in pictures]
+        found += [(picture, known[folded(part.name)]) for picture in pictures]
     if not found:
         raise ConfigError(f"{folder}: there are no pictures in folders named as categories ({', '.join(_SUFFIXES)})")
     return found

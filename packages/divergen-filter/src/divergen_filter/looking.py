@@ -46,8 +46,14 @@ def explain(table: Path, instance_id: str, references: Path | None, rules: Path 
 @RULES
 @click.option("--score", default="inter_similarity", show_default=True, help="What best and worst mean.")
 @click.option("--category", "categories", multiple=True, help="Show this category; several times for several.")
-@click.option("--max-categories", default=24, show_default=True, help="Show so many where none is named.")
-@click.option("--each", default=8, show_default=True, help="Pictures in a strip.")
+@click.option(
+    "--max-categories",
+    type=click.IntRange(min=1),
+    default=24,
+    show_default=True,
+    help="Show so many where none is named.",
+)
+@click.option("--each", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures in a strip.")
 @click.option(
     "--projection", type=click.Choice(["pca", "umap"]), default="pca", show_default=True, help="Of the scatter."
 )

@@ -155,4 +155,6 @@ def _read(path: Path | str, read: Any) -> Any:
                 raise ConfigError(f"{path}: references in the format {data['format']}, this reads {_FORMAT}")
             return read(data)
     except NO_ARRAYS as error:
-        raise ConfigError(f"{path}: this is no file of references, or it is damaged ({error})") from error
+        raise ConfigError(
+            f"{path}: this is no file of references, or it is damaged; make it anew with divergen-filter embed-real"
+        ) from error

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
-from typing import Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
-from divergen_records import Config, ConfigError
-from divergen_records.files import read_text
-from pydantic import Field, ValidationError, model_validator
+from divergen_records import Config
+from divergen_records.settings import validate_settings
+from divergen_records.yaml_files import read_yaml
+from pydantic import Field, model_validator
 
 __all__ = [
     "MASK_SCORES",
@@ -19,6 +22,7 @@ __all__ = [
     "Rule",
     "RulesConfig",
     "Tolerant",
+    "idle_rules",
     "read_rules",
 ]
 
@@ -37,6 +41,17 @@ REAL_SCORES: tuple[RealScore, ...] = get_args(RealScore)
 
 MASK_SCORES = ("area_fraction", "components", "border_contact", "solidity", "thin_share", "mask_score")
 """Columns of the mask that annotation writes."""
+
+
+_RANGES = {
+    **dict.fromkeys(("area_fraction", "border_contact", "solidity", "thin_share", "mask_score"), (0.0, 1.0)),
+    **dict.fromkeys(("rival_share", "similarity_percentile", "sharpness", "saturation"), (0.0, 1.0)),
+    **dict.fromkeys(("inter_similarity", "max_similarity", "top_similarity", "clip_score"), (-1.0, 1.0)),
+    **dict.fromkeys(("intra_similarity", "nearest_generated", "duplicate_similarity"), (-1.0, 1.0)),
+}
+"""Least and largest value of scores that have them."""
+
+_RULE = re.compile(r"\s*(?P<score>[A-Za-z_]\w*)\s*(?P<op>>=|<=|==|>|<)\s*(?P<threshold>\S+)\s*")
 
 
 class CalibrationConfig(Config):
@@ -90,7 +105,7 @@ class Tolerant(Config):
 
 
 class Rule(Config):
-    """An instance is kept only if ``score op threshold`` holds.
+    """An instance is kept only if ``score op threshold`` holds; may be said so, ``"rival_share <= 0.2"``.
 
     Attributes:
         score: A numeric or boolean column of the instance table, or one that a score would write; a run says which
@@ -102,7 +117,13 @@ class Rule(Config):
 
     score: str = Field(pattern=r"^[A-Za-z_]\w*$")
     op: Literal[">=", "<=", ">", "<", "=="]
-    threshold: float | Literal["calibrated"] | Quantile | Best | Tolerant
+    threshold: Annotated[float, Field(allow_inf_nan=False)] | Literal["calibrated"] | Quantile | Best | Tolerant
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, said: Any) -> Any:
+        found = _RULE.fullmatch(said) if isinstance(said, str) else None
+        return said if found is None else found.groupdict()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -159,19 +180,27 @@ class RulesConfig(Config):
 
 
 def read_rules(path: Path | None) -> RulesConfig:
-    """Rules from a JSON file; the default rules where there is none.
+    """Rules from a JSON or YAML file, an object or the list of rules alone; the default rules where there is none.
 
     Raises:
         ConfigError: Naming the file, the key and what is wrong.
     """
     if path is None:
         return RulesConfig()
-    try:
-        return RulesConfig.model_validate_json(read_text(path))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "this is no UTF-8 text"
-        raise ConfigError(f"{path}: the rules cannot be read: {reason}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path}: {where + ': ' if where else ''}{first['msg']}") from error
+    said = read_yaml(path)  # JSON is YAML
+    rules: RulesConfig = validate_settings(
+        RulesConfig, {"rules": said} if isinstance(said, list) else said, where=str(path)
+    )
+    return rules
+
+
+def idle_rules(rules: RulesConfig) -> list[str]:
+    """A sentence for each rule whose threshold no score can lie on the other side of."""
+    found = []
+    for rule in rules.rules:
+        low, high = _RANGES.get(rule.score, (-math.inf, math.inf))
+        if isinstance(rule.threshold, float) and not low <= rule.threshold <= high:
+            found.append(
+                f"{rule.score} lies in {low:g} to {high:g}, so the rule {rule.op} {rule.threshold:g} treats all alike"
+            )
+    return found

@@ -24,7 +24,7 @@ from .generated import GENERATED_SCORES, compare_generated
 from .known import check_rules
 from .references import References
 from .review.merging import merge_reviews, overrule
-from .rules import REAL_SCORES, Best, RulesConfig
+from .rules import REAL_SCORES, Best, RulesConfig, idle_rules
 from .similarity import bad_vectors
 
 __all__ = ["DecisionReport", "decide_table", "score_generated"]
@@ -49,6 +49,7 @@ class DecisionReport:
         overruled: Of these, those that the rules had decided otherwise.
         failed: Score of a rule -> rows that it rejected, which the rules before it had left.
         unknown: Score against real crops -> decided rows that have none, as there are no such crops.
+        doubts: Sentences on rules that cannot do what they are for; see `divergen_filter.rules.idle_rules`.
     """
 
     kept: int
@@ -59,15 +60,19 @@ class DecisionReport:
     overruled: int = 0
     failed: dict[str, int] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """What each rule rejected, what it could not judge, and a doubt where real crops' threshold rejects most."""
-        found = [
+        found = [f"note: {doubt}" for doubt in self.doubts]
+        found += [
             f"note: {count:,} have no {score}: the references lack real crops of their category, or of any other"
             for score, count in self.unknown.items()
         ]
         if not self.failed:
             return found
+        if not self.kept:
+            found.append("note: nothing is kept; divergen-filter sheet shows the pictures beside the rules' scores")
         found.append("rejected by " + ", ".join(f"{score}: {count:,}" for score, count in self.failed.items()))
         last = next(reversed(self.failed))
         left = self.kept + self.failed[last]
@@ -131,6 +136,7 @@ def decide_table(
         overruled,
         _failed(columns["reject_reason"].filter(columns["kept"].is_valid()), rules),
         _unknown(rows.filter(pa.array(ready)), rules),
+        idle_rules(rules),
     )
 
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from divergen_records import Config, Progress, derive_seed
 from torch import Tensor, nn
 
+from ..engine.distributed import pick_device
 from .estimator import ContributionEstimator
 from .study_config import StudyConfig
 from .study_data import Judged, StudyData, add_noise, arrange, classifier, load_data
@@ -82,7 +83,7 @@ def run_study(config: StudyConfig, *, data: Path | None = None) -> StudyReport:
         config: The study.
         data: Folder of CIFAR-10.
     """
-    device = torch.device(config.device)
+    device = pick_device(config.device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "init"))
         model = classifier(config).to(device)
