@@ -4,27 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from divergen_records import ConfigError
+from divergen_records.files import read_text
 
 from .comparison import NOT_TOLD_APART
 from .explanation import Explanation, read_explanation
 from .statistics import mean_and_interval
 
-__all__ = ["explained_cells", "explanation_section", "find_explanation"]
+__all__ = ["Explained", "explained_cells", "explanation_section", "find_explanation", "note_of"]
 
 _WANTED = {"gap": -1, "energy": 1}
 """Which way a difference goes that shows the finding: a smaller gap, a higher energy."""
 
 
-def find_explanation(folders: Sequence[Path]) -> Explanation | None:
+class Explained(NamedTuple):
+    """What `divergen explain` left in a folder.
+
+    Attributes:
+        folder: The folder.
+        content: Of its ``explanation.json``.
+    """
+
+    folder: Path
+    content: Explanation
+
+
+def note_of(folder: Path) -> list[str]:
+    """What a person left in ``note.md`` of a folder, to be said beside the figures; no line where nothing."""
+    path = folder / "note.md"
+    return [read_text(path).strip(), ""] if path.exists() else []
+
+
+def find_explanation(folders: Sequence[Path]) -> Explained | None:
     """The ``explanation.json`` in folders, or one level below; raises `ConfigError` where there are two."""
     paths = [
         path for folder in folders for path in (*folder.glob("explanation.json"), *folder.glob("*/explanation.json"))
     ]
     if len(paths) > 1:
         raise ConfigError(f"{paths[0]} and {paths[1]} are both an explanation; give one")
-    return read_explanation(paths[0]) if paths else None
+    return Explained(paths[0].parent, read_explanation(paths[0])) if paths else None
 
 
 def explained_cells(explanation: Explanation | None, kind: str, ours: str, theirs: str) -> tuple[str, str, str, int]:
@@ -46,15 +66,11 @@ def explained_cells(explanation: Explanation | None, kind: str, ours: str, their
     return (_verdict(changes, _WANTED[kind]), _figure(changes, scale, unit), _figure(rare, scale, "TVGr"), len(changes))
 
 
-def explanation_section(explanation: Explanation) -> Iterator[str]:
-    """How it was measured, and all of it."""
-    yield from (
-        "## Why does it gain?",
-        "",
-        "```",
-        f"$ divergen explain {' '.join(explanation.runs)} --out explanation.json",
-    )
-    yield from (explanation.table(), "```", "")
+def explanation_section(explained: Explained) -> Iterator[str]:
+    """All that was measured, with the line that measures it and what a person says of it."""
+    runs = " ".join(explained.content.runs)
+    yield from ("## Why does it gain?", "", "```", f"$ divergen explain {runs} --out explanation.json")
+    yield from (explained.content.table(), "```", "", *note_of(explained.folder))
 
 
 def _verdict(changes: Sequence[float], wanted: int) -> str:

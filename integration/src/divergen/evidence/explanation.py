@@ -56,23 +56,16 @@ class Explanation(Config):
         return "\n".join([*self._gap_lines(), "", *self._energy_lines()])
 
     def _gap_lines(self) -> Iterator[str]:
-        wide = max(len(name) for name in ("train-val gap", *self.gaps)) + 2
         first, *others = self.gaps
         groups = [*self.gaps[first]]
-        yield (
-            f"{'train-val gap':<{wide}}"
-            + "".join(f"{'TVG' + group[2:]:>15}" for group in groups)
-            + "   mask AP, points"
-        )
-        for name, gaps in self.gaps.items():
-            yield f"{name:<{wide}}" + "".join(f"{_shown(_known(gaps[group]), 100):>15}" for group in groups)
+        rows = {name: [_shown(_known(gaps[group]), 100) for group in groups] for name, gaps in self.gaps.items()}
         for name in others:
             changes = [self.gap_change(name, first, group) for group in groups]
-            yield (
-                f"{'  less ' + first:<{wide}}"
-                + "".join(f"{_shown(change, 100, '+'):>15}" for change in changes)
-                + f"   {name}"
-            )
+            rows[f"{name} less {first}"] = [_shown(change, 100, "+") for change in changes]
+        wide = max(len(name) for name in ("train-val gap", *rows)) + 2
+        titles = "".join(f"{'TVG' + group[2:]:>15}" for group in groups)
+        yield f"{'train-val gap':<{wide}}{titles}   mask AP, points"
+        yield from (f"{name:<{wide}}{''.join(f'{cell:>15}' for cell in cells)}" for name, cells in rows.items())
 
     def _energy_lines(self) -> Iterator[str]:
         wide = max(len(name) for name in ("free energy", *self.energies)) + 2

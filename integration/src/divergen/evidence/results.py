@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from divergen_records import Config, ConfigError
-from divergen_records.files import read_text
 from divergen_records.yaml_files import dump_yaml, parse_yaml
 from pydantic import TypeAdapter
 
 from .comparison import NOT_TOLD_APART
-from .explained import explained_cells, explanation_section
-from .explanation import Explanation
+from .explained import Explained, explained_cells, explanation_section, note_of
 from .outcomes import CONTROL, REAL
 from .shape import read_ablation
 
@@ -73,8 +71,7 @@ class Saved:
     @property
     def note(self) -> list[str]:
         """What a person left in ``note.md`` of the folder, to be said beside the figures; no line where nothing."""
-        path = self.folder / "note.md"
-        return [read_text(path).strip(), ""] if path.exists() else []
+        return note_of(self.folder)
 
     @property
     def command(self) -> str:
@@ -127,7 +124,7 @@ def results_page(
     findings: Sequence[Finding],
     command: str,
     figure: str | None = None,
-    explanation: Explanation | None = None,
+    explanation: Explained | None = None,
 ) -> str:
     """The page as Markdown, of ablations that were run and nothing else.
 
@@ -189,9 +186,9 @@ def _row(finding: Finding, saved: Saved | None) -> str:
     return _line(finding, f"`{finding.ablation}`", status(pairs[0]), _figure(pairs[0]), _figure(pairs[1]), seeds)
 
 
-def _explained_row(finding: Finding, explanation: Explanation | None) -> str:
+def _explained_row(finding: Finding, explanation: Explained | None) -> str:
     assert finding.explained is not None
-    cells = explained_cells(explanation, finding.explained, finding.better, finding.than)
+    cells = explained_cells(explanation and explanation.content, finding.explained, finding.better, finding.than)
     return _line(finding, "`divergen explain`", *cells)
 
 
