@@ -16,7 +16,7 @@ from divergen_records.cores import usable_cores
 from .annotator import Image, Picture, Prediction, Result, as_arrays
 from .batching import Batcher, ahead
 from .hub import load_pretrained
-from .predictor import Precision, pick_device
+from .predictor import Precision, device_and_type
 
 __all__ = ["ClipSeg"]
 
@@ -54,7 +54,7 @@ class ClipSeg:
     ) -> None:
         self.text, self.threshold = text, threshold
         loaded = load_pretrained(model, "CLIPSegForImageSegmentation")
-        self.device, self.dtype = pick_device(device, precision)
+        self.device, self.dtype = device_and_type(device, precision)
         self.model = loaded.eval().requires_grad_(False).to(self.device)
         self.processor: Any = load_pretrained(model, "AutoProcessor")
         self.workers = workers or usable_cores()

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 from divergen_records import MaskError
+from divergen_records.devices import pick_device
 from numpy.typing import NDArray
 
 from .annotator import Image
 from .hub import load_pretrained
-from .predictor import pick_device
 
 __all__ = ["Boxes", "TextDetector", "drop_double_boxes"]
 
@@ -43,7 +43,7 @@ class TextDetector:
 
     def __init__(self, model: str, *, threshold: float | None = None, device: str | None = None) -> None:
         self.name = model.rstrip("/").rsplit("/", 1)[-1]
-        self.device, _ = pick_device(device, "float32")
+        self.device = pick_device(device)
         loaded = load_pretrained(model, "AutoModelForZeroShotObjectDetection")
         self.model = loaded.eval().requires_grad_(False).to(self.device)
         self.processor: Any = load_pretrained(model, "AutoProcessor")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from divergen_records import ConfigError, WeightsError, require_extra
+from divergen_records.devices import pick_device
 from divergen_records.weights_files import why_no_weights
 from numpy.typing import NDArray
 
@@ -133,9 +134,7 @@ _SLACK, _FLAT = 0.01, 0.5
 def _load_torchscript(path: Path, card: ModelCard, device: str | None) -> Network:
     with require_extra("divergen-annotate", "sam"):
         import torch
-    from .predictor import pick_device
-
-    where, _ = pick_device(device, "float32")
+    where = pick_device(device)
     try:
         with warnings.catch_warnings():  # files in this format are around, whatever PyTorch recommends for new ones
             warnings.simplefilter("ignore")

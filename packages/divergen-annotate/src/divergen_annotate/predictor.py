@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from divergen_records import ConfigError
-from divergen_records.devices import device_name
+from divergen_records.devices import pick_device
 from numpy.typing import NDArray
 
 from .batching import is_out_of_memory
@@ -30,7 +29,7 @@ __all__ = [
     "Precision",
     "Predictor",
     "Prepared",
-    "pick_device",
+    "device_and_type",
     "scale_points",
     "upscale_mask",
 ]
@@ -170,18 +169,11 @@ def scale_points(points: NDArray[np.float32], frames: Sequence[Frame]) -> Tensor
     return torch.from_numpy((points.astype(np.float64) * scale[:, None, :]).astype(np.float32))
 
 
-def pick_device(device: str | None, precision: Precision) -> tuple[torch.device, torch.dtype]:
+def device_and_type(device: str | None, precision: Precision) -> tuple[torch.device, torch.dtype]:
     """The device (None: a GPU if there is one) and the encoder's type on it."""
     import torch
 
-    name = device_name(device)
-    chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
-    try:
-        torch.empty(0, device=chosen)
-    except (AssertionError, NotImplementedError, RuntimeError) as error:
-        raise ConfigError(
-            f"device {device!r}: PyTorch {torch.__version__} can use no {chosen.type} here; take cpu or auto"
-        ) from error
+    chosen: torch.device = pick_device(device)
     if precision != "auto":
         return chosen, {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
     if chosen.type != "cuda":

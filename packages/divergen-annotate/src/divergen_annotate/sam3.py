@@ -15,7 +15,7 @@ from .annotator import Image, Mask, Picture, Prediction, Result, as_arrays
 from .batching import Batcher
 from .finding import Instances, best_of_found
 from .hub import load_pretrained
-from .predictor import Precision, pick_device
+from .predictor import Precision, device_and_type
 
 __all__ = ["Sam3"]
 
@@ -59,7 +59,7 @@ class Sam3:
     ) -> None:
         self.text, self.threshold, self.instances = text, threshold, instances
         loaded = load_pretrained(model, "Sam3Model")
-        self.device, self.dtype = pick_device(device, precision)
+        self.device, self.dtype = device_and_type(device, precision)
         self.model = loaded.eval().requires_grad_(False).to(self.device)
         self.processor: Any = load_pretrained(model, "Sam3Processor")
         self._batcher = Batcher(batch_size, limit=2 if self.device.type == "cpu" else 16)

@@ -10,7 +10,7 @@ from divergen_records import WeightsError
 from numpy.typing import NDArray
 
 from .hub import load_pretrained, read_model_type
-from .predictor import Decoded, Encoded, Frame, Precision, Prepared, pick_device, scale_points
+from .predictor import Decoded, Encoded, Frame, Precision, Prepared, device_and_type, scale_points
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +51,7 @@ class HubSamPredictor:
         if kind not in _CLASSES:
             raise WeightsError(f"{model}: this is a model of type {kind!r}; known are {', '.join(_CLASSES)}")
         self.name = model.rstrip("/").rsplit("/", 1)[-1]
-        self.device, self.dtype = pick_device(device, precision)
+        self.device, self.dtype = device_and_type(device, precision)
         loaded = load_pretrained(model, _CLASSES[kind])
         self.model = loaded.eval().requires_grad_(False).to(self.device)
         self.processor: Any = load_pretrained(model, "AutoImageProcessor")

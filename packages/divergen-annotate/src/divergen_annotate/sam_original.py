@@ -18,7 +18,7 @@ from divergen_records import WeightsError, require_extra
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from .predictor import Decoded, Encoded, Frame, Precision, Prepared, pick_device, scale_points
+from .predictor import Decoded, Encoded, Frame, Precision, Prepared, device_and_type, scale_points
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,7 +63,7 @@ class SamPredictorBatch:
         from .sam_attention import use_fused_attention
 
         self.name = name
-        self.device, self.dtype = pick_device(device, precision)
+        self.device, self.dtype = device_and_type(device, precision)
         self.model = model.eval().requires_grad_(False).to(self.device)
         self.side: int = model.image_encoder.img_size
         use_fused_attention(model.image_encoder)

@@ -12,7 +12,7 @@ from .annotator import Image, Mask
 from .background import Background, border_ring, edge_strength, fit_background
 from .batching import Batcher
 from .hub import load_pretrained
-from .predictor import Precision, pick_device
+from .predictor import Precision, device_and_type
 
 __all__ = ["ClipScorer", "OutlineScorer", "Scorer", "cut_out"]
 
@@ -103,7 +103,7 @@ class ClipScorer:
     ) -> None:
         self.text = text
         loaded = load_pretrained(model, "CLIPModel")
-        self.device, self.dtype = pick_device(device, precision)
+        self.device, self.dtype = device_and_type(device, precision)
         self.model = loaded.eval().requires_grad_(False).to(self.device)
         self.processor: Any = load_pretrained(model, "AutoProcessor")
         self._batcher = Batcher(batch_size, limit=8 if self.device.type == "cpu" else 64)

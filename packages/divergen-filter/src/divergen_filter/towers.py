@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from divergen_records import ConfigError, WeightsError
 from divergen_records.cores import usable_cores
-from divergen_records.devices import device_name
+from divergen_records.devices import pick_device
 from torch.nn import functional as F
 
 from .embedder import Embeddings, Image
@@ -103,12 +103,7 @@ def check_device(device: str, precision: Precision) -> torch.device:
     Raises:
         ConfigError: If it is unknown, not there, or cannot compute at this precision.
     """
-    try:
-        name = device_name(device)
-        found = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
-        torch.zeros(1, device=found)
-    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
-        raise ConfigError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+    found: torch.device = pick_device(device)
     if precision == "fp16" and found.type == "cpu":
         raise ConfigError("precision fp16 is for GPUs; on a CPU take bf16 or fp32")
     return found

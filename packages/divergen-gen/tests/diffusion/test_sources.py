@@ -141,23 +141,10 @@ def test_generator__a_wrong_class_is_a_sentence(model, pipeline, message):
         picture(model("sd"), pipeline=pipeline)
 
 
-@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
-def test_choose_device__a_gpu_that_is_not_there(monkeypatch, device):
-    from divergen_gen.diffusion.environment import choose_device
-
+def test_generator__a_gpu_that_is_not_there(model, monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     with pytest.raises(ConfigError, match="there is no GPU"):
-        choose_device(device)
-
-
-@pytest.mark.parametrize(("device", "index"), [("cuda", 1), ("auto", 1), ("cuda:0", 0)])
-def test_choose_device__has_a_number(monkeypatch, device, index):
-    from divergen_gen.diffusion.environment import choose_device
-
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    monkeypatch.setenv("LOCAL_RANK", "3")
-    assert choose_device(device).index == index
+        picture(model("sd"), device="cuda:1")
 
 
 def damaged(folder, what):

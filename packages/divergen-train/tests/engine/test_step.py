@@ -15,7 +15,7 @@ from divergen_records.coco import Dataset
 from divergen_records.errors import ConfigError
 from divergen_train import TrainConfig, fit, read_log
 from divergen_train.detectors.protocol import Target
-from divergen_train.engine.distributed import World, pick_device
+from divergen_train.engine.distributed import World, join_world
 from divergen_train.engine.step import BatchSlice, Engine, PlainStep
 from divergen_train.training.checkpoint import load_checkpoint
 from torch import nn
@@ -189,10 +189,11 @@ def test_fit__batch_that_processes_cannot_share(tiny: TrainConfig) -> None:
     assert _micro_batch(tiny, World(size=2)) == 1
 
 
-def test_pick_device__missing_gpu() -> None:
-    assert pick_device("cpu").type == "cpu"
-    with pytest.raises(ConfigError, match=r"device='cuda:77': torch sees \d+ GPUs"):
-        pick_device("cuda:77")
+def test_join_world__no_gpu_for_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(ConfigError, match=r"there is one GPU .cuda:0. .*cuda:1 is wanted"), join_world("cuda"):
+        pass
 
 
 def test_world__alone_changes_nothing() -> None:

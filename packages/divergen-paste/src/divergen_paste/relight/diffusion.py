@@ -11,6 +11,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from divergen_records import ConfigError, WeightsError, require_extra, short_hash
+from divergen_records.devices import pick_device
 from divergen_records.hub import cached_commit, cached_folder, hub_errors, local_model
 from numpy.typing import NDArray
 
@@ -139,7 +140,7 @@ class DiffusionRelighter:
                     dtype=getattr(torch, self.dtype),
                     use_safetensors=True,
                 )
-            pipe.to(("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device)
+            pipe.to(pick_device(self.device))
         except WeightsError:
             raise
         except (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:

@@ -15,11 +15,10 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from divergen_records.devices import device_name
-from divergen_records.errors import ConfigError
+from divergen_records.devices import pick_device
 from torch import Tensor, nn
 
-__all__ = ["World", "join_world", "pick_device"]
+__all__ = ["World", "join_world"]
 
 T = TypeVar("T")
 
@@ -107,7 +106,7 @@ def join_world(device: str = "auto") -> Iterator[World]:
         device: ``"auto"`` takes this process's GPU, the CPU where there is none; else as torch names devices.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
-    picked = pick_device(device)
+    picked = pick_device(device, share=False)
     if picked.type == "cuda":
         torch.cuda.set_device(picked)
     started = size > 1 and not dist.is_initialized()
@@ -126,22 +125,6 @@ def join_world(device: str = "auto") -> Iterator[World]:
     finally:
         if started:
             dist.destroy_process_group()
-
-
-def pick_device(device: str = "auto") -> torch.device:
-    """The torch device that a setting means; raises `ConfigError` if this machine lacks it."""
-    local = int(os.environ.get("LOCAL_RANK", "0"))
-    name = device_name(device)
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    picked = torch.device(f"cuda:{local}" if name == "cuda" else name)
-    if picked.type == "cuda" and (picked.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f"device={device!r}: torch sees {torch.cuda.device_count()} GPUs here; use device=cpu, or fewer processes"
-        )
-    if picked.type == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError(f"device={device!r}: torch has no Metal here; use device=cpu")
-    return picked
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:

@@ -13,13 +13,13 @@ import torch
 from divergen_records import Category, Progress
 from divergen_records.coco import Dataset, ImageInfo
 from divergen_records.detections import detection_row
+from divergen_records.devices import pick_device
 from divergen_records.errors import ConfigError
 from divergen_records.images import read_image
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..detectors.protocol import Detections, Detector
-from ..engine.distributed import pick_device
 from .augment import resize_longest
 from .checkpoint import Checkpoint, check_categories, load_checkpoint, load_detector
 
