@@ -26,6 +26,7 @@ CANNOT = {
     "divergen check": "ends with status 1 if there are problems",
     "divergen configs": "lists what is installed",
     "divergen doctor": "says what is missing",
+    "divergen explain": "measures trainings; a run that lacks one is refused",
     "divergen minilvis": "is divergen-minilvis make",
     "divergen pull": "takes all or nothing",
     "divergen push": "publishes what fits the filter and is complete, or nothing",
