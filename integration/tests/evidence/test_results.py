@@ -142,6 +142,7 @@ def test_read_ablations__nothing_there_or_twice(tmp_path: Path) -> None:
         ({"cost": {"wall": "x", "cpu": 1.0}}, "cost.wall"),
         ({"arms": [{"arm": "a"}]}, "arms.0.values"),
         ({"comparisons": [3]}, "comparisons.0"),
+        ({"comparisons": [{"verdict": "great"}]}, "comparisons.0.*"),
     ],
 )
 def test_read_ablations__what_is_not_one_is_named(tmp_path: Path, changes: dict[str, Any], says: str) -> None:

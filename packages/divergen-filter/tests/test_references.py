@@ -137,6 +137,17 @@ def test_references__load_text_in_a_numbers_place(references, tmp_path, name):
         References.load(path)
 
 
+@pytest.mark.parametrize("name", ["sums_ids", "sums_counts", "sums"])
+def test_summary__load_sums_that_do_not_fit(references, tmp_path, name):
+    path = tmp_path / "references.npz"
+    references.save(path)
+    with np.load(path) as data:
+        arrays = {key: data[key][:0] if key == name else data[key] for key in data}
+    np.savez(path, **arrays)
+    with pytest.raises(ConfigError, match="damaged"):
+        Summary.load(path)
+
+
 def test_references__load_one_array_alone(tmp_path):
     with (tmp_path / "references.npz").open("wb") as file:
         np.save(file, np.zeros(3))

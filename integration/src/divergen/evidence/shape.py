@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from divergen_records import ConfigError
 from divergen_records.files import read_json
@@ -33,7 +33,7 @@ class _Comparison(_Part):
     paired: float | None
     unpaired: float | None
     images: list[float] | None
-    verdict: str
+    verdict: Literal["better", "worse", "not told apart"]
 
 
 class _Plan(_Part):

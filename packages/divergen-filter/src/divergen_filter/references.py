@@ -156,5 +156,6 @@ def _read(path: Path | str, read: Any) -> Any:
             return read(data)
     except NO_ARRAYS as error:
         raise ConfigError(
-            f"{path}: this is no file of references, or it is damaged; make it anew with divergen-filter embed-real"
+            f"{path}: this is no file of references, or it is damaged ({error}); make it anew with divergen-filter "
+            "embed-real"
         ) from error

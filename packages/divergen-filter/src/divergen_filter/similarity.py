@@ -58,7 +58,11 @@ class CategorySums:
 
     @classmethod
     def from_arrays(cls, ids: NDArray[np.int64], counts: NDArray[np.int64], sums: NDArray[np.float64]) -> CategorySums:
-        """From what another one holds: ids (C,) ascending, counts (C,), sums (C, D)."""
+        """From what another one holds: ids (C,) ascending, counts (C,), sums (C, D); raises `ValueError` if not so."""
+        if not len(ids) == len(counts) == len(sums) or (ids[1:] <= ids[:-1]).any() or (counts < 1).any():
+            raise ValueError(
+                f"{len(ids)} ascending ids need as many counts above 0 and sums: {counts.shape}, {sums.shape}"
+            )
         made = cls.__new__(cls)
         made.ids, made.counts, made.sums = ids, counts, sums
         return made

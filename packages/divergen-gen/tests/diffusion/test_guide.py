@@ -186,7 +186,7 @@ def broken(folder, what):
     ("what", "name", "message"),
     [
         ("no encoder", "sd", "has no image encoder in models/image_encoder; name its folder"),
-        ("cut off", "sd", "download it again"),
+        ("cut off", "sd", "the download was cut off"),
         ("a pickle", "sd", "as a pickle"),
         ("two of them", "sd", "has 2 adapters .*; name one: image.weights="),
         ("another name", "sd", "has no file models/nothing.safetensors"),

@@ -82,7 +82,7 @@ def within(folder):
     ("damage", "message"),
     [
         (break_cut, "fetch it again"),
-        (break_garbage, "cut off or no safetensors"),
+        (break_garbage, "is no safetensors file"),
         (break_missing, "has no weights"),
         (break_pickle, "pickle"),
         (break_index, "no model_index.json"),

@@ -30,13 +30,9 @@ def why_no_weights(path: Path) -> str | None:
     Raises:
         OSError: If it cannot be read.
     """
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
-    if head.lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith(_PAGE):
-        return "is a web page, not the file: the link of the download led to one; fetch it again"
-    if head.startswith(_POINTER):
-        return "is a pointer of Git LFS, not the file; fetch it with `git lfs pull`"
-    if path.suffix in _PICKLED and head.startswith(b"PK") and not is_zipfile(path):
+    if another := _what_instead(path):
+        return another
+    if path.suffix in _PICKLED and _head(path).startswith(b"PK") and not is_zipfile(path):
         return _CUT
     return _why_no_tensors(path) if path.suffix == ".safetensors" else None
 
@@ -48,7 +44,7 @@ def read_header(path: Path) -> dict[str, Any]:
         WeightsError: If the file is not there, cut off, or something else; or its header lies.
     """
     try:
-        if wrong := _why_no_tensors(path):
+        if wrong := _what_instead(path) or _why_no_tensors(path):
             raise WeightsError(f"{path} {wrong}")
         with path.open("rb") as file:
             header: dict[str, Any] = json.loads(file.read(int.from_bytes(file.read(8), "little")))
@@ -57,6 +53,21 @@ def read_header(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
     return header
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD)
+
+
+def _what_instead(path: Path) -> str | None:
+    """What a download left in the place of a file of weights."""
+    head = _head(path)
+    if head.lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith(_PAGE):
+        return "is a web page, not the file: the link of the download led to one; fetch it again"
+    if head.startswith(_POINTER):
+        return "is a pointer of Git LFS, not the file; fetch it with `git lfs pull`"
+    return None
 
 
 def _why_no_tensors(path: Path) -> str | None:

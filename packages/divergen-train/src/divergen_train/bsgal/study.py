@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from divergen_records import Config, Progress, derive_seed
+from divergen_records.devices import pick_device
 from torch import Tensor, nn
 
-from ..engine.distributed import pick_device
 from .estimator import ContributionEstimator
 from .study_config import StudyConfig
 from .study_data import Judged, StudyData, add_noise, arrange, classifier, load_data
