@@ -10,26 +10,29 @@ from divergen_records.hosts import runs
 SCRIPT = r"""
 import os, sys, time
 from divergen_records.worker_processes import Processes
-def work(seconds):
+def work(end):
     os.write(1, f"{os.getpid()}\n".encode())
-    time.sleep(seconds)
+    while not os.path.exists(end):
+        time.sleep(0.01)
 if __name__ == "__main__":
+    end = sys.argv[1]
     with Processes(2) as executor:
-        waiting = [executor.submit(work, float(sys.argv[1])) for _ in range(2)]
-        os.write(1, b"started\n")
+        waiting = [executor.submit(work, end) for _ in range(2)]
         try:
+            os.write(1, b"started\n")
             [one.result() for one in waiting]
         except KeyboardInterrupt:
+            open(end, "w").close()
             sys.exit("stopped")
 """
 
 
-def begin(tmp_path, seconds, words):
-    """The script in a group of its own, with what it printed until so many words."""
+def begin(tmp_path, words):
+    """The script in a group of its own, whose workers work until it is stopped, with its first words."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     process = subprocess.Popen(
-        [sys.executable, script, str(seconds)],
+        [sys.executable, script, tmp_path / "end"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -49,14 +52,14 @@ def ended(workers):
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="there a worker may start with an interrupt")
 def test_processes__ctrl_c_as_they_start_is_the_parents_alone(tmp_path):
-    process, _ = begin(tmp_path, 0.1, 1)  # they have been spawned, and run no line of ours yet
+    process, _ = begin(tmp_path, 1)  # they have been spawned, and run no line of ours yet
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate()
     assert err == "stopped\n"
 
 
 def test_processes__end_with_a_parent_that_is_killed(tmp_path):
-    process, (_, *workers) = begin(tmp_path, 30, 3)
+    process, (_, *workers) = begin(tmp_path, 3)
     process.kill()
     process.wait()
     assert ended([int(pid) for pid in workers])
