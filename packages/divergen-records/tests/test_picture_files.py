@@ -15,7 +15,14 @@ def test_find_pictures__by_name_folder_by_folder(tmp_path):
     assert found == ["a.JPG", "b.png", "masks/a.png", "z/c.webp"]
     assert not losses
     assert len(list(find_pictures(tmp_path, leave_out=tmp_path / "masks"))) == 3
-    assert [path.name for path in find_pictures(tmp_path, suffixes=frozenset([".webp"]))] == ["c.webp"]
+
+
+def test_find_pictures__of_another_kind_are_told(tmp_path):
+    for name in ("a.webp", "b.BMP", "c.txt"):
+        (tmp_path / name).touch()
+    losses = Losses()
+    assert [path.name for path in find_pictures(tmp_path, losses=losses, suffixes=frozenset([".webp"]))] == ["a.webp"]
+    assert [*losses] == [("b.BMP", "is a picture of a kind that is not taken here; convert it to .webp")]
 
 
 def test_find_pictures__what_only_looks_like_one_is_told(tmp_path):

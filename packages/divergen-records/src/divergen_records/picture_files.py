@@ -9,28 +9,20 @@ from pathlib import Path
 from .errors import ImageError
 from .losses import Losses
 
-__all__ = ["PICTURE_SUFFIXES", "find_pictures"]
+__all__ = ["PICTURE_SUFFIXES", "find_pictures", "is_picture"]
 
-_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 PICTURE_SUFFIXES = frozenset(
     [
-        *_JPEG,
-        ".png",
-        ".webp",
-        ".bmp",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".avif",
-        ".heic",
-        ".heif",
-        ".jp2",
-        ".tga",
-        ".ppm",
-        ".pgm",
+        *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg"),
+        *(".mpo", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
     ]
 )
 """Of pictures; one that Pillow cannot read here (HEIC of a phone) is told, not passed over."""
+
+
+def is_picture(path: Path | str) -> bool:
+    """Whether a file's name says so."""
+    return Path(path).suffix.lower() in PICTURE_SUFFIXES
 
 
 def find_pictures(
@@ -45,7 +37,7 @@ def find_pictures(
         folder: Where to look.
         losses: Takes in what is not given.
         leave_out: A folder that is not entered.
-        suffixes: Those of pictures, in lower case; all known ones by default.
+        suffixes: Those of pictures that can be used, in lower case; all known ones by default. The others are losses.
 
     Raises:
         ImageError: If there is no such folder.
@@ -76,10 +68,14 @@ class _Finder:
 
     def _is_picture(self, entry: os.DirEntry[str], path: Path) -> bool:
         """Whether a picture is there; a loss is noted where it only looks like that."""
-        linked = entry.is_symlink()
-        if path.suffix.lower() not in self.suffixes and not (linked and path.is_dir()):
+        linked, suffix = entry.is_symlink(), path.suffix.lower()
+        if suffix not in PICTURE_SUFFIXES | self.suffixes and not (linked and path.is_dir()):
             return False
         reason = "is a link; put the pictures themselves into the folder" if linked else self._reason(entry)
+        if reason is None and suffix not in self.suffixes:
+            reason = (
+                f"is a picture of a kind that is not taken here; convert it to {' or '.join(sorted(self.suffixes))}"
+            )
         if reason is not None:
             self.losses.add(path.relative_to(self.top).as_posix(), reason)
         return reason is None

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from ..picture_files import is_picture
 from ..reading import refuse_pipe
-from .pictures import PICTURES
 
 __all__ = ["PANOPTIC", "tell_foreign"]
 
@@ -134,7 +134,7 @@ def tell_foreign(path: Path) -> str | None:
         if found is not None:
             shown = file.name if path.is_file() else file.relative_to(path).as_posix()
             return f"{shown} is {found.about}; {found.remedy}"
-    if path.is_dir() and any(Path(name).suffix.lower() in PICTURES for _, name in islice(_names(path), _MOST_NAMES)):
+    if path.is_dir() and any(is_picture(name) for _, name in islice(_names(path), _MOST_NAMES)):
         return "it holds pictures without annotations that are read; `divergen-annotate photos` finds objects in photos"
     return None
 

@@ -16,10 +16,11 @@ from PIL import Image, UnidentifiedImageError
 from ..dataset import Annotation, Dataset, ImageInfo
 from ..errors import DatasetError, MaskError
 from ..masks import Segmentation, encode_rle, measure_segmentation, segmentation_to_mask
+from ..picture_files import PICTURE_SUFFIXES
 from ..polygons import clip_polygons
 from ..record import Category
 from .coco.frame import read_json_bytes
-from .pictures import PICTURES, picture_size
+from .pictures import picture_size
 from .problems import Mends, Problems
 from .protocol import OnProblem
 from .yolo_layout import inside
@@ -117,7 +118,7 @@ def _image(content: dict[str, Any], file: Path, folder: Path, id_: int, mends: M
     """The picture of a file: as ``imagePath`` says, or beside the file under its name."""
     path = PureWindowsPath(str(content.get("imagePath") or ""))
     named, below = path.name, inside(folder, path.as_posix())
-    beside = (file.with_suffix(suffix) for suffix in sorted(PICTURES))
+    beside = (file.with_suffix(suffix) for suffix in sorted(PICTURE_SUFFIXES))
     candidates = [*([below] if below else []), folder / named, file.with_name(named)] if named else []
     picture = next((one for one in (*candidates, *beside) if one.is_file()), None)
     if picture is None or not picture.resolve().is_relative_to(folder.resolve()):

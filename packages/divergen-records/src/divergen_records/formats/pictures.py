@@ -1,4 +1,4 @@
-"""Pictures on disk, as readers need them: which files are pictures, and how large they are."""
+"""Pictures on disk, as readers need them: how large they are."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from pathlib import Path
 
 from ..errors import ImageError
 
-__all__ = ["PICTURES", "picture_size"]
-
-PICTURES = frozenset((".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".mpo", ".png", ".ppm", ".tif", ".tiff", ".webp"))
-"""Suffixes of files that are pictures."""
+__all__ = ["picture_size"]
 
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)

@@ -10,9 +10,10 @@ from typing import Any
 from ..dataset import Annotation, Dataset, ImageInfo
 from ..errors import DatasetError, MaskError
 from ..masks import measure_segmentation
+from ..picture_files import is_picture
 from ..polygons import clip_polygons
 from ..record import Category
-from .pictures import PICTURES, picture_size
+from .pictures import picture_size
 from .problems import Mends, Problems
 from .protocol import OnProblem
 from .yolo import label_name
@@ -132,7 +133,7 @@ def _size(picture: Path, mends: Mends) -> tuple[int, int]:
 def _pictures(place: Path, root: Path, problems: Problems) -> Iterator[Path]:
     """A folder's pictures by name, or those that a text file lists."""
     if place.is_dir():
-        yield from sorted(path for path in place.rglob("*") if path.suffix.lower() in PICTURES and path.is_file())
+        yield from sorted(path for path in place.rglob("*") if is_picture(path) and path.is_file())
         return
     for number, line in enumerate(place.read_text("utf-8-sig").splitlines(), start=1):
         if not line.strip():
