@@ -24,6 +24,7 @@ METRICS = ("mask AP", "mask APr")
 
 
 _BASES = (REAL, CONTROL)
+_TABLE = ("| finding | what is said | here | mask AP | mask APr | seeds |", "|---|---|---|---|---|---|")
 
 
 class Finding(Config):
@@ -31,7 +32,7 @@ class Finding(Config):
 
     Attributes:
         finding: Its name.
-        paper: Where it is said.
+        paper: Where it is said; empty where neither paper does.
         claim: What is said.
         ablation: Which ablation asks it here.
         better: The arm that should be better, or what is explained.
@@ -41,7 +42,7 @@ class Finding(Config):
     """
 
     finding: str
-    paper: str
+    paper: str = ""
     claim: str
     ablation: str | None = None
     better: str = ""
@@ -140,6 +141,8 @@ def results_page(
     return "\n".join(
         [
             *_head(command),
+            *([f"![Difference of each finding that was run, with its intervals]({figure})", ""] if figure else []),
+            *_TABLE,
             *(
                 _explained_row(finding, explanation)
                 if finding.explained
@@ -147,7 +150,6 @@ def results_page(
                 for finding in findings
             ),
             "",
-            *([f"![Difference of each finding that was run, with its intervals]({figure})", ""] if figure else []),
             *_details(ablations),
             *(explanation_section(explanation) if explanation else ()),
             *(line for saved in ablations if saved.content["name"] not in known for line in _further(saved)),
@@ -168,8 +170,6 @@ def _head(command: str) -> Iterator[str]:
         "is not to say that there is none. **Not run**: fewer than two seeds of both arms. Points of AP. The box",
         "is MiniLVIS: what shows here need not show on LVIS, or the reverse.",
         "",
-        "| finding | what is said | here | mask AP | mask APr | seeds |",
-        "|---|---|---|---|---|---|",
     )
 
 
@@ -194,7 +194,8 @@ def _explained_row(finding: Finding, explanation: Explained | None) -> str:
 
 def _line(finding: Finding, asked_by: str, said: str, figure: str, rare: str, seeds: int) -> str:
     compared = f"<br>{finding.better} over {finding.than} ({asked_by})"
-    cells = [f"{finding.finding}<br>{finding.paper}", f"{finding.claim}{compared}", said, figure, rare]
+    paper = f"<br>{finding.paper}" if finding.paper else ""
+    cells = [f"{finding.finding}{paper}", f"{finding.claim}{compared}", said, figure, rare]
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} | {seeds or '–'} |"
 
 
