@@ -56,6 +56,10 @@ _SENTENCES = (
     (r"can't start new thread", "no more threads may be started; allow more (ulimit -u), or use fewer workers"),
     (r"out of shared memory|Bus error|/torch_\w+.*No space left", _SHARED_FULL),
     (r"[Tt]oo many open files", _REMEDIES[errno.EMFILE]),
+    (
+        r"PytorchStreamWriter failed writing|inline_container\.cc:\d+\] \. unexpected pos",
+        f"a file of PyTorch's could not be written to its end, most likely for want of space on its disk; {_FULL}",
+    ),
 )
 """What libraries make of such errors: a `RuntimeError` with these words."""
 
