@@ -8,13 +8,14 @@ import pytest
 from divergen_records.hosts import runs
 
 SCRIPT = r"""
-import os, sys, time
+import os, signal, sys, time
 from divergen_records.worker_processes import Processes
 def work(end):
     os.write(1, f"{os.getpid()}\n".encode())
     while not os.path.exists(end):
         time.sleep(0.01)
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
     end = sys.argv[1]
     with Processes(2) as executor:
         waiting = [executor.submit(work, end) for _ in range(2)]
