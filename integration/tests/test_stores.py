@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -104,6 +105,27 @@ def test_run__killed_and_shared_is_as_on_a_disk(
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     written += [access.read(there / name) for name in access.listing(there)]
     assert not [data for data in written if SECRET.encode() in data]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("DIVERGEN_RAY" not in os.environ, reason="DIVERGEN_RAY=1 asks for it: it wants two free cores")
+@pytest.mark.filterwarnings("ignore")
+def test_run__of_ray_workers_is_as_on_a_disk(
+    bucket: str, finished: Run, small: tuple[str, ...], machine: Callable[[str], Path]
+) -> None:
+    ray = pytest.importorskip("ray")
+    words = (f"data={finished.data / 'minilvis'}", *small[1:], "executor={kind: ray, workers: 2, parts: 2}")
+    machine("one")
+    run = Run(f"{bucket}/run", load_config("quickstart", words))
+    try:
+        run_pipeline(run)
+    finally:
+        ray.shutdown()
+    machine("second")
+    second = Run(f"{bucket}/run")
+    second.pull()
+    assert rows(second) == rows(finished)
+    assert files(second) == files(finished)
 
 
 def test_commands__read_a_run_on_a_store(sent: str, machine: Callable[[str], Path], tmp_path: Path) -> None:
