@@ -2,13 +2,15 @@
 
 OMP_NUM_THREADS=1 python integration/benchmarks/belief_gate.py --seeds 3
 OMP_NUM_THREADS=1 python integration/benchmarks/belief_gate.py --run ablations/selection/everything/seed-0
+python integration/benchmarks/belief_gate.py --done ablations/selection/belief/seed-0 --done …
 
 Pictures of ten generators, three of them spoilt on purpose (the ablation `selection`), pasted into MiniLVIS; a training
 that judges them. After each change of the weights: the area under the ROC curve of the belief, helpful against harmful
 (0.5 is chance), and how often a harmful instance is drawn for each time that a harmless one is. The gate: 0.85 at the
-end and never below 0.5, and at most 0.4.
+end and never below 0.5, and at most 0.4. ``--done`` looks at the end of trainings that were made before.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,13 +51,29 @@ def auc(values: NDArray[np.float64], harmful: NDArray[np.bool_]) -> float:
     return float(below.sum() / (2 * len(bad) * len(good)))
 
 
+def spoilt(run: Run) -> list[str]:
+    """The generators that are harmful on purpose."""
+    return [generator.name for generator in run.config.generators if getattr(generator, "spoilt", None)]
+
+
+def look(run: Run) -> bool:
+    """What the run's own training believed at its end, of what it judged."""
+    lines = (run.training("generated") / "contributions.jsonl").read_text("utf-8").splitlines()
+    weights = {judged["source"]: judged["weight"] for judged in map(json.loads, lines)}
+    made = {row["id"]: row["generator"] for row in run.table.select(["id", "generator"]).to_pylist()}
+    harmful = np.isin([made[name] for name in weights], spoilt(run))
+    values = np.array([*weights.values()])
+    area, ratio = auc(values, harmful), values[harmful].mean() / values[~harmful].mean()
+    print(f"seed {run.config.seed}: AUC {area:.2f} at the end; harmful drawn {ratio:.2f} x, of {len(values)} judged")
+    return bool(area >= 0.85 and ratio <= 0.4)
+
+
 def gate(run: Run) -> Watched:
     """A training of the arm that believes, on the run's pool."""
     from divergen_train import fit
 
     pipeline = Pipeline(run, quiet=True)
-    spoilt = [generator.name for generator in run.config.generators if getattr(generator, "spoilt", None)]
-    watched, out = Watched(pipeline.draws, spoilt), run.folder / "gate"
+    watched, out = Watched(pipeline.draws, spoilt(run)), run.folder / "gate"
     train: Any = run.config.train
     fit(pipeline.canvas, out=out, config=train, paste=pipeline.paster, draws=watched, seed=run.config.seed)
     return watched
@@ -79,9 +97,15 @@ def report(seed: int, watched: Watched) -> bool:
 
 @click.command(help=__doc__)
 @click.option("--run", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Use its pool.")
+@click.option(
+    "--done", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="Look at these."
+)
 @click.option("--seeds", default=3, show_default=True, help="Make so many runs, where none is given.")
 @click.argument("settings", nargs=-1)
-def main(folder: Path | None, seeds: int, settings: tuple[str, ...]) -> None:
+def main(folder: Path | None, done: tuple[Path, ...], seeds: int, settings: tuple[str, ...]) -> None:
+    if done:
+        held = [look(Run(one)) for one in done]
+        raise SystemExit(0 if all(held) else 1)
     found = configs(load_ablation("selection"), [*SETTINGS, *settings], range(seeds))
     passed = []
     with TemporaryDirectory() as scratch:

@@ -142,22 +142,12 @@ def bombs(path: Path) -> Iterator[tuple[str, Poison]]:
     large = [(0x100, 4, 1, 9), (0x101, 4, 1, 9), (0x102, 3, 2**30, 8), (0x111, 4, 2**31, 8), (0x117, 4, 2**32 - 1, 8)]
     yield (
         "TIFF, tags of 4 GB",
-        _bytes(
-            b"II*\x00\x08\x00\x00\x00"
-            + struct.pack("<H", len(large))
-            + b"".join(_tag(*one) for one in large)
-            + bytes(4)
-        ),
+        _bytes(_tiff(large)),
     )
     tiled = [(0x100, 4, 1, 9), (0x101, 4, 1, 9), (0x142, 4, 1, 0), (0x143, 4, 1, 0), (0x103, 3, 1, 8)]
     yield (
         "TIFF, tiles of nothing",
-        _bytes(
-            b"II*\x00\x08\x00\x00\x00"
-            + struct.pack("<H", len(tiled))
-            + b"".join(_tag(*one) for one in tiled)
-            + bytes(4)
-        ),
+        _bytes(_tiff(tiled)),
     )
     yield (
         "WebP that says 16,383 x 16,383",
@@ -182,6 +172,10 @@ def bombs(path: Path) -> Iterator[tuple[str, Poison]]:
         "EXIF whose tags point at themselves",
         _bytes(_exif(b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00" + _tag(0x8769, 4, 1, 8) + bytes(4))),
     )
+
+
+def _tiff(tags: list[tuple[int, int, int, int]]) -> bytes:
+    return b"II*\x00\x08\x00\x00\x00" + struct.pack("<H", len(tags)) + b"".join(_tag(*one) for one in tags) + bytes(4)
 
 
 def _tag(number: int, kind: int, count: int, value: int) -> bytes:

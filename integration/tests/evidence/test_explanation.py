@@ -83,5 +83,14 @@ def test_explain__a_trained_run(tmp_path: Path) -> None:
     assert (run.training("generated") / "train_metrics.json").exists()
 
 
+def test_explain__runs_that_are_no_repetitions(tmp_path: Path) -> None:
+    one, other = (Run(tmp_path / name, load_config("quickstart", ["seed=1"])) for name in "ab")
+    with pytest.raises(ConfigError, match=r"a and .*b have the same seed, 1"):
+        explain([one, other])
+    longer = Run(tmp_path / "c", load_config("quickstart", ["seed=2", "prompts.per_category=2"]))
+    with pytest.raises(ConfigError, match=r"c: has other settings than .*a; give runs that differ in the seed alone"):
+        explain([one, longer])
+
+
 def find_gaps(told: dict) -> dict:
     return {name: {group: tuple(values) for group, values in gaps.items()} for name, gaps in told["gaps"].items()}

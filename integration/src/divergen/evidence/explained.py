@@ -10,7 +10,7 @@ from divergen_records import ConfigError
 from divergen_records.files import read_text
 
 from .comparison import NOT_TOLD_APART
-from .explanation import Explanation, read_explanation
+from .explanation import Explanation, read_explanation, shown
 from .statistics import mean_and_interval
 
 __all__ = ["Explained", "explained_cells", "explanation_section", "find_explanation", "note_of"]
@@ -59,11 +59,12 @@ def explained_cells(explanation: Explanation | None, kind: str, ours: str, their
     if explanation is None:
         return "not run", "–", "–", 0
     if kind == "energy":
-        changes, rare = explanation.energy_change(ours, theirs), []
+        changes = explanation.energy_change(ours, theirs)
+        cells = f"{shown(changes, places=2, sign='+')} σ" if changes else "–", "–"
     else:
         changes, rare = (explanation.gap_change(ours, theirs, group) for group in ("AP", "APr"))
-    unit, scale = ("σ", 1) if kind == "energy" else ("TVG", 100)
-    return (_verdict(changes, _WANTED[kind]), _figure(changes, scale, unit), _figure(rare, scale, "TVGr"), len(changes))
+        cells = f"{shown(changes, 100, sign='+')} TVG", f"{shown(rare, 100, sign='+')} TVGr" if rare else "–"
+    return _verdict(changes, _WANTED[kind]), *cells, len(changes)
 
 
 def explanation_section(explained: Explained) -> Iterator[str]:
@@ -80,12 +81,3 @@ def _verdict(changes: Sequence[float], wanted: int) -> str:
     if half is None or abs(mean) <= half:
         return NOT_TOLD_APART
     return "**shown**" if mean * wanted > 0 else "**not shown**: the other way round"
-
-
-def _figure(changes: Sequence[float], scale: float, unit: str) -> str:
-    if not changes:
-        return "–"
-    mean, half = mean_and_interval(changes)
-    places = 1 if scale > 1 else 2
-    spread = "" if half is None else f" ± {scale * half:.{places}f}"
-    return f"{scale * mean:+.{places}f}{spread} {unit}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +21,7 @@ from .statistics import mean_and_interval
 if TYPE_CHECKING:
     from divergen_evaluate.metrics import Metrics
 
-__all__ = ["Explanation", "explain", "metrics_on_training_images", "read_explanation"]
+__all__ = ["Explanation", "explain", "metrics_on_training_images", "read_explanation", "shown"]
 
 Values: TypeAlias = tuple[float | None, ...]
 """One of each run; None where a run has no such category."""
@@ -58,10 +57,10 @@ class Explanation(Config):
     def _gap_lines(self) -> Iterator[str]:
         first, *others = self.gaps
         groups = [*self.gaps[first]]
-        rows = {name: [_shown(_known(gaps[group]), 100) for group in groups] for name, gaps in self.gaps.items()}
+        rows = {name: [shown(_known(gaps[group]), 100) for group in groups] for name, gaps in self.gaps.items()}
         for name in others:
             changes = [self.gap_change(name, first, group) for group in groups]
-            rows[f"{name} less {first}"] = [_shown(change, 100, "+") for change in changes]
+            rows[f"{name} less {first}"] = [shown(change, 100, sign="+") for change in changes]
         wide = max(len(name) for name in ("train-val gap", *rows)) + 2
         titles = "".join(f"{'TVG' + group[2:]:>15}" for group in groups)
         yield f"{'train-val gap':<{wide}}{titles}   mask AP, points"
@@ -71,7 +70,7 @@ class Explanation(Config):
         wide = max(len(name) for name in ("free energy", *self.energies)) + 2
         yield f"{'free energy':<{wide}}{'shift':>15}   standard deviations above the training objects"
         for name, values in self.energies.items():
-            yield f"{name:<{wide}}{_shown(_known(values), 1, '+.2'):>15}"
+            yield f"{name:<{wide}}{shown(_known(values), places=2, sign='+'):>15}"
 
 
 def _paired(ours: Values, theirs: Values) -> list[float]:
@@ -84,13 +83,13 @@ def _known(values: Values) -> list[float]:
     return [value for value in values if value is not None]
 
 
-def _shown(values: Sequence[float], scale: float, form: str = "") -> str:
+def shown(values: Sequence[float], scale: float = 1, *, places: int = 1, sign: str = "") -> str:
+    """Mean and half its 95 % interval as text, a dash where there is none."""
     if not values:
         return "–"
-    sign, _, digits = form.partition(".")
-    mean, half = (None if one is None else scale * one for one in mean_and_interval(values))
-    places = digits or "1"
-    return f"{mean:{sign}.{places}f}" + (f" ± {half:.{places}f}" if half is not None else "")
+    mean, half = mean_and_interval(values)
+    spread = "" if half is None else f" ± {scale * half:.{places}f}"
+    return f"{scale * mean:{sign}.{places}f}{spread}"
 
 
 def explain(runs: Sequence[Run], *, limit: int = 200) -> Explanation:
@@ -101,11 +100,12 @@ def explain(runs: Sequence[Run], *, limit: int = 200) -> Explanation:
         limit: Images whose objects' energies are looked at, evenly spread.
 
     Raises:
-        ConfigError: If a run has not trained on real images alone, or not what another has, or by a trainer whose
-            checkpoints are not ours.
+        ConfigError: If runs differ in more than the seed, or not in it; or one has not trained on real images alone, or
+            not what another has, or by a trainer whose checkpoints are not ours.
     """
     from divergen_train.analysis.gap import train_val_gap
 
+    _refuse_others(runs)
     models: dict[str, list[tuple[Metrics, Metrics]]] = {}
     energies: dict[str, list[float]] = {}
     for run in runs:
@@ -114,11 +114,11 @@ def explain(runs: Sequence[Run], *, limit: int = 200) -> Explanation:
             models.setdefault(name, []).append(pair)
         for name, shift in _energies(pipeline, run.training("real") / "checkpoint.pt", limit):
             energies.setdefault(name, []).append(shift)
-    counts = Counter({name: len(found) for name, found in models.items()})
-    counts.update({f"energies of {name}": len(found) for name, found in energies.items()})
-    lacking = sorted(name for name, count in counts.items() if count < len(runs))
+    counts = [(name, len(found)) for name, found in models.items()]
+    counts += [(f"energies of {name}", len(found)) for name, found in energies.items()]
+    lacking = sorted(name for name, count in counts if count < len(runs))
     if lacking:
-        raise ConfigError(f"not every run has {', '.join(lacking)}; give runs of the same settings")
+        raise ConfigError(f"not every run has {', '.join(lacking)}; finish them with `divergen run`")
     return Explanation(
         runs=tuple(run.folder.name for run in runs),
         gaps={one.name: one.gaps for one in train_val_gap(models).sets},
@@ -148,6 +148,21 @@ def metrics_on_training_images(folder: Path, train: Dataset) -> Metrics:
     return Metrics.model_validate_json(path.read_bytes())
 
 
+def _refuse_others(runs: Sequence[Run]) -> None:
+    """Refuse runs that are no repetitions of the first with other seeds: they would be told as if they were."""
+    first = runs[0].config.model_dump(exclude={"seed", "name"})
+    seeds: dict[int, Run] = {}
+    for run in runs:
+        if run.config.model_dump(exclude={"seed", "name"}) != first:
+            raise ConfigError(
+                f"{run.place}: has other settings than {runs[0].place}; give runs that differ in the seed alone"
+            )
+        if (other := seeds.setdefault(run.config.seed, run)) is not run:
+            raise ConfigError(
+                f"{other.place} and {run.place} have the same seed, {run.config.seed}; give each seed once"
+            )
+
+
 def _checked(run: Run) -> Run:
     real = run.training("real")
     if not (real / "metrics.json").exists():
@@ -175,15 +190,15 @@ def _metrics(run: Run, train: Dataset) -> Iterator[tuple[str, tuple[Metrics, Met
 
 def _energies(pipeline: Pipeline, checkpoint: Path, limit: int) -> Iterator[tuple[str, float]]:
     """Shifts of what was not learned from: validation objects, and what is pasted, where it is pasted."""
-    reference = _energy(checkpoint, _thinned(pipeline.splits.train, limit))
-    canvas = _thinned(pipeline.canvas, limit)
-    names = _names(pipeline.run)
-    found = {"validation": _energy(checkpoint, _thinned(pipeline.splits.val, limit))}
+    reference = _energy(checkpoint, pipeline.splits.train, limit)
+    canvas, names = _thinned(pipeline.canvas, limit), _names(pipeline.run)
+    found = {"validation": _energy(checkpoint, pipeline.splits.val, limit)}
     for name, pools in (("control", pipeline.control_pools), ("generated", pipeline.pools)):
         if pools:
             found[names[name]] = _energy_of_pasted(checkpoint, canvas, pipeline.paster_of(pools))
     for name, values in found.items():
-        yield name, float((values.mean() - reference.mean()) / reference.std())
+        if len(values):  # else nothing could be pasted
+            yield name, float((values.mean() - reference.mean()) / (reference.std() or 1))
 
 
 def _energy_of_pasted(checkpoint: Path, canvas: Dataset, paster: Any) -> Any:
@@ -194,13 +209,15 @@ def _energy_of_pasted(checkpoint: Path, canvas: Dataset, paster: Any) -> Any:
         path = bake(canvas, paster, Path(folder) / "pasted", keep_originals=False, progress=False)
         baked = read_dataset(path)
         ours = {one.id for one in baked.annotations if "source" in (one.extra or {})}
-        return _energy(checkpoint, baked, ours)
+        return _energy(checkpoint, baked, annotations=ours)
 
 
-def _energy(checkpoint: Path, dataset: Dataset, annotations: set[int] | None = None) -> Any:
+def _energy(
+    checkpoint: Path, dataset: Dataset, limit: int | None = None, *, annotations: set[int] | None = None
+) -> Any:
     from divergen_train.analysis.energy import free_energy, object_logits
 
-    found = object_logits(checkpoint, dataset)
+    found = object_logits(checkpoint, dataset, limit=limit)
     energy = free_energy(found.logits)
     return energy if annotations is None else energy[np.isin(found.annotation, list(annotations))]
 
