@@ -155,6 +155,23 @@ def test_resumable_folder__goes_on_where_it_was(tmp_path):
     assert names(tmp_path) == ["out", f"out/{MARK}", "out/s"]
 
 
+def test_resumable_folder__half_a_file_of_a_killed_process_is_not_carried_on(tmp_path):
+    code = f"""
+from pathlib import Path
+from divergen_records.files import Written
+from divergen_records.folders import resumable_folder
+with resumable_folder({str(tmp_path / "out")!r}, "s") as work:
+    (work.parts / "1").write_text("done")
+    Path.replace = lambda *names: (print("ready", flush=True), input())  # killed before the file has its name
+    Written().write(work.path / "labels" / "a.txt", b"half")
+"""
+    killed(code, lambda: None)
+    assert [path.suffix for path in (tmp_path / ".out.unfinished" / "out" / "labels").iterdir()] == [".tmp"]
+    with resumable_folder(tmp_path / "out", "s") as work:
+        (work.path / "labels" / "a.txt").write_text("whole")
+    assert names(tmp_path) == ["out", f"out/{MARK}", "out/labels", "out/labels/a.txt"]
+
+
 def test_resumable_folder__other_settings_are_refused_unless_asked(tmp_path):
     out = tmp_path / "out"
     part_of(out, "s")

@@ -25,6 +25,7 @@ from .stores import StorePath, place, refuse_store
 
 __all__ = [
     "Written",
+    "is_temporary",
     "locked",
     "make_folder",
     "new_name",
@@ -172,6 +173,11 @@ def new_name(path: Path) -> Iterator[Path]:
         _mine.discard(temporary)
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether a name is one of those under which files are written here."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
 class Written:
     """Files that were written, told apart as the disk does: one that ignores case has one file for ``a`` and ``A``."""
 
@@ -202,7 +208,7 @@ def sweep(folder: Path) -> None:
     _swept.add(folder)
     with suppress(OSError):  # what cannot be looked at or removed is left; the write itself will say why
         for entry in os.scandir(folder):
-            if _TEMPORARY.fullmatch(entry.name) and _is_dead(Path(entry.path)):
+            if is_temporary(Path(entry)) and _is_dead(Path(entry)):
                 Path(entry.path).unlink(missing_ok=True)
 
 
@@ -270,7 +276,7 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        temporary = error.filename is not None and _TEMPORARY.fullmatch(Path(error.filename).name)
+        temporary = error.filename is not None and is_temporary(Path(error.filename))
         if temporary or (error.filename is None and error.errno in _WRITE_FAULTS):
             error.filename, error.filename2 = str(path), None
         raise

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from .errors import DatasetError, ExistsError
-from .files import locked, make_folder, read_text, refuse_existing, sync, write_bytes, write_text
+from .files import is_temporary, locked, make_folder, read_text, refuse_existing, sync, write_bytes, write_text
 
 __all__ = ["MARK", "Unfinished", "new_files", "new_folder", "resumable_folder", "resumable_notes"]
 
@@ -260,6 +260,8 @@ def _begin(work: Path, folder: Unfinished, settings: str | None, overwrite: bool
         for path in (folder.path, folder.parts):
             shutil.rmtree(path, ignore_errors=True)
     (folder.path / MARK).unlink(missing_ok=True)  # of a process that was killed just before the swap
+    for path in filter(is_temporary, _files(folder.path)):  # of a killed process: nobody else writes under this lock
+        path.unlink()
     folder.path.mkdir(exist_ok=True)
     folder.parts.mkdir(exist_ok=True)
     if settings is not None:
