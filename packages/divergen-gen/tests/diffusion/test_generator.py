@@ -85,7 +85,7 @@ def test_generator__batch_sizes_agree_to_rounding(build):
 def test_generator__out_of_memory_halves_the_batch(build, monkeypatch):
     generator = build(batch_size=8)
     sizes = []
-    original = generator._runner.backend.draw
+    original = generator.backend.draw
 
     def draw(tasks, steps=None):
         sizes.append(len(tasks))
@@ -93,7 +93,7 @@ def test_generator__out_of_memory_halves_the_batch(build, monkeypatch):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return original(tasks, steps)
 
-    monkeypatch.setattr(generator._runner.backend, "draw", draw)
+    monkeypatch.setattr(generator.backend, "draw", draw)
     made = generator([planned_record("cup", seed, generator) for seed in range(5)])
     assert sizes == [8, 4, 2, 2, 2]
     small = build(batch_size=2)
@@ -105,7 +105,7 @@ def test_generator__bad_pictures_get_another_seed(build, monkeypatch, fault):
     from dataclasses import replace
 
     generator = build(retries=2)
-    original = generator._runner.backend.draw
+    original = generator.backend.draw
 
     def draw(tasks, steps=None):
         drawn = original(tasks, steps)
@@ -119,7 +119,7 @@ def test_generator__bad_pictures_get_another_seed(build, monkeypatch, fault):
                     drawn = replace(drawn, flagged=[i == at or f for i, f in enumerate(drawn.flagged)])
         return drawn
 
-    monkeypatch.setattr(generator._runner.backend, "draw", draw)
+    monkeypatch.setattr(generator.backend, "draw", draw)
     planned = [planned_record("cup", seed, generator) for seed in (1, 2, 3)]
     lost, again, good = generator(planned)
     assert fault in lost.error
@@ -144,7 +144,7 @@ def test_generator__spilled_embeddings_make_the_same_pictures(build):
     kept, spilled = build(), build(text_memory=0)
     records = [planned_record("cup", seed, kept, f"a {word} cup") for seed, word in enumerate(("red", "blue", "old"))]
     assert kept(records) == spilled(records)
-    assert spilled._runner.backend.readers[0]._store.spilled > 0
+    assert spilled.backend.readers[0]._store.spilled > 0
 
 
 def test_generator__new_prompts_after_the_first_pictures(build):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from divergen_records import InstanceRecord, derive_seed, short_hash
@@ -15,7 +15,6 @@ from .reader import PromptReader
 from .runner import DiffusionRunner
 from .sources import find_model
 from .stream import Drawn, Task
-from .text import Truncation
 from .weights import identify_model
 
 __all__ = ["IFCascade", "revision"]
@@ -32,7 +31,7 @@ def revision(stages: Sequence[Model], *, negative_prompt: str | None, image_form
     return f"if-{VERSION}/{weights}/{stages[0].dtype}/{stored}/{settings}"
 
 
-class IFCascade:
+class IFCascade(DiffusionRunner):
     """DeepFloyd-IF: stage I draws 64 px from the prompt, stage II makes 256 px of them, a stage III 1024 px.
 
     T5 reads each prompt once, for stages I and II, and leaves the device. A stage III with a text encoder of its own
@@ -79,7 +78,7 @@ class IFCascade:
         self.revision = revision(
             self.stages, negative_prompt=negative_prompt, image_format=image_format, quality=quality
         )
-        self._runner = DiffusionRunner(
+        super().__init__(
             _Cascade(self.stages, negative_prompt, text_memory * 2**20, swap),
             personal={},
             device=device,
@@ -88,27 +87,6 @@ class IFCascade:
             image_format=image_format,
             quality=quality,
         )
-
-    def __call__(self, records: Sequence[InstanceRecord]) -> Sequence[InstanceRecord]:
-        """Complete planned records, in order."""
-        return self._runner(records)
-
-    def prepare(self, records: Iterable[InstanceRecord], progress: bool = False) -> None:
-        """Encode the prompts of these records."""
-        self._runner.prepare(records, progress)
-
-    def stream(self, records: Iterable[InstanceRecord]) -> Iterator[InstanceRecord]:
-        """Complete prepared records, in the order in which they are done."""
-        return self._runner.stream(records)
-
-    def note(self) -> str:
-        """State of the work in a few words, for the progress line."""
-        return self._runner.note()
-
-    @property
-    def truncated(self) -> list[Truncation]:
-        """Prompts that are longer than a text encoder reads."""
-        return self._runner.truncated
 
 
 class _Cascade:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,6 @@ from .picture_half import PictureHalf, to_drawn
 from .reader import PromptReader
 from .runner import DiffusionRunner
 from .stream import Drawn, Task
-from .text import Truncation
 from .weights import fingerprint_file, identify_model
 
 __all__ = ["DiffusersGenerator", "revision"]
@@ -53,7 +52,7 @@ def revision(
     return f"diffusers-{VERSION}/{weights}/{size}/{model.dtype}/{stored}/{settings}"
 
 
-class DiffusersGenerator:
+class DiffusersGenerator(DiffusionRunner):
     """Makes pictures with a text-to-image model: Stable Diffusion, SDXL, SD3, Flux, or any pipeline class.
 
     Weights are loaded with the first picture. Prompts are encoded once each, before the denoiser is loaded, and the
@@ -123,7 +122,7 @@ class DiffusersGenerator:
             memory=text_memory * 2**20,
             pictures=image is not None and image.begins is not None,
         )
-        self._runner = DiffusionRunner(
+        super().__init__(
             _Single(self.model, reader, lora, image),
             personal=weights,
             device=device,
@@ -132,37 +131,6 @@ class DiffusersGenerator:
             image_format=image_format,
             quality=quality,
         )
-
-    def __call__(self, records: Sequence[InstanceRecord]) -> Sequence[InstanceRecord]:
-        """Complete planned records, in order."""
-        return self._runner(records)
-
-    def prepare(self, records: Iterable[InstanceRecord], progress: bool = False) -> None:
-        """Encode the prompts of these records."""
-        self._runner.prepare(records, progress)
-
-    def stream(self, records: Iterable[InstanceRecord]) -> Iterator[InstanceRecord]:
-        """Complete prepared records, in the order in which they are done."""
-        return self._runner.stream(records)
-
-    def note(self) -> str:
-        """State of the work in a few words, for the progress line."""
-        return self._runner.note()
-
-    @property
-    def truncated(self) -> list[Truncation]:
-        """Prompts that are longer than a text encoder reads."""
-        return self._runner.truncated
-
-    @property
-    def device_seconds(self) -> float:
-        """Time in the denoiser and the decoder so far."""
-        return self._runner.device_seconds
-
-    @property
-    def wall_seconds(self) -> float:
-        """Time spent on pictures so far."""
-        return self._runner.wall_seconds
 
 
 class _Single:

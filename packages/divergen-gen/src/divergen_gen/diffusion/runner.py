@@ -49,7 +49,7 @@ class DiffusionBackend(Protocol):
 
 
 class DiffusionRunner:
-    """Turns planned records into pictures.
+    """A generator: turns planned records into pictures.
 
     Args:
         backend: The models.

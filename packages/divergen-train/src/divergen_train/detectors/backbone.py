@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torchvision.ops import FeaturePyramidNetwork
 
-from .imagenet import RESNET50, load_tensors, read_weights
-from .weights import load_efficientnet_lite0
+from .imagenet import RESNET50, read_weights
+from .weights import load_efficientnet_lite0, load_tensors
 
 __all__ = ["BackboneFPN", "fold_batch_norms"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from divergen_records.errors import WeightsError
-from torch import Tensor, nn
+from torch import Tensor
 
 from .weights import read_tensors
 
-__all__ = ["RESNET50", "SWIN", "load_tensors", "read_weights"]
+__all__ = ["RESNET50", "SWIN", "read_weights"]
 
 _HINT = "Give the path of a file that you have, or weights=none to start from random ones on purpose"
 RESNET50 = (
@@ -83,28 +82,3 @@ def read_weights(path: Path, hint: str = "") -> dict[str, Tensor]:
         raise WeightsError(f"{path}: not a weights file, it holds a {type(data).__name__}. {hint}")
     arrays = {name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value for name, value in data.items()}
     return {str(name): value for name, value in arrays.items() if isinstance(value, Tensor)}
-
-
-def load_tensors(body: nn.Module, state: dict[str, Tensor], path: Path, what: str, hint: str, *, fresh: str) -> None:
-    """Load every tensor of a network but those whose names match ``fresh``; tensors it has no place for are ignored.
-
-    Args:
-        body: The network.
-        state: Tensors by the network's names.
-        path: Where they are from, for the message.
-        what: The network, for the message.
-        hint: Where users get the right file.
-        fresh: Pattern of the whole name.
-
-    Raises:
-        WeightsError: If a tensor is missing or of another shape.
-    """
-    wanted = {name: value for name, value in body.state_dict().items() if not re.fullmatch(fresh, name)}
-    missing = [name for name in wanted if name not in state]
-    wrong = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
-    if missing or wrong:
-        raise WeightsError(
-            f"{path}: these are not the weights of {what}: {len(missing)} tensors missing {missing[:3]}, "
-            f"{len(wrong)} of another shape {wrong[:3]}. {hint}"
-        )
-    body.load_state_dict({name: state[name] for name in wanted}, strict=False)

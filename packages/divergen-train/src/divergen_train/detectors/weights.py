@@ -12,7 +12,13 @@ from divergen_records.errors import MissingExtra, WeightsError, lacking
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["efficientnet_lite0_path", "load_efficientnet_lite0", "read_tensors", "rename_efficientnet_key"]
+__all__ = [
+    "efficientnet_lite0_path",
+    "load_efficientnet_lite0",
+    "load_tensors",
+    "read_tensors",
+    "rename_efficientnet_key",
+]
 
 _BLOCKS_PER_STAGE = (1, 2, 2, 3, 3, 4, 1)
 """EfficientNet-B0 and Lite0 have the same stages; timm numbers blocks within them, the weights file runs through."""
@@ -83,12 +89,31 @@ def load_efficientnet_lite0(body: nn.Module, path: Path | None = None) -> None:
         )
     state: dict[str, Tensor] = read_tensors(path, "weights file")
     renamed = {rename_efficientnet_key(key): value for key, value in state.items()}
-    wanted = body.state_dict()
-    missing = [name for name in wanted if name not in renamed]
-    wrong = [name for name in wanted if name in renamed and renamed[name].shape != wanted[name].shape]
+    load_tensors(body, renamed, path, "tf_efficientnet_lite0")
+
+
+def load_tensors(
+    body: nn.Module, state: dict[str, Tensor], path: Path, what: str, hint: str = "", *, fresh: str = ""
+) -> None:
+    """Load every tensor of a network but those whose names match ``fresh``; tensors it has no place for are ignored.
+
+    Args:
+        body: The network.
+        state: Tensors by the network's names.
+        path: Where they are from, for the message.
+        what: The network, for the message.
+        hint: Where users get the right file.
+        fresh: Pattern of the whole name; none by default.
+
+    Raises:
+        WeightsError: If a tensor is missing or of another shape.
+    """
+    wanted = {name: value for name, value in body.state_dict().items() if not re.fullmatch(fresh, name)}
+    missing = [name for name in wanted if name not in state]
+    wrong = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
     if missing or wrong:
         raise WeightsError(
-            f"{path}: these are not the weights of tf_efficientnet_lite0: "
-            f"{len(missing)} tensors missing {missing[:3]}, {len(wrong)} of another shape {wrong[:3]}"
+            f"{path}: these are not the weights of {what}: {len(missing)} tensors missing {missing[:3]}, "
+            f"{len(wrong)} of another shape {wrong[:3]}{hint and f'. {hint}'}"
         )
-    body.load_state_dict({name: renamed[name] for name in wanted})
+    body.load_state_dict({name: state[name] for name in wanted}, strict=False)

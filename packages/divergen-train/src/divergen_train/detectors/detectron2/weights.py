@@ -7,7 +7,8 @@ from pathlib import Path
 
 from torch import nn
 
-from ..imagenet import RESNET50, SWIN, load_tensors, read_weights
+from ..imagenet import RESNET50, SWIN, read_weights
+from ..weights import load_tensors
 
 __all__ = ["load_resnet50", "load_swin", "rename_resnet_key"]
 
