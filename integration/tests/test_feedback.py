@@ -2,15 +2,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import pytest
 from divergen.feedback import group_feedback, write_feedback
 from divergen.loading import load_config
 from divergen.run import Run
 from divergen.runner import run_pipeline
+from divergen.trainers.own import DivergenTrainer
+from divergen.trainers.protocol import TrainTask
 from divergen_records import ConfigError, InstanceTable
+from divergen_records.coco import Dataset
 from divergen_records.testing import plan_instances
+from divergen_train import TrainConfig
+from divergen_train.bsgal.config import BeliefConfig
 from divergen_train.bsgal.ledger import Contribution
+
+if TYPE_CHECKING:
+    from divergen_train.bsgal import Draws
 
 
 def judged(source: str, n: int, accepted: int, mean: float | None) -> Contribution:
@@ -78,6 +87,32 @@ def test_run_pipeline__bsgal_writes_back_what_it_chose(tmp_path: Path, small: tu
 def test_load_config__bsgal_needs_pasting_while_training() -> None:
     with pytest.raises(ConfigError, match=r"bake and train.bsgal exclude each other"):
         load_config("quickstart", ["train={preset: quickstart, bsgal: {kind: belief}}", "bake={copies: 1}"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        (["baseline=false"], "train.bsgal.judge needs the baseline"),
+        (["from_baseline=true"], "exclude each other: .*start=0"),
+    ],
+)
+def test_load_config__the_baseline_judges_where_there_is_one(changes: list[str], match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        load_config("quickstart", ["train.bsgal={kind: belief, judge: baseline}", *changes])
+
+
+def test_trainer__the_judge_is_the_runs_own_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fit(dataset: Dataset, *, config: TrainConfig, **_: Any) -> NoReturn:
+        raise InterruptedError(config.model_dump_json(include={"bsgal"}))
+
+    monkeypatch.setattr("divergen_train.fit", fit)
+    config = TrainConfig(bsgal=BeliefConfig(judge="baseline"))
+    nothing = Dataset(tmp_path / "none.json", tmp_path, [], [], ())
+    draws = cast("Draws", object())
+    task = TrainTask("train", nothing, nothing, tmp_path, seed=0, draws=draws, baseline=tmp_path / "real")
+    with pytest.raises(InterruptedError) as given:
+        DivergenTrainer(config).train(task)
+    assert json.loads(str(given.value))["bsgal"]["judge"] == str(tmp_path / "real" / "checkpoint.pt")
 
 
 def test_group_feedback__a_table_of_before_the_later_columns(tmp_path):

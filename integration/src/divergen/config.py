@@ -337,6 +337,13 @@ class RunConfig(Config):
                 "paste.harmonize: relighting takes a pass of a model for each image, so it is for images that "
                 "are pasted once: set bake: {}"
             )
-        if self.from_baseline and not self.baseline:
-            raise ValueError("from_baseline needs the baseline: set baseline: true")
+        judge = getattr(getattr(self.train, "bsgal", None), "judge", None)
+        asking = {"from_baseline": self.from_baseline, "train.bsgal.judge": judge == "baseline"}
+        for key in (key for key, asks in asking.items() if asks and not self.baseline):
+            raise ValueError(f"{key} needs the baseline: set baseline: true")
+        if self.from_baseline and judge is not None:
+            raise ValueError(
+                "from_baseline and train.bsgal.judge exclude each other: a training that goes on from the baseline "
+                "judges by it from its first step with train.bsgal.start=0"
+            )
         return self

@@ -61,6 +61,7 @@ def _tasks(pipeline: Pipeline) -> Iterator[TrainTask]:
 
 
 def _task(pipeline: Pipeline, name: str, dataset: Dataset, paste: Paster | Chain | None = None) -> TrainTask:
+    baseline = pipeline.run.training("real") if pipeline.config.baseline and name != "real" else None
     return TrainTask(
         name=f"train {name}",
         dataset=dataset,
@@ -69,7 +70,8 @@ def _task(pipeline: Pipeline, name: str, dataset: Dataset, paste: Paster | Chain
         seed=pipeline.config.seed,
         paste=paste,
         draws=pipeline.draws if name == "generated" and paste is not None else None,
-        start=None if paste is None or not pipeline.config.from_baseline else pipeline.run.training("real"),
+        start=None if paste is None or not pipeline.config.from_baseline else baseline,
+        baseline=baseline,
     )
 
 

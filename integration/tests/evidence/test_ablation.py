@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from divergen.cli import main
+from divergen.config import RunConfig
 from divergen.evidence.ablation import (
     Ablation,
     configs,
@@ -35,9 +36,14 @@ def test_load_ablation__shipped_ones_are_valid(name: str) -> None:
     assert len(found) == 2 * len(ablation.arms) >= 4
     settings = {config.model_copy(update={"name": "", "baseline": True}).model_dump_json() for config in found.values()}
     assert len(settings) == len(found), "two arms are the same"
-    alone = [config for config in found.values() if not config.from_baseline]
+    uses = [config.from_baseline or judge_of(config) == "baseline" for config in found.values()]
+    alone = [config for config, use in zip(found.values(), uses, strict=True) if not use]
     assert sum(config.baseline for config in alone) == (2 if alone else 0)  # one arm's baseline is that of all
-    assert all(config.baseline for config in found.values() if config.from_baseline)
+    assert all(config.baseline for config, use in zip(found.values(), uses, strict=True) if use)
+
+
+def judge_of(config: RunConfig) -> object:
+    return getattr(getattr(config.train, "bsgal", None), "judge", None)
 
 
 def test_load_ablation__unknown() -> None:

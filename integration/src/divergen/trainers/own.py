@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DivergenTrainer"]
 
+_CHECKPOINT = "checkpoint.pt"
+
 
 class DivergenTrainer:
     """Trains with `divergen_train.fit`, pasting anew in every epoch.
@@ -30,6 +32,7 @@ class DivergenTrainer:
     def train(self, task: TrainTask) -> Trained:
         """See `Trainer.train`."""
         from divergen_train import fit, predict
+        from divergen_train.bsgal.config import BeliefConfig
         from divergen_train.bsgal.ledger import read_contributions
         from divergen_train.training.truncate import truncate
 
@@ -37,7 +40,10 @@ class DivergenTrainer:
         if task.draws is None:
             config = config.model_copy(update={"bsgal": None})  # no generated instances to choose from
         if task.start is not None:
-            config = config.model_copy(update={"init": task.start / "checkpoint.pt"})
+            config = config.model_copy(update={"init": task.start / _CHECKPOINT})
+        if isinstance(config.bsgal, BeliefConfig) and config.bsgal.judge == "baseline" and task.baseline is not None:
+            bsgal = config.bsgal.model_copy(update={"judge": task.baseline / _CHECKPOINT})
+            config = config.model_copy(update={"bsgal": bsgal})
         fitted = fit(
             task.dataset,
             out=task.out,

@@ -30,6 +30,7 @@ class TrainTask:
             nothing is pasted: the baseline, or ``dataset`` has the pasted images already.
         draws: What ``paste`` draws from, whose weights a trainer that judges instances may change.
         start: Folder of the baseline's training, finished, to go on from; None to begin anew.
+        baseline: That folder in any case; None where the run trains no baseline, or this is the baseline.
     """
 
     name: str
@@ -40,6 +41,7 @@ class TrainTask:
     paste: Callable[[Sample], Sample] | None = None
     draws: Draws | None = None
     start: Path | None = None
+    baseline: Path | None = None
 
     @property
     def results(self) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from divergen_records import Category
 from numpy.typing import NDArray
 from torch import Tensor
@@ -72,6 +73,20 @@ class BeliefStep:
         self._set: NDArray[np.float64] | None = None
         if prior is not None:
             self._change(self.judge.weights(0))
+
+    def look(self, engine: Engine, parts: Sequence[BatchSlice]) -> None:
+        """Judge a batch by the weights that the detector has now, and learn nothing from it."""
+        seen = []
+        for part in parts:
+            with torch.no_grad():
+                encoded = engine.encode(part)
+            seen.append(Seen(activations(engine, part, encoded), *labels_and_sources(part)))
+        self.judge.look(*seen)
+
+    def begin(self) -> None:
+        """Draw by what `look` found; the detector that learns from here on has its own references."""
+        self.judge.references.clear()
+        self._change(self.judge.weights(0))
 
     def __call__(self, engine: Engine, parts: Sequence[BatchSlice]) -> Mapping[str, Tensor | float]:
         """See `TrainStep`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from divergen_records import Category, Config
@@ -71,6 +72,9 @@ class BeliefConfig(Config):
         references: Real objects kept of each category, against which its generated ones are judged.
         least: A category with fewer is filled up with the nearest ones' by the classifier.
         floor: Smallest weight, as a share of the largest of the category.
+        judge: Checkpoint of a trained detector of the same kind. It judges before the first step, so that the first
+            draw knows something; in a run ``baseline`` is the run's own.
+        looks: Batches that it looks at, as a share of the schedule; nothing is learned from them.
         prior: Score of the filter that counts where nothing is known yet; all are drawn alike where left out.
     """
 
@@ -84,6 +88,8 @@ class BeliefConfig(Config):
     references: PositiveInt = 8
     least: PositiveInt = 2
     floor: float = Field(default=0.02, gt=0, le=1)
+    judge: Literal["baseline"] | Path | None = None
+    looks: float = Field(default=1 / 3, gt=0, le=1)
     prior: Literal["inter_similarity", "rival_margin"] | None = None
 
     @model_validator(mode="after")
@@ -103,7 +109,7 @@ class BeliefConfig(Config):
             )
         if (lacking := draws.candidates.lacking()) is not None:
             warnings.warn(f"bsgal: {lacking}; each instance is judged for itself, which takes longer", stacklevel=2)
-        settings = self.model_dump(exclude={"kind", "prior"})
+        settings = self.model_dump(exclude={"kind", "prior", "judge", "looks"})
         prior = None if self.prior is None else _prior(draws, self.prior)
         return BeliefStep(categories, draws, iterations, **settings, prior=prior)
 

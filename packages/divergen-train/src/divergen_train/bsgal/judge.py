@@ -73,11 +73,18 @@ class Judge:
 
     def observe(self, step: int, *seen: Seen) -> None:
         """Take in what a step saw, in any number of slices."""
+        self._take(step, seen, judges=step >= self.start)
+
+    def look(self, *seen: Seen) -> None:
+        """Take in what another network sees before the first step: one that has learned, and may judge at once."""
+        self._take(0, seen, judges=True)
+
+    def _take(self, step: int, seen: Sequence[Seen], *, judges: bool) -> None:
         for some in from_all_ranks([_chosen(part, generated=False)[:2] for part in seen])[0]:
             for found, labels in some:
                 self.references.add(found, labels)
         values: list[tuple[str | None, float]] = []
-        for part in seen if step >= self.start else ():
+        for part in seen if judges else ():
             judged, labels, sources = _chosen(part, generated=True)
             found_values = self.references.contributions(judged, labels, part.activations.weights)
             values += zip(sources, found_values.tolist(), strict=True)

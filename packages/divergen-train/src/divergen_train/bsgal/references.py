@@ -48,6 +48,10 @@ class References:
                 kept = self._kept.setdefault(label, deque(maxlen=self.count))
                 kept.append((errors.half().clone(), features.half().clone()))
 
+    def clear(self) -> None:
+        """Forget them all: another network sees them otherwise."""
+        self._kept = {}
+
     def contributions(self, generated: Objects, labels: Sequence[int], weights: Tensor) -> Tensor:
         """Contribution of each object, (N,) float32; NaN where there is no real object at all, or no finite loss.
 

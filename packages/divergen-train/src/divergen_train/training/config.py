@@ -77,3 +77,6 @@ class TrainConfig(EngineConfig):
         """See `divergen_records.requirements`."""
         if self.init is not None:
             yield InputFile(self.init, "init is the checkpoint of another training that this one begins with")
+        judge = getattr(self.bsgal, "judge", None)
+        if isinstance(judge, Path):
+            yield InputFile(judge, "bsgal.judge is the checkpoint of the detector that judges first")

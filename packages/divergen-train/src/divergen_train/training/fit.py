@@ -32,6 +32,7 @@ from .augment import Augmentation
 from .checkpoint import Checkpoint, check_categories, check_resume, load_checkpoint, save_checkpoint, start_from
 from .config import TrainConfig
 from .data import TrainImages, in_terms_of, loader
+from .first_look import count_looks, looking
 from .inference import predict
 from .log import TrainLog, read_log
 from .loggers import Logger
@@ -175,9 +176,11 @@ class _Run:
     def train(self, name: str) -> float:
         """The remaining steps; the mean loss since the last line of the log."""
         config = self.config
+        if self.iteration == 0 and (looks := count_looks(config)):
+            self._look(name, looks)
         window = _Window()
-        with self._bar(name) as bar:
-            for images, targets in self._batches():
+        with self._bar(name, config.iterations - self.iteration) as bar:
+            for images, targets in self._batches(config.iterations):
                 window.add(self._step(images, targets))
                 self.iteration += 1
                 last = self.iteration == config.iterations
@@ -191,18 +194,28 @@ class _Run:
                     self.evaluate()
         return window.mean
 
-    def _bar(self, name: str) -> AbstractContextManager[Progress | None]:
-        left = self.config.iterations - self.iteration
-        return Progress(name, left, unit="iterations") if self.world.leads else nullcontext()
+    def _look(self, name: str, looks: int) -> None:
+        """Let another detector judge the first batches."""
+        with (
+            looking(self.engine, self.step, self.config, self.dataset) as step,
+            self._bar(f"{name}, judge", looks, "batches") as bar,
+        ):
+            for images, targets in self._batches(looks):
+                step.look(self.engine, self._parts(images, targets))
+                if bar is not None:
+                    bar.update()
 
-    def _batches(self) -> DataLoader[tuple[Tensor, Target]]:
+    def _bar(self, name: str, count: int, unit: str = "iterations") -> AbstractContextManager[Progress | None]:
+        return Progress(name, count, unit=unit) if self.world.leads else nullcontext()
+
+    def _batches(self, stop: int) -> DataLoader[tuple[Tensor, Target]]:
         config, world = self.config, self.world
         sampler = BatchSampler(
             repeat_factors(self.dataset, config.repeat_threshold, config.repeat_min_images),
             config.batch_size,
             seed=self.seed,
             start=self.iteration,
-            stop=config.iterations,
+            stop=stop,
             rank=world.rank,
             processes=world.size,
         )
