@@ -89,7 +89,7 @@ class BeliefConfig(Config):
     least: PositiveInt = 2
     floor: float = Field(default=0.02, gt=0, le=1)
     judge: Literal["baseline"] | Path | None = None
-    looks: float = Field(default=1 / 3, gt=0, le=1)
+    looks: float = Field(default=0.15, gt=0, le=1)
     prior: Literal["inter_similarity", "rival_margin"] | None = None
 
     @model_validator(mode="after")
