@@ -82,6 +82,23 @@ _FOREIGN = (
         "V7 Darwin's", "convert it by `darwin dataset convert TEAM/DATASET coco`", content=rb'"slots"|darwin_json'
     ),
     _Foreign("Labelbox's", "convert it to COCO by Labelbox's Python SDK", r".*\.(nd)?json", rb'"data_row"'),
+    _Foreign("Encord's own JSON", "export the labels there as COCO", content=rb'"label_hash"'),
+    _Foreign(
+        "a release of Segments.ai",
+        'convert it by its Python SDK, export_dataset(…, export_format="coco-instance")',
+        content=rb'"task_type"\s*:\s*"(segmentation|vector|bboxes)',
+    ),
+    _Foreign(
+        "of the form of SA-1B, whose masks have no category",
+        "name the category of each mask in a COCO file",
+        content=rb'"predicted_iou"[\s\S]*"stability_score"',
+    ),
+    _Foreign(
+        "detectron2's list of dicts",
+        "write a COCO file of it by detectron2.data.datasets.convert_to_coco_json",
+        content=rb'"bbox_mode"',
+    ),
+    _Foreign("OpenMMLab's", "give the COCO file that it was made from", content=rb'"data_list"\s*:|"metainfo"\s*:'),
     _Foreign("ISAT's", 'write COCO there, "ISAT to COCO"', content=rb'"description":\s*"ISAT"'),
     _Foreign(
         "Create ML's, whose objects are boxes",
