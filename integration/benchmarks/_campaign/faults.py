@@ -41,7 +41,8 @@ def fault_once(case: Case, fault: str, inputs: Path, place: Path, whole: Referen
     with _disk(out) as resize:
         case.prepare(inputs, out)
         command = case.command(inputs, out)
-        used = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+        disk = os.statvfs(out)
+        used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
         wrong = []
         if fault == "full":
             resize(f"size={used + int(share * 4_000_000) + 65_536}")

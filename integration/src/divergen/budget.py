@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import StringIO
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from divergen_records import ConfigError, DivergenError
 from divergen_records.alike import remedies_once
 from divergen_records.command import answer, echo
+from divergen_records.temporary import scratch_folder
 from rich.console import Console
 from rich.table import Table
 
@@ -128,7 +128,7 @@ def plan_run(run: Run, *, rates: Sequence[str] = ()) -> RunPlan:
     Raises:
         ConfigError: If a rate names nothing of this run.
     """
-    with TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         pipeline = Pipeline(Run(folder, run.config))
         train = sketch_data(run.config, run.data)
         pipeline.splits = Splits(train, train)

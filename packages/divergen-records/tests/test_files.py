@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from divergen_records import DatasetError, ExistsError, RunLocked, files
+from divergen_records import DatasetError, ExistsError, RunLocked, temporary
 from divergen_records.files import (
     locked,
     new_name,
@@ -23,7 +23,7 @@ from divergen_records.files import (
 
 @pytest.fixture(autouse=True)
 def forget_sweeps(monkeypatch):
-    monkeypatch.setattr(files, "_swept", set())
+    monkeypatch.setattr(temporary, "_swept", set())
 
 
 def test_write_text__is_utf8_with_plain_line_ends_and_makes_the_folder(tmp_path):
@@ -133,7 +133,7 @@ with writing({str(tmp_path / "a")!r}) as file:
         assert left.exists()  # its writer lives
         process.send_signal(signal.SIGKILL)
     (tmp_path / ".mine.tmp").write_text("")
-    files._swept.clear()
+    temporary._swept.clear()
     write_text(tmp_path / "b", "new")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.tmp", "b"]
 

@@ -198,24 +198,24 @@ def test_resumable_folder__a_refusal_keeps_the_unfinished_work(tmp_path):
 def test_resumable_notes__of_a_file(tmp_path):
     out = tmp_path / "out.json"
     with pytest.raises(KeyboardInterrupt), resumable_notes(out, "s") as notes:
-        (notes / "1").write_text("done")
+        (notes.path / "1").write_text("done")
         raise KeyboardInterrupt
     with pytest.raises(ExistsError, match="other settings"), resumable_notes(out, "t"):
         pass
     with resumable_notes(out, "s") as notes:
-        assert (notes / "1").exists()
+        assert (notes.path / "1").exists()
         out.write_text("done")
     assert names(tmp_path) == ["out.json"]
     with pytest.raises(ExistsError, match="--overwrite"), resumable_notes(out, "s"):
         pass
     with resumable_notes(out, None, overwrite=True) as notes:
-        assert not list(notes.iterdir())
+        assert not list(notes.path.iterdir())
     assert names(tmp_path) == ["out.json"]
 
 
 def test_resumable_notes__a_failure_before_the_first_note_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="no such folder"), resumable_notes(tmp_path / "out.json", "s") as notes:
-        (notes / "masks.jsonl").touch()
+        (notes.path / "masks.jsonl").touch()
         raise ValueError("no such folder")
     assert names(tmp_path) == []
 

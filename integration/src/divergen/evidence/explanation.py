@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from divergen_records import Config, ConfigError
 from divergen_records.coco import Dataset
 from divergen_records.files import read_text, write_text
+from divergen_records.temporary import scratch_folder
 
 from ..pipeline import Pipeline
 from ..run import Run
@@ -205,8 +205,8 @@ def _energy_of_pasted(checkpoint: Path, canvas: Dataset, paster: Any) -> Any:
     from divergen_paste import bake
     from divergen_records.coco import read_dataset
 
-    with TemporaryDirectory(prefix="divergen-explain-") as folder:
-        path = bake(canvas, paster, Path(folder) / "pasted", keep_originals=False, progress=False)
+    with scratch_folder() as folder:
+        path = bake(canvas, paster, folder / "pasted", keep_originals=False, progress=False)
         baked = read_dataset(path)
         ours = {one.id for one in baked.annotations if "source" in (one.extra or {})}
         return _energy(checkpoint, baked, annotations=ours)

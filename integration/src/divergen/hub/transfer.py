@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from divergen_records import InstanceTable
 from divergen_records.errors import ExistsError, require_extra
 from divergen_records.folders import MARK, new_folder
 from divergen_records.hub import hub_errors
 from divergen_records.losses import Losses
+from divergen_records.temporary import scratch_folder
 
 from ..run import Run
 from .card import describe
@@ -86,8 +86,8 @@ def push(
         from huggingface_hub import HfApi
 
     api = HfApi()
-    with TemporaryDirectory() as place:
-        folder = Path(place) / "dataset"
+    with scratch_folder() as place:
+        folder = place / "dataset"
         published = write_dataset(source, hub_id, folder, where=where, licence=licence)
         with hub_errors(hub_id):
             api.create_repo(hub_id, repo_type="dataset", private=private, exist_ok=True)

@@ -96,8 +96,9 @@ def annotate_folder(
         NothingLeft: If no picture got a mask; then nothing is written.
     """
     lost = Losses() if losses is None else losses
-    refuse_existing(preview, report, overwrite=overwrite)
-    with resumable_notes(out, resume, overwrite=overwrite) as notes, Journal.open(notes / "masks.jsonl") as journal:
+    with resumable_notes(out, resume, overwrite=overwrite) as notes, Journal.open(notes.path) as journal:
+        overwrite = overwrite or notes.appearing
+        refuse_existing(preview, report, overwrite=overwrite)
         paths = list(find_pictures(folder, losses=lost, leave_out=png_masks))
         if not paths and not lost:
             raise ImageError(f"{folder}: there is no picture in it; known are {', '.join(sorted(PICTURE_SUFFIXES))}")
@@ -116,6 +117,7 @@ def annotate_folder(
                     outputs.add(done, work.name(path), path, noted[1][0])
             for name, reason in lost:
                 outputs.failed(name, reason)
+            notes.appear()
     return done
 
 

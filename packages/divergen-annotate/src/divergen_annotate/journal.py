@@ -70,9 +70,9 @@ class Journal:
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path) -> Iterator[Journal]:
-        """The journal in a file, which is made where it is missing."""
-        with path.open("ab+") as file:
+    def open(cls, folder: Path) -> Iterator[Journal]:
+        """The journal in a folder of notes, made where it is missing."""
+        with (folder / "masks.jsonl").open("ab+") as file:
             yield cls(file)
 
     def has(self, name: str, stamp: tuple[int, int]) -> bool:

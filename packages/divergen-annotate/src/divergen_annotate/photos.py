@@ -15,7 +15,7 @@ from divergen_records.coco import Annotation as CocoAnnotation
 from divergen_records.coco import DatasetWriter, ImageInfo
 from divergen_records.cores import usable_cores
 from divergen_records.files import refuse_existing
-from divergen_records.folders import resumable_notes
+from divergen_records.folders import Notes, resumable_notes
 from divergen_records.images import MAX_PIXELS, read_image
 from divergen_records.losses import Losses
 from divergen_records.masks import encode_rle, mask_to_bbox
@@ -88,8 +88,9 @@ def annotate_photos(
         NothingLeft: If no photo could be looked at; then nothing is written.
     """
     lost = Losses() if losses is None else losses
-    refuse_existing(preview, overwrite=overwrite)
-    with resumable_notes(out, resume, overwrite=overwrite) as notes, Journal.open(notes / "masks.jsonl") as journal:
+    with resumable_notes(out, resume, overwrite=overwrite) as notes, Journal.open(notes.path) as journal:
+        overwrite = overwrite or notes.appearing
+        refuse_existing(preview, overwrite=overwrite)
         paths = list(find_pictures(folder, losses=lost))
         if not paths and not lost:
             raise ImageError(f"{folder}: there is no picture in it; known are {', '.join(sorted(PICTURE_SUFFIXES))}")
@@ -110,7 +111,7 @@ def annotate_photos(
         seen = {name: path for name, path in names.items() if path.exists() and journal.has(name, stamp_of(path))}
         if not seen:
             raise NothingLeft(f"{folder}: none of its {len(lost)} photos could be looked at, so nothing is written")
-        return _write(seen, journal, categories, finder.name, out, preview, overwrite)
+        return _write(seen, journal, categories, finder.name, (out, preview), notes, overwrite)
 
 
 @dataclass(frozen=True)
@@ -173,10 +174,11 @@ def _write(
     journal: Journal,
     categories: Sequence[Category],
     by: str,
-    out: Path,
-    preview: Path | None,
+    outputs: tuple[Path, Path | None],
+    notes: Notes,
     overwrite: bool,
 ) -> PhotosReport:
+    out, preview = outputs
     report = PhotosReport(found=Counter({category.name: 0 for category in categories}))
     ids = {category.name: category.id for category in categories}
     info = {"description": f"first annotation by divergen-annotate, {by}, to be corrected"}
@@ -194,6 +196,7 @@ def _write(
                 report.found[one.text] += 1
             if page is not None:
                 _show(page, name, path, objects)
+        notes.appear()
     return report
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from divergen_records import ConfigError
 from divergen_records.files import write_bytes
+from divergen_records.temporary import make_scratch, remove_scratch
 from numpy.typing import NDArray
 
 from .errors import PoolError
@@ -51,10 +51,10 @@ class PoolWeights:
         self._ends = self._firsts + [entry.count for entry in pool.manifest.categories]
         self._positions = {entry.category.id: i for i, entry in enumerate(pool.manifest.categories)}
         if path is None:
-            handle, path = tempfile.mkstemp(prefix="divergen-weights-")
-            os.close(handle)
-            self._make(Path(path))
-            weakref.finalize(self, _remove, path, os.getpid())
+            folder = make_scratch()
+            weakref.finalize(self, _remove, folder, os.getpid())
+            path = folder / "weights"
+            self._make(path)
         elif not Path(path).exists():
             self._make(Path(path))
         self.path = Path(path)
@@ -147,7 +147,7 @@ class PoolWeights:
             raise ConfigError("the weights of the pool must be finite, not negative, and leave something to draw")
 
 
-def _remove(path: str, process: int) -> None:
-    """Remove a temporary file, but not from a worker that was forked off its owner."""
+def _remove(folder: Path, process: int) -> None:
+    """Remove the temporary folder, but not from a worker that was forked off its owner."""
     if os.getpid() == process:
-        Path(path).unlink(missing_ok=True)
+        remove_scratch(folder)

@@ -1,27 +1,23 @@
 """Write files: whole or not at all, in UTF-8, never over what is there unless asked; what a kill left is swept.
 
-A file is written under a hidden name beside it, ``.NAME.HOST.PID.N.tmp``, brought to the disk, and renamed. The first
-write into a folder removes what dead processes left there. Folders: see `divergen_records.folders`.
+A file is written under a hidden name beside it (`divergen_records.temporary`), brought to the disk, and renamed.
+Folders: see `divergen_records.folders`.
 """
 
 from __future__ import annotations
 
 import errno
 import io
-import itertools
 import os
-import re
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from .errors import ExistsError, RunLocked
-from .hosts import runs, this_host
 from .reading import parse_json, read_json, read_text, refuse_pipe
 from .stores import StorePath, place, refuse_store
+from .temporary import is_temporary, new_name, scratch_folder, sweep
 
 __all__ = [
     "Written",
@@ -42,20 +38,11 @@ __all__ = [
     "writing_text",
 ]
 
-_TEMPORARY = re.compile(r"\..+\.(?P<host>[^.]+)\.(?P<pid>\d+)\.\d+\.tmp")
-_OTHER_HOST_SECONDS = 86_400
-"""A temporary file of another machine, whose processes cannot be seen from here, is dead when so old."""
-
-_NAME_BYTES = 255
 _WRITE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
-
-_numbers = itertools.count()
-_mine: set[Path] = set()
-_swept: set[Path] = set()
 
 
 def refuse_existing(*paths: Path | str | None, overwrite: bool) -> None:
-    """Refuse to write where something is, a broken link included.
+    """Refuse to write where something is, a broken link included; what a kill left beside a file is swept.
 
     Args:
         paths: Files to be written; None is one that was not asked for.
@@ -65,6 +52,8 @@ def refuse_existing(*paths: Path | str | None, overwrite: bool) -> None:
         ExistsError: If something is there.
     """
     for path in (place(path) for path in paths if path is not None):
+        if not isinstance(path, StorePath):
+            sweep(path.parent)
         if path.is_dir():
             raise ExistsError(f"{path} is a folder; give the name of a file")
         if not overwrite and (path.exists() if isinstance(path, StorePath) else os.path.lexists(path)):
@@ -93,7 +82,6 @@ def writing(path: Path | str, *, overwrite: bool = False) -> Iterator[BinaryIO]:
         return
     with _naming(path):
         make_folder(path.parent)
-        sweep(path.parent)
         with new_name(path) as temporary:
             with temporary.open("xb") as file:
                 yield file
@@ -158,26 +146,6 @@ def locked(lock: Path, what: str, *, wait: bool = False) -> Iterator[None]:
         held.release()
 
 
-@contextmanager
-def new_name(path: Path) -> Iterator[Path]:
-    """A name beside ``path`` that nobody has; what lies under it when the block ends is removed."""
-    end = f".{this_host()}.{os.getpid()}.{next(_numbers)}.tmp"
-    stem = os.fsdecode(os.fsencode(path.name)[: _NAME_BYTES - len(end) - 1])
-    temporary = path.with_name(f".{stem}{end}")
-    _mine.add(temporary)
-    try:
-        yield temporary
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        _mine.discard(temporary)
-
-
-def is_temporary(path: Path) -> bool:
-    """Whether a name is one of those under which files are written here."""
-    return _TEMPORARY.fullmatch(path.name) is not None
-
-
 class Written:
     """Files that were written, told apart as the disk does: one that ignores case has one file for ``a`` and ``A``."""
 
@@ -190,6 +158,7 @@ class Written:
     def write(self, path: Path, data: bytes) -> None:
         """Write a small file, whole or not at all; a link in its place is replaced, not followed."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
         with new_name(path) as temporary:
             temporary.write_bytes(data)
             temporary.replace(path)
@@ -198,18 +167,6 @@ class Written:
     def _key(self, path: Path) -> tuple[int, int]:
         status = path.stat()
         return status.st_dev, status.st_ino
-
-
-def sweep(folder: Path) -> None:
-    """Remove the temporary files that dead processes left in a folder; looks once in the life of this process."""
-    folder = folder.absolute()
-    if folder in _swept:
-        return
-    _swept.add(folder)
-    with suppress(OSError):  # what cannot be looked at or removed is left; the write itself will say why
-        for entry in os.scandir(folder):
-            if is_temporary(Path(entry)) and _is_dead(Path(entry)):
-                Path(entry.path).unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:
@@ -244,8 +201,8 @@ def _sending(path: StorePath, overwrite: bool) -> Iterator[BinaryIO]:
     """A file of this machine that goes to the store when the block ends well."""
     from .stores.access import send
 
-    with tempfile.TemporaryDirectory(prefix="divergen-") as folder:
-        local = Path(folder) / "file"
+    with scratch_folder() as folder:
+        local = folder / "file"
         with local.open("xb") as file:
             yield file
         try:
@@ -280,13 +237,3 @@ def _naming(path: Path) -> Iterator[None]:
         if temporary or (error.filename is None and error.errno in _WRITE_FAULTS):
             error.filename, error.filename2 = str(path), None
         raise
-
-
-def _is_dead(path: Path) -> bool:
-    """Whether nobody writes a temporary file any more."""
-    match = _TEMPORARY.fullmatch(path.name)
-    assert match
-    if match["host"] != this_host():
-        return time.time() - path.lstat().st_mtime > _OTHER_HOST_SECONDS
-    pid = int(match["pid"])
-    return path not in _mine if pid == os.getpid() else not runs(pid)

@@ -15,22 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
+from .errors import ExistsError
+from .files import is_temporary, locked, make_folder, read_text, refuse_existing, sync, write_text
+from .written_list import MARK, files_in, foreign, write_list
 
-from .errors import DatasetError, ExistsError
-from .files import is_temporary, locked, make_folder, read_text, refuse_existing, sync, write_bytes, write_text
-
-__all__ = ["MARK", "Unfinished", "new_files", "new_folder", "resumable_folder", "resumable_notes"]
-
-MARK = ".divergen.json"
-"""In a finished folder: what the command wrote."""
-
-_DROPPINGS = frozenset([".DS_Store", "Thumbs.db", "desktop.ini"])
-"""What systems put into folders that one only looks at."""
-
-
-class _Written(msgspec.Struct):
-    files: list[str]
+__all__ = ["MARK", "Notes", "Unfinished", "new_files", "new_folder", "resumable_folder", "resumable_notes"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +35,26 @@ class Unfinished:
     path: Path
     parts: Path
     out: Path
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Notes on the way to a file.
+
+    Attributes:
+        path: Their folder.
+    """
+
+    path: Path
+
+    @property
+    def appearing(self) -> bool:
+        """Whether a killed call had made all: outputs that are there are its own, and are made again in their place."""
+        return _appearing(self.path).exists()
+
+    def appear(self) -> None:
+        """Say that all outputs are made, and get their names now, the file as the last one."""
+        write_text(_appearing(self.path), "", overwrite=True)
 
 
 @contextmanager
@@ -85,11 +94,11 @@ def resumable_folder(out: Path | str, settings: str, *, overwrite: bool = False)
 
 
 @contextmanager
-def resumable_notes(out: Path | str, settings: str | None, *, overwrite: bool = False) -> Iterator[Path]:
-    """A folder for notes on the way to a *file*, removed when the block ends well.
+def resumable_notes(out: Path | str, settings: str | None, *, overwrite: bool = False) -> Iterator[Notes]:
+    """Notes on the way to a *file*, removed when the block ends well.
 
     Args:
-        out: The file, which the block writes last.
+        out: The file, which the block writes last; see `Notes.appear`.
         settings: Whatever decides the notes; what a killed or failed block leaves is carried on by the next with the
             same. None begins anew.
         overwrite: Replace a file that is there, and what other settings left unfinished.
@@ -99,19 +108,21 @@ def resumable_notes(out: Path | str, settings: str | None, *, overwrite: bool = 
         RunLocked: If another process makes the same file.
     """
     out = Path(out)
-    refuse_existing(out, overwrite=overwrite)
     work = out.absolute().parent / f".{out.name}.unfinished"
+    if not os.path.lexists(work):
+        refuse_existing(out, overwrite=overwrite)
     with _working(work, out):
-        keep = (work / "settings").exists()
+        keep = (work / "settings").exists() and not _has_appeared(out, work / "parts")
         try:
+            refuse_existing(out, overwrite=overwrite)
             folder = Unfinished(work / "out", work / "parts", out)
             _begin(work, folder, settings, overwrite)
             keep = settings is not None
-            yield folder.parts
+            yield Notes(folder.parts)
             keep = False
         finally:
             if not (keep and _has_notes(work)):
-                shutil.rmtree(work, ignore_errors=True)
+                _drop(work)
 
 
 @contextmanager
@@ -145,6 +156,16 @@ def new_files(*paths: Path, overwrite: bool = False) -> Iterator[list[Path]]:
             shutil.rmtree(work, ignore_errors=True)
 
 
+def _appearing(parts: Path) -> Path:
+    return parts / "appearing"
+
+
+def _has_appeared(out: Path, parts: Path) -> bool:
+    """Whether a file is the one that the notes are of, and only they were left to be removed."""
+    said = _appearing(parts)
+    return said.exists() and out.exists() and out.stat().st_mtime_ns >= said.stat().st_mtime_ns
+
+
 def _appear(written: list[Path], paths: tuple[Path, ...]) -> None:
     """Give finished files their names."""
     for new, path in zip(written, paths, strict=True):
@@ -160,6 +181,8 @@ def _unfinished(out: Path, settings: str | None, overwrite: bool, listed: bool) 
     if not os.path.lexists(work):
         _refuse(out, target, overwrite)
     with _working(work, out):
+        if not (work / "out").exists():  # it was swapped in, so the notes are of nothing
+            (work / "settings").unlink(missing_ok=True)
         keep = (work / "settings").exists()
         try:
             _restore(work, target)
@@ -173,7 +196,7 @@ def _unfinished(out: Path, settings: str | None, overwrite: bool, listed: bool) 
             keep = False
         finally:
             if not (keep and _has_notes(work)):
-                shutil.rmtree(work, ignore_errors=True)
+                _drop(work)
 
 
 @contextmanager
@@ -201,6 +224,12 @@ def _restore(work: Path, target: Path) -> None:
     shutil.rmtree(replaced, ignore_errors=True)
 
 
+def _drop(work: Path) -> None:
+    """Remove unfinished work; a kill half way leaves nothing that would be carried on."""
+    (work / "settings").unlink(missing_ok=True)
+    shutil.rmtree(work, ignore_errors=True)
+
+
 def _has_notes(work: Path) -> bool:
     """Whether there is anything to carry on with."""
     parts = work / "parts"
@@ -218,33 +247,13 @@ def _refuse(out: Path, target: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise ExistsError(f"{out} is there already; choose another folder, or replace it with --overwrite")
-    foreign = _foreign(target)
-    if foreign:
-        more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
+    theirs = foreign(target)
+    if theirs:
+        more = f" and {len(theirs) - 3} more" if len(theirs) > 3 else ""
         raise ExistsError(
-            f"{out} holds what was not written by the command that made it ({', '.join(foreign[:3])}{more}), so it is "
+            f"{out} holds what was not written by the command that made it ({', '.join(theirs[:3])}{more}), so it is "
             "not replaced; move these away, or choose another folder"
         )
-
-
-def _foreign(folder: Path) -> list[str]:
-    """Files of a folder that no command wrote; all of them where there is no list."""
-    try:
-        written = set(msgspec.json.decode(read_text(folder / MARK), type=_Written).files)
-    except (OSError, msgspec.DecodeError, DatasetError):
-        written = set()
-    found = (_display_name(path, folder) for path in _files(folder) if path.name not in _DROPPINGS)
-    return sorted(name for name in found if name not in written and name != MARK)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for above, _, names in os.walk(folder):
-        yield from (Path(above, name) for name in names)
-
-
-def _display_name(path: Path, folder: Path) -> str:
-    """The path inside the folder as text; bytes that are no UTF-8 are written out."""
-    return path.relative_to(folder).as_posix().encode("utf-8", "backslashreplace").decode()
 
 
 def _begin(work: Path, folder: Unfinished, settings: str | None, overwrite: bool) -> None:
@@ -260,7 +269,7 @@ def _begin(work: Path, folder: Unfinished, settings: str | None, overwrite: bool
         for path in (folder.path, folder.parts):
             shutil.rmtree(path, ignore_errors=True)
     (folder.path / MARK).unlink(missing_ok=True)  # of a process that was killed just before the swap
-    for path in filter(is_temporary, _files(folder.path)):  # of a killed process: nobody else writes under this lock
+    for path in filter(is_temporary, files_in(folder.path)):  # of a killed process: nobody else writes under this lock
         path.unlink()
     folder.path.mkdir(exist_ok=True)
     folder.parts.mkdir(exist_ok=True)
@@ -270,13 +279,11 @@ def _begin(work: Path, folder: Unfinished, settings: str | None, overwrite: bool
 
 def _finish(folder: Unfinished, listed: bool) -> None:
     """Bring everything to the disk and note what was written, last."""
-    names = []
-    for path in _files(folder.path):
-        names.append(_display_name(path, folder.path))
+    for path in files_in(folder.path):
         with path.open("rb") as file:
             os.fsync(file.fileno())
     if listed:
-        write_bytes(folder.path / MARK, msgspec.json.encode(_Written(sorted(names))))
+        write_list(folder.path)
 
 
 def _swap(work: Path, target: Path) -> None:

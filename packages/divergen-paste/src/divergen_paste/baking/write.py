@@ -7,7 +7,6 @@ labels of other formats included.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -24,6 +23,7 @@ from divergen_records.formats.coco.folder import write_folder
 from divergen_records.images import encode_image
 from divergen_records.losses import Losses
 from divergen_records.sample import Sample
+from divergen_records.temporary import new_name
 
 from ..chain import Chain
 from ..counting import counting
@@ -170,9 +170,9 @@ def _note_path(folder: Unfinished, info: ImageInfo, number: int) -> Path:
 
 def _put(path: Path, data: bytes) -> None:
     """Write a note whole or not at all; one that a power cut emptied is not worth waiting for the disk each time."""
-    temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    with new_name(path) as temporary:
+        temporary.write_bytes(data)
+        temporary.replace(path)
 
 
 def _write_annotations(dataset: Dataset, plan: Plan, folder: Unfinished, identity: str, losses: Losses) -> None:

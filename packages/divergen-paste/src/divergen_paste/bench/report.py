@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from functools import partial
 from io import StringIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import cv2
 import numpy as np
 from divergen_records import Category, MissingExtra
 from divergen_records.sample import Instance, Sample
+from divergen_records.temporary import scratch_folder
 from numpy.typing import NDArray
 
 from ..paster import Paster, Placement
@@ -77,14 +77,14 @@ def report(sides: Sequence[int], *, instances: int, objects: int, rows: int, pro
     """The lines that ``divergen-paste bench`` prints, as they come."""
     yield f"{instances} instances into images with {objects} objects, CPU time of one thread, median"
     yield "side   published  full canvas     mmdet*  torchvision*      ours   times   nothing pasted"
-    with TemporaryDirectory() as name:
+    with scratch_folder() as place:
         for side in sides:
-            result = compare(Path(name) / str(side), side, instances=instances, objects=objects)
+            result = compare(place / str(side), side, instances=instances, objects=objects)
             yield _row(result)
         yield "* from a second image of the same size in memory: without reading, scaling and placing instances"
-        yield from measure_scaling(InstancePool.open(Path(name) / str(sides[0]) / "pool"))
-        small = InstancePool.open(Path(name) / str(sides[0]) / "pool")
-        opening, reading, memory = measure_opening(make_large_pool(small, Path(name) / "large", rows))
+        yield from measure_scaling(InstancePool.open(place / str(sides[0]) / "pool"))
+        small = InstancePool.open(place / str(sides[0]) / "pool")
+        opening, reading, memory = measure_opening(make_large_pool(small, place / "large", rows))
         yield f"a pool of {rows} rows opens in {opening * 1e3:.0f} ms; a random read takes {reading * 1e3:.2f} ms"
         yield f"a process that reads from it grows by {memory:.0f} MB"
         if profile:
