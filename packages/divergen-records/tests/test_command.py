@@ -81,6 +81,20 @@ def test_group__a_full_standard_output_is_a_sentence(words):
     assert "Error: no space left on this disk" in done.stderr
 
 
+@pytest.mark.parametrize("said", ["echo('x')", "Console().print('x')"])
+@pytest.mark.parametrize("words", [("say",), ("say", "--json"), ("--help",)])
+def test_group__nobody_reads_any_more(said, words):
+    code = (
+        "import click; from divergen_records.command import Group, echo; from rich.console import Console\n"
+        f"@click.group(cls=Group)\ndef main(): pass\n@main.command()\ndef say(): {said}\nmain()"
+    )
+    gone, pipe = os.pipe()
+    os.close(gone)
+    done = subprocess.run([sys.executable, "-c", code, *words], stdout=pipe, stderr=subprocess.PIPE, check=False)
+    os.close(pipe)
+    assert (done.returncode, done.stderr.replace(b"x\n", b"")) == (141, b"")  # --json prints texts there
+
+
 def test_echo__a_locale_without_the_letters():
     code = (
         "import click; from divergen_records.command import Group, echo\n"

@@ -27,13 +27,16 @@ from .stores.arguments import accept_addresses, sending, shown_addresses
 from .system_errors import explain
 from .text import shown
 
-__all__ = ["LOG_VARIABLE", "STOPPED", "Group", "answer", "echo", "next_step", "note", "quiet", "verbose"]
+__all__ = ["LOG_VARIABLE", "STOPPED", "UNREAD", "Group", "answer", "echo", "next_step", "note", "quiet", "verbose"]
 
 LOG_VARIABLE = "DIVERGEN_LOG"
 """Environment variable: ``quiet``, ``normal`` or ``verbose``; an option of the command goes before it."""
 
 STOPPED = 130
 """Exit status of a command that was stopped (Ctrl-C)."""
+
+UNREAD = 141
+"""Exit status of a command whose reader went away (``… | head -1``), as shells have it: 128 and SIGPIPE."""
 
 _LEVEL, _JSON = "divergen.level", "divergen.json"
 
@@ -114,7 +117,8 @@ class Group(click.Group):
         """Read the arguments; where the outermost group's are wrong, ``--json`` is answered too."""
         asked = parent is None and "--json" in args
         try:
-            context = super().make_context(info_name, args, parent, **extra)
+            with _unread():
+                context = super().make_context(info_name, args, parent, **extra)
         except click.ClickException as error:
             if asked:
                 Answer(str(info_name), sys.stdout, {"error": error.format_message()}).finish(error.exit_code)
@@ -181,9 +185,26 @@ def _refuse_inputs(parameters: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _sentences() -> Iterator[None]:
+def _unread() -> Iterator[None]:
+    """End without a word where nobody reads what is printed any more."""
     try:
         yield
+    except (BrokenPipeError, SystemExit) as end:
+        if not isinstance(end, BrokenPipeError) and not isinstance(end.__context__, BrokenPipeError):  # rich's way
+            raise
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except BrokenPipeError:  # what is left in it goes nowhere
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise click.exceptions.Exit(UNREAD) from None
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    try:
+        with _unread():
+            yield
     except KeyboardInterrupt:
         echo("\nstopped; the same line goes on, or begins again", err=True)
         raise click.exceptions.Exit(STOPPED) from None
