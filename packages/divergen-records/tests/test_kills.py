@@ -6,10 +6,13 @@ each call of these tests kills at the same ones.
 
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import traceback
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 
 import filelock  # noqa: F401 (once, not in every fork)
 import pytest
@@ -19,31 +22,6 @@ from divergen_records.folders import new_files, new_folder, resumable_folder, re
 from divergen_records.temporary import scratch_folder
 
 EVENTS = {"os.rename", "os.link", "os.remove", "os.rmdir", "os.mkdir", "os.truncate"}
-
-
-def forked(work, moment):
-    """Do it in a process of its own, killed before such a moment; whether it came to its end."""
-    pid = os.fork()
-    if pid == 0:
-        left = moment
-
-        def count(event, about):
-            nonlocal left
-            if event in EVENTS or (event == "open" and about[2] & (os.O_WRONLY | os.O_RDWR)):
-                left -= 1
-                if left < 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        try:
-            sys.addaudithook(count)
-            work()
-            os._exit(0)
-        finally:  # an error
-            traceback.print_exc()
-            os._exit(1)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    assert status in (0, -signal.SIGKILL)
-    return status == 0
 
 
 def contents(folder):
@@ -105,33 +83,68 @@ def several_files(place):
             file.write_text("all")
 
 
-def scratch_in(patch, place):
-    patch.setattr(tempfile, "tempdir", str(place))
-    return scratch_folder()
-
-
 def a_scratch_folder(place):
-    with pytest.MonkeyPatch.context() as patch, scratch_in(patch, place) as folder:
+    tempfile.tempdir = str(place)
+    with scratch_folder() as folder:
         (folder / "a").write_text("all")
 
 
-WORKS = (
-    a_file, a_refused_file, a_replaced_file, files_beside_a_users, a_folder, a_replaced_folder, a_resumed_folder,
-    a_resumed_file, several_files, a_scratch_folder,
-)  # fmt: skip
+WORKS = {
+    work.__name__: work
+    for work in (
+        a_file, a_refused_file, a_replaced_file, files_beside_a_users, a_folder, a_replaced_folder, a_resumed_folder,
+        a_resumed_file, several_files, a_scratch_folder,
+    )
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("work", WORKS, ids=lambda work: work.__name__)
-def test_kill__at_any_moment_the_next_call_makes_it_whole(tmp_path, work):
-    (tmp_path / "whole").mkdir()
-    work(tmp_path / "whole")
+def forked(work, moment):
+    """Do it in a process of its own, killed before such a moment; whether it came to its end."""
+    pid = os.fork()
+    if pid == 0:
+        left = moment
+
+        def count(event, about):
+            nonlocal left
+            if event in EVENTS or (event == "open" and about[2] & (os.O_WRONLY | os.O_RDWR)):
+                left -= 1
+                if left < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            sys.addaudithook(count)
+            work()
+            os._exit(0)
+        finally:  # an error
+            traceback.print_exc()
+            os._exit(1)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert status in (0, -signal.SIGKILL)
+    return status == 0
+
+
+def kill_at_every_moment(work, folder):
+    """Kill it, call it again, and compare; one moment after another."""
+    (folder / "whole").mkdir()
+    work(folder / "whole")
     for moment in range(1000):
-        place = tmp_path / str(moment)
+        place = folder / str(moment)
         place.mkdir()
-        ended = forked(lambda place=place: work(place), moment)
+        ended = forked(partial(work, place), moment)
         with suppress(ExistsError):  # the kill came when all had its name
             work(place)
-        assert contents(place) == contents(tmp_path / "whole"), f"killed before event {moment}"
+        assert contents(place) == contents(folder / "whole"), f"killed before event {moment}"
         if ended:
             break
     assert 2 < moment < 999
+
+
+@pytest.mark.parametrize("name", list(WORKS))
+def test_kill__at_any_moment_the_next_call_makes_it_whole(tmp_path, name):
+    line = [sys.executable, __file__, name, tmp_path]  # a process without threads, of which a fork lacks nothing
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+if __name__ == "__main__":
+    kill_at_every_moment(WORKS[sys.argv[1]], Path(sys.argv[2]))
