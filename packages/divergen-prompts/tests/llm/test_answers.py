@@ -164,12 +164,27 @@ THOUGHT = "1. a photo of a person holding a draft cup, in a white background"
         "[prompt1]\ntext={}\n\n[prompt2]\ntext={}",
         '<function=prompts><parameter=prompts>["{}", "{}"]</parameter></function>',
         'Action: final_answer\nAction Input: {{"prompts": ["{}", "{}"]}}',
+        "1. **Red Cup**\n   {}\n\n2. **Blue Cup**\n   {}\n\nI can write more prompts, or others in any style.",
+        "**1. A Small Red Cup:**\n{}\n\n**2. A Large Blue Cup:**\n{}",
+        "가. {}\n나. {}",
+        "1번. {}\n2번. {}",
+        "1つ目：{}\n2つ目：{}",
+        "Nr. 1: {}\nNr. 2: {}",
+        "Invite n°1 : « {} »\nInvite n°2 : « {} »",
+        "| Prompt | Text length | Description of view |\n|---|---|---|\n| {} | 9 | from the left |\n| {} | 9 | |",
+        "| Prompt | Negative prompt |\n|---|---|\n| {} | blurry, two cups, a hand, low quality |\n| {} | text |",
+        '{{"{}": {{"colour": "red"}}, "{}": {{"colour": "blue"}}}}',
         '{{"type": "object", "properties": {{"text": {{"type": "string", "description": "a prompt for a cup"}}}}, '
         '"prompts": ["{}", "{}"]}}',
     ],
 )
 def test_read_prompts_of__other_servers_forms(form: str) -> None:
     assert [candidate.text for candidate in read_prompts_of(form.format(ONE, TWO))] == [ONE, TWO]
+
+
+def test_read_prompts_of__apostrophes_between_single_quotes() -> None:
+    texts = [text.replace("cup", "artist's cup") for text in (ONE, TWO)]
+    assert [candidate.text for candidate in read_prompts_of("['" + "', '".join(texts) + "']")] == texts
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,17 @@ def test_llm__reasoning_tokens_count_against_the_limit(received: int, ask: Ask) 
     assert f"cost {sum(spent):.4g} in all" in result.output
 
 
+def test_llm__a_limit_holds_by_the_endpoints_own_word_for_the_cost(ask: Ask) -> None:
+    def reply(_: str, texts: list[str], __: Exchange) -> tuple[int, object]:
+        answer = completion(FORMS["json"](texts))
+        return 200, {**answer, "usage": {**answer["usage"], "cost": 0.04}}
+
+    with FakeEndpoint(reply=reply) as endpoint:
+        result = ask(endpoint, *PRICES, "--max-cost", 0.1, "--concurrency", 8, names="cup dog hat", each=60)
+    assert len(endpoint.bodies) == 2
+    assert "cost 0.08 in all" in result.output
+
+
 def test_llm__a_limit_holds_where_the_endpoint_keeps_to_none(ask: Ask) -> None:
     def reply(_: str, texts: list[str], exchange: Exchange) -> tuple[int, object]:
         if not {"max_completion_tokens", "max_tokens"}.isdisjoint(exchange.body):

@@ -36,6 +36,7 @@ CALL = {"function": {"name": "give", "arguments": '["a cup"]'}}
         (chat(None, tool_calls=[{"function": {"arguments": {"prompts": ["a cup"]}}}]), '{"prompts": ["a cup"]}'),
         (chat(None, function_call={"name": "give", "arguments": '["a cup"]'}), '["a cup"]'),
         (chat(None, parsed={"prompts": ["a cup"]}), '{"prompts": ["a cup"]}'),
+        (chat("", reasoning_content='["a cup"]'), '["a cup"]'),
         (chat({"prompts": ["a cup"]}), '[{"prompts": ["a cup"]}]'),
         (chat([{"prompt": "a cup"}, {"prompt": "a hat"}]), '[{"prompt": "a cup"}, {"prompt": "a hat"}]'),
         (chat(["a cup", "a hat"]), "a cup\na hat"),

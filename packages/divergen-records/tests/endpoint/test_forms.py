@@ -92,6 +92,12 @@ STREAMS = {
         {"type": "response.output_text.delta", "delta": "a red"},
         {"type": "response.completed", "response": FORMS["responses"]},
     ),
+    "responses, broken off": events(
+        {"type": "response.created", "response": {"id": "r", "status": "in_progress", "output": []}},
+        {"type": "response.reasoning_summary_text.delta", "delta": "hm"},
+        *({"type": "response.output_text.delta", "delta": text} for text in ("a red", " cup")),
+        {"usage": CHAT["usage"]},
+    ),
     "groq": events(
         *({"choices": [{"delta": {"content": t}}]} for t in ("a red", " cup")),
         {"choices": [{"delta": {}, "finish_reason": "stop"}], "x_groq": {"id": "r", "usage": CHAT["usage"]}},
@@ -120,6 +126,9 @@ def test_read_payload__streams_of_other_doors(name: str) -> None:
         ({"prompt_tokens": float("inf"), "completion_tokens": 9}, Usage(50, 9)),
         ({"total_tokens": 900}, Usage(0, 900)),
         ({"prompt_tokens": 4, "completion_tokens": 9, "reasoning_tokens": 20}, Usage(4, 29)),
+        ({"prompt_tokens": "1,400", "completion_tokens": 9}, Usage(1400, 9)),
+        ({"prompt_tokens": 4, "completion_tokens": 9, "cost": 0.95}, Usage(4, 9, cost=0.95)),
+        ({"cost": {"total_cost": 0.95, "currency": "USD"}}, Usage(50, 70, cost=0.95)),
     ],
 )
 def test_usage_of__what_is_missing_or_none_is_estimated(usage: dict[str, Any], expected: Usage | None) -> None:

@@ -53,7 +53,7 @@ def read_prompts_of(content: str) -> list[Candidate]:
     content = plain(without_thoughts(content))
     for reading in (_from_values, _from_tables, _from_lines):
         found = [Candidate(tidy(item.text), item.attributes) for item in reading(content)]
-        found = [item for item in found if len(item.text.split()) >= _LEAST_WORDS]
+        found = list(filter(_is_long, found))
         if found:
             return found
     return []
@@ -61,8 +61,7 @@ def read_prompts_of(content: str) -> list[Candidate]:
 
 def _from_values(content: str) -> list[Candidate]:
     for found in values(content):
-        candidates = [candidate for value in found for candidate in _walk(value)]
-        candidates = [candidate for candidate in candidates if len(candidate.text.split()) >= _LEAST_WORDS]
+        candidates = [candidate for value in found for candidate in _walk(value) if _is_long(candidate)]
         if candidates and cut_at(content, candidates[-1].text):
             candidates.pop()
         if candidates:
@@ -107,7 +106,19 @@ def _of_object(value: dict[Any, Any]) -> Iterator[Candidate]:
         return
     parts = [item for key, item in value.items() if not _NO_PROMPTS.search(str(key).lower())]
     nested = [found for item in parts if not isinstance(item, str) for found in _walk(item)]
-    yield from nested or (found for item in parts for found in _walk(item))
+    found = nested or [found for item in parts for found in _walk(item)]
+    yield from found if any(map(_is_long, found)) else (*_keyed(value), *found)
+
+
+def _is_long(candidate: Candidate) -> bool:
+    return len(candidate.text.split()) >= _LEAST_WORDS
+
+
+def _keyed(value: dict[Any, Any]) -> Iterator[Candidate]:
+    """The prompts that are the keys of an object, each with its attributes."""
+    for key, about in value.items():
+        if len(str(key).split()) > _LEAST_WORDS and not isinstance(about, list):
+            yield Candidate(str(key), _attributes(about) if isinstance(about, dict) else {})
 
 
 def _attributes(value: dict[Any, Any]) -> dict[str, str]:

@@ -12,8 +12,8 @@ from .markup import is_rule, tidy
 __all__ = ["tables"]
 
 _ROW = re.compile(r"\A\s*\|?(.*?)\|?\s*\Z")
-_TEXT_COLUMN = re.compile(r"prompt|text|description|caption", re.IGNORECASE)
-_TITLE = re.compile(r"(?:\w+[ _])?(?:prompts?|text|description|caption)(?:[ _]\w+)?")
+_TEXT_COLUMN = re.compile(r"(?<!negative )(?<!negative_)(?:prompt|text|description|caption)", re.IGNORECASE)
+_TITLE = re.compile(r"(?!negative)(?:\w+[ _])?(?:prompts?|text|description|caption)(?:[ _]\w+)?")
 _LONGEST_TITLE = 3
 """Words."""
 _LONGEST_HEAD = 200
@@ -50,11 +50,20 @@ def _rows(block: Sequence[list[str]]) -> Iterator[dict[str, str]]:
         for place, title in enumerate(titles)
         if _TEXT_COLUMN.search(title) and len(title.split()) <= _LONGEST_TITLE
     ]
-    width = max(map(len, block))
-    column = named[-1] if named else max(range(min(width, _MOST_COLUMNS)), key=lambda place: _words(block, place))
+    column = _column(named or range(min(max(map(len, block)), _MOST_COLUMNS)), titles, block[bool(named) :])
     for cells in block[1:] if named or _words(block[:1], column) <= _LONGEST_TITLE else block:
         if column < len(cells):
             yield {**dict(zip(titles, cells, strict=False)), "text": cells[column]}
+
+
+def _column(places: Sequence[int], titles: Sequence[str], rows: Sequence[list[str]]) -> int:
+    """Which of some columns holds the prompts: one that says so, else the one with most words."""
+
+    def weight(place: int) -> tuple[bool, float]:
+        count = _words(rows, place)
+        return count > _LONGEST_TITLE and "prompt" in "".join(titles[place : place + 1]), count
+
+    return max(places, key=weight)
 
 
 def _words(rows: Sequence[list[str]], place: int) -> float:
@@ -76,7 +85,8 @@ def _sheet(content: str) -> Iterator[dict[str, str]]:
                 continue
             rows = [cells for cells in _below(lines[place + 1 :], mark) if len(cells) == len(titles)]
             if rows:
-                yield from ({**dict(zip(titles, cells, strict=True)), "text": cells[named[-1]]} for cells in rows)
+                column = _column(named, titles, rows)
+                yield from ({**dict(zip(titles, cells, strict=True)), "text": cells[column]} for cells in rows)
                 return
 
 

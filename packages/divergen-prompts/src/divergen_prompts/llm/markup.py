@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 
 from ..attributes import KEYS
@@ -26,12 +27,14 @@ _NUMBER = (
     r"|\(?[ivxlcIVXLC]{1,7}[.)]|\(?[a-zA-Z][.)](?=\s)|\d{1,3}\s*/\s*\d{1,3}\s*[.):-]|\d{1,3}\s*[°ºª]\s*[.):/]?"
     r"|\d{1,3}\s*[、．）：]|\d{1,3}[;,](?=\s*[\"'A-Za-z])|[(（]?[一二三四五六七八九十]{1,3}\s*[、．.）):：]"
     r"|第\s*(?:\d{1,3}|[一二三四五六七八九十]{1,3})\s*[个個条條则則张張幅目]{0,2}\s*(?:提示词?|プロンプト)?\s*[:：、.)）]"
+    r"|[^\sA-Za-z\"'“«]{1,12}\s?[.):：、．）](?=\s*[\"'A-Za-z])"
 )
+"""What numbers an item; the last, in letters of another writing, stands before Latin ones."""
 _LABEL = (
     r"(?:(?:image|text|final|new|photo|picture)[\s-]+)?(?:prompts?|variations?|versions?|options?|ideas?|images?|examples?"
-    r"|entry|item|text|description|caption|no\.?|number|提示词?|プロンプト|프롬프트)"
+    r"|entry|item|text|description|caption|n(?:o|r|um)?[.º°]?|number|提示词?|プロンプト|프롬프트)"
     r"\s*(?:[#_]?\s*\d{0,3}|[ivxlcIVXLC]{1,7})\s*[:：.)=–—>-]+"
-    r"|/imagine(?:\s+prompt)?\s*:?|[^\s\d_.,;:!?'\"()]{3,20}\s*#?\s*\d{1,3}\s*[:：]"
+    r"|/imagine(?:\s+prompt)?\s*:?|[^\s\d_.,;:!?'\"()]{3,20}\s*(?:#|[nN][.º°]?)?\s*\d{1,3}\s*[:：]"
 )
 _MARK = re.compile(rf"\A\s*(?:{_NUMBER}|{_LABEL}|{_BULLET})\s*", re.IGNORECASE)
 _HEADING = re.compile(r"\A[A-Z][\w /&'-]{0,40}:\s+(?=\S+(?:\s+\S+){3})")
@@ -130,11 +133,27 @@ def listed(content: str, least_words: int) -> list[str]:
         least_words: Words that an item has at least.
     """
     lines = [line.strip() for line in content.splitlines() if _LETTER.search(line)]
-    items = [line for line in lines if _MARK.match(line) or _MARK.match(_EMPHASIS.sub("", line).strip(f" {_QUOTES}"))]
     others = [line for line in lines if not line.rstrip("*_ ").endswith(":")]
-    for found in (items, others):
+    for found in (_items(lines), others):
         texts = [_HEADING.sub("", tidy(line)) for line in found]
         texts = [text for text in texts if len(text.split()) >= least_words]
         if texts:
             return texts
     return []
+
+
+def _items(lines: Sequence[str]) -> list[str]:
+    """The items of a list; where most of them are titles, the lines below those."""
+    items = [(line, below) for line, below in pairwise([*lines, ""]) if _is_item(line)]
+    titled = [below for line, below in items if not _is_item(below) and _is_title(line, below)]
+    return titled if 2 * len(titled) > len(items) else [line for line, _ in items]
+
+
+def _is_item(line: str) -> bool:
+    return any(map(_MARK.match, (line, _EMPHASIS.sub("", line).strip(f" {_QUOTES}"))))
+
+
+def _is_title(line: str, below: str) -> bool:
+    """Whether a line is the title of a much longer one, as in "1. **Red Cup**" above its prompt."""
+    count, more = len(tidy(line).split()), len(tidy(below).split())
+    return more > (count if line.rstrip("*_ ").endswith(":") else 2 * count)

@@ -16,6 +16,8 @@ _FENCE = re.compile(r"(?:```|~~~)[\w-]*\s*\n?(.*?)(?:```|~~~|\Z)", re.DOTALL)
 _ESCAPED = re.compile(r"[\[{]\s*\\\"")
 _UNESCAPED = re.compile(r"[\[{:,]\s*\"")
 _OPENING = re.compile(r"[\[{]")
+_SINGLE = re.compile(r"'(?=\s*[\]},:])|(?<=[\[{,:])\s*'")
+"""A single quote that begins or ends a text, and is no apostrophe in it."""
 _STRAIGHT = str.maketrans("“”„‟″", '"' * 5)
 _MOST_TRIES = 300
 """Brackets that may open nothing, before a text is no JSON."""
@@ -36,6 +38,7 @@ def values(content: str) -> Iterator[list[Any]]:
     if start is not None:
         text = content[start : max(content.rfind("]"), content.rfind("}")) + 1]
         yield from _literal(text)
+        content = content if '"' in content else _SINGLE.sub('"', content)
         straight = content[start:].translate(_STRAIGHT)
         yield from _repaired(straight if straight.count('"') > 2 * content.count('"') else content[start:])
 

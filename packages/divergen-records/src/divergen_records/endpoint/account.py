@@ -20,11 +20,13 @@ class Usage:
         sent: Tokens of the request.
         received: Tokens of the answer, with what the model reasoned.
         pictures: Pictures in the answer.
+        cost: What the endpoint itself says that it cost (OpenRouter's ``usage.cost``).
     """
 
     sent: int = 0
     received: int = 0
     pictures: int = 0
+    cost: float = 0.0
 
 
 @dataclass
@@ -72,9 +74,9 @@ class Account:
         """Cost of a request."""
         return (sent * self.price_in + received * self.price_out) / 1e6 + pictures * self.price_picture
 
-    def reserve(self, sent: int, received: int, pictures: int = 0) -> float | None:
-        """Set aside what a request may cost; None if it does not fit the limit."""
-        most = self.price(sent, received, pictures)
+    def reserve(self, sent: int, received: int, pictures: int = 0, least: float = 0.0) -> float | None:
+        """Set aside what a request may cost, and no less than ``least``; None if it does not fit the limit."""
+        most = max(least, self.price(sent, received, pictures))
         if self.max_cost is not None and self.cost + self.reserved + most > self.max_cost * (1 + _ROUNDING):
             return None
         self.reserved += most
@@ -90,9 +92,9 @@ class Account:
         """A request has ended."""
         self.reserved = max(0.0, self.reserved - reserved)
 
-    def spend(self, sent: int, received: int, pictures: int = 0) -> float:
-        """Count an answered request; returns its cost."""
-        cost = self.price(sent, received, pictures)
+    def spend(self, sent: int, received: int, pictures: int = 0, told: float = 0.0) -> float:
+        """Count an answered request; returns its cost, the endpoint's word for it where that is more."""
+        cost = max(told, self.price(sent, received, pictures))
         self.cost += cost
         self.prompt_tokens += sent
         self.completion_tokens += received

@@ -65,15 +65,15 @@ class Budget:
             return found
 
     def _try(self, sent: int, limit: int, least: int, pictures: int) -> Reservation | None:
-        account, expected = self.account, int(sent * self._seen.ratio)
+        account, expected, dearest = self.account, int(sent * self._seen.ratio), self._seen.dearest
         if account.max_cost is None:
-            return Reservation(limit, account.reserve(expected, limit, pictures) or 0.0, sent)
+            return Reservation(limit, account.reserve(expected, limit, pictures, dearest) or 0.0, sent)
         if self._in_flight and not self._seen.any:
             return None
-        amount = account.reserve(expected, max(limit, self._seen.longest), pictures)
+        amount = account.reserve(expected, max(limit, self._seen.longest), pictures, dearest)
         if amount is None and not self._in_flight and account.price_out and not self._seen.longest:
             limit = min(limit, account.affordable(expected))
-            amount = account.reserve(expected, limit, pictures) if limit >= least else None
+            amount = account.reserve(expected, limit, pictures, dearest) if limit >= least else None
         return None if amount is None else Reservation(limit, amount, sent)
 
     def _reason(self) -> str:
@@ -88,7 +88,9 @@ class Budget:
             seen.any, seen.ratio = True, max(seen.ratio, usage.sent / max(1, reservation.sent))
             if usage.received > reservation.limit:
                 seen.longest = max(seen.longest, usage.received)
-            cost = self.account.spend(usage.sent, usage.received, usage.pictures)
+            cost = self.account.spend(usage.sent, usage.received, usage.pictures, usage.cost)
+            if usage.cost > reservation.amount:
+                seen.dearest = max(seen.dearest, usage.cost)
         await self._end(reservation)
         return cost
 

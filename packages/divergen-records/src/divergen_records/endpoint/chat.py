@@ -49,6 +49,7 @@ def read_completion(payload: Mapping[str, Any]) -> Completion:
         raise Transient(f"the answer holds no completion{f': {_line(_words(error))}' if error else ''}")
     message = message or {}
     content = _text(message.get("content")) or _called(message) or _used(message.get("content"))
+    content = content if content.strip() or finish in CUT_OFF else _misplaced(message)
     refusal = message.get("refusal") or _refusal(message.get("content"))
     if not content and (refusal or finish == "refusal"):
         raise Refused(_line(str(refusal or "the model refuses, without a word")))
@@ -80,6 +81,17 @@ def _called(message: Mapping[str, Any]) -> str:
     given = [one.get("arguments") for one in (*functions, message.get("function_call")) if isinstance(one, dict)]
     found = [value for value in (*given, message.get("parsed")) if value]
     return "\n".join(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in found)
+
+
+def _misplaced(message: Mapping[str, Any]) -> str:
+    """An answer that a server took for reasoning, because the model did not reason (vLLM, SGLang): JSON and no more."""
+    for text in filter(None, map(message.get, _REASONING)):
+        try:
+            json.loads(text)
+        except (ValueError, TypeError, RecursionError):
+            continue
+        return str(text)
+    return ""
 
 
 def _used(content: Any) -> str:

@@ -90,10 +90,12 @@ class SharedAccount(Account):
         with self.ledger.held() as (self.cost, self.reserved):
             pass
 
-    def reserve(self, sent: int, received: int, pictures: int = 0) -> float | None:
+    def reserve(self, sent: int, received: int, pictures: int = 0, least: float = 0.0) -> float | None:
         """Set aside what a request may cost, beside what all others did; None if it does not fit the limit."""
         with self.ledger.held() as (self.cost, self.reserved):
-            while (amount := super().reserve(sent, received, pictures)) and not self.ledger.write(reserved=amount):
+            while (amount := super().reserve(sent, received, pictures, least)) and not self.ledger.write(
+                reserved=amount
+            ):
                 self.cost, self.reserved = self.ledger.totals()
         return amount
 
@@ -106,9 +108,9 @@ class SharedAccount(Account):
                 while not self.ledger.write(cost=cost, reserved=-reserved):
                     self.ledger.totals()
 
-    def spend(self, sent: int, received: int, pictures: int = 0) -> float:
+    def spend(self, sent: int, received: int, pictures: int = 0, told: float = 0.0) -> float:
         """Count an answered request; returns its cost."""
-        self._ended += (cost := super().spend(sent, received, pictures))
+        self._ended += (cost := super().spend(sent, received, pictures, told))
         return cost
 
     def lose(self, reserved: float) -> float:

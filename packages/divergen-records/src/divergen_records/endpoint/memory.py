@@ -17,11 +17,13 @@ class Seen:
         any: Whether it has answered.
         ratio: Tokens sent that it counts, for each that was estimated; 1 at least.
         longest: Tokens of the longest answer beyond its limit.
+        dearest: Cost of the dearest answer, by the endpoint's word, beyond what was set aside for it.
     """
 
     any: bool = False
     ratio: float = 1.0
     longest: int = 0
+    dearest: float = 0.0
 
 
 @dataclass

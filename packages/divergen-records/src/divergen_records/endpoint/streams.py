@@ -11,19 +11,17 @@ from .usage import is_told
 __all__ = ["joined", "pieces_of"]
 
 _USAGES = ("usage", "timings", "usageMetadata")
+_DONE = ("response.completed", "response.incomplete", "response.failed")
+"""Pieces that repeat the whole answer, the last ones of OpenAI's Responses; where none came the others are joined."""
 
 
 def joined(text: str) -> dict[str, Any] | None:
     """A stream as one completion; None where the text is none."""
     pieces = pieces_of(text)
-    whole = next((piece["response"] for piece in pieces if isinstance(piece.get("response"), dict)), None)
-    whole = next((piece["response"] for piece in reversed(pieces) if _is_done(piece)), whole)
-    return as_completion(whole) if whole else _joined(pieces) if pieces else None
-
-
-def _is_done(piece: dict[str, Any]) -> bool:
-    """Whether a piece repeats the whole answer, as the last one of OpenAI's Responses does."""
-    return piece.get("type") == "response.completed" and isinstance(piece.get("response"), dict)
+    wholes = [piece for piece in pieces if isinstance(piece.get("response"), dict)]
+    whole = next((piece for piece in reversed(wholes) if piece.get("type") in _DONE), None)
+    whole = whole or next((piece for piece in wholes if not str(piece.get("type")).startswith("response.")), None)
+    return as_completion(whole["response"]) if whole else _joined(pieces) if pieces else None
 
 
 def pieces_of(text: str) -> list[dict[str, Any]]:
@@ -71,8 +69,8 @@ def _delta(piece: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         found = {"content": piece["response"]}
     if isinstance(choice.get("text"), str):
         found = {"content": choice["text"]}
-    if isinstance(found, str):
-        found = {"content": found}
+    if isinstance(found, str):  # OpenAI's Responses: of the answer, or of a thought
+        found = {"content": found} if piece.get("type") in (None, "response.output_text.delta") else {}
     if not isinstance(found, dict):
         return choice, {}
     return choice, {**found, "content": found["text"]} if isinstance(found.get("text"), str) else found

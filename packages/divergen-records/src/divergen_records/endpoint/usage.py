@@ -1,4 +1,4 @@
-"""What an answer says of its tokens, under whatever names, and an estimate of what it does not say."""
+"""What an answer says of its tokens and cost, under whatever names, and an estimate of what it does not say."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ _CACHED = (
 _PICTURES = ("generated_images", "image_count", "images", "num_images")
 """Pictures that an image API counts: Seedream, DashScope and others."""
 _PLACES = ("usage", "usageMetadata", "usage_metadata", "timings")
-_DETAILS = ("completion_tokens_details", "output_tokens_details")
+_COST = ("cost", "total_cost")
+_PARTS = ("billed_units", "cost", "completion_tokens_details", "output_tokens_details")
+"""Of Cohere, Perplexity and OpenAI."""
 
 
 def used(payload: Mapping[str, Any], sent: int, received: int, pictures: int = 0) -> Usage:
@@ -67,14 +69,15 @@ def usage_of(payload: Any, sent: int = 0, received: int = 0) -> Usage | None:
         return None
     told = _told(payload)
     pictures = max(len(payload["data"]) if isinstance(payload.get("data"), list) else 0, _count(told, _PICTURES) or 0)
+    cost = _number(told, _COST) or 0.0
     found = _count(told, _SENT), _count(told, _RECEIVED), _count(told, _TOTAL)
     if not any(value is not None for value in found) or (not any(found) and received):
-        return Usage(pictures=pictures) if pictures else None
+        return Usage(sent, received, pictures, cost) if cost else Usage(pictures=pictures) if pictures else None
     total, reasoned = found[2], _count(told, _REASONED) or 0
     given = found[0] if found[0] is not None else (0 if total else sent)
     answered = found[1] if found[1] is not None else (0 if total else received)
     answered = max(answered, (total or 0) - given, answered + reasoned if reasoned > answered else 0)
-    return Usage(given + sum(_count(told, (key,)) or 0 for key in _CACHED), answered, pictures)
+    return Usage(given + sum(_count(told, (key,)) or 0 for key in _CACHED), answered, pictures, cost)
 
 
 def is_told(payload: Mapping[str, Any]) -> bool:
@@ -91,21 +94,27 @@ def _told(payload: Mapping[str, Any]) -> dict[str, Any]:
     places = (*(payload.get(place) for place in _PLACES), groq.get("usage") if isinstance(groq, dict) else None)
     for usage in places:
         if isinstance(usage, dict):
-            parts = (usage.get("billed_units"), *(usage.get(key) for key in _DETAILS))  # Cohere; OpenAI
+            parts = (usage.get(key) for key in _PARTS)
             told |= {key: value for part in (*parts, usage) if isinstance(part, dict) for key, value in part.items()}
     return told
 
 
 def _count(told: Mapping[str, Any], keys: Iterable[str]) -> int | None:
+    """The first number under one of the names, as a whole one."""
+    number = _number(told, keys)
+    return None if number is None else int(number)
+
+
+def _number(told: Mapping[str, Any], keys: Iterable[str]) -> float | None:
     """The first number under one of the names; a text may hold it."""
     for key in keys:
         value = told.get(key)
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             continue
         try:
-            number = float(value)
+            number = float(value.replace(",", "") if isinstance(value, str) else value)
         except (ValueError, OverflowError):
             continue
         if math.isfinite(number) and number >= 0:
-            return int(number)
+            return number
     return None
