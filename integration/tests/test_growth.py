@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import shutil
@@ -117,6 +118,22 @@ def test_command__dry_run_says_what_and_why(run: Run) -> None:
     assert "apple (r)" in result.output
     assert "1.50 x" in result.output
     assert not run.folder.with_name("run-grown").exists()
+
+
+def test_grow__a_round_is_begun_whole_or_not_at_all(
+    finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    shutil.copytree(finished.folder, tmp_path / "run")
+    run = Run(tmp_path / "run")
+    trained(run, (0.1, 0.1, 0.1), (0.2, 0.1, 0.1))
+    judged(run, 1.0)
+    monkeypatch.setattr("divergen.growth.write_text", full)
+    with pytest.raises(OSError, match="No space"):
+        grow(run, tmp_path / "grown", 5)
+    assert list((tmp_path / "grown").iterdir()) == []
 
 
 @pytest.mark.slow

@@ -49,7 +49,14 @@ def same_generators(source: Run, config: RunConfig) -> bool:
     return made <= {(one.name, one.revision) for one in Pipeline(Run(source.folder, config), quiet=True).generators}
 
 
-def fork(source: Run, folder: str | Path, config: RunConfig, *, adding: bool = False) -> tuple[RunStep, ...]:
+def fork(
+    source: Run,
+    folder: str | Path,
+    config: RunConfig,
+    *,
+    adding: bool = False,
+    complete: Callable[[Run], None] | None = None,
+) -> tuple[RunStep, ...]:
     """Begin a run as a copy of another's shared steps. The other is not changed; whole or not at all.
 
     Where other pictures are planned of the same prompts, those that both plan are taken over, with their masks and
@@ -60,6 +67,7 @@ def fork(source: Run, folder: str | Path, config: RunConfig, *, adding: bool = F
         folder: Folder of the new run.
         config: Its configuration.
         adding: It only adds pictures to the other's.
+        complete: Puts more into the new run, before its folder appears.
 
     Returns:
         The steps taken over; none, and no folder, where there is nothing to share.
@@ -86,6 +94,8 @@ def fork(source: Run, folder: str | Path, config: RunConfig, *, adding: bool = F
             run.table.keep({record.id for record in Pipeline(run, quiet=True).plan})
         _forget(run, [step for step in STEPS if step not in shared], _of_rows(source, config) if some else ())
         run.save_config()
+        if complete is not None:
+            complete(run)
     return shared
 
 

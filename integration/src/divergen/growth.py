@@ -190,14 +190,16 @@ def _begin(source: Run, folder: Path, plan: Growth) -> None:
     config = grown_config(source.config, plan)
     if "gen" not in [step.name for step in shared_steps(source, config, adding=True)]:
         raise ConfigError(f"{source.folder}: there is no picture to go on from; run it to its end first")
-    fork(source, folder, config, adding=True)
-    run = Run(folder, config)
-    with source.lock(Shard()):
-        for name in ("real", "control"):
-            if source.training(name).exists():
-                shutil.copytree(source.training(name), run.training(name))
-    rows = [*map(asdict, plan.categories), *map(asdict, plan.generators)]
-    write_text(folder / "grow.json", json.dumps(rows, indent=1), overwrite=True)
+
+    def complete(run: Run) -> None:
+        with source.lock(Shard()):
+            for name in ("real", "control"):
+                if source.training(name).exists():
+                    shutil.copytree(source.training(name), run.training(name))
+        rows = [*map(asdict, plan.categories), *map(asdict, plan.generators)]
+        write_text(run.folder / "grow.json", json.dumps(rows, indent=1), overwrite=True)
+
+    fork(source, folder, config, adding=True, complete=complete)
 
 
 def grown_config(config: RunConfig, plan: Growth) -> RunConfig:

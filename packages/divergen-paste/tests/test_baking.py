@@ -262,6 +262,17 @@ def test_bake__names_of_copies(dataset, paster, tmp_path, names, expected):
         assert Path(label).read_text()
 
 
+def test_bake__the_longest_names(dataset, paster, tmp_path):
+    for number, image in enumerate(dataset.images):
+        long = msgspec.structs.replace(image, file_name="x" * 250 + f"{number}.png")
+        dataset.image_path(image).rename(dataset.image_path(long))
+        dataset.images[number] = long
+    path = bake(dataset, paster, tmp_path / "out", copies=2, formats=["yolo"], progress=False)
+    made = read_dataset(path, image_dir=path.parent / "images")
+    assert len({image.file_name for image in made.images}) == 3 * len(dataset.images)
+    assert all(made.image_path(image).is_file() for image in made.images)
+
+
 def test_bake__originals_that_would_share_a_label(dataset, paster, tmp_path):
     dataset.images[1] = msgspec.structs.replace(dataset.images[1], file_name="0.jpg")
     with pytest.raises(DatasetError, match=r"'0\.png' and '0\.jpg', which would share one label file"):

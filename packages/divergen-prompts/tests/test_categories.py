@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from divergen_prompts.categories import read_categories
+from divergen_prompts.templates import template_prompts
 from divergen_records import DatasetError, MissingExtra
 
 
@@ -77,6 +78,18 @@ def test_read_categories__bad_input_names_file_and_place(
         read_categories(tmp_path / name)
     assert said in str(raised.value)
     assert name in str(raised.value)
+
+
+def test_read_categories__a_name_without_a_word_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.json").write_text('[{"id": 4, "name": ".."}, {"id": 5, "name": "a/b"}]')
+    found = read_categories(tmp_path / "c.json")
+    prompts = list(template_prompts(found))
+    assert [one.category for one in prompts] == ["..", "a/b"]
+    assert capsys.readouterr().err == (
+        "category 4, '..': a name without a letter or digit says nothing to a generator; rename it\n"
+    )
 
 
 def test_read_categories__bad_yaml_is_one_sentence(tmp_path: Path) -> None:

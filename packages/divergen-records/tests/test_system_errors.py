@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,16 @@ def test_explain__path_and_remedy(number, words):
     sentence = explain(OSError(number, os.strerror(number), "out/a.json"))
     assert sentence.startswith("out/a.json: ")
     assert words in sentence
+
+
+def test_explain__a_folder_that_was_copied():
+    files = [(f"from/{name}", f"to/{name}", f"[Errno 28] No space left on device: 'from/{name}'") for name in "ab"]
+    assert explain(shutil.Error(files)).startswith("to/a: no space left on this disk; ")
+    assert explain(shutil.Error(files)).endswith(" (2 files could not be copied)")
+    assert explain(shutil.Error([("from/a", "to/a", "[Errno 13] Permission denied: 'from/a'")])).startswith(
+        "from/a: no p"
+    )
+    assert explain(shutil.SameFileError("a and a are one file")) is None
 
 
 def test_explain__every_remedy_is_one_line():

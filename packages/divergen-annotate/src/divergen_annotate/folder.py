@@ -16,6 +16,7 @@ from divergen_records import Category, DivergenError, ImageError, NothingLeft, P
 from divergen_records.coco import Annotation as CocoAnnotation
 from divergen_records.coco import DatasetWriter, ImageInfo
 from divergen_records.cores import usable_cores
+from divergen_records.file_names import fit_path
 from divergen_records.files import Written, refuse_existing
 from divergen_records.folders import new_folder, resumable_notes
 from divergen_records.images import MAX_PIXELS, encode_image, read_image
@@ -273,8 +274,9 @@ class _PngMasks:
         self._folder, self._written = folder, Written()
 
     def write(self, name: str, annotation: Annotation) -> None:
-        names = chain([Path(name).with_suffix(""), name], (f"{name}-{number}" for number in count(1)))
-        path = next(path for path in (self._folder / f"{one}.png" for one in names) if path not in self._written)
+        names = chain([str(Path(name).with_suffix("")), name], (f"{name}-{number}" for number in count(1)))
+        paths = (self._folder / fit_path(one, ".png") for one in names)
+        path = next(path for path in paths if path not in self._written)
         self._written.write(path, encode_image(annotation.mask.astype("uint8") * 255, "png"))
 
 

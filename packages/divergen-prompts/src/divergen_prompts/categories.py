@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from divergen_records import Category, DatasetError
-from divergen_records.command import echo
+from divergen_records.command import echo, note
 from divergen_records.files import parse_json, read_text
 from divergen_records.roots import root_ids
 from divergen_records.yaml_files import parse_yaml
@@ -57,7 +58,7 @@ def read_categories(source: Path | str) -> list[Category]:
 
 
 def check_categories(categories: Sequence[Category], *, where: str = "categories") -> None:
-    """Refuse what cannot be prompted: no categories, duplicate ids, names of nothing but punctuation.
+    """Refuse what cannot be prompted: no categories, duplicate ids, empty names; tell names without a letter or digit.
 
     Raises:
         DatasetError: Names the category.
@@ -66,14 +67,22 @@ def check_categories(categories: Sequence[Category], *, where: str = "categories
         raise DatasetError(f"{where}: holds no categories")
     seen: dict[int, str] = {}
     for category in categories:
-        if not any(letter.isalnum() for letter in category.label):
+        if not category.label.strip():
             raise DatasetError(f"{where}: category {category.id} has no name to prompt for: {category.name!r}")
+        if not any(letter.isalnum() for letter in category.label):
+            _tell_wordless(category.id, category.name)
         if category.id in seen:
             raise DatasetError(
                 f"{where}: categories {seen[category.id]!r} and {category.name!r} share the id {category.id}; "
                 "give each its own"
             )
         seen[category.id] = category.name
+
+
+@cache
+def _tell_wordless(number: int, name: str) -> None:
+    """Once, for it is looked at when categories are read, and when they are prompted."""
+    note(f"category {number}, {name!r}: a name without a letter or digit says nothing to a generator; rename it")
 
 
 def _category(path: Path, position: int, row: Any) -> Category:

@@ -70,6 +70,8 @@ def explain(error: BaseException) -> str | None:
         return f"{_REMEDIES[errno.ENOMEM]} ({error})" if str(error) else _REMEDIES[errno.ENOMEM]
     if isinstance(error, UnicodeEncodeError):
         return _locale(error)
+    if isinstance(error, shutil.Error):
+        return _of_a_copy(error)
     if isinstance(error, RuntimeError):
         return next((sentence for words, sentence in _SENTENCES if re.search(words, str(error))), None)
     if not isinstance(error, OSError) or error.errno is None or isinstance(error, BrokenPipeError):
@@ -82,6 +84,17 @@ def explain(error: BaseException) -> str | None:
     if name:
         return f"{name}: {_REMEDIES.get(error.errno, error.strerror)}"
     return _REMEDIES[error.errno] if error.errno in _RESOURCES else None
+
+
+def _of_a_copy(error: shutil.Error) -> str | None:
+    """Of a folder that was copied (`shutil.copytree`): the first of its files that could not be, and how many more."""
+    failed = error.args[0] if isinstance(error.args[0], list) else []
+    for source, target, why in failed:
+        if number := re.match(r"\[Errno (\d+)\] ", why):
+            code = int(number[1])
+            sentence = explain(OSError(code, os.strerror(code), target if code in _RESOURCES else source))
+            return f"{sentence} ({len(failed):,} files could not be copied)" if len(failed) > 1 else sentence
+    return None
 
 
 def _gone(error: OSError) -> str | None:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .file_names import NAME_BYTES
 from .hosts import runs, this_host
 
 __all__ = ["is_temporary", "make_scratch", "new_name", "remove_scratch", "scratch_folder", "sweep"]
@@ -23,8 +24,6 @@ __all__ = ["is_temporary", "make_scratch", "new_name", "remove_scratch", "scratc
 _TEMPORARY = re.compile(r"\..+\.(?P<host>[^.]+)\.(?P<pid>\d+)\.\d+\.tmp")
 _OTHER_HOST_SECONDS = 86_400
 """A temporary file of another machine, whose processes cannot be seen from here, is dead when so old."""
-
-_NAME_BYTES = 255
 
 _numbers = itertools.count()
 _mine: set[Path] = set()
@@ -35,7 +34,7 @@ _swept: set[Path] = set()
 def new_name(path: Path) -> Iterator[Path]:
     """A name beside ``path`` that nobody has; what lies under it when the block ends is removed."""
     end = _ending()
-    stem = os.fsdecode(os.fsencode(path.name)[: _NAME_BYTES - len(end) - 1])
+    stem = os.fsdecode(os.fsencode(path.name)[: NAME_BYTES - len(end) - 1])
     temporary = path.with_name(f".{stem}{end}")
     _mine.add(temporary.absolute())
     try:

@@ -1,3 +1,6 @@
+import tarfile
+
+import msgspec
 import pytest
 from divergen_records import ConfigError, DatasetError
 from divergen_records.formats import find_format, get_format, read_any, readers, registry, writers
@@ -7,6 +10,22 @@ from divergen_records.testing import check_format, small_dataset
 @pytest.mark.parametrize("name", sorted({*readers(), *writers()}))
 def test_check_format__ours(name, tmp_path):
     check_format(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(writers()))
+def test_writers__a_picture_with_the_longest_name(name, tmp_path):
+    dataset = small_dataset(tmp_path / "source")
+    first = dataset.images[0]
+    long = msgspec.structs.replace(first, file_name="x" * 251 + ".png")
+    dataset.image_path(first).rename(dataset.image_path(long))
+    dataset.images[0] = long
+    out = tmp_path / ("out.json" if name in ("coco", "lvis") else "out")
+    written = writers()[name].write(dataset, out)
+    for shard in out.glob("*.tar"):
+        with tarfile.open(shard) as tar:
+            tar.extractall(tmp_path, filter="data")
+    if name in readers():
+        assert len(read_any(written, **({"image_dir": dataset.image_dir} if out.is_file() else {})).annotations) == 3
 
 
 def test_readers_and_writers():

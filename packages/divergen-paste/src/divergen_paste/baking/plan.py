@@ -10,6 +10,7 @@ from typing import Literal
 
 from divergen_records import ConfigError, DatasetError, short_hash
 from divergen_records.coco import Dataset, ImageInfo
+from divergen_records.file_names import fit_path
 
 from ..chain import Chain
 from ..paster import Paster
@@ -70,7 +71,7 @@ class Plan:
         if number == 0:
             return str(name)
         stem = name.name.replace(".", "_") if _stem(info.file_name) in self.repeated else name.stem
-        return str(name.with_name(f"{stem}_paste{number}{SUFFIX[self.image_format]}"))
+        return fit_path(str(name.with_name(stem)), f"_paste{number}{SUFFIX[self.image_format]}")
 
     def image_id(self, info: ImageInfo, number: int) -> int:
         """Of a copy; the original keeps its own."""

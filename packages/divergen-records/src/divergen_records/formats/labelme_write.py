@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..command import note
 from ..dataset import Annotation, Dataset, ImageInfo
+from ..file_names import fit_beside
 from ..folders import new_folder
 from ..images import encode_image
 from ..masks import mask_to_bbox, mask_to_polygons, segmentation_to_mask
@@ -44,14 +46,19 @@ def write_labelme(dataset: Dataset, out: Path, *, overwrite: bool = False, progr
         objects.setdefault(annotation.image_id, []).append(annotation)
     names = {category.id: category.name for category in dataset.categories}
     with new_folder(out, overwrite=overwrite) as folder, counting("labelme", dataset, progress) as step:
-        copy_pictures(dataset, folder, step)
+        files = {image.id: fit_beside(image.file_name, ".json") for image in dataset.images}
+        copy_pictures(dataset, folder, step, files)
         for image in dataset.images:
-            text = json.dumps(_content(image, objects.get(image.id, []), names), ensure_ascii=False, indent=1)
-            put_file((folder / image.file_name).with_suffix(".json"), text.encode())
+            file = folder / files[image.id]
+            content = _content(image, objects.get(image.id, []), names, file.name)
+            put_file(file.with_suffix(".json"), json.dumps(content, ensure_ascii=False, indent=1).encode())
+    shorter = [files[image.id] for image in dataset.images if files[image.id] != image.file_name]
+    if shorter:
+        note(f"{len(shorter):,} pictures' names were too long to have a JSON file beside them; shortened: {shorter[0]}")
     return out
 
 
-def _content(image: ImageInfo, objects: list[Annotation], names: dict[int, str]) -> dict[str, Any]:
+def _content(image: ImageInfo, objects: list[Annotation], names: dict[int, str], picture: str) -> dict[str, Any]:
     shapes = [
         shape
         for number, annotation in enumerate(objects)
@@ -60,7 +67,7 @@ def _content(image: ImageInfo, objects: list[Annotation], names: dict[int, str])
     return {
         "version": _VERSION,
         "flags": {},
-        "imagePath": PurePosixPath(image.file_name).name,
+        "imagePath": picture,
         "imageData": None,
         "shapes": shapes,
         "imageHeight": image.height,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -28,15 +28,23 @@ def put_file(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def copy_pictures(dataset: Dataset, folder: Path, step: Callable[[], None] = lambda: None) -> None:
+def copy_pictures(
+    dataset: Dataset, folder: Path, step: Callable[[], None] = lambda: None, names: Mapping[int, str] | None = None
+) -> None:
     """Copy the pictures of a data set under their names.
+
+    Args:
+        dataset: The data set.
+        folder: Where to.
+        step: Called for each.
+        names: Image id -> another name than its own.
 
     Raises:
         ImageError: If one is not there.
         DatasetError: If two have one name, or a name leaves the folder.
     """
     for image in dataset.images:
-        target = folder / image.file_name
+        target = folder / (names or {}).get(image.id, image.file_name)
         if target.exists():
             raise DatasetError(f"{dataset.path}: two images have the name {image.file_name!r}; rename one")
         target.parent.mkdir(parents=True, exist_ok=True)

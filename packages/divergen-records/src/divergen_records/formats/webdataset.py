@@ -17,6 +17,7 @@ import numpy as np
 
 from ..dataset import Annotation, Dataset, ImageInfo
 from ..errors import DatasetError, ImageError
+from ..file_names import fit_path
 from ..folders import new_folder
 from ..masks import crop_segmentation, encode_rle
 from .outputs import counting
@@ -26,6 +27,8 @@ __all__ = ["write_webdataset"]
 
 _SHARD_BYTES = 500_000_000
 _NO_KEY = re.compile(r"[^\w/-]+")
+_LONGEST = ".mask.png"
+"""What a sample's files add to its key, at most."""
 
 
 def write_webdataset(
@@ -81,7 +84,8 @@ def _keys(dataset: Dataset) -> dict[int, str]:
     """Image id -> the name of its sample: the picture's without suffix, dots and blanks as ``_``."""
     owners: dict[str, ImageInfo] = {}
     for image in dataset.images:
-        key = _NO_KEY.sub("_", str(PurePosixPath(image.file_name).with_suffix("")))
+        name = _NO_KEY.sub("_", str(PurePosixPath(image.file_name).with_suffix("")))
+        key = fit_path(name, _LONGEST).removesuffix(_LONGEST)
         other = owners.setdefault(key, image)
         if other is not image:
             raise DatasetError(
