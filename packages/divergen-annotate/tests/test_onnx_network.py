@@ -215,6 +215,8 @@ def test_saliency__what_cannot_be_is_one_sentence(form, message, tmp_path, pictu
     [
         ("isnet.onnx", b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS"),
         ("isnet.onnx", b"<!DOCTYPE html><html>", "is a web page, not the file"),
+        ("isnet.onnx", b"", "is empty; fetch it again"),
+        ("isnet.onnx", b"\x08\x08\x12", "cut off, or is another file: fetch it again"),
         ("isnet.pth", b"weights", "this is no TorchScript network: .*Weights alone, as authors publish them"),
     ],
 )
@@ -222,3 +224,15 @@ def test_saliency__what_downloads_leave_is_named(name, content, message, tmp_pat
     (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsError, match=message):
         Saliency.from_file(tmp_path / name, "isnet", device="cpu")
+
+
+def test_saliency__weights_in_a_file_beside_it(tmp_path, pictures):
+    save(tmp_path / "whole.onnx", shape=["n", 3, "h", "w"], nodes=PROBABILITY, outputs=[out()])
+    model = onnx.load(tmp_path / "whole.onnx")
+    for tensor in model.graph.initializer:
+        tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor), tensor.name))
+    onnx.save_model(model, tmp_path / "isnet.onnx", save_as_external_data=True, location="far.data", size_threshold=0)
+    assert len(Saliency.from_file(tmp_path / "isnet.onnx", "isnet", device="cpu")(pictures[:1])) == 1
+    (tmp_path / "far.data").unlink()
+    with pytest.raises(WeightsError, match=r"far\.data.*belongs beside it: fetch that one"):
+        Saliency.from_file(tmp_path / "isnet.onnx", "isnet", device="cpu")

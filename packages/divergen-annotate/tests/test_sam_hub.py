@@ -80,6 +80,16 @@ def test_hub__sam2_is_published_with_the_config_of_its_video_model(tmp_path, mix
     assert np.array_equal(SamBackground(load_predictor(tmp_path))(mixed[:1])[0].mask, expected.mask)
 
 
+@pytest.mark.parametrize("form", ["model.fp16.safetensors", "pytorch_model.bin"])
+def test_hub__the_forms_in_which_people_have_weights(tmp_path, form):
+    weights = load_file(save_hub_sam(tmp_path) / "model.safetensors")
+    (tmp_path / "model.safetensors").unlink()
+    save = torch.save if form.endswith(".bin") else save_file
+    save({name: tensor.half() for name, tensor in weights.items()}, tmp_path / form)
+    loaded = load_predictor(str(tmp_path), device="cpu")
+    assert loaded.model.dtype == torch.float32
+
+
 def test_hub__missing_weights_are_never_random(tmp_path):
     save_hub_sam(tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
@@ -94,7 +104,7 @@ def test_hub__damaged_or_missing_files(tmp_path, damage):
     save_hub_sam(tmp_path)
     for path in tmp_path.glob(f"*{damage.removeprefix('pre')}"):
         path.write_text("nothing")
-    with pytest.raises(WeightsError, match="cannot be loaded"):
+    with pytest.raises(WeightsError, match=r"cannot be loaded|is no safetensors file"):
         load_predictor(tmp_path)
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 from divergen_filter.config import EfficientNetLite0Config
-from divergen_filter.efficientnet import EfficientNetLite0, find_weights, rename_weights
+from divergen_filter.efficientnet import EfficientNetLite0
 from divergen_filter.embedder import Embedder
 from divergen_records import ConfigError, WeightsError
+from divergen_records.lite0 import lite0_name, lite0_path
 
 SHARED = next(
     (p / "shared" / "data" for p in Path(__file__).resolve().parents if (p / "shared" / "data").is_dir()), None
@@ -35,14 +36,6 @@ def test_efficientnet__a_crop_s_vector_does_not_depend_on_its_batch(network):
     np.testing.assert_array_equal(network(crops[::-1])[::-1], whole)
 
 
-def test_rename_weights__every_tensor_has_its_place():
-    import timm
-
-    renamed = rename_weights(torch.load(find_weights(), weights_only=True))
-    wanted = timm.create_model("tf_efficientnet_lite0").state_dict()
-    assert {key: value.shape for key, value in renamed.items()} == {key: value.shape for key, value in wanted.items()}
-
-
 @pytest.mark.skipif(SHARED is None, reason="needs shared/data")
 @pytest.mark.parametrize(("category", "word"), [("zebra", "zebra"), ("broccoli", "broccoli"), ("bus", "school bus")])
 def test_efficientnet__the_weights_recognise_photographs(category, word):
@@ -57,7 +50,8 @@ def test_efficientnet__the_weights_recognise_photographs(category, word):
     x, y, width, height = map(int, largest["bbox"])
     crop = read_image(SHARED / "coco100_train" / "images" / name)[y : y + height, x : x + width]
     model = timm.create_model("tf_efficientnet_lite0").eval()
-    model.load_state_dict(rename_weights(torch.load(find_weights(), weights_only=True)), strict=True)
+    state = torch.load(lite0_path(), weights_only=True)
+    model.load_state_dict({lite0_name(key): value for key, value in state.items()}, strict=True)
     pixels = torch.from_numpy(crop.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
     with torch.inference_mode():
         logits = model(torch.nn.functional.interpolate(pixels, (224, 224), mode="bicubic", antialias=True))
@@ -77,10 +71,10 @@ def test_efficientnet__missing_weights_are_an_error(tmp_path):
 
 def test_efficientnet__damaged_or_foreign_weights_are_an_error(tmp_path):
     (tmp_path / "bad.pth").write_bytes(b"nothing")
-    with pytest.raises(WeightsError, match="damaged"):
+    with pytest.raises(WeightsError, match="not a readable state dict"):
         EfficientNetLite0(weights=tmp_path / "bad.pth")
     torch.save({"layer.weight": torch.zeros(1)}, tmp_path / "other.pth")
-    with pytest.raises(WeightsError, match="no tensor of EfficientNet-Lite0"):
+    with pytest.raises(WeightsError, match="not the weights of EfficientNet-Lite0"):
         EfficientNetLite0(weights=tmp_path / "other.pth")
     torch.save({"conv_stem.weight": torch.zeros(1)}, tmp_path / "part.pth")
     with pytest.raises(WeightsError, match="not the weights"):

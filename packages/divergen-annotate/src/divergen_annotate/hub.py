@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from divergen_records import WeightsError, require_extra
+from divergen_records.pretrained import find_pretrained
 
 __all__ = ["load_pretrained", "read_model_type"]
 
@@ -22,12 +23,13 @@ def read_model_type(model: str) -> str:
     with require_extra("divergen-annotate", "transformers"):
         import torch  # noqa: F401
         from transformers import AutoConfig
+    source = find_pretrained(model).source
     with _readable(model):
-        return str(AutoConfig.from_pretrained(model).model_type)
+        return str(AutoConfig.from_pretrained(source).model_type)
 
 
 def load_pretrained(model: str, class_name: str) -> Any:
-    """``transformers.<class_name>.from_pretrained(model)`` in float32, from safetensors where it is a model.
+    """``transformers.<class_name>.from_pretrained(model)``, in float32 where it is a model.
 
     Raises:
         WeightsError: If there is no such model, it cannot be read, or some of its weights are missing.
@@ -41,12 +43,15 @@ def load_pretrained(model: str, class_name: str) -> Any:
         raise WeightsError(
             f"{model}: transformers {transformers.__version__} has no {class_name}; pip install --upgrade transformers"
         )
+    found = find_pretrained(model)
     if not (issubclass(loader, transformers.PreTrainedModel) or hasattr(loader, "_model_mapping")):  # AutoModelFor…
+        found.check_processor()
         with _readable(model), require_extra("divergen-annotate", "transformers"):
-            return loader.from_pretrained(model)
+            return loader.from_pretrained(found.source)
+    variant = found.find_variant()
     with _readable(model), _quiet():
         loaded, report = loader.from_pretrained(
-            model, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+            found.source, variant=variant, dtype=torch.float32, output_loading_info=True
         )
     missing = sorted(report["missing_keys"])
     if missing:

@@ -18,6 +18,14 @@ __all__ = ["OnnxNetwork", "first_line", "load_onnx"]
 _TYPES = {f"tensor({name})": kind for name, kind in (("float16", "e"), ("float", "f"), ("double", "d"), ("uint8", "B"))}
 """ONNX's names of the kinds of number that a picture can be made of -> numpy's."""
 
+_REMEDIES = {
+    "External data path": ". The file with its weights belongs beside it: fetch that one, too",
+    "External init": ". The file with its weights, beside it, was cut off: fetch that one again",
+    "Protobuf parsing failed": " It was cut off, or is another file: fetch it again",
+    "No graph was found": " It was cut off, or is another file: fetch it again",
+}
+"""Words of ONNX Runtime -> what to do."""
+
 
 class OnnxNetwork:
     """Inputs (N, 3, h, w) float32 -> outputs, whatever form of input the file declares.
@@ -90,7 +98,8 @@ def load_onnx(
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # its errors have no other class in common
-        raise WeightsError(f"{path}: this is no ONNX network that can be run: {first_line(error)}") from error
+        remedy = next((words for mark, words in _REMEDIES.items() if mark in str(error)), "")
+        raise WeightsError(f"{path}: this is no ONNX network that can be run: {first_line(error)}{remedy}") from error
     network = OnnxNetwork(path, session, _picture(path, session.get_inputs()))
     card = _sized(path, network, card)
     if session.get_inputs()[0].type == "tensor(uint8)":

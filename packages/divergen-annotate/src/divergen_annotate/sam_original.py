@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from divergen_records import WeightsError, require_extra
+from divergen_records.weights_files import read_tensors
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
@@ -199,17 +200,12 @@ def load_sam(checkpoint: Path | str, *, architecture: str | None = None) -> tupl
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
-    from pickle import UnpicklingError
-
     import torch
 
     try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, UnpicklingError) as error:
-        raise WeightsError(
-            f"{path}: the checkpoint cannot be read ({str(error).splitlines()[0]}); it is damaged, or no file of plain "
-            f"weights. {WHERE}"
-        ) from error
+        state: Any = read_tensors(path, "checkpoint")
+    except WeightsError as error:
+        raise WeightsError(f"{error}. {WHERE}") from error
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise WeightsError(f"{path}: this is no dictionary of weights. {WHERE}")
     return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from divergen_records import require_extra
+from divergen_records.pretrained import find_pretrained
 
 from .embedder import Embeddings, Image
 from .towers import Precision, Runner, check_device, describe, hash_weights, loading
@@ -49,13 +50,18 @@ class TransformersEmbedder:
     ) -> None:
         self.device = check_device(device, precision)
         self._source, self._revision = model, revision
+        place = find_pretrained(model)
+        place.check_processor()
+        variant = place.find_variant()
         with loading(f"transformers model {model!r}"):
             options: dict[str, Any] = {} if revision is None else {"revision": revision}
-            found, report = AutoModel.from_pretrained(model, output_loading_info=True, **options)
+            found, report = AutoModel.from_pretrained(
+                place.source, variant=variant, output_loading_info=True, **options
+            )
             if missing := sorted(report["missing_keys"]) + sorted(map(str, report.get("mismatched_keys", ()))):
                 raise ValueError(f"the checkpoint lacks {len(missing)} tensors, the first is {missing[0]}")
-            self._processor = AutoImageProcessor.from_pretrained(model, **options)
-        self.model = found.eval().to(self.device)
+            self._processor = AutoImageProcessor.from_pretrained(place.source, **options)
+        self.model = found.float().eval().to(self.device)
         self._run = Runner(
             self._prepare, self._features, device=self.device, precision=precision, batch=batch, workers=workers
         )

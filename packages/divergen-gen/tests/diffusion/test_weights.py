@@ -196,7 +196,7 @@ def test_build_scheduler__by_the_names_that_others_have(name, expected, changed)
         ("https://civitai.com/models/1", "download it"),
     ],
 )
-def test_local_folder__an_address_is_a_sentence(name, said):
+def test_identify__an_address_is_a_sentence(name, said):
     with pytest.raises(WeightsError, match=said):
         identify(name)
 

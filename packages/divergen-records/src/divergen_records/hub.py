@@ -26,6 +26,7 @@ __all__ = [
     "is_weights",
     "local_model",
     "transport_errors",
+    "variant_of",
 ]
 
 _OFFLINE = "HF_HUB_OFFLINE is set"
@@ -56,17 +57,35 @@ class HubAnswer:
 
 
 def local_model(model: str) -> Path | None:
-    """The folder or file that a model's name means, None for a hub id.
+    """The folder or file that a model's name means, None for a hub id; of a folder of the hub's cache the snapshot.
 
     Raises:
         WeightsError: If it is neither there nor a hub id.
     """
     path = Path(model).expanduser()
     if path.exists():
-        return path
-    if path.is_absolute() or model.startswith((".", "~")) or model.count("/") > 1 or path.suffix in _WEIGHTS:
+        return _snapshot(path)
+    if "://" in model:
+        named = model.removeprefix("https://huggingface.co/").rstrip("/")
+        hint = named if "://" not in named else "org/name"
+        raise WeightsError(
+            f"{model} is an address; give the hub id ({hint}), or download it and give the folder or file"
+        )
+    if path.is_absolute() or model.startswith((".", "~")) or model.count("/") != 1 or path.suffix in _WEIGHTS:
         raise WeightsError(f"{model} does not exist; give the path of what you have, or a hub id such as org/name")
     return None
+
+
+def _snapshot(path: Path) -> Path:
+    """What a path means: itself, or in a folder ``models--org--name`` of the hub's cache what ``main`` stood for."""
+    if not (path / "snapshots").is_dir():
+        return path
+    noted, there = path / "refs" / "main", sorted((path / "snapshots").iterdir())
+    wanted = noted.read_text(encoding="utf-8").strip() if noted.is_file() else None
+    found = [folder for folder in there if folder.name == wanted] or there
+    if len(found) != 1:
+        raise WeightsError(f"{path} is a folder of the hub's cache with {len(there)} snapshots; give one of them")
+    return found[0]
 
 
 def cached_folder(model: str, revision: str | None = None) -> Path | None:
@@ -191,17 +210,17 @@ def _loaded(names: Iterable[str], variant: str | None) -> list[str]:
     names = list(names)
     for suffix in _WEIGHTS:
         of_kind = [name for name in names if name.endswith(suffix)]
-        plain = [name for name in of_kind if _variant(name) is None]
-        chosen = [name for name in of_kind if variant and _variant(name) == variant] or plain
+        plain = [name for name in of_kind if variant_of(name) is None]
+        chosen = [name for name in of_kind if variant and variant_of(name) == variant] or plain
         if chosen:
             return chosen
     return []
 
 
-def _variant(name: str) -> str | None:
-    """``fp16`` of ``model.fp16-00001-of-00002.safetensors``."""
-    middle = PurePosixPath(name).name.split(".")[1:-1]
-    return middle[0].split("-")[0] if middle else None
+def variant_of(name: str) -> str | None:
+    """The variant that a file of weights belongs to: ``fp16`` of ``model.fp16-00001-of-00002.safetensors``."""
+    middle = [part.split("-")[0] for part in PurePosixPath(name).name.split(".")[1:-1]]
+    return ".".join(middle) or None
 
 
 def cache_folder(model: str) -> Path:

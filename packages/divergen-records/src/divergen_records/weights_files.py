@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
@@ -10,7 +11,7 @@ from zipfile import is_zipfile
 from .errors import DatasetError, WeightsError
 from .reading import parse_json
 
-__all__ = ["read_header", "why_no_weights"]
+__all__ = ["check_shards", "read_header", "read_tensors", "why_no_weights"]
 
 _HEAD = 512
 _PAGE = (b"<!doctype", b"<html", b"<?xml")
@@ -55,6 +56,43 @@ def read_header(path: Path) -> dict[str, Any]:
     return header
 
 
+def check_shards(folder: Path) -> None:
+    """Hold an index of weights in several files against the folder; raises `WeightsError`."""
+    for index in folder.glob("*.safetensors.index*.json"):
+        try:
+            names = set(map(str, json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise WeightsError(f"{index} cannot be read: {error}") from error
+        if outside := sorted(name for name in names if name in ("", ".", "..") or Path(name).name != name):
+            raise WeightsError(f"{index} names a file that is not beside it, {outside[0]!r}; download the model again")
+        missing = sorted(name for name in names if not (folder / name).is_file())
+        if missing:
+            raise WeightsError(f"{folder} lacks {missing[0]} ({len(missing)} of {len(names)} files); download it again")
+
+
+def read_tensors(path: Path, what: str) -> Any:
+    """Read a file of ``torch.save`` on the CPU, running no code in it.
+
+    Args:
+        path: The file.
+        what: What it should be, for the message.
+
+    Raises:
+        WeightsError: If it cannot be read, or holds anything but tensors, numbers, texts and lists of them.
+    """
+    import torch
+
+    try:
+        if wrong := why_no_weights(path):
+            raise WeightsError(f"{path} {wrong}")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = str(error).partition(". ")[0].splitlines()[:1]
+        raise WeightsError(
+            f"{path}: not a readable {what} ({reason[0] if reason else type(error).__name__})"
+        ) from error
+
+
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(_HEAD)
@@ -63,6 +101,8 @@ def _head(path: Path) -> bytes:
 def _what_instead(path: Path) -> str | None:
     """What a download left in the place of a file of weights."""
     head = _head(path)
+    if not head:
+        return "is empty; fetch it again"
     if head.lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith(_PAGE):
         return "is a web page, not the file: the link of the download led to one; fetch it again"
     if head.startswith(_POINTER):

@@ -62,7 +62,7 @@ def test_read_weights__damaged_and_missing(tmp_path: Path, name: str) -> None:
     with pytest.raises(WeightsError, match=r"no such weights file\. From the shop\. Give the path"):
         read_weights(tmp_path / name, "From the shop")
     (tmp_path / name).write_bytes(b"not weights")
-    with pytest.raises(WeightsError, match="not a readable weights file"):
+    with pytest.raises(WeightsError, match=r"not a readable weights file|is no safetensors file"):
         read_weights(tmp_path / name)
 
 

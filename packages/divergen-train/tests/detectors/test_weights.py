@@ -6,7 +6,8 @@ import pytest
 import timm
 import torch
 from divergen_records.errors import WeightsError
-from divergen_train.detectors.weights import efficientnet_lite0_path, load_efficientnet_lite0, rename_efficientnet_key
+from divergen_records.lite0 import lite0_name, lite0_path
+from divergen_train.detectors.weights import load_efficientnet_lite0
 
 
 @pytest.mark.parametrize(
@@ -20,18 +21,18 @@ from divergen_train.detectors.weights import efficientnet_lite0_path, load_effic
         ("_fc.bias", "classifier.bias"),
     ],
 )
-def test_rename_efficientnet_key(key: str, name: str) -> None:
-    assert rename_efficientnet_key(key) == name
+def test_lite0_name(key: str, name: str) -> None:
+    assert lite0_name(key) == name
 
 
 def test_load_efficientnet_lite0__every_tensor_of_the_file_has_its_place() -> None:
     body = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     load_efficientnet_lite0(body)
-    file = torch.load(efficientnet_lite0_path(), weights_only=True)
+    file = torch.load(lite0_path(), weights_only=True)
     loaded = body.state_dict()
-    assert {rename_efficientnet_key(key) for key in file} == set(loaded)
+    assert {lite0_name(key) for key in file} == set(loaded)
     for key, value in file.items():
-        assert torch.equal(loaded[rename_efficientnet_key(key)], value)
+        assert torch.equal(loaded[lite0_name(key)], value)
 
 
 def test_load_efficientnet_lite0__missing_file(tmp_path: Path) -> None:
@@ -39,9 +40,10 @@ def test_load_efficientnet_lite0__missing_file(tmp_path: Path) -> None:
         load_efficientnet_lite0(torch.nn.Linear(1, 1), tmp_path / "none.pth")
 
 
-def test_load_efficientnet_lite0__corrupt_file(tmp_path: Path) -> None:
-    (tmp_path / "bad.pth").write_bytes(b"not weights")
-    with pytest.raises(WeightsError, match="not a readable weights file"):
+@pytest.mark.parametrize(("content", "said"), [(b"not weights", "not a readable weights file"), (b"", "is empty")])
+def test_load_efficientnet_lite0__corrupt_file(content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match=said):
         load_efficientnet_lite0(torch.nn.Linear(1, 1), tmp_path / "bad.pth")
 
 

@@ -10,10 +10,12 @@ from typing import Any
 
 from divergen_records import Category, ConfigError, WeightsError, require_extra
 from divergen_records.hub import hub_errors
+from divergen_records.pretrained import find_pretrained
 
 from .heads import Boxes, Head, Masks
 
 with require_extra("divergen", "transformers"):
+    import torch
     from transformers import (
         AutoConfig,
         AutoImageProcessor,
@@ -59,12 +61,16 @@ def load_network(source: str | Path, revision: str | None, categories: Sequence[
     """
     options: dict[str, Any] = {} if revision is None else {"revision": revision}
     names = [category.name for category in categories]
+    found = find_pretrained(str(source))
     with hub_errors(str(source)):
-        config = AutoConfig.from_pretrained(source, **options)
+        config = AutoConfig.from_pretrained(found.source, **options)
         family = _family(source, config)
-        processor = AutoImageProcessor.from_pretrained(source, **options)
+        found.check_processor()
+        processor = AutoImageProcessor.from_pretrained(found.source, **options)
         model, report = family.from_pretrained(
-            source,
+            found.source,
+            variant=found.find_variant(),
+            dtype=torch.float32,
             id2label=dict(enumerate(names)),
             label2id={name: number for number, name in enumerate(names)},
             ignore_mismatched_sizes=True,

@@ -17,8 +17,8 @@ from divergen_records.detections import detection_row
 from divergen_records.files import write_text, writing
 from divergen_records.folders import new_folder
 from divergen_records.images import read_image
+from divergen_records.weights_files import read_tensors
 from divergen_train.detectors.protocol import PADDING, Target
-from divergen_train.detectors.weights import read_tensors
 from divergen_train.errors import TrainingDiverged
 from divergen_train.training.augment import Augmentation, resize_longest
 from divergen_train.training.data import TrainImages, in_terms_of, loader

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from divergen_records import ConfigError, WeightsError, require_extra
+from divergen_records.hub import local_model
 from divergen_records.weights_files import read_header
 
 from .loading import Half, denoiser_name, quiet
 from .model import Lora, PersonalTraining
-from .weights import fingerprint_file, identify, local_folder
+from .weights import fingerprint_file, identify
 
 __all__ = ["CategoryLora", "CategoryWeights", "fuse_loras", "identify_lora", "load_inversions", "open_personal"]
 
@@ -143,7 +144,7 @@ def load_lora(pipe: Any, lora: Lora, half: Half, name: str) -> list[str]:
         import peft  # noqa: F401
     if not hasattr(pipe, "lora_state_dict"):
         raise ConfigError(f"{type(pipe).__name__} takes no LoRA weights")
-    path = local_folder(lora.path)
+    path = local_model(lora.path)
     options = {"unet_config": pipe.unet.config} if getattr(pipe, "unet", None) is not None else {}
     with quiet():
         try:

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 from divergen_records import ConfigError, WeightsError
+from divergen_records.hub import local_model
 from divergen_records.weights_files import read_header
 from numpy.typing import NDArray
 
@@ -18,7 +19,7 @@ from .guide import Guide
 from .loading import is_guided, quiet
 from .model import Model
 from .sources import fetch
-from .weights import check_pickle, local_folder
+from .weights import check_pickle
 
 __all__ = ["Guiding", "native_size"]
 
@@ -131,7 +132,7 @@ def _load_adapter(pipe: Any, guide: Guide, model: Model) -> None:
 def _find_adapter(guide: Guide, allow_pickle: bool) -> tuple[Path, Path]:
     """The adapter's folder on this machine, and its file's path therein."""
     assert guide.adapter is not None
-    folder = local_folder(guide.adapter)
+    folder = local_model(guide.adapter)
     if folder is None:
         if guide.weights is None:
             raise ConfigError(

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from divergen_records import WeightsError
-from divergen_records.hub import HubUnreached, hub_errors
+from divergen_records.hub import HubUnreached, hub_errors, local_model
 from divergen_records.weights_files import read_header
 
 from .environment import import_diffusers
 from .hub import cached_snapshot, commit_of
 from .model import Model
 from .parts import kind_of_tensors
-from .weights import CHECKER, PICKLES, check_folder, check_pickle, local_folder, read_index
+from .weights import CHECKER, PICKLES, check_folder, check_pickle, read_index
 
 __all__ = ["ModelFiles", "fetch", "find_model", "without_checker"]
 
@@ -45,7 +45,7 @@ def find_model(model: Model) -> ModelFiles:
         WeightsError: Weights are missing, cut off, behind a licence, or pickles; or a single checkpoint's
             configuration is not to be had.
     """
-    path = local_folder(model.model)
+    path = local_model(model.model)
     if path is not None and path.is_file():
         return _single_file(model, path)
     folder = path or _download(model)
@@ -125,7 +125,7 @@ def _known_architecture(path: Path) -> str:
 
 def _configuration(path: Path, wanted: str) -> Path:
     """The folder of a configuration: a local one, or the small files of a hub id."""
-    folder = local_folder(wanted)
+    folder = local_model(wanted)
     if folder is not None:
         return folder
     try:

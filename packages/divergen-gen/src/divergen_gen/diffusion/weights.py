@@ -12,7 +12,8 @@ from typing import Any
 
 from divergen_records import WeightsError, short_hash
 from divergen_records.files import parse_json
-from divergen_records.weights_files import read_header
+from divergen_records.hub import local_model, variant_of
+from divergen_records.weights_files import check_shards, read_header
 
 from .hub import commit_of
 from .model import Model
@@ -25,7 +26,6 @@ __all__ = [
     "fingerprint_file",
     "identify",
     "identify_model",
-    "local_folder",
     "read_index",
 ]
 
@@ -45,7 +45,7 @@ def identify(model: str, hub_revision: str | None = None) -> str:
     Raises:
         WeightsError: There is no such model, or it cannot be asked for.
     """
-    folder = local_folder(model)
+    folder = local_model(model)
     return short_hash(fingerprint(folder), size=6) if folder else commit_of(model, hub_revision)[:12]
 
 
@@ -53,22 +53,6 @@ def identify_model(model: Model) -> str:
     """Text that identifies a model's weights, with the configuration that a single file takes from elsewhere."""
     weights = identify(model.model, model.hub_revision)
     return weights if model.config is None else short_hash(weights, identify(model.config), size=6)
-
-
-def local_folder(model: str) -> Path | None:
-    """The folder or file that ``model`` names, None for a hub id; raises `WeightsError` where it cannot be either."""
-    path = Path(model).expanduser()
-    if path.exists():
-        return path
-    if "://" in model:
-        named = model.removeprefix("https://huggingface.co/").rstrip("/")
-        hint = named if "://" not in named else "org/name"
-        raise WeightsError(
-            f"{model} is an address; give the hub id ({hint}), or download it and give the folder or file"
-        )
-    if path.is_absolute() or model.startswith((".", "~")) or model.count("/") != 1:
-        raise WeightsError(f"{model} does not exist; give a folder in the hub's layout, or a hub id such as org/name")
-    return None
 
 
 def check_folder(
@@ -104,17 +88,17 @@ def check_folder(
 
 def _check_part(part: Path, entry: list[str], variant: str | None, allow_pickle: bool) -> None:
     found = sorted(file for file in part.iterdir() if file.suffix in (".safetensors", *PICKLES))
-    files = [file for file in found if _variant(file) == variant]
-    files = files or [file for file in found if _variant(file) is None]  # a part may have no variant
+    files = [file for file in found if variant_of(file.name) == variant]
+    files = files or [file for file in found if variant_of(file.name) is None]  # a part may have no variant
     safe = [file for file in files if file.suffix == ".safetensors"]
     for file in safe:
         read_header(file)
-    _check_shards(part)
+    check_shards(part)
     pickles = [file for file in files if file.suffix in PICKLES]
     if not safe and pickles:
         check_pickle(pickles[0], allow_pickle)
     elif not safe and _has_weights(entry):
-        raise _no_weights(part, variant, sorted({str(_variant(file)) for file in found}))
+        raise _no_weights(part, variant, sorted({str(variant_of(file.name)) for file in found}))
 
 
 def _no_weights(part: Path, variant: str | None, there: list[str]) -> WeightsError:
@@ -195,25 +179,6 @@ def _hash_file(file: Path, size: int, changed: int) -> str:
             while block := data.read(2**22):
                 digest.update(block)
     return digest.hexdigest()
-
-
-def _variant(file: Path) -> str | None:
-    """The variant that a weight file belongs to: ``x.fp16-00001-of-2.safetensors`` to ``"fp16"``, None for none."""
-    middle = [part.split("-")[0] for part in file.name.split(".")[1:-1]]
-    return ".".join(middle) or None
-
-
-def _check_shards(part: Path) -> None:
-    for index in part.glob("*.safetensors.index*.json"):
-        try:
-            names = set(map(str, json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise WeightsError(f"{index} cannot be read: {error}") from error
-        if outside := sorted(name for name in names if name in ("", ".", "..") or Path(name).name != name):
-            raise WeightsError(f"{index} names a file that is not beside it, {outside[0]!r}; download the model again")
-        missing = sorted(name for name in names if not (part / name).is_file())
-        if missing:
-            raise WeightsError(f"{part} lacks {missing[0]} ({len(missing)} of {len(names)} files); download it again")
 
 
 def _has_weights(entry: list[str]) -> bool:

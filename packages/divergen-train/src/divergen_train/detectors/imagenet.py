@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from divergen_records.errors import WeightsError
+from divergen_records.weights_files import read_tensors, why_no_weights
 from torch import Tensor
-
-from .weights import read_tensors
 
 __all__ = ["RESNET50", "SWIN", "read_weights"]
 
@@ -73,6 +72,8 @@ def read_weights(path: Path, hint: str = "") -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise WeightsError(f"{path}: no such weights file. {hint}. {_HINT}")
+    if wrong := why_no_weights(path):
+        raise WeightsError(f"{path} {wrong}")
     readers: dict[str, Callable[[Path], Any]] = {".pkl": _read_pickle, ".safetensors": _read_safetensors}
     data = readers[path.suffix](path) if path.suffix in readers else read_tensors(path, "weights file")
     for key in ("state_dict", "model"):

@@ -12,11 +12,11 @@ from divergen_records import Category
 from divergen_records.coco import Dataset
 from divergen_records.errors import ConfigError, DatasetError, WeightsError
 from divergen_records.files import writing
+from divergen_records.weights_files import read_tensors
 from pydantic import ValidationError
 
 from ..detectors.build import build_detector
 from ..detectors.protocol import Detector
-from ..detectors.weights import read_tensors
 from .config import TrainConfig
 
 __all__ = ["Checkpoint", "check_categories", "load_checkpoint", "load_detector", "save_checkpoint", "start_from"]
