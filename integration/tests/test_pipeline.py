@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from divergen.budget import describe_plan
@@ -81,6 +82,20 @@ def test_run_pipeline__changed_annotator_is_refused(finished: Run, small: tuple[
     changed = load_config("quickstart", [*small, "annotator={kind: true-alpha}"])
     with pytest.raises(ConfigError, match="annotator changed since `annotate` was done"):
         run_pipeline(Run(finished.folder, changed))
+
+
+def test_run_pipeline__a_key_of_a_later_release_changes_nothing_at_its_default(
+    tmp_path: Path, finished: Run, small: tuple[str, ...]
+) -> None:
+    shutil.copytree(finished.folder, tmp_path / "run")
+    run = Run(tmp_path / "run", finished.config)
+    note: Any = run.note("annotate")
+    del note["settings"]["repair"]["likeness"]  # as a release without it noted its settings
+    run.write_note("annotate", note)
+    run_pipeline(run)
+    changed = Run(run.folder, load_config("quickstart", [*small, "repair.likeness=3"]))
+    with pytest.raises(ConfigError, match="repair changed since `annotate` was done"):
+        run_pipeline(changed)
 
 
 def test_run_pipeline__redo_gen_is_refused(finished: Run) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 from divergen_records import ConfigError, Shard
 from divergen_records.command import answer, echo, next_step, note
 from divergen_records.losses import Losses, finish, row_losses
+from pydantic import ValidationError
 
 from .check import check_run, refuse_problems
+from .config import RunConfig
 from .executors import Executor, build_executor
 from .pipeline import Pipeline
 from .run import Run
@@ -118,13 +120,25 @@ def _settings(run: Run, step: RunStep) -> dict[str, Any]:
     return {key: values[key] for key in step.settings}
 
 
+def _settings_before(run: Run, step: RunStep) -> dict[str, Any] | None:
+    """What a step was done with: a key that came with a later release has its default, for that is what was done."""
+    noted = (run.note(step.name) or {}).get("settings")
+    if noted is None:
+        return None
+    try:
+        before = RunConfig.model_validate({"data": run.config.data, **noted}).model_dump(mode="json")
+    except ValidationError:  # of another release, whose keys are others
+        return dict(noted)
+    return {key: before[key] for key in step.settings}
+
+
 def _stale(run: Run, steps: Sequence[RunStep], redone: Sequence[RunStep]) -> list[RunStep]:
     """Steps to undo because their settings changed and they are cheap; a costly one is an error."""
     stale = []
     for step in steps:
         if step in redone:
             continue
-        before, now = (run.note(step.name) or {}).get("settings"), _settings(run, step)
+        before, now = _settings_before(run, step), _settings(run, step)
         if before is None or before == now:
             continue
         if not step.cheap:
