@@ -144,6 +144,20 @@ def test_pull__a_row_that_is_no_instance(changes: dict[str, Any], reason: str, t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hub", "sound.lance"]
 
 
+def test_pull__a_picture_that_would_fill_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    monkeypatch.setattr("divergen_records.archives._HARMLESS", 10_000)
+    file = tmp_path / "hub" / "data" / "x.parquet"
+    file.parent.mkdir(parents=True)
+    row = ROW | {"image": {"bytes": bytes(10**7), "path": None}}
+    parquet.write_table(pa.Table.from_pylist([row]), file, compression="zstd")
+    with pytest.raises(DatasetError, match=r"x\.parquet says to hold 10,\d{3},\d{3} bytes in "):
+        read_instances(tmp_path / "hub", tmp_path / "t.lance")
+    assert [path.name for path in tmp_path.iterdir()] == ["hub"]
+
+
 @pytest.mark.parametrize("damage", [b"", b"<html>", b"PAR1" + bytes(99) + b"PAR1", None])
 def test_pull__a_damaged_file_is_named(damage: bytes | None, tmp_path: Path) -> None:
     file = tmp_path / "hub" / "data" / "x.parquet"

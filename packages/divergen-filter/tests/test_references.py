@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import struct
+import zipfile
+
 import numpy as np
 import pytest
 from divergen_filter import References, embed_real, reference_embeddings
+from divergen_filter.efficientnet import EfficientNetLite0
 from divergen_filter.references import Summary
-from divergen_records import ConfigError, DatasetError, ExistsError, MaskError
+from divergen_records import ConfigError, DatasetError, ExistsError, MaskError, WeightsError
 from divergen_records.coco import Annotation, Dataset
 from divergen_records.masks import encode_rle
 
@@ -50,7 +54,7 @@ class Counting:
         return self.embedder(crops)
 
 
-def test_reference_embeddings__goes_on_after_a_kill(dataset, embedder, tmp_path, monkeypatch):
+def test_reference_embeddings__goes_on_after_a_kill(dataset, embedder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(embed_real, "_PART", 2)
     whole = reference_embeddings(dataset, embedder, progress=False)
     folder = tmp_path / "parts"
@@ -60,6 +64,7 @@ def test_reference_embeddings__goes_on_after_a_kill(dataset, embedder, tmp_path,
     counting = Counting(embedder)
     again = reference_embeddings(dataset, counting, resume=folder, progress=False)
     assert counting.seen == 4
+    assert capsys.readouterr().err == (f"{folder / '000001.npz'} is damaged; its pictures are done again\n")
     np.testing.assert_array_equal(again.embeddings, whole.embeddings)
     np.testing.assert_array_equal(again.annotation_ids, whole.annotation_ids)
     assert again.skipped == whole.skipped
@@ -124,6 +129,23 @@ def test_references__load_what_is_none(tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(ConfigError, match="damaged"):
         References.load(tmp_path / "bad.npz")
+
+
+def lying(path):
+    """An archive that says to hold 4 GB."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"x")
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, data.index(b"PK\x01\x02") + 24, 2**32 - 2)
+    path.write_bytes(data)
+    return path
+
+
+def test_references__load_a_bomb(tmp_path):
+    with pytest.raises(ConfigError, match="says to hold 4,294,967,294 bytes"):
+        Summary.load(lying(tmp_path / "bomb.npz"))
+    with pytest.raises(WeightsError, match="says to hold 4,294,967,294 bytes"):
+        EfficientNetLite0(weights=lying(tmp_path / "bomb.pth"))
 
 
 @pytest.mark.parametrize("name", ["embeddings", "category_ids", "annotation_ids"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
 from pathlib import Path
 
@@ -24,6 +25,12 @@ def zipped() -> bytes:
     return held.getvalue()
 
 
+def lying() -> bytes:
+    data = bytearray(zipped())
+    struct.pack_into("<I", data, data.index(b"PK\x01\x02") + 24, 2**32 - 2)
+    return bytes(data)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -35,6 +42,7 @@ def zipped() -> bytes:
         ("a.safetensors", (9).to_bytes(8, "little") + b"{nonsense", "not JSON"),
         ("a.pth", zipped(), None),
         ("a.pt", zipped()[:60], "cut off"),
+        ("a.weights", lying(), "says to hold 4,294,967,294 bytes"),
         ("a.ckpt", b"\x80\x02}q\x00", None),
         ("a.onnx", b"\x08\x07", None),
         ("a.txt", b"a prompt", None),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from divergen_records import InstanceRecord, InstanceTable, TableError
+from divergen_records.archives import why_too_much
 from divergen_records.errors import DatasetError, MaskError
 from divergen_records.explain import explain
 from divergen_records.files import refuse_pipe
@@ -137,10 +138,13 @@ def read_instances(folder: Path, out: Path, *, overwrite: bool = False) -> Insta
     total = 0
     for path in files:
         with _reading(path):
-            lacking, rows = _NEEDED - set(read_schema(path).names), read_metadata(path).num_rows
+            lacking, about = _NEEDED - set(read_schema(path).names), read_metadata(path)
+        unpacked = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
+        if wrong := why_too_much(path.stat().st_size, unpacked):
+            raise DatasetError(f"{path} {wrong}")
         if lacking:
             raise DatasetError(f"{path.name} holds no instances of ours: it lacks {', '.join(sorted(lacking))}")
-        total += rows
+        total += about.num_rows
     with new_folder(out, overwrite=overwrite) as unfinished, Progress("instances", total, unit="instances") as progress:
         table = InstanceTable.create(unfinished)
         for path in files:

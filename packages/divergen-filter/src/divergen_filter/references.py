@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 from divergen_records import ConfigError
+from divergen_records.archives import why_no_archive
 from divergen_records.array_files import NO_ARRAYS
 from divergen_records.files import writing
 from numpy.typing import NDArray
@@ -150,6 +152,8 @@ def _read(path: Path | str, read: Any) -> Any:
     if not path.is_file():
         raise ConfigError(f"{path}: there are no references; make them with divergen-filter embed-real")
     try:
+        if wrong := is_zipfile(path) and why_no_archive(path):
+            raise ValueError(f"it {wrong}")
         with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             if str(data["format"]) != _FORMAT:
                 raise ConfigError(f"{path}: references in the format {data['format']}, this reads {_FORMAT}")

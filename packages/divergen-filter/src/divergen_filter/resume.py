@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from divergen_records import ConfigError
 from divergen_records.array_files import NO_ARRAYS
+from divergen_records.command import note
 from divergen_records.files import write_text, writing
 from numpy.typing import NDArray
 
@@ -63,7 +64,7 @@ class ResumeFolder:
         write_text(file, text, overwrite=True)
 
     def load(self, number: int) -> EmbeddedCrops | None:
-        """A finished part; None where it is not there, or damaged."""
+        """A finished part; None where it is not there, or damaged, which is told."""
         if self.folder is None:
             return None
         try:
@@ -71,6 +72,8 @@ class ResumeFolder:
                 skipped = Counter(json.loads(str(data["skipped"])))
                 return EmbeddedCrops(data["embeddings"], data["category_ids"], data["annotation_ids"], skipped)
         except NO_ARRAYS:
+            if self._file(number).exists():
+                note(f"{self._file(number)} is damaged; its pictures are done again")
             return None
 
     def save(self, number: int, part: EmbeddedCrops) -> None:

@@ -9,6 +9,7 @@ __all__ = ["NO_ARRAYS"]
 
 NO_ARRAYS = (
     OSError, ValueError, LookupError, TypeError, AttributeError, SyntaxError, EOFError, RecursionError, TokenError,
-    BadZipFile,
+    BadZipFile, MemoryError,
 )  # fmt: skip
-"""By ``numpy.load``, ``open_memmap`` and looks into an archive: a header is parsed as Python's, an archive as a zip."""
+"""By ``numpy.load``, ``open_memmap`` and looks into an archive: a header is parsed as Python's, an archive as a zip;
+one that claims more than any memory holds is refused before a byte of it is read."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
+from .archives import why_no_archive
 from .errors import DatasetError, WeightsError
 from .reading import parse_json
 
@@ -20,21 +21,21 @@ _CUT = "ends too early: the download was cut off; fetch it again"
 _DAMAGED = "is no safetensors file, or damaged ({}); fetch it again"
 _LONGEST_HEADER = 100_000_000
 """Bytes, of the library."""
-_PICKLED = (".pth", ".pt", ".ckpt", ".bin")
 
 
 def why_no_weights(path: Path) -> str | None:
     """What is wrong with a file, in words that follow its name; None where it may be what it is called.
 
-    Downloads leave three kinds: the page that asked to log in, a pointer of Git LFS, and half of the file.
+    Downloads leave three kinds: the page that asked to log in, a pointer of Git LFS, and half of the file. An archive
+    that would fill memory is none either.
 
     Raises:
         OSError: If it cannot be read.
     """
     if another := _what_instead(path):
         return another
-    if path.suffix in _PICKLED and _head(path).startswith(b"PK") and not is_zipfile(path):
-        return _CUT
+    if _head(path).startswith(b"PK"):
+        return why_no_archive(path) if is_zipfile(path) else _CUT
     return _why_no_tensors(path) if path.suffix == ".safetensors" else None
 
 

@@ -222,7 +222,7 @@ def make_cutouts(folder: Path, count: int = 24, side: int = 512) -> dict[str, Pa
         alpha = _blob(side, rng).astype(np.uint8) * 255
         picture[alpha == 0] = 255
         path = folder / f"{number:03d}.png"
-        cv2.imwrite(str(path), np.dstack([picture, alpha]))
+        path.write_bytes(cv2.imencode(".png", np.dstack([picture, alpha]))[1].tobytes())
         files[f"{folder.name}/{path.name}"] = path
     return files
 

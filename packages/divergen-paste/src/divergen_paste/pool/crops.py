@@ -196,9 +196,10 @@ def encode_crop(
 def decode_alpha(data: Any, height: int, width: int) -> NDArray[np.uint8]:
     """Alpha (height, width) uint8 from what `encode_crop` made; raises `PoolError` if it is damaged."""
     try:
-        alpha = np.frombuffer(zlib.decompress(data), dtype=np.uint8)
+        unpacked = zlib.decompressobj().decompress(data, height * width + 1)  # a little too much is noticed, too
     except zlib.error as error:
         raise PoolError(f"the alpha does not decompress: {error}") from error
+    alpha = np.frombuffer(unpacked, dtype=np.uint8)
     if alpha.size != height * width:
         raise PoolError(f"the alpha has {alpha.size} bytes, {height}x{width} pixels need {height * width}")
     return alpha.reshape(height, width)
