@@ -52,6 +52,10 @@ class Belief:
         floor: float = 0.02,
         prior: NDArray[np.float64] | None = None,
     ) -> None:
+        if half_life <= 0 or not 0 <= floor <= 1:
+            raise ValueError(f"half_life is {half_life}, expected above 0; floor is {floor}, expected 0 to 1")
+        if prior is not None and len(prior) != len(candidates):
+            raise ValueError(f"prior has {len(prior)} scores for {len(candidates)} candidates")
         self.candidates, self.half_life, self.floor = candidates, half_life, floor
         self.judged = np.zeros(len(candidates), np.int64)
         self._rows = {name: row for row, name in enumerate(candidates.ids)}
@@ -63,6 +67,9 @@ class Belief:
         firsts: Sequence[int] = np.unique(groups, return_index=True)[1].tolist() if pairs else []
         self._prior = np.zeros(len(candidates)) if prior is None else _standardised(prior, self._categories)
         self._parents = [groups, _numbered([pairs[first][0] for first in firsts])]
+
+    def __contains__(self, source: object) -> bool:
+        return source in self._rows
 
     def add(self, sources: Sequence[str], values: Sequence[float], step: int) -> None:
         """Take in contributions; one that is no number, or of an instance that is no candidate, is passed over."""

@@ -46,7 +46,8 @@ class Judge:
         prior: See `Belief`.
 
     Attributes:
-        skipped: Generated ones without a judgement: no real object was seen yet, or the loss was not finite.
+        skipped: Generated ones without a judgement: no real object was seen yet, the loss was not finite, or their
+            source is no candidate.
 
     Example:
         >>> judge = Judge(candidates, half_life=100, start=100)  # doctest: +SKIP
@@ -89,7 +90,7 @@ class Judge:
             found_values = self.references.contributions(judged, labels, part.activations.weights)
             values += zip(sources, found_values.tolist(), strict=True)
         for some in from_all_ranks(values)[0]:
-            self.skipped += sum(not np.isfinite(value) for _, value in some)
+            self.skipped += sum(not np.isfinite(value) or source not in self.belief for source, value in some)
             self.belief.add([source for source, _ in some], [value for _, value in some], step)
 
     def weights(self, step: int) -> NDArray[np.float64]:
@@ -113,5 +114,12 @@ class Judge:
 
 def _chosen(part: Seen, *, generated: bool) -> tuple[Objects, list[int], list[str | None]]:
     """The real or the generated ones, with their labels and sources."""
+    counts = len(part.activations.objects.losses), len(part.labels), len(part.sources)
+    if len({*counts}) > 1:
+        raise ValueError("seen: {} objects, {} labels and {} sources; one of each belongs to an object".format(*counts))
     rows = [row for row, source in enumerate(part.sources) if (source is not None) is generated]
-    return part.activations.objects.at(rows), [part.labels[row] for row in rows], [part.sources[row] for row in rows]
+    return (
+        part.activations.objects.at(rows),
+        [int(part.labels[row]) for row in rows],
+        [part.sources[row] for row in rows],
+    )
