@@ -51,6 +51,13 @@ def test_load_ablation__unknown() -> None:
         load_ablation("modles")
 
 
+def test_load_ablation__names_every_wrong_key(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("qeustion: q\narm: {}")
+    with pytest.raises(ConfigError, match=r"a\.yaml: question: is missing") as caught:
+        load_ablation(str(tmp_path / "a.yaml"))
+    assert "qeustion: there is no such key" in str(caught.value) and "arm: there is no" in str(caught.value)
+
+
 def test_configs__wrong_arm_is_refused_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("question: q\narms: {good: {}, bad: {rule: 1}}")
     with pytest.raises(ConfigError, match="rule: there is no such key"):

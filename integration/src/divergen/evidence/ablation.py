@@ -15,7 +15,8 @@ from typing import Any
 from divergen_records import Config, ConfigError, Shard
 from divergen_records.command import echo, note
 from divergen_records.files import read_json, write_bytes, write_text
-from pydantic import Field, ValidationError
+from divergen_records.settings import validate_settings
+from pydantic import Field
 
 from ..config import RunConfig
 from ..loading import load_config, read_mapping, shipped
@@ -80,11 +81,8 @@ def load_ablation(name: str) -> Ablation:
         values = read_mapping(Path(name))
     else:
         raise ConfigError(f"{name!r} is neither a YAML file nor one of {', '.join(shipped_ablations())}")
-    try:
-        return Ablation.model_validate({"name": Path(name).stem, **values})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    ablation: Ablation = validate_settings(Ablation, {"name": Path(name).stem, **values}, where=name)
+    return ablation
 
 
 def configs(ablation: Ablation, overrides: Sequence[str], seeds: Sequence[int]) -> dict[tuple[str, int], RunConfig]:

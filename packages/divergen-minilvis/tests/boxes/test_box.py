@@ -52,6 +52,14 @@ def test_read_box__refuses_a_wrong_file(tmp_path, changes, message):
         read_box(written(tmp_path, **changes))
 
 
+def test_read_box__names_every_wrong_key(tmp_path):
+    (tmp_path / "own.yaml").write_text("nmae: mine\nsiez: 96")
+    with pytest.raises(ConfigError) as caught:
+        read_box(str(tmp_path / "own.yaml"))
+    for wrong in ("name: is missing", "nmae: there is no such key", "siez: there is no such key"):
+        assert f"own.yaml: {wrong}" in str(caught.value)
+
+
 def test_read_box__unknown_name():
     with pytest.raises(ConfigError, match="classic, modes"):
         read_box("attic")

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from divergen_records import Config, ConfigError
+from divergen_records.settings import validate_settings
 from divergen_records.yaml_files import parse_yaml, read_yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..renderer.looks import FAULTS
 
@@ -171,7 +172,7 @@ def read_box(name: str) -> Box:
     """A box that comes along, by name, or one of a YAML file.
 
     Raises:
-        ConfigError: There is none, or the file is wrong; the message names the key.
+        ConfigError: There is none, or the file is wrong; the message names every wrong key.
     """
     if name in BOXES:
         return _shipped(name)
@@ -187,8 +188,5 @@ def _shipped(name: str) -> Box:
 
 
 def _box(values: Any, where: str) -> Box:
-    try:
-        return Box.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    box: Box = validate_settings(Box, values, where=where)
+    return box
