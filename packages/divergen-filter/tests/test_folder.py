@@ -5,6 +5,7 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
 from divergen_filter import config, filter_folder
@@ -12,6 +13,7 @@ from divergen_filter.cli import main
 from divergen_records import Category, ConfigError
 from divergen_records.coco import Annotation, ImageInfo, write_lvis
 from divergen_records.images import encode_image
+from divergen_records.losses import Losses
 from divergen_records.masks import encode_rle
 
 
@@ -106,6 +108,41 @@ def test_filter_folder__unknown_category_and_nothing(generated, dataset, tmp_pat
         run(tmp_path / "empty", dataset.path, tmp_path / "out", images=dataset.image_dir)
     with pytest.raises(ConfigError, match="no such folder"):
         run(tmp_path / "none", dataset.path, tmp_path / "out", images=dataset.image_dir)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_filter_folder__categories_of_a_list(generated, dataset, tmp_path, suffix):
+    rows = []
+    for path in sorted(generated.rglob("*.png")):
+        rows.append({"file_name": path.name, "text": "a photo", "category": path.parent.name.replace("_", " ")})
+        path.rename(generated / path.name)
+    rows[3] = {**rows[3], "file_name": "gone.png"}
+    write_list(generated / f"metadata{suffix}", rows)
+    losses = Losses()
+    lines = run(generated, dataset.path, tmp_path / "out", images=dataset.image_dir, losses=losses)
+    assert lines[0] == "3 pictures of 2 categories"
+    assert dict(losses) == {
+        "3.png": f"metadata{suffix} does not list it",
+        "gone.png": f"is in metadata{suffix}, and not in the folder",
+    }
+
+
+def write_list(path, rows):
+    if path.suffix == ".parquet":
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    elif path.suffix == ".csv":
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0], delimiter=";")
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        path.write_text("\n".join(map(json.dumps, rows)))
+
+
+def test_filter_folder__a_list_with_another_category(generated, dataset, tmp_path):
+    (generated / "metadata.csv").write_text("file_name,label\nthing_1/0.png,thingy 1\n")
+    with pytest.raises(ConfigError, match=r"metadata\.csv: .* has no category 'thingy 1'; did you mean"):
+        run(generated, dataset.path, tmp_path / "out", images=dataset.image_dir)
 
 
 def test_filter_folder__real_instances_of_a_folder(generated, dataset, tmp_path):

@@ -259,6 +259,8 @@ def images(
 ) -> None:
     """Score and decide about plain pictures: FOLDER holds a folder of pictures for each category.
 
+    Or it holds a metadata.jsonl, .csv or .parquet with a file_name and a category for each picture.
+
     Example: divergen-filter images generated --real lvis.json --images lvis/images --out results
     """
     from divergen_records import InstanceTable

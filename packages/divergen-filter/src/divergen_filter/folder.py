@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,7 @@ from divergen_records.formats import OnProblem
 from divergen_records.images import read_image, read_mask
 from divergen_records.losses import Losses
 from divergen_records.masks import encode_rle, label_components, segmentation_to_mask
-from divergen_records.picture_files import find_pictures
-from divergen_records.text import csv_cell, folded
+from divergen_records.text import csv_cell
 from numpy.typing import NDArray
 
 from . import config
@@ -37,6 +35,7 @@ from .columns import FolderColumns
 from .config import CropConfig
 from .embed_real import reference_embeddings
 from .embedder import Image, Mask
+from .named_pictures import SUFFIXES, find_named
 from .references import References
 from .rules import RulesConfig
 from .scoring import OPTIONAL_SCORES, score_table
@@ -45,7 +44,6 @@ from .whole_table import decide_table
 
 __all__ = ["filter_folder"]
 
-_SUFFIXES = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
 _MASK_SCORES = frozenset(["area_fraction", "components", "border_contact"])
 _BATCH = 256
 
@@ -68,7 +66,8 @@ def filter_folder(
     """Score and decide about pictures in folders; a line for each step. Killed at any time, the next call goes on.
 
     Args:
-        folder: Holds a folder of pictures (JPEG, PNG, WebP) for each category, named as in the dataset or by its id.
+        folder: Holds a folder of pictures (JPEG, PNG, WebP) for each category, named as in the dataset or by its id; or
+            a list of them, see `find_named`.
         real: COCO or LVIS file of real instances.
         out: Folder for ``decisions.csv``, ``decisions.json``, ``sheet.html``, and what is kept between calls.
         images: Folder of the real images; looked for where None.
@@ -89,7 +88,7 @@ def filter_folder(
     dataset = open_dataset(real, images, on_problem=on_problem)
     lost = Losses() if losses is None else losses
     lost.extend(dataset.problems)
-    found = _find(folder, dataset, lost)
+    found = find_named(folder, dataset, lost)
     rules = rules or _default_rules(masks is not None)
     references = out / "references.npz"
     _check_real(real, dataset, out, begun=references.exists())
@@ -130,24 +129,6 @@ def _default_rules(masked: bool) -> RulesConfig:
     if masked:
         return rules
     return rules.model_copy(update={"rules": tuple(rule for rule in rules.rules if rule.score not in _MASK_SCORES)})
-
-
-def _find(folder: Path, dataset: Dataset, losses: Losses) -> list[tuple[Path, Category]]:
-    """Pictures and their categories, in the order of their paths."""
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: there is no such folder")
-    known = {folded(name): one for one in dataset.categories for name in (str(one.id), one.label, one.name)}
-    found = []
-    for part in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        pictures = sorted(find_pictures(part, losses=losses, suffixes=frozenset(_SUFFIXES)))
-        if pictures and folded(part.name) not in known:
-            close = get_close_matches(folded(part.name), known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise ConfigError(f"{part}: {dataset.path} has no category {part.name!r}{hint}")
-        found += [(picture, known[folded(part.name)]) for picture in pictures]
-    if not found:
-        raise ConfigError(f"{folder}: there are no pictures in folders named as categories ({', '.join(_SUFFIXES)})")
-    return found
 
 
 class _Masks:
@@ -224,7 +205,7 @@ def _complete(planned: InstanceRecord, picture: Path, data: bytes, masks: _Masks
     return planned.model_copy(
         update={
             "image": data,
-            "image_format": _SUFFIXES[picture.suffix.lower()],
+            "image_format": SUFFIXES[picture.suffix.lower()],
             "height": image.shape[0],
             "width": image.shape[1],
             "mask": encode_rle(mask)["counts"],
