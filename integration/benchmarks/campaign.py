@@ -2,6 +2,7 @@
 
 python integration/benchmarks/campaign.py --kills 300 --hostile 300 --faults --results campaign.jsonl   # the long form
 python integration/benchmarks/campaign.py --kills 8 --hostile 24                  # the short form
+python integration/benchmarks/campaign.py --only "paste bake" --moments 100       # the same kills at each call
 python integration/benchmarks/campaign.py --only "paste bake" --kills 20
 python integration/benchmarks/campaign.py --soak 60                               # runs in one process
 """
@@ -22,12 +23,13 @@ from pathlib import Path
 
 from _campaign.cases import CASES, Case
 from _campaign.compare import Reference
-from _campaign.doors import DOORS
+from _campaign.doors import DOORS, Door
 from _campaign.endpoint import endpoint
 from _campaign.faults import FAULTS, can_mount, fault_once
 from _campaign.hostile import hostile_once, trials
 from _campaign.inputs import make_inputs
 from _campaign.kills import kill_once, reference
+from _campaign.moments import killed_at_moments
 from _campaign.processes import aside, preload
 
 _FEW = 20
@@ -85,15 +87,15 @@ class Campaign:
         outcome: Takes what is found.
         seed: Decides every random choice.
         cases: The commands.
+        doors: The files that commands read.
     """
 
-    def __init__(self, place: Path, outcome: Outcome, seed: int, cases: list[Case]) -> None:
+    def __init__(self, place: Path, outcome: Outcome, seed: int, cases: list[Case], doors: list[Door]) -> None:
         self.place, self.outcome, self.seed, self.cases = place, outcome, seed, cases
         self.inputs = place / "inputs"
         for left in ("in", "out"):  # of a campaign that was stopped
             shutil.rmtree(place / left, ignore_errors=True)
-        programs = {case.words.split()[0] for case in cases}
-        self.doors = tuple(door for door in DOORS if door.case.words.split()[0] in programs and door.case.can_run)
+        self.doors = tuple(door for door in doors if door.case.can_run)
         if not (self.inputs / "made").exists():
             shutil.rmtree(self.inputs, ignore_errors=True)
             self.inputs.mkdir(parents=True)
@@ -113,6 +115,12 @@ class Campaign:
             chance = random.Random(f"{self.seed} {number}")
             wrong = kill_once(case, self.inputs, self.place, self.known(case), chance)
             self.outcome.add("kills", case.name, wrong)
+
+    def kill_at_moments(self, stride: int) -> None:
+        """Kill every command before every so many-th change of a file."""
+        for case in self.cases if stride else ():
+            for wrong in killed_at_moments(case, self.inputs, self.place, self.known(case)[0], stride):
+                self.outcome.add("moments", case.name, wrong)
 
     def poison(self, count: int) -> None:
         """Run so many commands in turn on a harmed input."""
@@ -164,6 +172,7 @@ def _place(keep: Path | None) -> Iterator[Path]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=0, help="kill so often; each then runs to its end and is compared")
+    parser.add_argument("--moments", type=int, default=0, help="kill before every so many-th change of a file; exact")
     parser.add_argument("--hostile", type=int, default=0, help="run on so many harmed inputs")
     parser.add_argument("--faults", action="store_true", help="full and read-only disks and others; needs root")
     parser.add_argument("--soak", type=int, default=0, help="so many runs in one process; memory and descriptors flat")
@@ -174,17 +183,23 @@ def main() -> None:
     parser.add_argument("--results", type=Path, help="JSON Lines of all trials; the same line goes on")
     arguments = parser.parse_args()
     outcome = Outcome(arguments.results)
-    cases = [case for case in CASES if not arguments.only or any(part in case.name for part in arguments.only)]
-    cases = [case for case in cases if not any(part in case.name for part in arguments.without)]
+
+    def asked(case: Case) -> bool:
+        wanted = not arguments.only or any(part in case.name for part in arguments.only)
+        return wanted and not any(part in case.name for part in arguments.without)
+
+    cases, doors = [case for case in CASES if asked(case)], [door for door in DOORS if asked(door.case)]
     for case in cases:
         if not case.can_run:
             print(f"{case.name}: left out, for it needs {', '.join(case.needs)}", file=sys.stderr)
-    if max(arguments.kills, arguments.hostile) > _FEW or arguments.faults:
+    many = max(arguments.kills, arguments.hostile, len(cases) if arguments.moments else 0) > _FEW
+    if many or arguments.faults:
         preload()
     with _place(arguments.keep) as place, endpoint():
-        campaign = Campaign(place, outcome, arguments.seed, [c for c in cases if c.can_run])
+        campaign = Campaign(place, outcome, arguments.seed, [c for c in cases if c.can_run], doors)
         campaign.poison(arguments.hostile)
         campaign.kill(arguments.kills)
+        campaign.kill_at_moments(arguments.moments)
         campaign.soak(arguments.soak)
         if arguments.faults and not can_mount():
             print("faults: left out, they need root to mount small disks", file=sys.stderr)

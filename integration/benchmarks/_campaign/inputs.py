@@ -34,6 +34,20 @@ def make_inputs(place: Path, words: str) -> None:
     """
     scenes = f"divergen-minilvis make --out real --train-images 20 --val-images 10 --size 96 --categories {CATEGORIES}"
     _call(place, scenes)
+    (place / "rules.json").write_text('{"rules": [{"score": "area_fraction", "op": ">=", "threshold": 0.05}]}')
+    (place / "names.txt").write_text("teapot\nviolin\nskateboard\numbrella\nlantern\nanchor\nkettle\n")
+    (place / "results.json").write_text('[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 40], "score": 0.5}]')
+    _call(place, "divergen-paste pool real/train.json --min-area 1 --out pool")
+    np.save(place / "embedded.npy", np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32))
+    shutil.copy(str(resources.files("divergen.configs").joinpath("coco100.yaml")), place / "config.yaml")
+    _ablation(place / "ablations" / "models")
+    for names, make in _LONG.items():
+        if any(f"IN/{name}" in words or f"OUT/{name}" in words for name in names):
+            make(place)
+
+
+def _generated(place: Path) -> None:
+    """Instances in every state, from prompts to reviews."""
     _call(place, "divergen-prompts grammar --categories real/train.json --per-category 8 --out prompts.jsonl")
     _call(place, "divergen-gen run prompts.jsonl --table drawn.lance --per-category 8 -g procedural,size=96")
     _pictures(place)
@@ -43,19 +57,12 @@ def make_inputs(place: Path, words: str) -> None:
     _call(place, "divergen-filter embed-real real/train.json --out references.npz")
     shutil.copytree(place / "masked.lance", place / "scored.lance")
     _call(place, "divergen-filter score scored.lance --references references.npz")
-    (place / "rules.json").write_text('{"rules": [{"score": "area_fraction", "op": ">=", "threshold": 0.05}]}')
-    (place / "names.txt").write_text("teapot\nviolin\nskateboard\numbrella\nlantern\nanchor\nkettle\n")
-    (place / "results.json").write_text('[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 40], "score": 0.5}]')
-    _call(place, "divergen-paste pool real/train.json --min-area 1 --out pool")
+    _reviewed(place)
+
+
+def _foreign(place: Path) -> None:
     for form in ("yolo", "labelme"):
         _call(place, f"divergen-records convert real/train.json {form} --format {form}")
-    np.save(place / "embedded.npy", np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32))
-    shutil.copy(str(resources.files("divergen.configs").joinpath("coco100.yaml")), place / "config.yaml")
-    _ablation(place / "ablations" / "models")
-    _reviewed(place)
-    for names, make in _LONG.items():
-        if any(f"IN/{name}" in words or f"OUT/{name}" in words for name in names):
-            make(place)
 
 
 def _call(place: Path, words: str, *more: str) -> None:
@@ -155,6 +162,8 @@ def _module(path: str) -> ModuleType:
 
 
 _LONG: dict[tuple[str, ...], Callable[[Path], None]] = {
+    ("prompts", "drawn", "pictures", "masks", "masked", "references", "scored", "reviewed"): _generated,
+    ("yolo", "labelme"): _foreign,
     ("run", "hub", "fix", "xp"): _run,
     ("fit",): _fit,
     ("trained",): _trained,

@@ -14,11 +14,11 @@ from .cases import Case
 from .compare import Reference, contents
 from .processes import Process, aside, run
 
-__all__ = ["kill_once", "reference"]
+__all__ = ["MOST_SECONDS", "kill_once", "reference", "run_again"]
 
 _SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 _STOPPED = 130
-_MOST_SECONDS = 600
+MOST_SECONDS = 600
 
 
 def reference(case: Case, inputs: Path, place: Path) -> tuple[Reference, float]:
@@ -27,7 +27,7 @@ def reference(case: Case, inputs: Path, place: Path) -> tuple[Reference, float]:
     for _ in range(2):  # under one name: some write it down
         out = place / "out"
         case.prepare(inputs, out)
-        done = run(case.command(inputs, out), place / "log", seconds=_MOST_SECONDS)
+        done = run(case.command(inputs, out), place / "log", seconds=MOST_SECONDS)
         if done.status not in case.ends:
             raise SystemExit(f"{case.name}: status {done.status} undisturbed\n{done.err[-2000:]}")
         found.append(aside(contents, out))
@@ -45,13 +45,19 @@ def kill_once(
     wrong = []
     for _ in range(chance.choice((1, 1, 2))):
         wrong += _kill(case, case.command(inputs, out), place / "log", chance.uniform(0.05, 1.0) * seconds, chance)
-    done = run(case.command(inputs, out), place / "log", seconds=_MOST_SECONDS)
+    return wrong + run_again(case, inputs, place, whole)
+
+
+def run_again(case: Case, inputs: Path, place: Path, whole: Reference) -> list[str]:
+    """Let a command that was killed run to its end, and say what differs; what it wrote is removed."""
+    out = place / "out"
+    done = run(case.command(inputs, out), place / "log", seconds=MOST_SECONDS)
     differs = whole.differs(aside(contents, out))
     refused = done.status == 2 and "is there already" in done.err and not differs  # the kill came after the end
     if done.status not in case.ends and not refused:
         differs.append(f"status {done.status}: {done.err.strip().splitlines()[-1:]}")
     shutil.rmtree(out)
-    return wrong + differs
+    return differs
 
 
 def _kill(case: Case, command: list[str], log: Path, delay: float, chance: random.Random) -> list[str]:

@@ -21,6 +21,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, TypeVar, cast
 
+from .moments import kill_before
+
 __all__ = ["Done", "Process", "aside", "preload", "run"]
 
 T = TypeVar("T")
@@ -30,6 +32,9 @@ _LIBRARIES = (
     "lance", "cv2", "pyarrow", "torch", "torchvision", "scipy.ndimage", "matplotlib.figure", "jinja2", "omegaconf",
     "divergen_records.storage", "divergen_train.detectors", "concurrent.futures.process", "encodings.utf_8_sig",
 )  # fmt: skip
+_LIBRARIES_MEGABYTES = 6_000
+"""Address space that a program of its own takes to import them."""
+
 _NOBODY = 65534
 
 warnings.filterwarnings("ignore", "lance is not fork-safe")  # nothing of it is used before a fork
@@ -69,6 +74,7 @@ class Process:
         megabytes: Address space that it may take beyond what this process has.
         nobody: Run it as the user ``nobody``, for files that only others may read; needs root.
         files: That it may have open.
+        changes: It is killed before so many-th change of a file below a folder; see `kill_before`.
     """
 
     def __init__(
@@ -79,6 +85,7 @@ class Process:
         megabytes: int | None = None,
         nobody: bool = False,
         files: int | None = None,
+        changes: tuple[int, Path] | None = None,
     ) -> None:
         self._log, self._began, self._status = log, time.monotonic(), None
         self.megabytes = 0.0
@@ -86,7 +93,7 @@ class Process:
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
-            _become(command, log, megabytes, nobody, files)
+            _become(command, log, megabytes, nobody, files, changes)
 
     def poll(self) -> int | None:
         """The exit status, None while it runs."""
@@ -130,9 +137,12 @@ def run(
     program of its own crashes, too.
     """
     done = Process(command, log, megabytes=megabytes, nobody=nobody, files=files).wait(seconds)
-    if done.status == -signal.SIGSEGV and megabytes is files is None and not nobody:
-        began = time.monotonic()
-        own = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
+    if done.status == -signal.SIGSEGV and files is None and not nobody:
+        began, size = time.monotonic(), None if megabytes is None else megabytes + _LIBRARIES_MEGABYTES
+        own = subprocess.run(
+            command if size is None else ["prlimit", f"--as={size * 1_000_000}", *command],
+            capture_output=True, text=True, errors="replace", timeout=seconds, check=False,
+        )  # fmt: skip
         return Done(own.returncode, own.stdout, own.stderr, time.monotonic() - began, done.megabytes)
     return done
 
@@ -141,7 +151,14 @@ def _errors(log: Path) -> Path:
     return log.with_name(f"{log.name}.err")
 
 
-def _become(command: list[str], log: Path, megabytes: int | None, nobody: bool, files: int | None) -> NoReturn:
+def _become(
+    command: list[str],
+    log: Path,
+    megabytes: int | None,
+    nobody: bool,
+    files: int | None,
+    changes: tuple[int, Path] | None,
+) -> NoReturn:
     """Turn this fork into the command."""
     status = 1
     try:
@@ -160,6 +177,8 @@ def _become(command: list[str], log: Path, megabytes: int | None, nobody: bool, 
             os.setgroups([])
             os.setgid(_NOBODY)
             os.setuid(_NOBODY)
+        if changes is not None:
+            kill_before(*changes)
         status = _call(command)
     except BaseException:  # noqa: BLE001 - as the interpreter ends a program
         traceback.print_exc()
