@@ -91,8 +91,22 @@ def test_bake__formats_and_validation(annotations, tmp_path):
     assert "val: images" in (out / "data.yaml").read_text()
     output = run("bake", annotations, tmp_path / "pool", "--out", out, "--yolo", "--val", annotations, "--overwrite")
     assert "data.yaml must name" not in output
+    assert "3 of 3 validation pictures are training pictures too" in output
     assert "val: val/images" in (out / "data.yaml").read_text()
     assert not (out / "png").exists()
+
+
+def test_bake__one_folder_of_several_splits(annotations, tmp_path):
+    run("pool", annotations, "--out", tmp_path / "pool")
+    run("bake", annotations, tmp_path / "pool", "--out", tmp_path / "yolo", "--yolo", "--val", annotations)
+    baked = ["bake", tmp_path / "yolo", tmp_path / "pool", "--out", tmp_path / "out", "--copies", "0"]
+    output = run(*baked, "--yolo", "--val", tmp_path / "yolo")
+    assert "train is read" in output
+    assert "val is read" in output
+    assert "training pictures too" not in output
+    count = len(list((tmp_path / "yolo" / "images").iterdir()))
+    assert len(list((tmp_path / "out" / "images").iterdir())) == count
+    assert len(list((tmp_path / "out" / "val" / "images").iterdir())) == 3
 
 
 def test_bake__an_object_that_covers_no_pixel_gets_no_label_and_is_told(annotations, tmp_path):

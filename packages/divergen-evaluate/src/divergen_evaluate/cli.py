@@ -127,7 +127,7 @@ def evaluate(
 
 def _open_truth(path: Path, on_problem: OnProblem) -> Dataset:
     """The ground truth: boxes are enough, and the pictures need not be there."""
-    dataset = open_dataset(path, on_problem=on_problem, boxes=True, need_pictures=False, progress=True)
+    dataset = open_dataset(path, split="val", on_problem=on_problem, boxes=True, need_pictures=False, progress=True)
     if any(annotation.id == 0 for annotation in dataset.annotations):
         echo(
             "note: there is an annotation id 0, which pycocotools takes for no match (cocoapi#507): its AP is lower",

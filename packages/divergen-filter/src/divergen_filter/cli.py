@@ -58,7 +58,7 @@ def embed_real(
     from .embed_real import on_purpose, reference_embeddings
 
     refuse_existing(out, overwrite=overwrite)
-    dataset = open_dataset(annotations, images, on_problem=on_problem)
+    dataset = open_dataset(annotations, images, split="train", on_problem=on_problem)
     unfinished = out.with_name(f"{out.name}.parts")
     references = reference_embeddings(dataset, build_embedder(embedder, settings), resume=unfinished, **options)
     references.save(out, overwrite=overwrite)

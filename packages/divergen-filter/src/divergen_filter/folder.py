@@ -85,7 +85,7 @@ def filter_folder(
         ConfigError: If there are no pictures, a folder is no category, or ``out`` was begun with another file of real
             instances.
     """
-    dataset = open_dataset(real, images, on_problem=on_problem)
+    dataset = open_dataset(real, images, split="train", on_problem=on_problem)
     lost = Losses() if losses is None else losses
     lost.extend(dataset.problems)
     found = find_named(folder, dataset, lost)

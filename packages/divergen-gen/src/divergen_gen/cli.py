@@ -230,7 +230,7 @@ def personalize(
         from .personalize.run import personalize as train
         from .personalize.training import Training
     training = Training(method, steps, batch_size, lr or LEARNING_RATES[method])
-    made = train(open_dataset(dataset, images, on_problem=on_problem), training=training, **options)
+    made = train(open_dataset(dataset, images, split="train", on_problem=on_problem), training=training, **options)
     told = []
     for one in made:
         told.append({name: getattr(one, name) for name in ("category", "path", "crops", "last", "error")})

@@ -44,7 +44,7 @@ def make_plan(
     """The plan that the options describe, and the generators' configs."""
     configs = [parse_generator(text) for text in generators]
     if crops is not None:
-        configs = _on_real(configs, open_dataset(crops, images, on_problem=on_problem))
+        configs = _on_real(configs, open_dataset(crops, images, split="train", on_problem=on_problem))
     if per_category is None and per_frequency is None and total is None:
         per_category = 4
     groups = None if per_frequency is None else named_values(per_frequency.split(","), "--per-frequency")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from divergen_records.command import Group, answer, echo, next_step
-from divergen_records.data_options import finish_reading, format_option, on_problem_option, open_dataset
+from divergen_records.data_options import finish_reading, format_option, on_problem_option, open_dataset, tell_shared
 from divergen_records.files import refuse_existing, write_bytes
 from divergen_records.losses import Losses, finish, finishing, losses_options
 
@@ -138,7 +138,7 @@ def stats(annotations: Path, out: Path, on_problem: OnProblem, overwrite: bool) 
     from .statistics import area_statistics, write_statistics
 
     refuse_existing(out, overwrite=overwrite)
-    dataset = open_dataset(annotations, on_problem=on_problem)
+    dataset = open_dataset(annotations, split="train", on_problem=on_problem)
     result = area_statistics(dataset)
     write_statistics(out, result, overwrite=overwrite)
     answer(out=out, categories=len(result))
@@ -185,7 +185,7 @@ def preview(
 
     kind = picture_kind(out)
     refuse_existing(out, overwrite=overwrite)
-    dataset = open_dataset(annotations, images, on_problem=on_problem)
+    dataset = open_dataset(annotations, images, split="train", on_problem=on_problem)
     paster = _paster(dataset, pool_path, settings, seed, unmatched)
     sheet = preview_sheet(dataset, paster, **options)
     write_bytes(out, encode_image(sheet, kind, 90), overwrite=overwrite)
@@ -204,7 +204,11 @@ def preview(
 @click.option("--pictures", "image_format", type=click.Choice(["jpeg", "png"]), default="jpeg", help="Of the copies.")
 @format_option("--format", "formats", multiple=True, help="Write this too, beside annotations.json; repeat as needed.")
 @click.option("--yolo", is_flag=True, help="The same as --format yolo: labels/ and data.yaml for Ultralytics.")
-@click.option("--val", type=FILE, help="Validation data, written unpasted to OUT/val; data.yaml names it.")
+@click.option(
+    "--val",
+    type=FILE,
+    help="Validation data, written unpasted to OUT/val; data.yaml names it. One folder may hold the training data too.",
+)
 @click.option("--val-images", type=FILE, help="Folder of its pictures.")
 @WORKERS
 @SETTINGS
@@ -242,10 +246,12 @@ def bake(
     from .baking import bake as write
 
     formats = tuple(dict.fromkeys([*formats, "yolo"] if yolo else formats))
-    dataset = open_dataset(annotations, images, on_problem=on_problem, progress=True)
+    dataset = open_dataset(annotations, images, split="train", on_problem=on_problem, progress=True)
     if any(writers()[name].needs_masks for name in formats):
         dataset = drop_empty(dataset)
-    beside = None if val is None else open_dataset(val, val_images, on_problem=on_problem)
+    beside = None if val is None else open_dataset(val, val_images, split="val", on_problem=on_problem)
+    if beside is not None:
+        tell_shared(dataset, beside)
     paster = _paster(dataset, pool_path, settings, seed, unmatched)
     losses = Losses()
     losses.extend(dataset.problems)

@@ -14,6 +14,7 @@ from .data_options import FormatName, finish_reading, format_option, on_problem_
 from .errors import require_extra
 from .formats import OnProblem, ReadsData, WritesData, locate, writers
 from .formats.problems import count_mendable
+from .formats.protocol import SPLITS
 from .losses import losses_options
 from .record import Category, InstanceRecord, PromptRecord
 from .table_cli import table
@@ -58,8 +59,7 @@ def check(ctx: click.Context, dataset: Path, images: Path | None, decode: bool, 
     with require_extra("divergen-records", "images"):
         from .coco import check_samples
         from .declared import compare_declared
-    found, dataset = locate(dataset)
-    data = found.read(dataset, image_dir=images, on_problem=on_problem, boxes=True, progress=True)
+    data = locate(dataset).read(image_dir=images, on_problem=on_problem, boxes=True, progress=True)
     problems = [*data.problems, *(check_samples(data, progress=True) if decode else ())]
     notes = [*data.notes, *compare_declared(data, progress=True)]
     counts = {name: len(getattr(data, name)) for name in ("images", "annotations", "categories")}
@@ -83,6 +83,7 @@ def check(ctx: click.Context, dataset: Path, images: Path | None, decode: bool, 
 @format_option(required=True, help="What to write.")
 @click.option("--from", "source_format", type=FormatName("read"), help="What SOURCE is; told from what is there.")
 @click.option("--images", type=click.Path(path_type=Path), help="The folder of SOURCE's images.")
+@click.option("--split", type=click.Choice(SPLITS), help="Of a folder that holds several, this one alone.")
 @click.option("--masks", type=click.Choice(["instance", "label"]), default="instance", help="PNG: one file per object, "
               "or one per picture whose values are category ids.", show_default=True)  # fmt: skip
 @on_problem_option
@@ -94,6 +95,7 @@ def convert(
     format: str,  # noqa: A002
     source_format: str | None,
     images: Path | None,
+    split: str | None,
     masks: Literal["instance", "label"],
     on_problem: OnProblem,
     overwrite: bool,
@@ -107,6 +109,7 @@ def convert(
     data = open_dataset(
         source,
         images,
+        split=split,
         on_problem=on_problem,
         format=source_format,
         boxes=not writer.needs_masks,

@@ -12,6 +12,8 @@ from .alike import once_each
 from .command import echo
 from .errors import DatasetError, require_extra
 from .formats import OnProblem, locate, readers, writers
+from .formats.protocol import Source
+from .formats.registry import Located
 from .losses import Losses, finish
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ __all__ = [
     "open_categories",
     "open_dataset",
     "tell",
+    "tell_shared",
 ]
 
 SHOWN = 10
@@ -74,6 +77,7 @@ def open_dataset(
     path: Path,
     images: Path | None = None,
     *,
+    split: str | None = None,
     on_problem: OnProblem = "stop",
     format: str | None = None,  # noqa: A002
     boxes: bool = False,
@@ -85,6 +89,7 @@ def open_dataset(
     Args:
         path: A file or folder.
         images: The folder of images, where it lies elsewhere.
+        split: ``"train"``, ``"val"`` or ``"test"``: of a path that holds several, this one alone.
         on_problem: As the option says.
         format: A format that reads; told from what is there where None.
         boxes: Boxes are enough.
@@ -95,9 +100,8 @@ def open_dataset(
         DatasetError: If it cannot be read.
     """
     with require_extra("divergen-records", "images"):
-        found, path = locate(path) if format is None else (readers()[format], path)
+        found = locate(path, split) if format is None else Located(readers()[format], Source(path))
         dataset = found.read(
-            path,
             image_dir=images,
             on_problem=on_problem,
             boxes=boxes,
@@ -115,8 +119,7 @@ def open_categories(path: Path) -> tuple[Category, ...]:
         DatasetError: If it cannot be read, or one of its categories cannot.
     """
     with require_extra("divergen-records", "images"):
-        found, inner = locate(path)
-        dataset = found.read(inner, on_problem="skip", boxes=True, need_pictures=False)
+        dataset = locate(path, "train").read(on_problem="skip", boxes=True, need_pictures=False)
     bad = [problem for problem in dataset.problems if problem.startswith("categories")]
     if bad:
         raise DatasetError(f"{path}: {len(bad)} of its categories cannot be used: {bad[0]}")
@@ -128,6 +131,13 @@ def tell(dataset: Dataset) -> None:
     for title, lines in (("note", dataset.notes), ("mended", dataset.repairs), ("left out", dataset.problems)):
         for line in once_each(((line.partition(":")[0], line) for line in lines), SHOWN):
             echo(f"{title}: {line}", err=True)
+
+
+def tell_shared(train: Dataset, val: Dataset) -> None:
+    """Print to stderr how many of the validation pictures are training pictures, if any are."""
+    seen, judged = ({data.image_dir.resolve() / image.file_name for image in data.images} for data in (train, val))
+    if shared := len(seen & judged):
+        echo(f"note: {shared} of {len(val.images)} validation pictures are training pictures too", err=True)
 
 
 def finish_reading(dataset: Dataset, out: Path | None = None, *, results: int = 0, lost: Losses | None = None) -> None:

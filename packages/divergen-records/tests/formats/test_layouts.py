@@ -203,3 +203,51 @@ def test_read__names_of_another_machine_that_are_not_clear_are_refused(source, n
     (source / "annotations.json").write_text(json.dumps(content))
     with pytest.raises(DatasetError, match="leaves the folder of images"):
         read_any(source)
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """YOLO's train, valid and test (2, 1 and 1 pictures) in Roboflow's folders, and the same as COCO files."""
+    folder = tmp_path / "export"
+    for part, count in (("train", 2), ("valid", 1), ("test", 1)):
+        for kind in ("images", "labels"):
+            (folder / part / kind).mkdir(parents=True)
+        for number in range(count):
+            Image.new("RGB", (40, 30)).save(folder / part / "images" / f"{part}{number}.png")
+            (folder / part / "labels" / f"{part}{number}.txt").write_text("0 0.1 0.1 0.9 0.1 0.9 0.9\n")
+    (folder / "data.yaml").write_text(
+        "train: ../train/images\nval: ../valid/images\ntest: ../test/images\nnc: 1\nnames: ['cup']\n"
+    )
+    return folder
+
+
+def names(dataset):
+    return sorted(image.file_name for image in dataset.images)
+
+
+@pytest.mark.parametrize("path", [".", "data.yaml"])
+def test_split__of_a_description_that_names_several(exported, path):
+    assert names(read_any(exported / path, split="train")) == ["train0.png", "train1.png"]
+    found = read_any(exported / path, split="val")
+    assert names(found) == ["valid0.png"]
+    assert found.notes[0].endswith(f"val is read, {exported / 'valid' / 'images'}; not train, test")
+    assert len(read_any(exported / path).images) == 4
+
+
+@pytest.mark.parametrize("path", ["valid", "valid/images"])
+def test_split__by_its_own_folder(exported, path):
+    assert names(read_any(exported / path)) == ["valid0.png"]
+    assert names(read_any(exported / path, split="train")) == ["valid0.png"]
+    source = find_layout(exported / path).splits["train"]
+    assert names(read_any(source.path, image_dir=source.images)) == ["valid0.png"]
+
+
+def test_split__of_coco_files(source, tmp_path):
+    folder = lay_out(source, tmp_path / "data", ["annotations/instances_train.json", "annotations/instances_val.json"],
+                     ["images/train", "images/val"])  # fmt: skip
+    found = read_any(folder, split="val")
+    assert found.path == folder / "annotations" / "instances_val.json"
+    assert found.image_dir == folder / "images" / "val"
+    with pytest.raises(DatasetError, match="holds train, val, no test; give the file or folder"):
+        read_any(folder, split="test")
+    assert read_any(found.path, split="test").path == found.path

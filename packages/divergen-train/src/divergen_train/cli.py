@@ -10,7 +10,7 @@ import click
 from divergen_evaluate.cli import evaluate, export_results
 from divergen_evaluate.files import frequency_notice
 from divergen_records.command import Group, answer, echo, next_step
-from divergen_records.data_options import on_problem_option, open_dataset
+from divergen_records.data_options import on_problem_option, open_dataset, tell_shared
 from divergen_records.files import refuse_existing, write_text
 from divergen_records.formats import OnProblem
 from divergen_records.stores.arguments import LocalPath
@@ -76,16 +76,13 @@ def fit(
     leads = os.environ.get("RANK", "0") == "0"
     if leads and (notice := pasting_notice(preset_name)):
         echo(notice, err=True)
-    data = open_dataset(dataset, images, on_problem=on_problem)
+    data = open_dataset(dataset, images, split="train", on_problem=on_problem)
     if leads and (notice := frequency_notice(data)):
         echo(notice, err=True)
-    result = train(
-        data,
-        out=out,
-        config=config,
-        val=None if val is None else open_dataset(val, val_images, on_problem=on_problem),
-        seed=seed,
-    )
+    judged = None if val is None else open_dataset(val, val_images, split="val", on_problem=on_problem)
+    if judged is not None and leads:
+        tell_shared(data, judged)
+    result = train(data, out=out, config=config, val=judged, seed=seed)
     if leads:
         metrics = result.metrics
         answer(checkpoint=result.checkpoint, iterations=result.iterations, seconds=result.seconds, loss=result.loss)
@@ -126,7 +123,7 @@ def predict(
     refuse_existing(out, overwrite=overwrite)
     from .training.inference import predict as detect
 
-    data = open_dataset(dataset, images, on_problem=on_problem)
+    data = open_dataset(dataset, images, split="val", on_problem=on_problem)
     results = detect(checkpoint, data, image_size=image_size, detections=detections, batch_size=batch_size)
     write_text(out, json.dumps(results), overwrite=overwrite)
     answer(out=out, detections=len(results))

@@ -92,7 +92,7 @@ class _Guide(Config):
                 )
             from divergen_records.data_options import open_dataset
 
-            self._crops = self._of(open_dataset(Path(self.source), self.images))
+            self._crops = self._of(open_dataset(Path(self.source), self.images, split="train"))
         found: RealCrops = self._crops
         return found
 

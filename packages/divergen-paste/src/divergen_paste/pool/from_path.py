@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from divergen_records import Category, ConfigError
-from divergen_records.data_options import open_categories
-from divergen_records.formats import OnProblem, read_any, readers
+from divergen_records.data_options import open_categories, open_dataset
+from divergen_records.formats import OnProblem, readers
 
 from .build import BuildOptions
 from .categories import Unmatched
@@ -82,7 +82,7 @@ def pool_from_path(
         return pool_from_table(rows, out, where, categories=names, unmatched=unmatched, **options)
 
     def from_dataset() -> InstancePool:
-        dataset = read_any(source, image_dir=images, on_problem=on_problem)
+        dataset = open_dataset(source, images, split="train", on_problem=on_problem)
         if (losses := options.get("losses")) is not None:
             losses.extend(dataset.problems)
         return pool_from_dataset(dataset, out, min_area=min_area, whole_only=whole_only, **options)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..errors import require_extra
-from .protocol import Format
+from .protocol import Format, Source
 
 if TYPE_CHECKING:
     from ..dataset import Dataset
@@ -29,6 +29,12 @@ class CocoFormat:
         if self.name != "coco":
             return False
         return path.name.lower().endswith((".json", ".json.gz")) if path.is_file() else _holds_coco(path)
+
+    def splits(self, path: Path) -> dict[str, Source]:
+        """Those of a folder, by its files' names; a file is one."""
+        from .layouts import find_layout
+
+        return find_layout(path).splits
 
     def read(self, path: Path, **options: Any) -> Dataset:
         """Read it; see `divergen_records.coco.read_dataset`."""
@@ -72,10 +78,16 @@ class YoloFormat:
     keeps_crowds: ClassVar[bool] = False
 
     def recognises(self, path: Path) -> bool:
-        """A ``data.yaml``, ``obj.data`` or ``classes.txt``, or a folder that holds one."""
-        from .yolo_layout import find_yolo
+        """A ``data.yaml``, ``obj.data`` or ``classes.txt``, a folder that holds one, or that of a split below it."""
+        from .yolo_layout import find_yolo, yolo_part
 
-        return find_yolo(path) is not None
+        return find_yolo(path) is not None or yolo_part(path) is not None
+
+    def splits(self, path: Path) -> dict[str, Source]:
+        """Those that its description names."""
+        from .layouts import find_layout
+
+        return find_layout(path).splits
 
     def read(self, path: Path, **options: Any) -> Dataset:
         """Read all splits that it names, as one data set."""

@@ -17,9 +17,10 @@ from ..errors import DatasetError
 from .fiftyone.read import is_fiftyone
 from .foreign import tell_foreign
 from .labelme import is_labelme
+from .protocol import Source
 from .search import split_token
 from .xpaste import find_pools
-from .yolo_layout import find_yolo
+from .yolo_layout import find_yolo, split_places, yolo_part
 
 __all__ = ["Layout", "Source", "coco_files", "find_layout", "only_source", "unwrapped"]
 
@@ -30,20 +31,6 @@ _OURS = ("annotations.json", "train.json", "val.json")
 """Names that are enough: whoever reads such a file says what is wrong with it."""
 
 _SNIFFED = 2**16
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a format reads.
-
-    Attributes:
-        path: The file or folder.
-        images: The folder of images, where the layout says it (a text file that lists them: YOLO's); else the reader
-            looks for it.
-    """
-
-    path: Path
-    images: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +59,8 @@ def find_layout(path: Path) -> Layout:
         return Layout(f"the file {path.name}", {"train": Source(path)})
     if (file := find_yolo(path)) is not None:
         return _yolo(file)
+    if (part := yolo_part(path)) is not None:
+        return Layout(f"YOLO, {part.path.name}", {"train": part})
     if find_pools(path) is not None:
         return Layout("an X-Paste pool", {"train": Source(path)})
     if is_fiftyone(path):
@@ -115,8 +104,6 @@ def only_source(folder: Path) -> Path:
 
 
 def _yolo(file: Path) -> Layout:
-    from .yolo_read import split_places
-
     places = split_places(file)
     for split, some in places.items():
         if len(some) > 1:

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from ..dataset import Dataset
 
-__all__ = ["Format", "OnProblem", "ReadsData", "WritesData"]
+__all__ = ["SPLITS", "Format", "HoldsSplits", "OnProblem", "ReadsData", "Source", "WritesData"]
+
+SPLITS = ("train", "val", "test")
 
 OnProblem: TypeAlias = Literal["stop", "skip", "repair"]
 """What a reader does with a problem: refuse the file, leave the item out, or mend it where it can be mended."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a format reads.
+
+    Attributes:
+        path: The file or folder.
+        images: The folder of images, where the layout says it (a text file that lists them: YOLO's); else the reader
+            looks for it.
+    """
+
+    path: Path
+    images: Path | None = None
 
 
 class Format(Protocol):
@@ -60,6 +77,15 @@ class ReadsData(Format, Protocol):
         Raises:
             DatasetError: If it cannot be read.
         """
+        ...
+
+
+@runtime_checkable
+class HoldsSplits(Protocol):
+    """A format of which one folder may hold several splits."""
+
+    def splits(self, path: Path) -> dict[str, Source]:
+        """``"train"``, ``"val"`` and ``"test"``, as far as they are there; `DatasetError` where that is unclear."""
         ...
 
 

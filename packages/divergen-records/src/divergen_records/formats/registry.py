@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
@@ -13,7 +14,7 @@ from ..stores import refuse_store
 from ..stores.copies import local
 from .builtin import BUILTIN, CocoFormat
 from .foreign import tell_foreign
-from .protocol import Format, ReadsData, WritesData
+from .protocol import Format, HoldsSplits, ReadsData, Source, WritesData
 
 if TYPE_CHECKING:
     from ..dataset import Dataset
@@ -61,24 +62,66 @@ def find_format(path: Path) -> ReadsData:
     )
 
 
-def locate(path: Path) -> tuple[ReadsData, Path]:
-    """A data set's format and what it reads: the path, or the folder in it that holds the data; as `find_format`."""
+@dataclass(frozen=True)
+class Located:
+    """A data set that was found.
+
+    Attributes:
+        format: Whose it is.
+        source: What the format reads.
+        note: What a person should know of the choice.
+    """
+
+    format: ReadsData
+    source: Source
+    note: str | None = None
+
+    def read(self, *, image_dir: Path | None = None, **options: Any) -> Dataset:
+        """Read it; `ReadsData.read` tells the options."""
+        images = image_dir or self.source.images
+        dataset = self.format.read(self.source.path, image_dir=images, **options)
+        return dataset if self.note is None else dataset.replace(notes=[self.note, *dataset.notes])
+
+
+def locate(path: Path, split: str | None = None) -> Located:
+    """A data set's format and what it reads: the path, or the folder in it that holds the data; as `find_format`.
+
+    Args:
+        path: A file or folder.
+        split: ``"train"``, ``"val"`` or ``"test"``: of a path that holds several, this one alone.
+
+    Raises:
+        DatasetError: If no format recognises it, or it holds several splits and not this one.
+    """
     refuse_store(path)
     if not _recognised(path):
         from .layouts import unwrapped
 
         path = unwrapped(path)
-    return find_format(path), path
+    found = find_format(path)
+    splits = found.splits(path) if split is not None and isinstance(found, HoldsSplits) else {}
+    if split is None or len(splits) < 2:
+        return Located(found, Source(path))
+    if split not in splits:
+        raise DatasetError(f"{path}: holds {', '.join(splits)}, no {split}; give the file or folder of what you mean")
+    chosen = splits[split]
+    others = ", ".join(name for name in splits if name != split)
+    return Located(found, chosen, f"{path}: {split} is read, {chosen.images or chosen.path}; not {others}")
 
 
 def _recognised(path: Path) -> ReadsData | None:
     return next((found for found in readers().values() if found.recognises(path)), None)
 
 
-def read_any(path: Path | str, **options: Any) -> Dataset:
-    """Read a data set of whatever format, brought here from an object store; `ReadsData.read` tells the options."""
-    found, here = locate(local(path))
-    return found.read(here, **options)
+def read_any(path: Path | str, *, split: str | None = None, **options: Any) -> Dataset:
+    """Read a data set of whatever format, brought here from an object store.
+
+    Args:
+        path: A file or folder.
+        split: As in `locate`.
+        options: See `ReadsData.read`.
+    """
+    return locate(local(path), split).read(**options)
 
 
 def add_format(name: str, folder: Path, *, overwrite: bool = False, progress: bool = False) -> Path:

@@ -12,10 +12,9 @@ from typing import Any
 
 from ..errors import DatasetError
 from ..yaml_files import read_yaml
+from .protocol import SPLITS, Source
 
-__all__ = ["SPLITS", "find_yolo", "inside", "read_description"]
-
-SPLITS = ("train", "val", "test")
+__all__ = ["find_yolo", "inside", "read_description", "split_places", "yolo_part"]
 
 _NAMES = re.compile(rb"^names\s*:", re.MULTILINE)
 _PARTS = re.compile(rb"^(train|val|path)\s*:", re.MULTILINE)
@@ -34,6 +33,42 @@ def find_yolo(path: Path) -> Path | None:
     if path.name in _CLASSES:
         return path if _lists_classes(path) else None
     return path if path.suffix in (".yaml", ".yml") and _describes(path) else None
+
+
+def yolo_part(path: Path) -> Source | None:
+    """One split, where the path is its folder (``train`` or ``train/images``) and what describes it lies above."""
+    if not path.is_dir():
+        return None
+    path = path.resolve()
+    for file in filter(None, map(find_yolo, path.parents[:2])):
+        places = [place for some in split_places(file).values() for place in some]
+        place = next((one for one in places if path in (one.resolve(), one.resolve().parent)), None)
+        if place is not None and path != file.parent:
+            return Source(file, place)
+    return None
+
+
+def split_places(file: Path, content: dict[str, Any] | None = None) -> dict[str, list[Path]]:
+    """Split -> its folders of images, or text files that list them, as the description names them.
+
+    They are found as they lie beside it.
+
+    Raises:
+        DatasetError: If none is there.
+    """
+    content = read_description(file) if content is None else content
+    base = str(content.get("path") or "")
+    found: dict[str, list[Path]] = {}
+    for split in SPLITS:
+        named = content.get(split)
+        for name in named if isinstance(named, list) else [named]:
+            place = inside(file.parent, base, str(name)) if name else None
+            if place is not None and (place.is_dir() or place.suffix == ".txt"):
+                found.setdefault(split, []).append(place)
+    if not found:
+        named = {split: content.get(split) for split in SPLITS}
+        raise DatasetError(f"{file}: none of its folders or lists of images lies below {file.parent}: {named}")
+    return found
 
 
 def read_description(file: Path) -> dict[str, Any]:

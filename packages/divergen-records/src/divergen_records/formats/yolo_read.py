@@ -15,11 +15,11 @@ from ..polygons import clip_polygons
 from ..record import Category
 from .pictures import picture_size
 from .problems import Mends, Problems
-from .protocol import OnProblem
+from .protocol import OnProblem, Source
 from .yolo import label_name
-from .yolo_layout import SPLITS, find_yolo, inside, read_description
+from .yolo_layout import find_yolo, inside, read_description, split_places, yolo_part
 
-__all__ = ["read_yolo", "split_places"]
+__all__ = ["read_yolo"]
 
 _TURNED = 8
 """Coordinates of a turned box."""
@@ -37,7 +37,8 @@ def read_yolo(
     """Read a YOLO data set. A picture without a label file has no objects.
 
     Args:
-        path: The YAML file (or ``obj.data``, ``classes.txt``), or its folder. Nothing outside that folder is read.
+        path: The YAML file (or ``obj.data``, ``classes.txt``), or its folder, or the folder of one split below it.
+            Nothing outside the file's folder is read.
         image_dir: One split's folder of images, or text file that lists them; all splits where None.
         on_problem: What to do with lines that have a problem; ``"repair"`` clips polygons at the border and leaves
             out a detector's confidence.
@@ -48,9 +49,8 @@ def read_yolo(
     Raises:
         DatasetError: If it is no such data set, or (unless they are left out) has problems.
     """
-    file = find_yolo(Path(path))
-    if file is None:
-        raise DatasetError(f"{path}: there is no data.yaml with names and splits, obj.data or classes.txt")
+    source = _source(Path(path))
+    file, image_dir = source.path, image_dir or source.images
     content = read_description(file)
     if content.get("kpt_shape") is not None:
         raise DatasetError(
@@ -88,27 +88,12 @@ def read_yolo(
     return Dataset(file, root, images, annotations, categories, **problems.told).counted()
 
 
-def split_places(file: Path, content: dict[str, Any] | None = None) -> dict[str, list[Path]]:
-    """Split -> its folders of images, or text files that list them, as the description names them.
-
-    They are found as they lie beside it.
-
-    Raises:
-        DatasetError: If none is there.
-    """
-    content = read_description(file) if content is None else content
-    base = str(content.get("path") or "")
-    found: dict[str, list[Path]] = {}
-    for split in SPLITS:
-        named = content.get(split)
-        for name in named if isinstance(named, list) else [named]:
-            place = inside(file.parent, base, str(name)) if name else None
-            if place is not None and (place.is_dir() or place.suffix == ".txt"):
-                found.setdefault(split, []).append(place)
-    if not found:
-        named = {split: content.get(split) for split in SPLITS}
-        raise DatasetError(f"{file}: none of its folders or lists of images lies below {file.parent}: {named}")
-    return found
+def _source(path: Path) -> Source:
+    file = find_yolo(path)
+    source = yolo_part(path) if file is None else Source(file)
+    if source is None:
+        raise DatasetError(f"{path}: there is no data.yaml with names and splits, obj.data or classes.txt")
+    return source
 
 
 def _distinct(places: dict[str, list[Path]]) -> list[Path]:
