@@ -1,10 +1,11 @@
-"""Files of numbers as nobody should write them: safetensors, NumPy's, ONNX; pictures that claim or hold too much."""
+"""Files of numbers as nobody should write them: safetensors, NumPy's, ONNX; pictures, archives that hold too much."""
 
 from __future__ import annotations
 
 import io
 import json
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Any
 
 from .poisons import Poison
 
-__all__ = ["bombs", "npy", "onnx", "safetensors"]
+__all__ = ["archives", "bombs", "npy", "onnx", "safetensors"]
 
 
 def _bytes(data: bytes) -> Poison:
@@ -221,3 +222,39 @@ def _jpeg() -> bytes:
 
 def _exif(data: bytes) -> bytes:
     return _small(exif=data)
+
+
+def archives(path: Path) -> Iterator[tuple[str, Poison]]:
+    """Zip files that say to hold, or hold, far more than their bytes."""
+    data = path.read_bytes()
+    place = data.index(b"PK\x01\x02")  # of the first member in the list of them
+    for told in (2**32 - 2, 0, 2**27):
+        yield f"an archive whose first member has {told} bytes", _bytes(_put(data, place + 24, told))
+    yield "an archive whose first member lies behind its end", _bytes(_put(data, place + 42, 2**32 - 2))
+    yield "an archive of 400 MB of zeros", _full_of_zeros
+
+
+def _put(data: bytes, place: int, value: int) -> bytes:
+    return data[:place] + struct.pack("<I", value) + data[place + 4 :]
+
+
+def _full_of_zeros(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names[:4]:
+            archive.writestr(name, bytes(100_000_000))
+
+
+def parquet(path: Path) -> Iterator[tuple[str, Poison]]:
+    """A table of one row, whose picture is 400 MB of zeros."""
+
+    def poison(to: Path) -> None:
+        import pyarrow as pa
+        from pyarrow.parquet import read_table, write_table
+
+        table = read_table(to).slice(0, 1)
+        held = pa.array([{"bytes": bytes(400_000_000), "path": None}], table.schema.field("image").type)
+        write_table(table.set_column(table.schema.get_field_index("image"), "image", held), to, compression="zstd")
+
+    yield "a picture of 400 MB of zeros", poison

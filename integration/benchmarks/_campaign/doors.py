@@ -96,10 +96,13 @@ DOORS = (
     _door(f"divergen-filter embed-real IN/{REAL} --out OUT/r.npz", "real/train/000001.jpg", poisons.images),
     _door(
         "divergen-filter score OUT/masked.lance --references IN/references.npz",
-        "references.npz", poisons.npz, copies="masked.lance",
+        "references.npz", poisons.npz, binaries.archives, copies="masked.lance",
     ),
-    _door("divergen-filter diversity IN/scored.lance --references IN/references.npz", "references.npz", poisons.npz),
-    _door("divergen-filter calibrate --references IN/references.npz", "references.npz", poisons.npz),
+    _door(
+        "divergen-filter diversity IN/scored.lance --references IN/references.npz",
+        "references.npz", poisons.npz, binaries.archives,
+    ),
+    _door("divergen-filter calibrate --references IN/references.npz", "references.npz", poisons.npz, binaries.archives),
     _door(
         "divergen-filter decide OUT/scored.lance --references IN/references.npz --rules IN/rules.json",
         "rules.json", *JSON, copies="scored.lance",
@@ -125,11 +128,11 @@ DOORS = (
     _door("divergen-evaluate export IN/results.json --gt IN/real/val.json --out OUT/r.json", "results.json", *JSON),
     _door(
         "divergen-train predict IN/fit/checkpoint.pt IN/real/val.json --out OUT/r.json",
-        "fit/checkpoint.pt", poisons.weights,
+        "fit/checkpoint.pt", poisons.weights, binaries.archives,
     ),
     _door(
         "divergen-train truncate IN/fit/checkpoint.pt --categories IN/real/val.json --out OUT/c.pt",
-        "fit/checkpoint.pt", poisons.weights,
+        "fit/checkpoint.pt", poisons.weights, binaries.archives,
     ),
     _door(
         f"divergen-train fit IN/{REAL} --out OUT/t --preset quickstart iterations=1 warmup=1 image_size=32",
@@ -145,7 +148,7 @@ DOORS = (
     _door("divergen report OUT/run", "run/steps/decide.json", *JSON, copies="run"),
     _door("divergen export IN/run --format coco --out OUT/kept", "run/instances.lance", poisons.tables),
     _door("divergen pull IN/hub --out OUT/p.lance", "hub/README.md", _texts),
-    _door("divergen pull IN/hub --out OUT/p.lance", "hub/data/instances-00000.parquet"),
+    _door("divergen pull IN/hub --out OUT/p.lance", "hub/data/instances-00000.parquet", binaries.parquet),
     _door("divergen results IN/ablations", "ablations/models/ablation.json", *JSON),
     _door("divergen correct OUT/run IN/fix --who bob", "fix/annotations.json", *JSON, copies="run"),
 )  # fmt: skip
