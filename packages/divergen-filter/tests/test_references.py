@@ -71,6 +71,19 @@ def test_reference_embeddings__goes_on_after_a_kill(dataset, embedder, tmp_path,
     assert not folder.exists()
 
 
+def test_reference_embeddings__killed_as_its_parts_are_removed(dataset, embedder, tmp_path, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "parts"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("divergen_filter.resume.shutil.rmtree", killed)
+        reference_embeddings(dataset, embedder, resume=folder, progress=False)
+    assert [path.name for path in folder.iterdir()] == ["task.json"]
+    reference_embeddings(dataset, embedder, resume=folder, progress=False)
+    assert not folder.exists()
+
+
 def test_reference_embeddings__unfinished_work_of_other_settings(dataset, embedder, tmp_path):
     folder = tmp_path / "parts"
     with pytest.raises(KeyboardInterrupt):

@@ -21,6 +21,9 @@ from .embedder import Embeddings
 __all__ = ["EmbeddedCrops", "ResumeFolder"]
 
 
+_TASK = "task.json"
+
+
 @dataclass(frozen=True, slots=True)
 class EmbeddedCrops:
     """Real crops of some pictures.
@@ -39,7 +42,7 @@ class EmbeddedCrops:
 
 
 class ResumeFolder:
-    """ResumeFolder in a folder, or nowhere.
+    """Parts in a folder, or nowhere.
 
     Args:
         folder: Made where it does not exist; None keeps nothing.
@@ -53,7 +56,7 @@ class ResumeFolder:
         self.folder = folder
         if folder is None:
             return
-        file, text = folder / "task.json", json.dumps(task, indent=1, sort_keys=True)
+        file, text = folder / _TASK, json.dumps(task, indent=1, sort_keys=True)
         if file.exists() and file.read_text(encoding="utf-8") != text:
             raise ConfigError(
                 f"{folder} holds the unfinished work of another model, other settings or other data; "
@@ -90,8 +93,11 @@ class ResumeFolder:
             np.savez(file, **arrays)
 
     def remove(self) -> None:
-        """Forget all parts."""
+        """Forget all parts; last the note of the task, by which a call after a kill knows the folder as its own."""
         if self.folder is not None:
+            for file in self.folder.iterdir():
+                if file.name != _TASK:
+                    file.unlink()
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _file(self, number: int) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from divergen_records import ConfigError, DivergenError, Progress, WeightsError, require_extra
 from divergen_records.detections import detection_row
-from divergen_records.files import new_name, write_bytes, write_text
+from divergen_records.files import new_name, sweep, write_bytes, write_text
 from divergen_records.images import read_image
 from divergen_train.training.log import TrainLog
 
@@ -96,6 +96,7 @@ class UltralyticsTrainer:
         """The last epoch's checkpoint."""
         folder = task.out / "ultralytics"
         last = folder / "weights" / "last.pt"
+        sweep(last.parent)  # a last epoch that was killed has no next one to do it
         begun = last.exists()
         with _in_our_words(self.model):
             if begun and YOLO(last).ckpt["epoch"] + 1 >= self.arguments["epochs"]:
