@@ -22,6 +22,7 @@ PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 QUICK = {
     "divergen quickstart": None,  # the same as `divergen run` with another config, which takes ten minutes
+    "divergen ablate quickstart": None,  # five of them; tests/evidence/test_shipped.py plans it
     "divergen run coco100": ("categories=[apple, cup, clock]", "counts={per_category: 3}", "prompts.per_category=2"),
 }
 """What a command of the first page is shortened by here; None leaves it out."""
