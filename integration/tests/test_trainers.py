@@ -17,6 +17,8 @@ from divergen.testing import FakeTrainer, check_trainer
 from divergen.trainers.command import CommandFailed, CommandTrainer
 from divergen.trainers.config import CommandTrainConfig, DivergenTrainConfig
 from divergen.trainers.protocol import TrainTask
+from divergen.training import evaluate_task
+from divergen_records import DatasetError
 from divergen_records.coco import read_dataset
 from pydantic import ValidationError
 
@@ -107,6 +109,24 @@ def test_command_config__refuses(settings: dict[str, str], message: str) -> None
         CommandTrainConfig(**settings)
 
 
+def test_evaluate__says_which_results_do_not_fit_and_what_only_looks_right(
+    tmp_path: Path, finished: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = finished.data / "minilvis"
+    val = read_dataset(data / "val.json", image_dir=data)
+    task = TrainTask(name="train real", dataset=val, val=val, out=tmp_path, seed=0)
+    found = [{"image_id": one.image_id, "category_id": one.category_id, "bbox": one.bbox} for one in val.annotations]
+    task.results.write_text(json.dumps(found))
+    with pytest.raises(DatasetError, match=r"train real: .*results\.json: result 0: has no 'score'"):
+        evaluate_task(task)
+    task.results.write_text(json.dumps([{**row, "score": 0.5} for row in found * 2]))
+    evaluate_task(task)
+    task.results.write_text("[]")
+    evaluate_task(task)
+    said = capsys.readouterr().err
+    assert "note: train real: every result stands twice" in said and "note: train real: there are no results" in said
+
+
 def test_command_trainer__no_results_and_no_program(tmp_path: Path, finished: Run) -> None:
     data = finished.data / "minilvis"
     val = read_dataset(data / "val.json", image_dir=data)
@@ -155,6 +175,8 @@ import sys
 from pathlib import Path
 from divergen.trainers.command import CommandTrainer
 from divergen.trainers.protocol import TrainTask
+from divergen.training import evaluate_task
+from divergen_records import DatasetError
 from divergen_records.coco import read_dataset
 script, data, out = map(Path, sys.argv[1:])
 val = read_dataset(data / "val.json", image_dir=data)

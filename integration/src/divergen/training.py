@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from divergen_records.answers import answer
 from divergen_records.coco import Dataset, read_dataset
+from divergen_records.command import echo
+from divergen_records.errors import DatasetError
 from divergen_records.files import read_json, write_text
 from rich.console import Console
 from rich.table import Table
@@ -18,11 +21,21 @@ from .run import Run
 from .trainers.protocol import TrainTask
 
 if TYPE_CHECKING:
+    from divergen_evaluate import Metrics
     from divergen_paste import Chain, Paster
 
     from .pipeline import Pipeline
 
-__all__ = ["METRICS", "metrics_of", "print_comparison", "read_metrics", "train_all", "train_real", "training_titles"]
+__all__ = [
+    "METRICS",
+    "evaluate_task",
+    "metrics_of",
+    "print_comparison",
+    "read_metrics",
+    "train_all",
+    "train_real",
+    "training_titles",
+]
 
 _PASTED = {"real": "copy-paste", "generated": "generated", "both": "copy-paste + generated"}
 
@@ -76,16 +89,30 @@ def _task(pipeline: Pipeline, name: str, dataset: Dataset, paste: Paster | Chain
 
 
 def _train(pipeline: Pipeline, task: TrainTask) -> None:
-    from divergen_evaluate import evaluate_lvis, read_results
-
     from .feedback import write_feedback
 
     trained = pipeline.trainer.train(task)
     contributions = list(trained.contributions)
     if contributions:
         write_feedback(pipeline.run.table, contributions)
-    metrics = evaluate_lvis(read_results(task.results), task.val)
-    write_text(task.out / "metrics.json", metrics.model_dump_json(indent=1), overwrite=True)
+    write_text(task.out / "metrics.json", evaluate_task(task).model_dump_json(indent=1), overwrite=True)
+
+
+def evaluate_task(task: TrainTask) -> Metrics:
+    """The metrics of what a trainer detected, whoever's it is; what only looks right is said."""
+    from divergen_evaluate import evaluate_lvis, read_results
+    from divergen_evaluate.files import results_notices
+    from divergen_evaluate.fitting import fit_results
+
+    results, told = read_results(task.results), Counter[str]()
+    try:
+        fitted = fit_results(results, task.val, told=told)
+        metrics = evaluate_lvis(fitted, task.val)
+    except DatasetError as error:
+        raise DatasetError(f"{task.name}: {task.results}: {error}") from error
+    for notice in (*told, *results_notices(fitted, task.val)):
+        echo(f"note: {task.name}: {notice}", err=True)
+    return metrics
 
 
 def training_titles(config: RunConfig) -> dict[str, str]:

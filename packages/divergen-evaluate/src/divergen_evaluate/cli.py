@@ -17,7 +17,7 @@ from divergen_records.errors import ConfigError, DatasetError
 from divergen_records.files import refuse_existing, write_text
 from divergen_records.losses import Losses, finish, finishing, losses_options
 
-from .files import boxes_notice, exhaustive_notice, frequency_notice, masks_notice, repeats_notice
+from .files import exhaustive_notice, frequency_notice, results_notices
 
 if TYPE_CHECKING:
     from divergen_records.coco import Dataset
@@ -169,16 +169,11 @@ def _tell_judgement(
     results: Sequence[Results], dataset: Dataset, style: Literal["lvis", "coco"], federated: bool | None
 ) -> None:
     """What a person should know of how the results are judged, each once."""
-    notices = [notice for rows in results for notice in _results_notices(rows, dataset)]
+    notices: list[str | None] = [notice for rows in results for notice in results_notices(rows, dataset)]
     if style == "lvis":
         notices += [frequency_notice(dataset), exhaustive_notice(dataset) if federated is None else None]
     for notice in dict.fromkeys(filter(None, notices)):
         echo(f"note: {notice}", err=True)
-
-
-def _results_notices(rows: Results, dataset: Dataset) -> list[str | None]:
-    nothing = None if rows else "there are no results, so that every AP is 0"
-    return [nothing, masks_notice(rows, dataset), boxes_notice(rows, dataset), repeats_notice(rows)]
 
 
 class _Rules(TypedDict):

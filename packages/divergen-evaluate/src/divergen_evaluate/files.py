@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from divergen_records.coco import Dataset
 
-__all__ = ["boxes_notice", "exhaustive_notice", "frequency_notice", "masks_notice", "repeats_notice"]
+__all__ = [
+    "boxes_notice",
+    "exhaustive_notice",
+    "frequency_notice",
+    "masks_notice",
+    "repeats_notice",
+    "results_notices",
+]
 
 
 _BEYOND = 0.1
@@ -43,6 +50,13 @@ def exhaustive_notice(dataset: Dataset) -> str | None:
         f"{dataset.path.name}: no image has negative or not exhaustively annotated categories (LVIS's lists), so it is "
         "judged exhaustively: a detection of any category on any image counts; --federated or --exhaustive decide it"
     )
+
+
+def results_notices(results: Sequence[Mapping[str, Any]], dataset: Dataset) -> list[str]:
+    """Sentences about results that fit the data set and only look right; see `fit_results`."""
+    nothing = None if results else "there are no results, so that every AP is 0"
+    found = nothing, masks_notice(results, dataset), boxes_notice(results, dataset), repeats_notice(results)
+    return [notice for notice in found if notice]
 
 
 def boxes_notice(results: Sequence[Mapping[str, Any]], dataset: Dataset) -> str | None:
