@@ -59,6 +59,7 @@ def test_explain__a_full_place_without_a_name_is_found(monkeypatch):
     ("text", "words"),
     [
         ("can't start new thread", "ulimit -u"),
+        ("Could not determine home directory.", "set HOME"),
         ("[enforce fail at inline_container.cc:672] . unexpected pos 3226624 vs 3226512", "want of space on its disk"),
         ("unable to write to file </torch_1_2_3>: No space left on device (28)", "--shm-size"),
         ("DataLoader worker (pid 7) is killed by signal: Bus error.", "--shm-size"),

@@ -77,6 +77,7 @@ class WordNetSimilarity:
     name = "WordNet path"
 
     def __init__(self, folder: Path | str | None = None) -> None:
+        Path.home()  # a sentence where there is none: nltk cannot be imported then
         with require_extra("divergen-prompts", "wordnet"):
             import nltk  # type: ignore[import-not-found, import-untyped, unused-ignore]
             from nltk.corpus import wordnet  # type: ignore[import-not-found, import-untyped, unused-ignore]

@@ -53,6 +53,7 @@ _RESOURCES = frozenset(
 """What is understood without a path."""
 
 _SENTENCES = (
+    (r"Could not determine home directory", "this user has no home folder; set HOME to a folder that can be written"),
     (r"can't start new thread", "no more threads may be started; allow more (ulimit -u), or use fewer workers"),
     (r"out of shared memory|Bus error|/torch_\w+.*No space left", _SHARED_FULL),
     (r"[Tt]oo many open files", _REMEDIES[errno.EMFILE]),
