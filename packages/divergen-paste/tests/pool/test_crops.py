@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from divergen_paste.errors import PoolError
@@ -11,6 +14,7 @@ from divergen_paste.pool.crops import (
     pyramid,
 )
 from divergen_records import MaskError
+from divergen_records.images import encode_image
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -98,6 +102,19 @@ def test_decode_alpha__of_another_size():
     crop = make_crop(WHITE, np.ones((8, 8), bool), category_id=1, source="a")
     with pytest.raises(PoolError, match="has 64 bytes, 20x20 pixels need 400"):
         decode_alpha(encode_crop(crop)[0][1], 20, 20)
+
+
+def test_decode_alpha__one_that_would_fill_memory():
+    with pytest.raises(PoolError, match="the alpha has 65 bytes, 8x8 pixels need 64"):
+        decode_alpha(zlib.compress(bytes(10**7)), 8, 8)
+
+
+def test_decode_image__more_pixels_than_any_picture_has():
+    image = bytearray(encode_image(np.zeros((8, 8, 3), np.uint8), "png"))
+    image[16:24] = struct.pack(">II", 65_500, 65_500)
+    image[29:33] = struct.pack(">I", zlib.crc32(image[12:29]))
+    with pytest.raises(PoolError, match="does not decode"):
+        decode_image(np.frombuffer(image, np.uint8), 8, 8)
 
 
 def test_decode_image__damaged():

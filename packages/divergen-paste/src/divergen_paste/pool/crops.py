@@ -207,7 +207,10 @@ def decode_alpha(data: Any, height: int, width: int) -> NDArray[np.uint8]:
 
 def decode_image(data: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """Picture (height, width, 3) uint8 RGB from its encoded bytes (n,) uint8; raises `PoolError` if it is damaged."""
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:  # a header that says more pixels than OpenCV takes
+        raise PoolError(f"the picture does not decode: {error}") from error
     if image is None or image.shape[:2] != (height, width):
         raise PoolError("the picture does not decode to the size that the index says")
     return cast("NDArray[np.uint8]", cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image))
