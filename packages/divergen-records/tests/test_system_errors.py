@@ -69,6 +69,11 @@ def test_explain__what_libraries_make_of_it(text, words):
     assert words in explain(RuntimeError(text))
 
 
+def test_explain__no_room_to_load_a_library():
+    assert "ulimit -v" in explain(ImportError("libtorch_cpu.so: failed to map segment from shared object"))
+    assert explain(ImportError("No module named 'x'")) is None
+
+
 def test_explain__the_place_it_was_started_in_is_gone(tmp_path, monkeypatch):
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")

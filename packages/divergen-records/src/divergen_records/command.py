@@ -210,7 +210,7 @@ def _sentences() -> Iterator[None]:
         raise click.exceptions.Exit(STOPPED) from None
     except DivergenError as error:
         raise _refusal(error, str(error), error.exit_code) from error
-    except (OSError, RuntimeError, MemoryError, UnicodeEncodeError) as error:
+    except (OSError, RuntimeError, ImportError, MemoryError, UnicodeEncodeError) as error:
         sentence = explain(error)
         if sentence is None:
             raise

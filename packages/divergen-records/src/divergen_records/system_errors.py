@@ -56,13 +56,14 @@ _SENTENCES = (
     (r"Could not determine home directory", "this user has no home folder; set HOME to a folder that can be written"),
     (r"can't start new thread", "no more threads may be started; allow more (ulimit -u), or use fewer workers"),
     (r"out of shared memory|Bus error|/torch_\w+.*No space left", _SHARED_FULL),
+    (r"failed to map segment", f"a library could not be loaded: {_REMEDIES[errno.ENOMEM]}, or allow more (ulimit -v)"),
     (r"[Tt]oo many open files", _REMEDIES[errno.EMFILE]),
     (
         r"PytorchStreamWriter failed writing|inline_container\.cc:\d+\] \. unexpected pos",
         f"a file of PyTorch's could not be written to its end, most likely for want of space on its disk; {_FULL}",
     ),
 )
-"""What libraries make of such errors: a `RuntimeError` with these words."""
+"""What libraries make of such errors: a `RuntimeError` or an `ImportError` with these words."""
 
 
 def explain(error: BaseException) -> str | None:
@@ -73,7 +74,7 @@ def explain(error: BaseException) -> str | None:
         return _locale(error)
     if isinstance(error, shutil.Error):
         return _of_a_copy(error)
-    if isinstance(error, RuntimeError):
+    if isinstance(error, (RuntimeError, ImportError)):
         return next((sentence for words, sentence in _SENTENCES if re.search(words, str(error))), None)
     if not isinstance(error, OSError) or error.errno is None or isinstance(error, BrokenPipeError):
         return None
