@@ -285,10 +285,16 @@ def test_losses__nothing_left_is_status_1(name: str, tmp_path: Path) -> None:
     assert "Traceback" not in done.output
 
 
-@pytest.mark.parametrize("name", ["divergen-paste bake", "divergen-annotate images"])
+@pytest.mark.parametrize("name", ["divergen-paste bake", "divergen-paste stats", "divergen-annotate images",
+                                  "divergen-records convert", "divergen-evaluate export"])  # fmt: skip
 def test_losses__nothing_lost_is_status_0_and_no_file(name: str, tmp_path: Path) -> None:
-    done = call(name, CASES[name](tmp_path, 3, 0))
+    """Nor has it anything else to say, asked to be quiet; what it wrote is in its answer."""
+    done = call(name, CASES[name](tmp_path, 3, 0), "--quiet", "--json")
     assert done.exit_code == 0, done.output
+    assert done.stderr == ""
+    answer = json.loads(done.stdout)
+    assert str(tmp_path / "out") in answer["out"]
+    assert answer["counts"]["lost"] == 0
     assert not list(tmp_path.glob("*.losses.jsonl"))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from divergen_records.command import Group, answer, echo, next_step
+from divergen_records.command import Group, answer, echo, next_step, note
 from divergen_records.cores import usable_cores
 
 __all__ = ["main", "make"]
@@ -62,4 +62,4 @@ def categories() -> None:
     names = category_names()
     answer(categories=names, styles=STYLES)
     echo("\n".join(names))
-    echo(f"{len(names)} categories, in the styles {', '.join(STYLES)}", err=True)
+    note(f"{len(names)} categories, in the styles {', '.join(STYLES)}")

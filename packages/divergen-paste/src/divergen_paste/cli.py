@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from divergen_records.command import Group, answer, echo, next_step
+from divergen_records.command import Group, answer, echo, next_step, note
 from divergen_records.data_options import finish_reading, format_option, on_problem_option, open_dataset, tell_shared
 from divergen_records.files import refuse_existing, write_bytes
 from divergen_records.losses import Losses, finish, finishing, losses_options
@@ -301,6 +301,9 @@ def _paster(dataset: Dataset, pool_path: Path, settings: tuple[str, ...], seed: 
     config = apply_settings(PasteConfig, {}, settings, where="paste")
     pool = InstancePool.open(pool_path)
     match = match_categories(pool.categories, dataset.categories, unmatched=unmatched)
-    echo(str(match), err=True)
+    if match.left_out:
+        echo(str(match), err=True)
+    else:
+        note(str(match))
     paster: Paster = config.build(pool.renamed(match), area_statistics(dataset), seed=seed)
     return paster

@@ -42,10 +42,15 @@ _LEVEL, _JSON = "divergen.level", "divergen.json"
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
-    """Print text and, with ``nl``, a line end; see `divergen_records.text.shown`. Commands print by this alone."""
+    """Print text and, with ``nl``, a line end; see `divergen_records.text.shown`. Commands print by this alone.
+
+    With ``--json`` a result is in the object and, as text, on standard error; with ``--quiet`` too in the object alone.
+    """
     found = asked_for_json()
     if found is not None and not err:
         found.text.append(str(text))
+        if quiet():
+            return
     click.echo(shown(_with_addresses(str(text))), err=err, nl=nl)
 
 

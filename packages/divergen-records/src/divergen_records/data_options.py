@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
 from .alike import once_each
-from .command import echo
+from .command import echo, note
 from .errors import DatasetError, require_extra
 from .formats import OnProblem, locate, readers, writers
 from .formats.protocol import Source
@@ -127,10 +128,14 @@ def open_categories(path: Path) -> tuple[Category, ...]:
 
 
 def tell(dataset: Dataset) -> None:
-    """Print to stderr what reading a data set left out, mended, and what is worth knowing; the first few of each."""
+    """Print to stderr what reading a data set left out, mended, and what is worth knowing; the first few of each.
+
+    With ``--quiet`` without the last.
+    """
     for title, lines in (("note", dataset.notes), ("mended", dataset.repairs), ("left out", dataset.problems)):
+        say = note if title == "note" else partial(echo, err=True)
         for line in once_each(((line.partition(":")[0], line) for line in lines), SHOWN):
-            echo(f"{title}: {line}", err=True)
+            say(f"{title}: {line}")
 
 
 def tell_shared(train: Dataset, val: Dataset) -> None:
