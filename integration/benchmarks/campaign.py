@@ -96,12 +96,9 @@ class Campaign:
         for left in ("in", "out"):  # of a campaign that was stopped
             shutil.rmtree(place / left, ignore_errors=True)
         self.doors = tuple(door for door in doors if door.case.can_run)
-        if not (self.inputs / "made").exists():
-            shutil.rmtree(self.inputs, ignore_errors=True)
-            self.inputs.mkdir(parents=True)
-            words = (f"{case.words} {case.settings}" for case in (*cases, *(door.case for door in self.doors)))
-            aside(make_inputs, self.inputs, " ".join(words))
-            (self.inputs / "made").touch()
+        self.inputs.mkdir(parents=True, exist_ok=True)
+        words = (f"{case.words} {case.settings}" for case in (*cases, *(door.case for door in self.doors)))
+        aside(make_inputs, self.inputs, " ".join(words))
         self._notes = self.inputs / "known.json"  # what two undisturbed ones took and wrote: one that goes on knows it
         self._known: dict[str, tuple[Reference, float]] = {}
         if self._notes.exists():

@@ -26,12 +26,24 @@ _PACKAGES = Path(__file__).resolve().parents[3] / "packages"
 
 
 def make_inputs(place: Path, words: str) -> None:
-    """Make inputs, with our own commands.
+    """Make the inputs that are not there yet, with our own commands.
 
     Args:
         place: The folder, ``IN``.
         words: Of all commands that will read them; what takes long and none of them names is left out.
     """
+    for names, make in _GROUPS.items():
+        mark = place / f"{names[0]}.made"
+        wanted = make is _basic or any(f"IN/{name}" in words or f"OUT/{name}" in words for name in names)
+        if wanted and not mark.exists():
+            for path in (path for name in names for path in place.glob(f"{name}*")):  # of one that was stopped
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            make(place)
+            mark.touch()
+
+
+def _basic(place: Path) -> None:
+    """Real pictures, their pool, and what needs no command."""
     scenes = f"divergen-minilvis make --out real --train-images 20 --val-images 10 --size 96 --categories {CATEGORIES}"
     _call(place, scenes)
     (place / "rules.json").write_text('{"rules": [{"score": "area_fraction", "op": ">=", "threshold": 0.05}]}')
@@ -41,9 +53,6 @@ def make_inputs(place: Path, words: str) -> None:
     np.save(place / "embedded.npy", np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32))
     shutil.copy(str(resources.files("divergen.configs").joinpath("coco100.yaml")), place / "config.yaml")
     _ablation(place / "ablations" / "models")
-    for names, make in _LONG.items():
-        if any(f"IN/{name}" in words or f"OUT/{name}" in words for name in names):
-            make(place)
 
 
 def _generated(place: Path) -> None:
@@ -161,7 +170,8 @@ def _module(path: str) -> ModuleType:
     return module
 
 
-_LONG: dict[tuple[str, ...], Callable[[Path], None]] = {
+_GROUPS: dict[tuple[str, ...], Callable[[Path], None]] = {
+    ("real", "rules", "names", "results", "pool", "embedded", "config", "ablations"): _basic,
     ("prompts", "drawn", "pictures", "masks", "masked", "references", "scored", "reviewed"): _generated,
     ("yolo", "labelme"): _foreign,
     ("run", "hub", "fix", "xp"): _run,
@@ -169,4 +179,4 @@ _LONG: dict[tuple[str, ...], Callable[[Path], None]] = {
     ("trained",): _trained,
     ("sd", "sam3", "u2net.onnx"): _models,
 }
-"""Inputs that take long -> what makes them."""
+"""Inputs -> what makes them; the first are there for all others."""
