@@ -81,6 +81,21 @@ def call(*arguments, status=0):
     return result.output
 
 
+def test_images__categories_of_a_list(tmp_path, pictures):
+    root, out = tmp_path / "generated", tmp_path / "coco.json"
+    root.mkdir()
+    for number, (image, _) in enumerate(pictures[:3]):
+        Image.fromarray(image).save(root / f"{number}.png")
+    (root / "metadata.jsonl").write_text(
+        "\n".join(f'{{"file_name": "{name}.png", "label": "{label}"}}' for name, label in (("0", "cup"), ("2", "dog")))
+    )
+    output = call("images", root, "--out", out, "--folders-are-categories", status=3)
+    assert "1.png: metadata.jsonl does not list it" in output
+    found = json.loads(out.read_text())
+    assert [row["name"] for row in found["categories"]] == ["cup", "dog"]
+    assert [row["file_name"] for row in found["images"]] == ["0.png", "2.png"]
+
+
 def test_images__coco_masks_and_preview(folder, tmp_path, pictures):
     out, masks, page = tmp_path / "coco.json", folder / "masks", tmp_path / "page.html"
     output = call(

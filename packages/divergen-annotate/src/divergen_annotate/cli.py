@@ -32,7 +32,9 @@ def main() -> None:
 @click.option("--png-masks", type=_PATH, help="Folder for the masks as PNG.")
 @click.option("--preview", type=_PATH, help="HTML page of pictures with outlines to write.")
 @click.option("--report", type=_PATH, help="JSON Lines to write: each picture's scores and measures, or its error.")
-@click.option("--folders-are-categories", is_flag=True, help="A picture's category is the folder that it lies in.")
+@click.option(
+    "--folders-are-categories", is_flag=True, help="A picture's category is its folder, or by metadata.jsonl."
+)
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1), help="Pictures at a time.")
 @click.option(
     "--max-pixels", default=89_478_485, show_default=True, type=click.IntRange(1), help="Refuse larger pictures."

@@ -12,7 +12,7 @@ from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
-from divergen_records import Category, DivergenError, ImageError, NothingLeft, Progress
+from divergen_records import DivergenError, ImageError, NothingLeft, Progress
 from divergen_records.coco import Annotation as CocoAnnotation
 from divergen_records.coco import DatasetWriter, ImageInfo
 from divergen_records.cores import usable_cores
@@ -26,6 +26,7 @@ from divergen_records.picture_files import PICTURE_SUFFIXES, find_pictures
 
 from .annotator import Annotator
 from .batching import ahead
+from .categories import Categories
 from .cleanup import repair as default_repair
 from .journal import Journal, stamp_of
 from .jsonl import JsonlWriter
@@ -82,7 +83,8 @@ def annotate_folder(
         png_masks: Folder for the masks as PNG, 0 and 255, named as the pictures.
         preview: HTML page of the first pictures with their outlines.
         report: JSON Lines of each picture's measures, or why it has no mask.
-        folders_are_categories: A picture's category is the folder that it lies in; else all are ``object``.
+        folders_are_categories: A picture's category is the folder that it lies in, or what a list beside the pictures
+            says (`divergen_records.picture_lists`); else all are ``object``.
         overwrite: Replace files that are there.
         batch_size: Pictures annotated at a time.
         max_pixels: Larger pictures are refused.
@@ -103,7 +105,8 @@ def annotate_folder(
         paths = list(find_pictures(folder, losses=lost, leave_out=png_masks))
         if not paths and not lost:
             raise ImageError(f"{folder}: there is no picture in it; known are {', '.join(sorted(PICTURE_SUFFIXES))}")
-        numbers = _Categories(folder, folders_are_categories)
+        numbers = Categories(folder, folders_are_categories, lost)
+        paths = numbers.named(paths)
         asked = partial(annotate_transparent, annotator=annotator, repair=repair, own_alpha=own_alpha)
         work = _Work(folder, asked, numbers if folders_are_categories else None, journal, lost)
         work.do(paths, batch_size, max_pixels, progress)
@@ -129,7 +132,7 @@ class _Work:
         self,
         folder: Path,
         annotate: Callable[..., Sequence[Annotation | DivergenError]],
-        names: _Categories | None,
+        names: Categories | None,
         journal: Journal,
         losses: Losses,
     ) -> None:
@@ -175,7 +178,7 @@ class _Outputs:
         stack: ExitStack,
         out: Path,
         annotator: Annotator,
-        numbers: _Categories,
+        numbers: Categories,
         paths: tuple[Path | None, Path | None, Path | None],
         overwrite: bool,
     ) -> None:
@@ -216,23 +219,6 @@ class _Outputs:
     def failed(self, name: str, reason: str) -> None:
         if self._lines is not None:
             self._lines.add(file_name=name, error=reason)
-
-
-class _Categories:
-    """Numbers categories in the order in which they come up."""
-
-    def __init__(self, folder: Path, by_folder: bool) -> None:
-        self._top, self._by_folder = folder.resolve().name or "object", by_folder
-        self._found: dict[str, Category] = {}
-
-    def name_of(self, name: str) -> str:
-        """The category of a picture."""
-        return (Path(name).parent.name or self._top) if self._by_folder else "object"
-
-    def of(self, name: str) -> Category:
-        """The category of a picture, with its number."""
-        category = self.name_of(name)
-        return self._found.setdefault(category, Category(id=len(self._found) + 1, name=category))
 
 
 def _batches(

@@ -10,7 +10,7 @@ from divergen_records import Category, ConfigError
 from divergen_records.coco import Dataset
 from divergen_records.losses import Losses
 from divergen_records.picture_files import find_pictures
-from divergen_records.picture_lists import find_list, read_list
+from divergen_records.picture_lists import find_list, read_list, tell_unlisted
 from divergen_records.text import folded
 
 __all__ = ["SUFFIXES", "find_named"]
@@ -63,10 +63,7 @@ def _by_list(
         picture.relative_to(path.parent).as_posix(): picture
         for picture in find_pictures(path.parent, losses=losses, suffixes=frozenset(SUFFIXES))
     }
-    for name in sorted(there.keys() ^ names.keys()):
-        losses.add(
-            name, f"{path.name} does not list it" if name in there else f"is in {path.name}, and not in the folder"
-        )
+    tell_unlisted(path, names, there, losses)
     categories = {name: _category(name, known, dataset, path) for name in sorted({*names.values()})}
     return [(there[name], categories[names[name]]) for name in sorted(there.keys() & names.keys())]
 

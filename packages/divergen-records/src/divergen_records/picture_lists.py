@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from .errors import DatasetError, require_extra
 from .losses import Losses
 from .reading import parse_json, read_text
 
-__all__ = ["find_list", "read_list"]
+__all__ = ["find_list", "read_list", "tell_unlisted"]
 
 _NAME = ("file_name", "filename", "file", "image_path", "path", "image")
 _CATEGORY = ("category", "category_name", "label", "class", "class_name", "category_id")
@@ -58,6 +58,14 @@ def read_list(path: Path, losses: Losses) -> dict[str, str]:
         elif found.setdefault(name, category) != category:
             losses.add(name, f"{path.name} lists it as {found[name]!r} and {category!r}; the first is taken")
     return found
+
+
+def tell_unlisted(path: Path, listed: Collection[str], there: Collection[str], losses: Losses) -> None:
+    """Note pictures that a list lacks, and those that it alone knows, as losses."""
+    for name in sorted({*listed} ^ {*there}):
+        losses.add(
+            name, f"{path.name} does not list it" if name in there else f"is in {path.name}, and not in the folder"
+        )
 
 
 def _column(columns: Iterable[str], wanted: Iterable[str], path: Path, what: str) -> str:
