@@ -48,6 +48,10 @@ def findings_plot(asked: Mapping[str, Mapping[str, Any]]) -> bytes:
                 axes.plot([100 * end for end in pair["images"]], [place, place], color=colour, linewidth=1.2)
             axes.plot(middle, place, "o", color=colour, markersize=6)
         axes.axvline(0, color="0.4", linewidth=0.8)
+        told = [pair for pair in asked.values() if len(pair["seeds"]) > 2] or [*asked.values()]
+        reach = 110 * max((abs(pair["difference"]) + pair["paired"] for pair in told), default=0) or 1
+        axes.set_xlim(-reach, reach)  # that of two seeds may be any length, and leaves the figure
+        axes.margins(y=1 / (len(asked) + 1))
         axes.set_yticks(range(len(asked)), [f"{short(name)} (n = {len(row['seeds'])})" for name, row in asked.items()])
         axes.invert_yaxis()
         axes.set_xlabel("mask AP, points")
