@@ -99,7 +99,9 @@ def only_source(folder: Path) -> Path:
     splits = find_layout(folder).splits
     if len(splits) > 1:
         files = ", ".join(str(source.path.relative_to(folder)) for source in splits.values())
-        raise DatasetError(f"{folder}: holds {len(splits)} splits ({files}); give one of these files")
+        raise DatasetError(
+            f"{folder}: holds {len(splits)} splits ({files}); give one of these files (`convert` also takes --split)"
+        )
     return splits["train"].path
 
 
