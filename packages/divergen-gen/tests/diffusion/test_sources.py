@@ -76,12 +76,16 @@ def test_generator__what_is_not_cached_is_a_sentence(cache, revision):
         picture("me/other", hub_revision=revision)
 
 
-def test_generator__a_variant_is_named(folder):
+def test_generator__a_folders_only_variant_is_taken_and_one_of_several_is_named(folder):
     for file in folder.rglob("*.safetensors"):
         file.rename(file.with_suffix(".fp16.safetensors"))
-    with pytest.raises(WeightsError, match=r"of variant 'fp16' only.*variant=fp16"):
+    assert picture(folder) == picture(folder, variant="fp16")
+    with pytest.raises(WeightsError, match=r"of variant 'fp16' only, and none of variant 'bf16'"):
+        picture(folder, variant="bf16")
+    for file in [*folder.rglob("*.fp16.safetensors")]:
+        shutil.copy(file, file.with_name(file.name.replace("fp16", "bf16")))
+    with pytest.raises(WeightsError, match=r"of variant 'bf16', 'fp16' only, and none without; set variant=bf16"):
         picture(folder)
-    assert picture(folder, variant="fp16")
 
 
 @pytest.mark.parametrize("left", [(), ("config.json",)])

@@ -87,7 +87,7 @@ def _load(loader: Any, files: ModelFiles, model: Model, settings: dict[str, Any]
             )
         return loader.from_single_file(str(files.path), config=str(files.config), **settings)
     safe = None if model.allow_pickle else True
-    return loader.from_pretrained(str(files.path), variant=model.variant, use_safetensors=safe, **settings)
+    return loader.from_pretrained(str(files.path), variant=files.variant, use_safetensors=safe, **settings)
 
 
 def _check_whole(pipe: Any, model: Model) -> None:

@@ -123,7 +123,7 @@ class Model(Config):
         config: Of a single checkpoint: the hub id or folder of a model of the same architecture, whose configuration
             and tokenizers it takes; None finds the hub's by the weights.
         hub_revision: Branch, tag or commit of the hub; None for the main branch. The commit goes into the ids.
-        variant: Variant of the weight files, for example ``"fp16"``.
+        variant: Variant of the weight files, for example ``"fp16"``; a folder's only one where left out.
         pipeline: Class of diffusers by name, where the text-to-image class that belongs to the model is not wanted.
         dtype: What weights are loaded in and pictures are computed with.
         steps: Denoising steps.

@@ -15,7 +15,7 @@ from .environment import import_diffusers
 from .hub import cached_snapshot, commit_of
 from .model import Model
 from .parts import kind_of_tensors
-from .weights import CHECKER, PICKLES, check_folder, check_pickle, read_index
+from .weights import CHECKER, PICKLES, check_folder, check_pickle, only_variant, read_index
 
 __all__ = ["ModelFiles", "fetch", "find_model", "without_checker"]
 
@@ -31,11 +31,13 @@ class ModelFiles:
         path: A folder in the hub's layout, or a single checkpoint.
         index: The ``model_index.json`` of the folder, or of the configuration.
         config: Of a single checkpoint: the folder with its configuration.
+        variant: Of the folder's weights.
     """
 
     path: Path
     index: dict[str, Any]
     config: Path | None = None
+    variant: str | None = None
 
 
 def find_model(model: Model) -> ModelFiles:
@@ -49,8 +51,9 @@ def find_model(model: Model) -> ModelFiles:
     if path is not None and path.is_file():
         return _single_file(model, path)
     folder = path or _download(model)
-    index = check_folder(folder, model.variant, allow_pickle=model.allow_pickle, without=without_checker(model))
-    return ModelFiles(folder, index)
+    variant = model.variant or only_variant(folder)
+    index = check_folder(folder, variant, allow_pickle=model.allow_pickle, without=without_checker(model))
+    return ModelFiles(folder, index, variant=variant)
 
 
 def fetch(model: str, revision: str | None, patterns: Sequence[str]) -> Path:

@@ -26,6 +26,7 @@ __all__ = [
     "fingerprint_file",
     "identify",
     "identify_model",
+    "only_variant",
     "read_index",
 ]
 
@@ -84,6 +85,16 @@ def check_folder(
         if used and (part / "config.json").is_file():
             _check_part(part, value, variant, allow_pickle)
     return index
+
+
+def only_variant(folder: Path) -> str | None:
+    """The variant of a pipeline's weights where all parts that lack plain ones have the same; None else."""
+    parts: dict[Path, set[str | None]] = {}
+    for file in folder.glob("*/*.safetensors"):
+        parts.setdefault(file.parent, set()).add(variant_of(file.name))
+    variants = [found for found in parts.values() if None not in found]
+    shared = set.intersection(*variants) if variants else set()
+    return shared.pop() if len(shared) == 1 else None
 
 
 def _check_part(part: Path, entry: list[str], variant: str | None, allow_pickle: bool) -> None:
