@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,23 @@ def test_fit__killed_while_the_judge_looks_and_after_equals_uninterrupted(
     first, second = (model_of(tmp_path / name) for name in ("whole", "killed"))
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert np.array_equal(draws[0].now, draws[1].now)
+
+
+def test_fit__goes_on_where_its_judge_was_moved_and_not_by_another(
+    shapes: Dataset, tiny: TrainConfig, judge: Path, tmp_path: Path
+) -> None:
+    def go(path: Path, pastes: int) -> None:
+        train = judging(tiny, BeliefConfig(judge=path), iterations=6, checkpoint_every=1)
+        fit(shapes, out=tmp_path / "out", config=train, paste=Stamp(left=pastes), draws=Weights())
+
+    first, other, moved = (Path(shutil.copy(judge, tmp_path / name)) for name in ("first.pt", "other.pt", "moved.pt"))
+    with pytest.raises(PowerCut):
+        go(first, 9)
+    with pytest.raises(ConfigError, match="other settings \\(bsgal\\)"):
+        go(other, 99)
+    first.unlink()  # the whole run lies elsewhere by now
+    go(moved, 99)
+    assert load_checkpoint(tmp_path / "out" / "checkpoint.pt").iteration == 6
 
 
 def test_fit__a_judge_that_cannot_be_meant_is_refused(

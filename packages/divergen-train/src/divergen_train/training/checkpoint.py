@@ -157,8 +157,18 @@ def check_resume(checkpoint: Checkpoint, config: TrainConfig, seed: int, step: s
         raise ConfigError(f"{path}: was trained with the step {checkpoint.step!r}, not {step!r}; give the same step")
     ours, theirs = config.model_dump(mode="json"), checkpoint.config.model_dump(mode="json")
     free = {"workers", "log_every", "checkpoint_every", "eval_every", "device", "loggers"}
+    for now, before, key in ((ours, theirs, "init"), (ours["bsgal"] or {}, theirs["bsgal"] or {}, "judge")):
+        if _is_still(before.get(key), now.get(key)):
+            before[key] = now[key]
     changed = [key for key in ours if key not in free and ours[key] != theirs.get(key)]
     if changed:
         raise ConfigError(
             f"{path}: was trained with other settings ({', '.join(changed)}); use the same, or another output folder"
         )
+
+
+def _is_still(before: str | None, now: str | None) -> bool:
+    """Whether a checkpoint is the one that a training began with, or that one is gone: going on does not read it."""
+    if before is None or now is None:
+        return False
+    return not Path(before).exists() or (Path(now).exists() and Path(before).samefile(now))
