@@ -25,7 +25,9 @@ def run(*arguments, status=0):
 
 def test_all_commands(annotations, tmp_path):
     pool, out = tmp_path / "pool", tmp_path / "out"
-    assert "6 instances of 2 categories" in run("pool", annotations, "--out", pool)
+    output = run("pool", annotations, "--out", pool)
+    assert "6 instances of 2 categories" in output
+    assert f"next: divergen-paste bake {annotations} {pool} --out augmented" in output
     assert "0 problems" in run("verify", pool)
     run("stats", annotations, "--out", tmp_path / "s.json")
     assert set(json.loads((tmp_path / "s.json").read_text())) == {"1", "7"}

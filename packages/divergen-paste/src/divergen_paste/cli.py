@@ -89,7 +89,7 @@ def pool(source: Path, out: Path, **options: Any) -> None:
     divergen-paste pool train.json --images train2017 --out copy_paste_pool
     divergen-paste pool cutouts/ --categories train.json --out pool
     """
-    from .pool.from_path import pool_from_path
+    from .pool.from_path import pool_from_path, source_kind
 
     losses = Losses()
     with finishing(losses, unit="instances", out=out):
@@ -98,7 +98,8 @@ def pool(source: Path, out: Path, **options: Any) -> None:
     echo(repr(made))
     for reason, count in made.manifest.left_out.items():
         echo(f"left out: {count:,} x {reason}")
-    next_step("divergen-paste", "bake", "TRAIN.json", out, "--out", "augmented")
+    known = source if (options["kind"] or source_kind(source)) == "dataset" else options["categories"]
+    next_step("divergen-paste", "bake", known or "TRAIN.json", out, "--out", "augmented")
     finish(losses, came=len(made) + len(losses), went=len(made), unit="instances", out=out)
 
 

@@ -17,7 +17,7 @@ from .from_files import pool_from_folder, pool_from_pools_json
 from .from_table import pool_from_table
 from .reader import InstancePool
 
-__all__ = ["pool_from_path"]
+__all__ = ["pool_from_path", "source_kind"]
 
 _READS = {
     "table": ("where", "categories"),
@@ -65,7 +65,7 @@ def pool_from_path(
     """
     if not source.exists():
         raise ConfigError(f"{source} does not exist")
-    kind = kind or _guess(source)
+    kind = kind or source_kind(source)
     given = {"where": where, "categories": categories, "images": images, "min_area": min_area, "whole_only": whole_only}
     _refuse_idle(source, kind, given)
 
@@ -104,7 +104,8 @@ def _refuse_idle(source: Path, kind: str, given: Mapping[str, Any]) -> None:
         raise ConfigError(f"{source} is a {kind}, of which nothing is chosen by {', '.join(idle)}; leave it out")
 
 
-def _guess(source: Path) -> str:
+def source_kind(source: Path) -> str:
+    """What a path names: ``"table"``, ``"dataset"``, ``"folder"`` or ``"pools-json"``."""
     if (source / "_versions").is_dir():
         return "table"
     found = next((name for name, reader in readers().items() if reader.recognises(source)), None)
