@@ -18,6 +18,7 @@ from divergen.loading import load_config
 from divergen.run import Run
 from divergen.runner import run_pipeline
 from divergen.status import run_status
+from divergen_filter.config import VlmConfig
 from divergen_records import ConfigError, InstanceTable, RunLocked, Shard
 from divergen_records.coco import read_dataset
 
@@ -96,6 +97,23 @@ def test_run_pipeline__a_key_of_a_later_release_changes_nothing_at_its_default(
     changed = Run(run.folder, load_config("quickstart", [*small, "repair.likeness=3"]))
     with pytest.raises(ConfigError, match="repair changed since `annotate` was done"):
         run_pipeline(changed)
+
+
+def test_note_scores__a_key_of_a_later_release_changes_nothing_at_its_default(
+    tmp_path: Path, small: tuple[str, ...]
+) -> None:
+    def noted(**settings: Any) -> None:
+        run.note_scores([VlmConfig(model="m", answers=tmp_path / "answers.jsonl", **settings)])
+
+    run = Run(tmp_path, load_config("quickstart", small))
+    noted()
+    file = tmp_path / "scores.json"
+    notes = json.loads(file.read_text())
+    del notes["vlm"]["settings"]["side"]  # as a release without it noted its settings
+    file.write_text(json.dumps(notes))
+    noted()
+    with pytest.raises(ConfigError, match="settings of the score 'vlm' changed"):
+        noted(side=64)
 
 
 def test_run_pipeline__redo_gen_is_refused(finished: Run) -> None:

@@ -257,7 +257,7 @@ class Run:
         noted = self._noted_scores()
         for config in configs:
             note = {"settings": config.model_dump(mode="json"), "columns": list(config.columns.model_fields)}
-            if noted.setdefault(config.kind, note) != note:
+            if not _has_settings(config, noted.setdefault(config.kind, note)["settings"]):
                 raise ConfigError(
                     f"{self.folder}: the settings of the score {config.kind!r} changed since it was computed. "
                     "Add --redo score to compute all scores again, or use another --out"
@@ -288,6 +288,14 @@ class Run:
 
     def _note_path(self, step: str) -> Path:
         return self.folder / "steps" / f"{step}.json"
+
+
+def _has_settings(config: Any, noted: Mapping[str, Any]) -> bool:
+    """Whether settings that were noted are a configuration's; a key that came with a later release has its default."""
+    try:
+        return bool(type(config).model_validate(noted) == config)
+    except ValidationError:
+        return False
 
 
 def _read_config(path: Path) -> RunConfig:
