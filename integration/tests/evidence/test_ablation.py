@@ -58,6 +58,28 @@ def test_load_ablation__names_every_wrong_key(tmp_path: Path) -> None:
     assert "qeustion: there is no such key" in str(caught.value) and "arm: there is no" in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["copy-paste", "prompts", "models", "annotators", "categories", "filter", "scale"])
+def test_asked__the_same_questions_of_the_box_in_which_the_premises_hold(name: str) -> None:
+    ablation = load_ablation(name).asked(base="proof")
+    assert all(config.data.box == "proof" for config in configs(ablation, (), [0]).values())  # type: ignore[union-attr]
+
+
+def test_asked__some_arms_alone() -> None:
+    ablation = load_ablation("filter").asked(arms=["and rival share", "everything"])
+    assert list(ablation.arms) == ["everything", "and rival share"], (
+        "in the order of the file: the first has the baseline"
+    )
+    run = CliRunner().invoke(main, ["ablate", "filter", "--arm", "rival share", "--dry-run"])
+    assert run.exit_code == 2
+    assert "filter has no arm 'rival share'; there are 'everything', 'area and components'" in run.output
+
+
+def test_scale__each_part_of_the_pictures_holds_the_smaller_ones() -> None:
+    parts = [arm["where"].removeprefix("id < ").strip("'") for arm in load_ablation("scale").arms.values() if arm]
+    shares = [int(part, 16) / 16**4 for part in parts]
+    assert shares == pytest.approx([0.01, 0.1, 0.4, 0.7], abs=1e-4)
+
+
 def test_configs__wrong_arm_is_refused_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("question: q\narms: {good: {}, bad: {rule: 1}}")
     with pytest.raises(ConfigError, match="rule: there is no such key"):

@@ -89,7 +89,8 @@ def test_results__each_finding_as_it_came_out(tmp_path: Path) -> None:
     assert "| not run |" in rows["The control"], "one seed shows nothing"
     assert "| not run |" in rows["Category diversity"]
     assert "| not run |" in rows["Energy"]
-    assert "$ divergen ablate models --seeds 2 --out models 'train={preset: quickstart, iterations: 9}' data" in page
+    asked = "$ divergen ablate models --arm 'one model' --arm 'three models' --seeds 2 --out models"
+    assert f"{asked} 'train={{preset: quickstart, iterations: 9}}' data.box=modes\n" in page
     assert "1.0 CPU hours" in page
     assert "b over a: +0.1 ± 0.4 (unpaired 0.4) [-0.3, +0.5], not told apart" in page, "one of the user's own"
     assert "\n\nOn a box that has changed since.\n\n| arm |" in page
@@ -99,6 +100,12 @@ def test_results__each_finding_as_it_came_out(tmp_path: Path) -> None:
     again = CliRunner().invoke(main, ["results", str(tmp_path), "--out", str(out)])
     assert again.exit_code == 2
     assert "is there already" in again.output
+
+
+def test_saved__the_command_names_a_base_that_is_not_its_own(tmp_path: Path) -> None:
+    pairs = [("two models", "one model", 1.0, 0.4, 8), ("three models", "one model", 1.0, 0.4, 8)]
+    (ablation,) = read_ablations([saved(tmp_path, "models", pairs, base="proof", overrides=[])])
+    assert ablation.command == "divergen ablate models --base proof --seeds 2 --out models"
 
 
 def test_saved__a_comparison_may_be_asked_the_other_way_round(tmp_path: Path) -> None:

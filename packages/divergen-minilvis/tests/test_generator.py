@@ -3,6 +3,7 @@ from typing import get_args
 import numpy as np
 import pytest
 from divergen_minilvis import ProceduralConfig, ProceduralGenerator, renderer
+from divergen_minilvis.generator import revision
 from divergen_records import ConfigError, InstanceRecord, instance_id
 from divergen_records.images import read_image
 from pydantic import ValidationError
@@ -90,3 +91,8 @@ def test_procedural_generator__spoilt_pictures():
 def test_procedural_config__unknown_style():
     with pytest.raises(ValidationError, match="not a style"):
         ProceduralConfig(style="oil")
+
+
+def test_revision__of_a_box_from_before_styles_had_numbers_of_their_own():
+    kept = "procedural-1/cgi/256px/jpeg-95/modes-a760496d6109093c5e24b6d2ade77b34"
+    assert revision(style="cgi", size=256, image_format="jpeg", quality=95, box="modes") == kept

@@ -29,6 +29,24 @@ def test_grammar_prompts__as_many_as_wanted_and_all_different(categories: list[C
     assert all(len(set(texts)) == 128 for texts in found.values())
 
 
+def test_grammar_prompts__own_styles_open_the_sentences(categories: list[Category]) -> None:
+    found = list(grammar_prompts(categories, per_category=16, styles=["a softly lit photo", " a photo with flash "]))
+    assert {prompt.attributes["style"] for prompt in found} == {"a softly lit photo", "a photo with flash"}
+    assert all(prompt.attributes["style"] in prompt.text for prompt in found)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"styles": []}, "at least one"), ({"styles": ["a photo", " "]}, "empty"),
+     ({"styles": ["a photo"], "attributes": ["colour"]}, "style is not among")],
+)  # fmt: skip
+def test_grammar_prompts__styles_that_cannot_be(
+    categories: list[Category], options: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        grammar_prompts(categories, **options)  # type: ignore[arg-type]
+
+
 def test_grammar_prompts__end_in_the_background(categories: list[Category]) -> None:
     assert all(prompt.text.endswith(", in a white background") for prompt in grammar_prompts(categories))
     on_grass = list(grammar_prompts(categories, background=", on grass", per_category=4))

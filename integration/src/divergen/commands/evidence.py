@@ -18,6 +18,8 @@ __all__ = ["ablate", "explain", "grow", "premises", "results"]
 @click.argument("ablation")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--out", type=LocalPath(), help="Folder of all runs. [default: ablations/NAME]")
+@click.option("--base", metavar="CONFIG", help="What all arms share, in place of the ablation's own base.")
+@click.option("--arm", "arms", multiple=True, metavar="NAME", help="Only this arm; may be given again.")
 @click.option(
     "--seeds",
     default="3",
@@ -39,6 +41,8 @@ def ablate(
     ablation: str,
     overrides: tuple[str, ...],
     out: Path | None,
+    base: str | None,
+    arms: tuple[str, ...],
     seeds: str,
     resolution: float,
     most: int,
@@ -58,6 +62,7 @@ def ablate(
       divergen ablate models --seeds 2           a pilot: how many seeds does a difference take?
       divergen ablate models --seeds auto --resolution 0.5
       divergen ablate selection --seeds 5 train.iterations=600
+      divergen ablate filter --base proof --arm everything --arm "and rival share"
       divergen ablate my.yaml --shard $SLURM_ARRAY_TASK_ID/10
     """
     from divergen_records import Shard
@@ -68,7 +73,7 @@ def ablate(
     from ..evidence.outcomes import print_outcomes
     from ..evidence.plan import plan_ablation
 
-    loaded, count = load_ablation(ablation), _seeds(seeds, shard)
+    loaded, count = load_ablation(ablation).asked(base=base, arms=arms), _seeds(seeds, shard)
     folder, points = out or Path("ablations") / Path(ablation).stem, resolution / 100
     if dry_run:
         lines = plan_ablation(loaded, folder, seeds=range(count or 2), overrides=overrides)

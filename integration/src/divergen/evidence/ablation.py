@@ -63,6 +63,18 @@ class Ablation(Config):
     settings: Mapping[str, Any] = {}
     arms: Mapping[str, Mapping[str, Any]] = Field(min_length=1)
 
+    def asked(self, *, base: str | None = None, arms: Sequence[str] = ()) -> Ablation:
+        """The same question of another base, or by some of the arms alone.
+
+        Raises:
+            ConfigError: If an arm is unknown.
+        """
+        for arm in arms:
+            if arm not in self.arms:
+                raise ConfigError(f"{self.name} has no arm {arm!r}; there are {', '.join(map(repr, self.arms))}")
+        chosen = {arm: changes for arm, changes in self.arms.items() if not arms or arm in arms}
+        return self.model_copy(update={"base": base or self.base, "arms": chosen})
+
 
 def shipped_ablations() -> dict[str, str]:
     """Names of the ablations that come with the package, and their questions."""

@@ -12,6 +12,7 @@ from divergen_records import Config, ConfigError
 from divergen_records.yaml_files import dump_yaml, parse_yaml
 from pydantic import TypeAdapter
 
+from .ablation import load_ablation, shipped_ablations
 from .comparison import NOT_TOLD_APART
 from .explained import Explained, explained_cells, explanation_section, note_of
 from .outcomes import CONTROL, REAL
@@ -74,12 +75,34 @@ class Saved:
         """What a person left in ``note.md`` of the folder, to be said beside the figures; no line where nothing."""
         return note_of(self.folder)
 
+    def _asked(self) -> Iterator[str]:
+        """The options by which it is another than the shipped one of its name."""
+        name = self.content["name"]
+        if name not in shipped_ablations():
+            return
+        shipped = load_ablation(name)
+        base = self.content.get("base", shipped.base)
+        if base != shipped.base:
+            yield from ("--base", base)
+        asked = [arm["arm"] for arm in self.content["arms"] if arm["arm"] in shipped.arms]
+        if len(asked) < len(shipped.arms):
+            for arm in asked:
+                yield from ("--arm", arm)
+
     @property
     def command(self) -> str:
         """The line that goes on with it."""
         content = self.content
         seeds = max((len(arm["values"].get("mask AP", {})) for arm in content["arms"]), default=0)
-        words = [content["name"], "--seeds", str(seeds), "--out", self.folder.name, *content["overrides"]]
+        words = [
+            content["name"],
+            *self._asked(),
+            "--seeds",
+            str(seeds),
+            "--out",
+            self.folder.name,
+            *content["overrides"],
+        ]
         return " ".join(["divergen ablate", *(f"'{word}'" if set(word) & set(" {[") else word for word in words)])
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_pictures", "picture_premises"]
 
-EACH = 8
+EACH = 16
 """Pictures of a rare category by each generator."""
 
 SIGMAS = 2.0
@@ -35,7 +35,7 @@ DRAWS = 20
 FROM_REAL = "each generator draws other looks than the real ones (distance in rare categories)"
 FROM_OTHERS = "generators differ from each other (distance in rare categories)"
 ADD_UP = "generators together reach more real looks than one, at equal numbers (coverage)"
-REACH = "many prompts reach more real looks than one, at equal numbers (coverage)"
+REACH = "many prompts reach more real looks than one, by the same generator, at equal numbers (coverage)"
 WHY = {
     FROM_REAL: "Generated objects that are distributed as the real ones are more real ones, which no generator gives.",
     FROM_OTHERS: "DiverGen, section 3.3: several models, because each has a distribution of its own.",
@@ -182,9 +182,11 @@ def _reached(looks: Looks, found: Found, alike: Found) -> dict[str, list[float]]
             mixed = [covered(category, every[rng.permutation(len(every))[:count]]) for _ in range(DRAWS)]
             reached["one generator"].append(float(np.mean([covered(category, v[:count]) for v in each.values()])))
             reached["all"].append(float(np.mean(mixed)))
-        if category in alike:
-            few = np.concatenate(list(alike[category].values()))
-            count = min(len(few), len(every))
-            reached["one prompt"].append(covered(category, few[:count]))
-            reached["all prompts"].append(covered(category, every[:count]))
+        # Generator by generator: what several reach between them is asked above.
+        both = [(few, each[name]) for name, few in alike.get(category, {}).items() if name in each]
+        if both:
+            counts = [min(map(len, pair)) for pair in both]
+            for key, place in (("one prompt", 0), ("all prompts", 1)):
+                shares = [covered(category, pair[place][:count]) for pair, count in zip(both, counts, strict=True)]
+                reached[key].append(float(np.mean(shares)))
     return reached

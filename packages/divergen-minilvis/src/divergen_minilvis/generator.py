@@ -34,7 +34,10 @@ def revision(
     """Version and settings of the renderer as a text that changes whenever its pictures would."""
     stored = image_format if image_format == "png" else f"{image_format}-{quality}"
     given = read_box(box)
-    drawn = "" if given.world is None else f"/{given.name}-{short_hash(given.model_dump_json())}"
+    # A habit without numbers of its own is written as before there were any: the same pictures, the same revision.
+    plain = {style: {"shot"} for style, habit in given.generators.items() if not habit.shot}
+    declared = given.model_dump_json(exclude={"generators": plain})
+    drawn = "" if given.world is None else f"/{given.name}-{short_hash(declared)}"
     return f"procedural-{VERSION}/{style}/{size}px/{stored}" + (f"/{spoilt}" if spoilt else "") + drawn
 
 

@@ -12,8 +12,9 @@ def test_read_box__each_that_comes_along(name):
     assert read_box(name).name == name
 
 
-def test_read_box__the_new_one_has_enough_to_tell():
-    box = read_box("modes")
+@pytest.mark.parametrize("name", ["modes", "proof"])
+def test_read_box__there_is_enough_to_tell(name):
+    box = read_box(name)
     assert box.val.images >= 600
     assert box.val.tail >= 15
     known = [number for habit in box.generators.values() for number in habit.families]
@@ -44,6 +45,8 @@ def test_read_box__of_a_file(tmp_path, monkeypatch):
         ({"world": None}, "there is no world"),
         ({"generators": {"cgi": {**HABIT, "families": [8]}}}, "are 0 to 7"),
         ({"generators": {"cgi": {**HABIT, "faults": {"late": 1}}}}, "'late'"),
+        ({"generators": {"cgi": {**HABIT, "shot": {"flare": [0, 1]}}}}, "'flare' is no number of a shot"),
+        ({"categories": ["cup"]}, "mine.yaml: categories"),
         ({"generators": {"cgi": {**HABIT, "faults": {"torn": 0.6, "noise": 0.6}}}}, "more than 1 together"),
     ],
 )
@@ -61,5 +64,5 @@ def test_read_box__names_every_wrong_key(tmp_path):
 
 
 def test_read_box__unknown_name():
-    with pytest.raises(ConfigError, match="classic, modes"):
+    with pytest.raises(ConfigError, match="classic, modes, proof"):
         read_box("attic")

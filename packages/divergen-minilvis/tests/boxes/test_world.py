@@ -65,3 +65,12 @@ def test_generated_member__the_prompt_brings_its_light():
     dark = generated_member(MODES, "photo", "cup", "a dimly lit photo of a cup, in a white background", 1)
     assert dark.light == MODES.world.lights["dusk"].shot
     assert generated_member(MODES, "photo", "cup", PROMPT, 1).light == {}
+
+
+def test_generated_member__has_its_style_s_own_numbers_beside_the_light_of_the_prompt():
+    box = read_box("proof")
+    own = box.generators["photo"].shot
+    assert generated_member(box, "photo", "cup", PROMPT, 1).light == own
+    lit = generated_member(box, "photo", "cup", "a dimly lit photo of a cup, in a white background", 1).light
+    assert lit == {**own, **box.world.lights["dusk"].shot}
+    assert generated_member(box, "watercolor", "cup", PROMPT, 1).light == {}

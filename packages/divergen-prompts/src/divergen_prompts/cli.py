@@ -80,6 +80,13 @@ def template(categories: str, templates: tuple[str, ...], synonyms: bool, out: P
 @click.option("--seed", default=0, show_default=True, help="Another seed gives other prompts.")
 @click.option("--background", default="in a white background", show_default=True, help="Closing clause; '' for none.")
 @click.option("--attribute", "attributes", multiple=True, help="Vary only this attribute; may be repeated.")
+@click.option(
+    "--style",
+    "styles",
+    multiple=True,
+    help="How the picture is made, such as 'a softly lit photo'; may be repeated. Default: photos, paintings, drawings "
+    "and renderings.",
+)
 @OUT
 @OVERWRITE
 def grammar(
@@ -88,6 +95,7 @@ def grammar(
     seed: int,
     background: str,
     attributes: tuple[str, ...],
+    styles: tuple[str, ...],
     out: Path,
     overwrite: bool,
 ) -> None:
@@ -104,6 +112,7 @@ def grammar(
         seed=seed,
         background=background,
         attributes=attributes or None,
+        styles=styles or None,
     )
     _tell(write_prompts(out, prompts, overwrite=overwrite), out)
     _next(out)

@@ -117,11 +117,17 @@ class GrammarPrompts(PromptSourceConfig):
     Attributes:
         per_category: Prompts per category.
         background: Closing clause.
+        attributes: Vary only these, of ``style``, ``size``, ``condition``, ``colour``, ``pattern``, ``material``,
+            ``pose`` and ``view``; all where left out.
+        styles: How the pictures are made, such as ``a softly lit photo``; photos, paintings, drawings and renderings
+            where left out.
     """
 
     kind: Literal["grammar"] = "grammar"
     per_category: int = Field(default=32, ge=1)
     background: str = _WHITE
+    attributes: tuple[str, ...] | None = None
+    styles: tuple[str, ...] | None = None
 
     def build(self) -> PromptSource:
         """Make the source."""
@@ -130,7 +136,12 @@ class GrammarPrompts(PromptSourceConfig):
 
         return Composed(
             lambda found, seed: grammar_prompts(
-                found, per_category=self.per_category, seed=seed, background=self.background
+                found,
+                per_category=self.per_category,
+                seed=seed,
+                background=self.background,
+                attributes=self.attributes,
+                styles=self.styles,
             )
         )
 

@@ -70,6 +70,7 @@ def grammar_prompts(
     seed: int = 0,
     background: str = BACKGROUND,
     attributes: Sequence[str] | None = None,
+    styles: Sequence[str] | None = None,
 ) -> Iterator[PromptRecord]:
     """Different prompts for each category, each with exactly one object of it.
 
@@ -79,6 +80,8 @@ def grammar_prompts(
         seed: Another seed gives other prompts.
         background: The closing clause; empty for none.
         attributes: Only these attribute keys (of `divergen_prompts.attributes.KEYS`); None for all.
+        styles: How the picture is made, in words that open a sentence, such as "a softly lit photo"; None for
+            `divergen_prompts.attributes.STYLES`, of which twelve in twenty are photos.
 
     Raises:
         ConfigError: If a number or an attribute key is wrong.
@@ -87,12 +90,16 @@ def grammar_prompts(
     if per_category < 1:
         raise ConfigError(f"per_category is {per_category}; it must be at least 1")
     keys = _chosen_keys(attributes)
+    if styles is not None and not (styles and all(style.strip() for style in styles)):
+        raise ConfigError("styles: give at least one, and none that is empty")
+    if styles is not None and "style" not in keys:
+        raise ConfigError(f"styles: style is not among the attributes that vary, {', '.join(sorted(keys))}")
     check_categories(categories)
     ambiguous = ambiguous_ids(categories)
     return (
         prompt
         for category in categories
-        for prompt in _Grammar(category, seed, background, keys, category.id in ambiguous).prompts(per_category)
+        for prompt in _Grammar(category, seed, background, keys, category.id in ambiguous, styles).prompts(per_category)
     )
 
 
@@ -120,11 +127,21 @@ class _Deck(Generic[T]):
 class _Grammar:
     """The prompts of one category."""
 
-    def __init__(self, category: Category, seed: int, background: str, keys: frozenset[str], ambiguous: bool) -> None:
+    def __init__(
+        self,
+        category: Category,
+        seed: int,
+        background: str,
+        keys: frozenset[str],
+        ambiguous: bool,
+        styles: Sequence[str] | None,
+    ) -> None:
         self.category, self.background = category, background.strip().lstrip(",").strip()
         self.kind = kind_of(category)
         self.meaning = meaning_of(category) if ambiguous else ""
         profile = {key: words for key, words in PROFILES[self.kind].items() if key in keys}
+        if styles is not None:
+            profile["style"] = tuple(style.strip() for style in styles)
         identity = (seed, category.id, category.name, category.synonyms, category.synset, category.definition)
 
         def deck(name: str, items: Sequence[T]) -> _Deck[T]:

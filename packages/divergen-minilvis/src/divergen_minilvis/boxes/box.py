@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -11,17 +12,28 @@ from typing import Annotated, Any, Literal
 from divergen_records import Config, ConfigError
 from divergen_records.settings import validate_settings
 from divergen_records.yaml_files import parse_yaml, read_yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from ..renderer.looks import FAULTS
+from ..renderer.looks import FAULTS, Shot
 
 __all__ = ["BOXES", "Box", "Finishes", "Habit", "Light", "Pose", "Split", "World", "read_box"]
 
-BOXES = ("classic", "modes")
+BOXES = ("classic", "modes", "proof")
 """The boxes that come along."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Range = tuple[float, float]
+
+
+def _of_a_shot(ranges: dict[str, Range]) -> dict[str, Range]:
+    known = [field.name for field in fields(Shot)]
+    unknown = [name for name in ranges if name not in known]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is no number of a shot; there are {', '.join(known)}")
+    return ranges
+
+
+ShotRanges = Annotated[dict[str, Range], AfterValidator(_of_a_shot)]
 
 
 class Split(Config):
@@ -54,7 +66,7 @@ class Light(Config):
         warmth: Range of its warmth; positive is warm.
     """
 
-    shot: dict[str, Range]
+    shot: ShotRanges
     gain: Range
     warmth: Range
 
@@ -109,12 +121,15 @@ class Habit(Config):
         finishes: Numbers of the finishes that it falls back on.
         poses: Numbers of the poses that it falls back on.
         faults: Share of its pictures that fails in each way.
+        shot: Ranges of numbers of `divergen_minilvis.renderer.looks.Shot`, instead of the style's. A light that the
+            prompt asks for wins.
     """
 
     families: tuple[int, ...] = Field(min_length=1)
     finishes: tuple[int, ...] = Field(min_length=1)
     poses: tuple[int, ...] = Field(min_length=1)
     faults: dict[str, Share]
+    shot: ShotRanges = Field(default_factory=dict)
 
     @field_validator("faults")
     @classmethod
@@ -135,7 +150,7 @@ class Box(Config):
         train: The training set.
         val: The validation set.
         size: Longer side of a scene, pixels.
-        categories: How many.
+        categories: Their names, or how many of those that the renderer knows, chosen by the seed.
         world: The ways to look; None leaves them to the shape programs, whose members all come from one distribution.
         generators: By rendering style; a style that is not here draws all families, and fails as the style says.
     """
@@ -144,7 +159,7 @@ class Box(Config):
     train: Split
     val: Split
     size: int = Field(ge=64)
-    categories: int = Field(ge=2)
+    categories: Annotated[int, Field(ge=2)] | Annotated[tuple[str, ...], Field(min_length=2)]
     world: World | None = None
     generators: Mapping[str, Habit] = Field(default_factory=dict)
 

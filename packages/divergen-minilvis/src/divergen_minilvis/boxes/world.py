@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from divergen_records import derive_seed
 
@@ -63,7 +65,8 @@ def generated_member(box: Box, style: str, category: str, prompt: str, seed: int
     pose = habit.poses[int(rng.integers(len(habit.poses)))]
     light = parse_attributes(prompt, category).light
     fault = _fault(habit, float(rng.random()))
-    return _member(box, world, category, family, finish, pose, light if light in world.lights else "", fault)
+    member = _member(box, world, category, family, finish, pose, light if light in world.lights else "", fault)
+    return replace(member, light={**habit.shot, **member.light})
 
 
 def _everything(world: World) -> Habit:
