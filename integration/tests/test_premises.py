@@ -135,7 +135,7 @@ def test_premises__of_a_tiny_box(tmp_path: Path) -> None:
     found = {premise["name"].split(" (")[0]: premise for premise in report["premises"]}
     assert len(found) == 12
     assert found["generators differ from each other"]["value"] is not None
-    again = CliRunner().invoke(main, ["premises", "quickstart", *arguments[2:]])  # from what is there
+    again = CliRunner().invoke(main, ["premises", "proof", *arguments[2:]])  # from what is there
     assert "real crops" not in again.output
     assert again.output.splitlines()[-1] == result.output.splitlines()[-1]
 

@@ -11,7 +11,7 @@ from divergen.cli import main
 from divergen.config import RunConfig
 from divergen.evidence.ablation import Ablation, load_ablation
 from divergen.evidence.outcomes import CONTROL
-from divergen.evidence.results import read_ablations, results_page, shipped_findings
+from divergen.evidence.results import read_ablations, results_page, shared_note, shipped_findings
 from divergen.loading import load_config
 from divergen_records import ConfigError
 from divergen_records.settings import apply_settings
@@ -74,6 +74,7 @@ def test_shipped_findings__what_settles_them_on_lvis_is_an_ablation(tmp_path: Pa
 def test_results__each_finding_as_it_came_out(tmp_path: Path) -> None:
     saved(tmp_path, "models", [("three models", "one model", 1.2, 0.4, 8)])
     (tmp_path / "models" / "note.md").write_text("On a box that has changed since.\n")
+    (tmp_path / "note.md").write_text("All of it on two cores.\n")
     saved(tmp_path, "prompts", [("32 prompts", "1 prompt (template)", -1.0, 0.4, 8)])
     saved(tmp_path, "scale", [("100 %", "10 %", 0.3, 0.4, 3)])
     saved(tmp_path, "copy-paste", [("generated", "copy-paste", 3.0, 0.1, 1)])
@@ -93,6 +94,7 @@ def test_results__each_finding_as_it_came_out(tmp_path: Path) -> None:
     assert f"{asked} 'train={{preset: quickstart, iterations: 9}}' data.box=modes\n" in page
     assert "1.0 CPU hours" in page
     assert "b over a: +0.1 ± 0.4 (unpaired 0.4) [-0.3, +0.5], not told apart" in page, "one of the user's own"
+    assert page.index("All of it on two cores.") < page.index("| finding |")
     assert "\n\nOn a box that has changed since.\n\n| arm |" in page
     assert str(tmp_path) not in page
     assert out.with_suffix(".png").name in page
@@ -100,6 +102,14 @@ def test_results__each_finding_as_it_came_out(tmp_path: Path) -> None:
     again = CliRunner().invoke(main, ["results", str(tmp_path), "--out", str(out)])
     assert again.exit_code == 2
     assert "is there already" in again.output
+
+
+def test_results__the_page_of_the_docs_is_made_of_the_files_beside_it() -> None:
+    docs = Path(__file__).parents[3] / "docs"
+    folders = [docs / "evidence"]
+    line = "divergen results evidence --out results.md"
+    page = results_page(read_ablations(folders), shipped_findings(), line, "results.png", note=shared_note(folders))
+    assert page == (docs / "results.md").read_text(encoding="utf-8")
 
 
 def test_saved__the_command_names_a_base_that_is_not_its_own(tmp_path: Path) -> None:

@@ -60,13 +60,14 @@ def doctor() -> None:
 def minilvis(context: click.Context, arguments: tuple[str, ...]) -> None:
     """Make MiniLVIS, a long-tailed dataset of rendered scenes in LVIS format (`divergen minilvis --help`).
 
-    With --premises: `divergen premises quickstart`, which says whether a box can tell if generating helps.
+    With --premises: `divergen premises proof`, which says whether a box can tell if generating helps; data.box=modes
+    for another one.
     """
     if "--premises" in arguments:
         from .evidence import premises
 
         rest = [argument for argument in arguments if argument != "--premises"]
-        with premises.make_context("minilvis --premises", ["quickstart", *rest], parent=context.parent) as inner:
+        with premises.make_context("minilvis --premises", ["proof", *rest], parent=context.parent) as inner:
             premises.invoke(inner)
         return
     from divergen_minilvis.cli import make as command

@@ -149,7 +149,8 @@ def results(folders: tuple[Path, ...], out: Path | None, overwrite: bool) -> Non
 
     FOLDERS are those of ablations, or hold them, or explanation.json of `divergen explain`. Whatever comes out stands
     there: shown, not shown, not told apart, or not run, with intervals, seeds, the line that goes on, what it cost, and
-    what settles it on LVIS.
+    what settles it on LVIS. What you leave in note.md, in an ablation's folder or in the one that holds them, is said
+    there.
 
     \b
     Example:
@@ -160,18 +161,20 @@ def results(folders: tuple[Path, ...], out: Path | None, overwrite: bool) -> Non
 
     from ..evidence.explained import find_explanation
     from ..evidence.plot import findings_plot
-    from ..evidence.results import asked, read_ablations, results_page, shipped_findings
+    from ..evidence.results import asked, read_ablations, results_page, shared_note, shipped_findings
 
     line = " ".join(["divergen results", *(folder.name for folder in folders), *(["--out", out.name] if out else [])])
     ablations, findings, explanation = read_ablations(folders), shipped_findings(), find_explanation(folders)
+    note = shared_note(folders)
     if out is None:
-        page = results_page(ablations, findings, line, explanation=explanation)
+        page = results_page(ablations, findings, line, explanation=explanation, note=note)
         answer(page=page)
         echo(page, nl=False)
         return
     told, figure = asked(ablations, findings), out.with_suffix(".png")
     with new_files(figure, out, overwrite=overwrite) as (new_figure, new_page):
-        write_text(new_page, results_page(ablations, findings, line, figure.name if told else None, explanation))
+        page = results_page(ablations, findings, line, figure.name if told else None, explanation, note)
+        write_text(new_page, page)
         if told:
             write_bytes(new_figure, findings_plot(told))
     answer(out=out, figure=figure if told else None)
@@ -242,7 +245,7 @@ def premises(config: str, overrides: tuple[str, ...], out: Path | None, without:
 
     \b
     Examples:
-      divergen premises quickstart data.box=modes
+      divergen premises proof
       divergen premises coco100 data=FOLDER --without pictures
     """
     from ..loading import load_config

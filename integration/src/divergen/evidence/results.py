@@ -18,7 +18,7 @@ from .explained import Explained, explained_cells, explanation_section, note_of
 from .outcomes import CONTROL, REAL
 from .shape import read_ablation
 
-__all__ = ["Finding", "Saved", "asked", "read_ablations", "results_page", "shipped_findings"]
+__all__ = ["Finding", "Saved", "asked", "read_ablations", "results_page", "shared_note", "shipped_findings"]
 
 METRICS = ("mask AP", "mask APr")
 """What a finding is judged by, and what is shown beside it."""
@@ -132,6 +132,12 @@ def read_ablations(folders: Sequence[Path]) -> list[Saved]:
     return list(found.values())
 
 
+def shared_note(folders: Sequence[Path]) -> list[str]:
+    """What a person left in ``note.md`` of the folders that hold those of ablations, to be said of all of them."""
+    above = [folder for folder in folders if not (folder / "ablation.json").exists() and any(folder.glob("*/*.json"))]
+    return [line for folder in above for line in note_of(folder)]
+
+
 def asked(ablations: Sequence[Saved], findings: Sequence[Finding]) -> dict[str, Mapping[str, Any]]:
     """Finding -> the comparison of its arms by mask AP, where both have at least two seeds."""
     by_name = {saved.content["name"]: saved for saved in ablations}
@@ -149,6 +155,7 @@ def results_page(
     command: str,
     figure: str | None = None,
     explanation: Explained | None = None,
+    note: Sequence[str] = (),
 ) -> str:
     """The page as Markdown, of ablations that were run and nothing else.
 
@@ -158,12 +165,14 @@ def results_page(
         command: The line that makes the page.
         figure: The file of `divergen.evidence.plot.findings_plot`, beside the page.
         explanation: What `divergen explain` measured, if it was run.
+        note: Lines that a person has to say of all of it.
     """
     by_name = {saved.content["name"]: saved for saved in ablations}
     known = {finding.ablation for finding in findings}
     return "\n".join(
         [
             *_head(command),
+            *note,
             *([f"![Difference of each finding that was run, with its intervals]({figure})", ""] if figure else []),
             *_TABLE,
             *(
