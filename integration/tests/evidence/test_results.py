@@ -87,9 +87,11 @@ def test_results__each_finding_as_it_came_out(tmp_path: Path) -> None:
     assert "| **shown** | +1.2 ± 0.4 (unpaired 0.4) [+0.8, +1.6] |" in rows["Model diversity"]
     assert "| **not shown**: worse |" in rows["Prompt diversity"]
     assert "| not told apart |" in rows["Scale"]
-    assert "| not run |" in rows["The control"], "one seed shows nothing"
-    assert "| not run |" in rows["Category diversity"]
-    assert "| not run |" in rows["Energy"]
+    not_run = next(line for line in page.splitlines() if line.startswith("**Not run**: "))
+    assert not {"The control", "Category diversity", "Energy"} & rows.keys()
+    assert "The control (`copy-paste`); " in not_run, "one seed shows nothing"
+    assert "Category diversity (`categories`); " in not_run
+    assert "Energy (`divergen explain`)" in not_run
     asked = "$ divergen ablate models --arm 'one model' --arm 'three models' --seeds 2 --out models"
     assert f"{asked} 'train={{preset: quickstart, iterations: 9}}' data.box=modes\n" in page
     assert "1.0 CPU hours" in page
@@ -129,9 +131,11 @@ def test_saved__a_comparison_may_be_asked_the_other_way_round(tmp_path: Path) ->
     assert ablation.compared("a", "c", "mask AP") is None
 
 
-def test_results_page__every_pair_that_is_not_run_says_so() -> None:
+def test_results_page__whatever_is_not_run_is_named() -> None:
     page = results_page([], shipped_findings(), "divergen results .")
-    assert len(re.findall(r"\| not run", page)) == len(shipped_findings())
+    (line,) = re.findall(r"^\*\*Not run\*\*: .*$", page, flags=re.M)
+    assert len(re.findall(r"\(`[^`]+`\)[;.]", line)) == len(shipped_findings())
+    assert "| finding |" not in page
 
 
 @pytest.mark.parametrize(

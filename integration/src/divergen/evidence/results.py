@@ -24,6 +24,7 @@ METRICS = ("mask AP", "mask APr")
 """What a finding is judged by, and what is shown beside it."""
 
 
+NOT_RUN = "not run"
 _BASES = (REAL, CONTROL)
 _TABLE = ("| finding | what is said | here | mask AP | mask APr | seeds |", "|---|---|---|---|---|---|")
 
@@ -169,19 +170,24 @@ def results_page(
     """
     by_name = {saved.content["name"]: saved for saved in ablations}
     known = {finding.ablation for finding in findings}
+    rows = [
+        (
+            finding,
+            _explained_row(finding, explanation)
+            if finding.explained
+            else _row(finding, by_name.get(finding.ablation or "")),
+        )
+        for finding in findings
+    ]
     return "\n".join(
         [
             *_head(command),
             *note,
             *([f"![Difference of each finding that was run, with its intervals]({figure})", ""] if figure else []),
-            *_TABLE,
-            *(
-                _explained_row(finding, explanation)
-                if finding.explained
-                else _row(finding, by_name.get(finding.ablation or ""))
-                for finding in findings
-            ),
+            *(_TABLE if any(row is not None for _, row in rows) else ()),
+            *(row for _, row in rows if row is not None),
             "",
+            *_not_run([finding for finding, row in rows if row is None]),
             *_details(ablations),
             *(explanation_section(explanation) if explanation else ()),
             *(line for saved in ablations if saved.content["name"] not in known for line in _further(saved)),
@@ -208,20 +214,29 @@ def _head(command: str) -> Iterator[str]:
 def status(pair: Mapping[str, Any] | None) -> str:
     """What a comparison says of a finding."""
     if pair is None or len(pair["seeds"]) < 2:
-        return "not run"
+        return NOT_RUN
     return {"better": "**shown**", "worse": "**not shown**: worse", NOT_TOLD_APART: NOT_TOLD_APART}[pair["verdict"]]
 
 
-def _row(finding: Finding, saved: Saved | None) -> str:
+def _row(finding: Finding, saved: Saved | None) -> str | None:
+    """Of a finding that was asked; None for one that was not."""
     pairs = [saved.compared(finding.than, finding.better, metric) if saved else None for metric in METRICS]
     seeds = len(pairs[0]["seeds"]) if pairs[0] else 0
+    if status(pairs[0]) == NOT_RUN:
+        return None
     return _line(finding, f"`{finding.ablation}`", status(pairs[0]), _figure(pairs[0]), _figure(pairs[1]), seeds)
 
 
-def _explained_row(finding: Finding, explanation: Explained | None) -> str:
+def _explained_row(finding: Finding, explanation: Explained | None) -> str | None:
     assert finding.explained is not None
     cells = explained_cells(explanation and explanation.content, finding.explained, finding.better, finding.than)
-    return _line(finding, "`divergen explain`", *cells)
+    return None if cells[0] == NOT_RUN else _line(finding, "`divergen explain`", *cells)
+
+
+def _not_run(findings: Sequence[Finding]) -> Iterator[str]:
+    if findings:
+        names = [f"{one.finding} (`{one.ablation or 'divergen explain'}`)" for one in findings]
+        yield from (f"**Not run**: {'; '.join(names)}.", "")
 
 
 def _line(finding: Finding, asked_by: str, said: str, figure: str, rare: str, seeds: int) -> str:
