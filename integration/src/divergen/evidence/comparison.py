@@ -14,8 +14,9 @@ from .outcomes import CONTROL, METRICS, REAL, Outcome
 from .resampled import ImageScores
 from .statistics import image_interval, mean_and_interval, unpaired_interval
 
-__all__ = ["NOT_TOLD_APART", "Comparison", "compare", "print_comparisons"]
+__all__ = ["NOT_RUN", "NOT_TOLD_APART", "Comparison", "compare", "print_comparisons"]
 
+NOT_RUN = "not run"
 NOT_TOLD_APART = "not told apart"
 
 _SHOWN = ("mask AP", "mask APr")

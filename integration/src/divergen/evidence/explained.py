@@ -9,7 +9,7 @@ from typing import NamedTuple
 from divergen_records import ConfigError
 from divergen_records.files import read_text
 
-from .comparison import NOT_TOLD_APART
+from .comparison import NOT_RUN, NOT_TOLD_APART
 from .explanation import Explanation, read_explanation, shown
 from .statistics import mean_and_interval
 
@@ -57,7 +57,7 @@ def explained_cells(explanation: Explanation | None, kind: str, ours: str, their
         theirs: What they are compared with.
     """
     if explanation is None:
-        return "not run", "–", "–", 0
+        return NOT_RUN, "–", "–", 0
     if kind == "energy":
         changes = explanation.energy_change(ours, theirs)
         cells = f"{shown(changes, places=2, sign='+')} σ" if changes else "–", "–"
@@ -76,7 +76,7 @@ def explanation_section(explained: Explained) -> Iterator[str]:
 
 def _verdict(changes: Sequence[float], wanted: int) -> str:
     if len(changes) < 2:
-        return "not run"
+        return NOT_RUN
     mean, half = mean_and_interval(changes)
     if half is None or abs(mean) <= half:
         return NOT_TOLD_APART

@@ -13,7 +13,7 @@ from divergen_records.yaml_files import dump_yaml, parse_yaml
 from pydantic import TypeAdapter
 
 from .ablation import load_ablation, shipped_ablations
-from .comparison import NOT_TOLD_APART
+from .comparison import NOT_RUN, NOT_TOLD_APART
 from .explained import Explained, explained_cells, explanation_section, note_of
 from .outcomes import CONTROL, REAL
 from .shape import read_ablation
@@ -24,7 +24,6 @@ METRICS = ("mask AP", "mask APr")
 """What a finding is judged by, and what is shown beside it."""
 
 
-NOT_RUN = "not run"
 _BASES = (REAL, CONTROL)
 _TABLE = ("| finding | what is said | here | mask AP | mask APr | seeds |", "|---|---|---|---|---|---|")
 
