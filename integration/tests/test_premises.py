@@ -12,7 +12,7 @@ from divergen.cli import main
 from divergen.premises.appearance import ENOUGH, Looks, look_premises, thinned
 from divergen.premises.counting import count_premises, rare_categories
 from divergen.premises.detector import _heart, _strange, _wider
-from divergen.premises.report import PremiseReport, at_least, at_most, unmeasured
+from divergen.premises.report import PremiseReport, at_least, at_most, over_seeds, unmeasured
 from divergen_filter import References
 from divergen_minilvis import make_minilvis
 from divergen_records import Category
@@ -124,6 +124,31 @@ def test_report__says_what_fails() -> None:
     report = PremiseReport(data="these", premises=(*premises, nothing))
     assert [premise.name for premise in report.failing] == ["b"]
     assert report.table().splitlines()[-1] == "1 holds, 1 fails, 2 not measured"
+
+
+def test_over_seeds__by_the_means() -> None:
+    def report(strange: float, shown: float) -> PremiseReport:
+        return PremiseReport(
+            data="these",
+            premises=(
+                at_least("a", strange, 0.5, "", "why"),
+                at_most("b", shown, 50, "", "why"),
+                unmeasured("c", "", ""),
+            ),
+        )
+
+    found = over_seeds([report(0.1, 40.0), report(0.9, 70.0), report(0.8, 55.0)])
+    assert verdicts(list(found.premises)) == ["holds", "fails", "not measured"]
+    assert found.premises[0].measured == "0.6 ± 1.1 over 3 seeds: 0.1, 0.9, 0.8"
+    assert found.data == "these and 2 more"
+
+
+def test_premises__over_seeds_at_the_command(tmp_path: Path) -> None:
+    arguments = ["premises", "proof", *TINY, "--without", "looks", "--without", "detector", "--without", "pictures"]
+    result = CliRunner().invoke(main, [*arguments, "--seeds", "2", "--out", str(tmp_path / "run")])
+    assert result.exit_code == 1, result.output  # so few images fail
+    assert "10 ± 0 over 2 seeds: 10, 10; needed: at least 600" in result.output
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"seed-0", "seed-1"}
 
 
 def test_premises__of_a_tiny_box(tmp_path: Path) -> None:

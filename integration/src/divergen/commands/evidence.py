@@ -236,7 +236,14 @@ def grow(run: Path, budget: int, rounds: int, out: Path | None, evenly: bool, dr
     type=click.Choice(["looks", "detector", "pictures"]),
     help="Leave out embeddings, the training on real images, or pictures by the generators; may be given again.",
 )
-def premises(config: str, overrides: tuple[str, ...], out: Path | None, without: tuple[str, ...]) -> None:
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    help="Look at so many seeds, from 0 on, each in a folder of its own below the run's, and judge by the means.",
+)
+def premises(
+    config: str, overrides: tuple[str, ...], out: Path | None, without: tuple[str, ...], seeds: int | None
+) -> None:
     """Look whether what the papers take for granted holds in the data of CONFIG, before asking whether it helps.
 
     Rare categories whose training images show few of their looks, a detector that knows those by heart, validation
@@ -246,15 +253,23 @@ def premises(config: str, overrides: tuple[str, ...], out: Path | None, without:
     \b
     Examples:
       divergen premises proof
+      divergen premises proof --seeds 8 --without looks --without pictures
       divergen premises coco100 data=FOLDER --without pictures
     """
     from ..loading import load_config
-    from ..premises import measure_premises
+    from ..premises import measure_premises, over_seeds
     from ..run import Run
 
     loaded = load_config(config, overrides)
+    folder = out or Path("runs") / loaded.name
     with stoppable():
-        report = measure_premises(Run(out or Path("runs") / loaded.name, loaded), without=without)
+        if seeds is None:
+            report = measure_premises(Run(folder, loaded), without=without)
+        else:
+            runs = [
+                Run(folder / f"seed-{seed}", load_config(config, [*overrides, f"seed={seed}"])) for seed in range(seeds)
+            ]
+            report = over_seeds([measure_premises(run, without=without) for run in runs])
     answer(**report.model_dump(), failing=len(report.failing))
     echo(report.table())
     if report.failing:
