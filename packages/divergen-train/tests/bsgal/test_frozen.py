@@ -20,7 +20,7 @@ def test_at_rest__nothing_random_and_no_statistics_change():
         assert model.training
         assert model[4].training
         assert torch.equal(model(x), model(x))
-        assert torch.equal(model(x)[:3], model(x[:3]))
+        torch.testing.assert_close(model(x)[:3], model(x[:3]))  # other sizes may be summed in another order
     assert [module.training for module in model.modules()] == before
     assert model[0].num_batches_tracked == 0
     assert not torch.equal(model(x), model(x))

@@ -28,20 +28,24 @@ def test_in_terms_of__a_paster_that_knows_names_gets_the_data_sets_ids(tmp_path)
 
 
 LEAVING = """
+import multiprocessing
 import sys
+from contextlib import closing
 from pathlib import Path
 import numpy as np
 from divergen_records.coco import read_dataset
 from divergen_train.training.augment import Augmentation
-from divergen_train.training.data import TrainImages, loader
+from divergen_train.training.data import TrainImages, batches, loader
 from divergen_train.training.sampling import BatchSampler
 
 if __name__ == "__main__":
     file = Path(sys.argv[1])
     dataset = read_dataset(file, image_dir=file.parent / "images")
     images = TrainImages(dataset, Augmentation(64), seed=0)
-    batches = iter(loader(images, BatchSampler(np.ones(len(dataset.images)), 2, seed=0, stop=1000), 2))
-    print(len(next(batches)[0]))
+    made = loader(images, BatchSampler(np.ones(len(dataset.images)), 2, seed=0, stop=1000), 2)
+    with closing(batches(made)) as drawn:
+        print(len(next(drawn)[0]), len(multiprocessing.active_children()))
+    print(len(multiprocessing.active_children()))
 """
 
 
@@ -50,4 +54,4 @@ def test_loader__left_early_its_workers_end_quietly(shapes_path: Path, tmp_path:
     script = tmp_path / "leaving.py"
     script.write_text(LEAVING)
     done = subprocess.run([sys.executable, script, shapes_path], capture_output=True, text=True, timeout=600)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2 2\n0\n", "")

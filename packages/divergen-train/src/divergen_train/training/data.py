@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..detectors.protocol import Target
 from .augment import Augmentation
 from .sampling import BatchSampler, Draw
 
-__all__ = ["KnowsNames", "Paste", "TrainImages", "in_terms_of", "loader", "to_tensors"]
+__all__ = ["KnowsNames", "Paste", "TrainImages", "batches", "in_terms_of", "loader", "to_tensors"]
 
 Paste = Callable[[Sample], Sample]
 
@@ -118,6 +118,19 @@ def loader(
         persistent_workers=False,
         pin_memory=pin_memory,
     )
+
+
+def batches(made: DataLoader[tuple[Tensor, Target]]) -> Generator[tuple[list[Tensor], list[Target]], None, None]:
+    """One pass over a loader, to be used with ``contextlib.closing``: its workers end with the block.
+
+    An iterator that outlives the block (an error's traceback holds it) is left by torch to the end of the process,
+    which terminates the workers and may report that as an error.
+    """
+    iterator = iter(made)
+    try:
+        yield from iterator
+    finally:
+        del iterator
 
 
 def _collate(items: Sequence[tuple[Tensor, Target]]) -> tuple[list[Tensor], list[Target]]:

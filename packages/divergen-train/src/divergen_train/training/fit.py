@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +19,6 @@ from divergen_records.errors import ConfigError
 from divergen_records.files import writing
 from divergen_records.sample import Sample
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from ..bsgal.draws import Draws
 from ..detectors.build import build_detector
@@ -31,7 +30,7 @@ from ..errors import TrainingDiverged
 from .augment import Augmentation
 from .checkpoint import Checkpoint, check_categories, check_resume, load_checkpoint, save_checkpoint, start_from
 from .config import TrainConfig
-from .data import TrainImages, in_terms_of, loader
+from .data import TrainImages, batches, in_terms_of, loader
 from .first_look import count_looks, looking
 from .inference import predict
 from .log import TrainLog, read_log
@@ -179,8 +178,11 @@ class _Run:
         if self.iteration == 0 and (looks := count_looks(config)):
             self._look(name, looks)
         window = _Window()
-        with self._bar(name, config.iterations - self.iteration) as bar:
-            for images, targets in self._batches(config.iterations):
+        with (
+            self._bar(name, config.iterations - self.iteration) as bar,
+            closing(self._batches(config.iterations)) as remaining,
+        ):
+            for images, targets in remaining:
                 window.add(self._step(images, targets))
                 self.iteration += 1
                 last = self.iteration == config.iterations
@@ -199,8 +201,9 @@ class _Run:
         with (
             looking(self.engine, self.step, self.config, self.dataset) as step,
             self._bar(f"{name}, judge", looks, "batches") as bar,
+            closing(self._batches(looks)) as first,
         ):
-            for images, targets in self._batches(looks):
+            for images, targets in first:
                 step.look(self.engine, self._parts(images, targets))
                 if bar is not None:
                     bar.update()
@@ -208,7 +211,7 @@ class _Run:
     def _bar(self, name: str, count: int, unit: str = "iterations") -> AbstractContextManager[Progress | None]:
         return Progress(name, count, unit=unit) if self.world.leads else nullcontext()
 
-    def _batches(self, stop: int) -> DataLoader[tuple[Tensor, Target]]:
+    def _batches(self, stop: int) -> Generator[tuple[list[Tensor], list[Target]], None, None]:
         config, world = self.config, self.world
         sampler = BatchSampler(
             repeat_factors(self.dataset, config.repeat_threshold, config.repeat_min_images),
@@ -219,7 +222,7 @@ class _Run:
             rank=world.rank,
             processes=world.size,
         )
-        return loader(self.images, sampler, config.workers, pin_memory=world.device.type == "cuda")
+        return batches(loader(self.images, sampler, config.workers, pin_memory=world.device.type == "cuda"))
 
     def _step(self, images: Sequence[Tensor], targets: Sequence[Target]) -> dict[str, float]:
         self.engine.optimizer.zero_grad()
