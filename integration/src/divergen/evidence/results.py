@@ -233,9 +233,12 @@ def _explained_row(finding: Finding, explanation: Explained | None) -> str | Non
 
 
 def _not_run(findings: Sequence[Finding]) -> Iterator[str]:
-    if findings:
-        names = [f"{one.finding} (`{one.ablation or 'divergen explain'}`)" for one in findings]
-        yield from (f"**Not run**: {'; '.join(names)}.", "")
+    asked: dict[str, list[str]] = {}
+    for one in findings:
+        asked.setdefault(one.ablation or "divergen explain", []).append(one.finding)
+    lines = [f"`{by}` ({'; '.join(names)})" for by, names in asked.items()]
+    if lines:
+        yield from (f"**Not run**: {', '.join(lines)}.", "")
 
 
 def _line(finding: Finding, asked_by: str, said: str, figure: str, rare: str, seeds: int) -> str:
