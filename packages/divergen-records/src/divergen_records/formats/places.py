@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,6 +13,7 @@ import msgspec
 
 from ..dataset import ImageInfo
 from ..errors import DatasetError
+from ..picture_files import is_picture
 from .problems import SHOWN, Problems
 from .search import name_key, search, split_token
 
@@ -26,6 +27,8 @@ _FOLDERS = ("images", "data", "JPEGImages")
 
 _FILE_FOLDERS = ("annotations", "annotation", "labels", "ann")
 """Names of a folder of its own for the file; pictures then lie beside that folder."""
+
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 _GONE = "is not in the folder"
 
@@ -202,7 +205,7 @@ def _name_in(listing: Listing, name: str, strip: int) -> tuple[str, str | None]:
         return plain, None
     if plain != name and listing.trouble(name) is None:
         return name, None
-    for spelled in (plain, *_decoded(plain)):
+    for spelled in (plain, *_decoded(plain), plain.strip()):
         for tail in (spelled, _short(spelled, strip)):
             found = listing.alike(tail) if _stays(tail) else None
             if found is not None:
@@ -233,6 +236,18 @@ def _decoded(name: str) -> Iterator[str]:
         yield name.removesuffix(last) + _PREFIX.sub("", last)
 
 
+def _stem(name: str) -> str:
+    """A name without a picture's ending, as `name_key`."""
+    return name_key(name.rpartition(".")[0] if is_picture(name) else name)
+
+
+def _index(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(key(name), []).append(name)
+    return found
+
+
 class Listing:
     """Names of the files in a folder and those below it, each listed when first asked for."""
 
@@ -241,6 +256,7 @@ class Listing:
         self._root = folder.resolve()
         self._names: dict[str, dict[str, bool]] = {}
         self._keys: dict[str, dict[str, list[str]]] = {}
+        self._stems: dict[str, dict[str, list[str]]] = {}
 
     def trouble(self, file_name: str) -> str | None:
         """Why this file cannot be used, or None."""
@@ -255,17 +271,26 @@ class Listing:
         return None
 
     def alike(self, file_name: str) -> str | None:
-        """The file of this name, or the only one that differs by upper case or in how Unicode composes letters."""
+        """The file of this name, or the only one that differs by upper case or in how Unicode composes letters.
+
+        Of a name without a picture's ending, or with one of JPEG's, also the only picture that has another such ending.
+        """
         if self.trouble(file_name) is None:
             return file_name
         parent, slash, name = file_name.rpartition("/")
         if parent not in self._keys:
-            keys = self._keys[parent] = {}
-            for one in self._names[parent]:
-                keys.setdefault(name_key(one), []).append(one)
-        same = self._keys[parent].get(name_key(name), [])
+            self._keys[parent] = _index(self._names[parent], name_key)
+        key = name_key(name)
+        same = self._keys[parent].get(key) or self._of_another_ending(parent, key)
         found = f"{parent}{slash}{same[0]}" if len(same) == 1 else None
         return found if found is not None and self.trouble(found) is None else None
+
+    def _of_another_ending(self, parent: str, key: str) -> list[str]:
+        if parent not in self._stems:
+            self._stems[parent] = _index(filter(is_picture, self._names[parent]), _stem)
+        jpeg = key.endswith(_JPEG)
+        same = self._stems[parent].get(_stem(key), []) if jpeg or not is_picture(key) else []
+        return [one for one in same if not jpeg or one.lower().endswith(_JPEG)]
 
     def _list(self, parent: str) -> dict[str, bool]:
         """Name -> whether it may leave the folder through a link."""
