@@ -89,6 +89,19 @@ def test_convert__skip_leaves_a_missing_picture_out(content, write, tmp_path):
     assert run("convert", path, tmp_path / "x.json", "--format", "coco").exit_code == 0
 
 
+@pytest.mark.parametrize("kind", ["labelme", "fiftyone", "webdataset", "xpaste-pool", "yolo"])
+def test_convert__pictures_that_are_missing_or_others_are_left_out(content, write, tmp_path, kind):
+    content["images"].append({"id": 3, "width": 10, "height": 8, "file_name": "c.png"})
+    content["images"][1] |= {"width": 8, "height": 10}
+    path = write(content)
+    result = run("convert", path, tmp_path / "x", "--format", kind, "--on-problem", "skip")
+    assert result.exit_code == 3, result.output
+    assert "file_name 'c.png' is not in the folder" in result.output
+    assert "image 2: b.png: the picture is 10 wide and 8 high, the data set says 8 and 10" in result.output
+    assert "annotation 2 of image 2: its picture is left out" in result.output
+    assert (tmp_path / "x").is_dir()
+
+
 def test_convert__objects_that_yolo_cannot_hold_are_told(content, write, tmp_path):
     content["annotations"][0]["segmentation"] = {"size": [8, 10], "counts": [80]}
     result = run("convert", write(content), tmp_path / "x", "--format", "yolo")
