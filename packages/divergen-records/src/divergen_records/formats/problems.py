@@ -57,6 +57,14 @@ class Problems:
         would = "; ".join(remedy)
         self.found.append(f"{where}: {text}" + (f"{_MEND}{would})" if would else ""))
 
+    def repeat(self, where: str, id_: int, mend: str | None) -> None:
+        """Note an item whose id another one has; ``mend`` says so where nothing is lost without it."""
+        trouble = f"the id {id_} was there before"
+        if mend is not None and self.on_problem == "repair":
+            self.repairs.append(f"{where}: {trouble}; {mend}")
+        else:
+            self.add(where, f"{trouble}; ids are unique", remedy=[mend] if mend else ())
+
     def attempt(self, where: str, read: Callable[[Mends], T]) -> T | None:
         """Read one item, mended if it must and may be; None where it is left out.
 

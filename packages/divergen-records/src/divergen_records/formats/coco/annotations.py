@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -221,6 +222,7 @@ def _bbox(row: dict[str, Any], mends: Mends) -> Box | None:
     if value is None or value == []:
         return None
     try:
+        value = _listed(value, mends)
         if not isinstance(value, list):
             raise wrong_type("array", value, "bbox")
         if len(value) != 4:
@@ -230,6 +232,18 @@ def _bbox(row: dict[str, Any], mends: Mends) -> Box | None:
         _without(error, "bbox", mends)
         return None
     return (x, y, width, height) if width > 0 and height > 0 else None
+
+
+def _listed(value: Any, mends: Mends) -> Any:
+    """The box as a list where it is one in a text (``"[2, 1, 4, 4]"``) or in another list, and mending is allowed."""
+    if mends is None:
+        return value
+    if isinstance(value, str) and len(words := re.split(r"[\s,;]+", value.strip("[]() "))) == 4:
+        return words
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+        mends.append("bbox taken out of a list around it")
+        return value[0]
+    return value
 
 
 def _unquoted(values: list[Any], mends: Mends) -> list[Any]:
@@ -268,6 +282,15 @@ def _number(value: Any, at: str) -> float:
     return value
 
 
+_CROWDS = {"false": False, "no": False, "": False, "nan": False, "true": True, "yes": True}
+"""What tools write for 0 and 1."""
+
+
 def _crowd(row: dict[str, Any], mends: Mends) -> bool:
     value = row.get("iscrowd")
-    return bool(value) if value is None or isinstance(value, bool) else bool(integer(row, "iscrowd", mends))
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    if mends is not None and (said := _CROWDS.get(str(value).strip().lower())) is not None:
+        mends.append(f"iscrowd {value!r} read as {said:d}")
+        return said
+    return bool(integer(row, "iscrowd", mends))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -19,7 +19,7 @@ from ..problems import Mends, Problems
 from .items import decode_items, plain_ids
 from .values import MOST, Ids, integer, row_of, wrong_type
 
-__all__ = ["read_images", "url_name", "with_sizes"]
+__all__ = ["names_of", "read_images", "url_name", "with_sizes"]
 
 _ODD = re.compile(r"[?#%;]|//|/\.")
 _LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
@@ -31,7 +31,7 @@ def read_images(part: Any, problems: Problems, ids: Ids) -> dict[int, ImageInfo]
     """The sound images by id, each with a file name as the file has it."""
     found: dict[int, ImageInfo] = {}
     rows = _of_another_machine(list(decode_items(part, ImageInfo)), problems)
-    if any(image is None for _, image in rows):
+    if any(image is None or abs(image.id) >= MOST for _, image in rows):
         ids.reserve(plain_ids(part))
     for index, (item, image) in enumerate(rows):
         where = f"images[{index}]"
@@ -42,11 +42,27 @@ def read_images(part: Any, problems: Problems, ids: Ids) -> dict[int, ImageInfo]
             if image is None:
                 continue
         if image.id in found:
-            problems.add(f"{where}.id", f"the id {image.id} was there before; ids are unique")
+            again = _same_picture(image, found[image.id])
+            problems.repeat(f"{where}.id", image.id, "the same picture is read once" if again else None)
             continue
         found[image.id] = image
     ids.reserve(set(found))
     return found
+
+
+def _same_picture(one: ImageInfo, other: ImageInfo) -> bool:
+    """Whether two rows are one picture, as scripts write that give one for each object."""
+    return (tidy(one.file_name), one.width, one.height) == (tidy(other.file_name), other.width, other.height)
+
+
+def names_of(images: Iterable[ImageInfo]) -> dict[str, int]:
+    """Image ids by file name, with or without folders and suffix, where it is one image's and no number."""
+    found: dict[str, int | None] = {}
+    for image in images:
+        path = PurePosixPath(image.file_name)
+        for name in {image.file_name, path.name, path.stem, str(path.with_suffix(""))}:
+            found[name] = image.id if name not in found else None
+    return {name: id_ for name, id_ in found.items() if id_ is not None and not name.isdecimal()}
 
 
 def _of_another_machine(rows: list[_Row], problems: Problems) -> list[_Row]:
@@ -154,15 +170,23 @@ def _read(item: Any, ids: Ids, mends: Mends) -> ImageInfo:
 def _size(row: dict[str, Any], mends: Mends) -> tuple[int, int]:
     """Width and height, pixels; zeros where `with_sizes` is to take them from the picture."""
     declared = [row.get(key) for key in ("width", "height")]
-    if mends is None or not any(value is None or (isinstance(value, int | float) and value < 1) for value in declared):
+    if mends is None or not any(map(_is_no_size, declared)):
         return integer(row, "width", mends), integer(row, "height", mends)
     mends.append(f"width {declared[0]!r:.40} and height {declared[1]!r:.40}, its picture's size is taken")
     return 0, 0
 
 
+def _is_no_size(value: Any) -> bool:
+    """Whether it says nothing: null, "", NaN, 0."""
+    return value in (None, "") or (isinstance(value, int | float) and not value >= 1)
+
+
 def _file_name(row: dict[str, Any], id_: int, mends: Mends) -> str:
     name = row.get("file_name")
     if name:
+        if isinstance(name, int) and not isinstance(name, bool) and mends is not None:
+            mends.append(f"file_name {name} read as text")
+            name = str(name)
         if not isinstance(name, str):
             raise wrong_type("str", name, "file_name")
         return _inside(name, mends)
@@ -194,4 +218,8 @@ def _list(row: dict[str, Any], key: str, mends: Mends) -> tuple[int, ...]:
             raise wrong_type("array", values, key)
         mends.append(f"{key} is no list, left out")
         return ()
+    told = [value for value in values if isinstance(value, int | float | str) and value == value]  # not null, not NaN
+    if mends is not None and len(told) < len(values):
+        mends.append(f"{key} without {len(values) - len(told)} that are no ids")
+        values = told
     return tuple(integer({key: value}, key, mends) for value in values)
