@@ -238,7 +238,7 @@ def export_results(
 
     given, losses, told = read_results(results), Losses(), Counter[str]()
     dataset = _open_truth(truth, on_problem)
-    drop = "--drop-unknown leaves out categories that the data set lacks"
+    drop = "--drop-unknown leaves out categories that the data set lacks, --on-problem skip all that does not fit"
     with finishing(losses, unit="results", out=out), _naming(results, advice=drop):
         rows = export(
             given,
@@ -248,6 +248,7 @@ def export_results(
             only=only,
             drop_unknown=drop_unknown,
             losses=losses,
+            drop_misfits=on_problem != "stop",
             told=told,
         )
     _tell_words(results, told)
