@@ -102,6 +102,15 @@ def test_convert__pictures_that_are_missing_or_others_are_left_out(content, writ
     assert (tmp_path / "x").is_dir()
 
 
+def test_convert__a_picture_that_is_cut_off_has_no_cutouts(content, write, tmp_path):
+    path = write(content)
+    picture = path.parent / "images" / "a.png"
+    picture.write_bytes(picture.read_bytes()[:-30])
+    result = run("convert", path, tmp_path / "x", "--format", "xpaste-pool")
+    assert result.exit_code == 3, result.output
+    assert "image 1: " in result.output
+
+
 def test_convert__objects_that_yolo_cannot_hold_are_told(content, write, tmp_path):
     content["annotations"][0]["segmentation"] = {"size": [8, 10], "counts": [80]}
     result = run("convert", write(content), tmp_path / "x", "--format", "yolo")

@@ -118,7 +118,8 @@ def convert(
         need_pictures=with_pictures or None,
         progress=True,
     )
-    data = drop_misfits(data) if with_pictures else data
+    if with_pictures:
+        data = drop_misfits(data, decode=getattr(writer, "decodes_pictures", False))
     data = _writable(data, writer) if writer.needs_masks else data
     written = writer.write(data, out, overwrite=overwrite, progress=True)
     answer(out=written, images=len(data.images), annotations=len(data.annotations))

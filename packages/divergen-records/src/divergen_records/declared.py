@@ -10,6 +10,7 @@ from statistics import median
 from .dataset import Annotation, Dataset
 from .errors import DatasetError, ImageError, MaskError
 from .formats.pictures import check_size
+from .images import read_image
 from .progress import Progress
 
 __all__ = ["compare_declared", "drop_empty", "drop_misfits"]
@@ -91,12 +92,18 @@ def drop_empty(dataset: Dataset) -> Dataset:
     return dataset.replace(annotations=kept, problems=[*dataset.problems, *told])
 
 
-def drop_misfits(dataset: Dataset) -> Dataset:
-    """Without the pictures that cannot be read or have another size than declared, nor their objects; all are told."""
+def drop_misfits(dataset: Dataset, *, decode: bool = False) -> Dataset:
+    """Without the pictures that cannot be read or have another size than declared, nor their objects; all are told.
+
+    Their heads are read; with ``decode`` all of them.
+    """
     told: dict[int, str] = {}
     for image in dataset.images:
         try:
-            check_size(dataset.image_path(image), (image.width, image.height))
+            path = dataset.image_path(image)
+            check_size(path, (image.width, image.height))
+            if decode:
+                read_image(path)
         except (DatasetError, ImageError) as error:
             told[image.id] = f"image {image.id}: {error}"
     if not told:

@@ -170,6 +170,7 @@ class XPasteFormat:
     needs_masks: ClassVar[bool] = True
     beside: ClassVar[bool] = False
     needs_pictures: ClassVar[bool] = True
+    decodes_pictures: ClassVar[bool] = True
     keeps_crowds: ClassVar[bool] = False
 
     def recognises(self, path: Path) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -118,11 +119,15 @@ def _searched(
             f"{', '.join(files[:3])} in {root}; say which folder is meant (--images FOLDER; of a run, "
             "data.train.images=FOLDER or data.val.images=FOLDER)"
         )
-    name, file = next(iter(found.names.items()))
-    told = f"{path.name}: {len(found.names):,} pictures were looked for by name and found in {found.folder}"
+    counts = Counter(found.names.values())
+    only = {name: file for name, file in found.names.items() if counts[file] == 1}
+    if not only:
+        return place, images
+    name, file = next(iter(only.items()))
+    told = f"{path.name}: {len(only):,} pictures were looked for by name and found in {found.folder}"
     problems.notes.append(told + (f", {name!r} as {file!r}" if name != file else ""))
     renamed = {
-        key: msgspec.structs.replace(image, file_name=found.names.get(tidy(image.file_name), image.file_name))
+        key: msgspec.structs.replace(image, file_name=only.get(tidy(image.file_name), image.file_name))
         for key, image in images.items()
     }
     return _Place(found.folder, 0), renamed
@@ -157,12 +162,20 @@ def _choose(
         listing = listings.setdefault(folder, Listing(folder))
         for strip in range(3):
             hits = sum(_name_in(listing, name, strip)[1] is None for name in sample)
-            if hits > most:
+            if hits > most and _are_distinct(everything, strip):
                 best, most = _Place(folder, strip), hits
-            if hits == len(sample):
-                return _Place(folder, strip), hits
+            if best is not None and most == len(sample):
+                return best, most
     assert best is not None
     return best, most
+
+
+def _are_distinct(names: Collection[str], strip: int) -> bool:
+    """Whether names stay distinct without their leading parts; ``x/1.png`` and ``y/1.png`` would be one picture."""
+    if not strip:
+        return True
+    distinct = set(names)
+    return len({_short(name, strip) for name in distinct}) == len(distinct)
 
 
 def _candidates(path: Path, image_dir: Path | None, images: Mapping[int, ImageInfo]) -> Iterator[Path]:

@@ -151,6 +151,35 @@ def test_read__nan_for_a_number_is_mended(content, write):
     assert (dataset.annotations[0].id, dataset.annotations[0].iscrowd) == (4, False)
 
 
+@pytest.mark.parametrize("more", [{}, {"path": "/data/day1/1.png"}])
+@pytest.mark.parametrize("root", ["/data/", "D:\\set\\", "../../"])
+def test_read__paths_of_another_machine_that_end_alike(content, write, root, more):
+    change(content, {"images.0.file_name": f"{root}day1/1.png", "images.1.file_name": f"{root}day2/1.png"})
+    content["images"][0] |= more
+    path = write(content)
+    for old, new in (("a.png", "day1"), ("b.png", "day2")):
+        (path.parent / "images" / new).mkdir()
+        (path.parent / "images" / old).rename(path.parent / "images" / new / "1.png")
+    with pytest.raises(DatasetError, match=r"leaves the folder of images.*read as 'day1/1\.png'"):
+        read_dataset(path)
+    dataset = read_dataset(path, need_pictures=True, on_problem="repair")
+    assert [image.file_name for image in dataset.images] == ["day1/1.png", "day2/1.png"]
+    assert not dataset.problems
+
+
+def test_read__names_that_end_alike_are_not_one_picture(content, write):
+    path = write(change(content, {"images.0.file_name": "day1/a.png", "images.1.file_name": "day2/a.png"}))
+    assert read_dataset(path, need_pictures=True, on_problem="skip").images == []
+
+
+def test_read__a_path_that_ends_as_another_name_is_no_mend(content, write):
+    """Else two images would have one picture."""
+    dataset = read_dataset(write(change(content, {"images.0.file_name": "/data/b.png"})), on_problem="repair")
+    assert [image.id for image in dataset.images] == [2]
+    assert "images[0]: image 1: file_name '/data/b.png' is another machine's" in dataset.problems[0]
+    assert not any("b.png" in mend for mend in dataset.repairs)
+
+
 def test_read__a_file_name_that_is_a_number(content, write):
     path = write(change(content, {"images.0.file_name": 7}))
     (path.parent / "images" / "a.png").rename(path.parent / "images" / "7.png")
