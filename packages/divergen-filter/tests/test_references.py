@@ -9,8 +9,8 @@ from divergen_filter import References, embed_real, reference_embeddings
 from divergen_filter.efficientnet import EfficientNetLite0
 from divergen_filter.references import Summary
 from divergen_records import ConfigError, ExistsError, MaskError, WeightsError
-from divergen_records.errors import NothingLeft
 from divergen_records.coco import Annotation, Dataset
+from divergen_records.errors import NothingLeft
 from divergen_records.masks import encode_rle
 
 

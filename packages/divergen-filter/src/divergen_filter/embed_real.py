@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from divergen_records import DivergenError, MaskError, Progress
-from divergen_records.errors import NothingLeft
 from divergen_records.cores import usable_cores
+from divergen_records.errors import NothingLeft
 
 from .config import CropConfig
 from .embedder import Embedder, Image

@@ -40,7 +40,7 @@ _HEAD = 2**20
 
 
 def is_labelme(path: Path) -> bool:
-    """Whether a JSON file has labelme's keys, or one of a folder's first, or of those in it, has, and none is COCO's."""
+    """Whether a JSON file has labelme's keys; of a folder, or of those in it, one of the first, and none is COCO's."""
     files = (_files(path, "*.json") or _files(path, "*/*.json")) if path.is_dir() else [path]
     heads = [_head(file) for file in files[:_TRIED] if file.suffix == ".json" and file.is_file()]
     if any(b'"annotations"' in head for head in heads):
