@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -100,6 +101,16 @@ def test_convert__pictures_that_are_missing_or_others_are_left_out(content, writ
     assert "image 2: b.png: the picture is 10 wide and 8 high, the data set says 8 and 10" in result.output
     assert "annotation 2 of image 2: its picture is left out" in result.output
     assert (tmp_path / "x").is_dir()
+
+
+def test_convert__a_file_alone_needs_no_pictures(content, write, tmp_path):
+    """Copies of the pictures elsewhere below are nobody's business."""
+    path = write(content)
+    shutil.copytree(path.parent / "images", path.parent / "y")
+    (path.parent / "images").rename(path.parent / "x")
+    assert run("convert", path, tmp_path / "x.json", "--format", "coco").exit_code == 0
+    result = run("convert", path, tmp_path / "x", "--format", "coco")
+    assert (result.exit_code, "are there more than once" in result.output) == (2, True)
 
 
 def test_convert__a_picture_that_is_cut_off_has_no_cutouts(content, write, tmp_path):

@@ -115,7 +115,7 @@ def convert(
         on_problem=on_problem,
         format=source_format,
         boxes=not writer.needs_masks,
-        need_pictures=with_pictures or None,
+        need_pictures=with_pictures or (None if images else False),
         progress=True,
     )
     if with_pictures:
