@@ -142,6 +142,16 @@ def test_ap__a_result_that_is_no_object_is_named(tmp_path: Path) -> None:
     assert "result 1 is None, no object" in output
 
 
+def test_ap__objects_that_lvis_does_not_see_are_told(tmp_path: Path) -> None:
+    truth, rows = lvis_case(3)
+    truth["annotations"][0]["area"] = 0
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    arguments = ["ap", tmp_path / "rows.json", "--gt", tmp_path / "truth.json"]
+    assert f"1 of {len(truth['annotations'])} objects declare an area of 0" in run(*arguments, "--federated")[1]
+    assert "declare an area" not in run(*arguments, "--exhaustive")[1]
+
+
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an image that was left out": ({"image_id": 99}, "image_id 99"),
     "a class number": ({"category_id": 0}, "class numbers"),

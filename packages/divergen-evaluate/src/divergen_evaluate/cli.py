@@ -17,7 +17,7 @@ from divergen_records.errors import ConfigError, DatasetError
 from divergen_records.files import refuse_existing, write_text
 from divergen_records.losses import Losses, finish, finishing, losses_options
 
-from .files import exhaustive_notice, frequency_notice, results_notices
+from .files import exhaustive_notice, frequency_notice, results_notices, unseen_notice
 
 if TYPE_CHECKING:
     from divergen_records.coco import Dataset
@@ -171,7 +171,10 @@ def _tell_judgement(
     """What a person should know of how the results are judged, each once."""
     notices: list[str | None] = [notice for rows in results for notice in results_notices(rows, dataset)]
     if style == "lvis":
-        notices += [frequency_notice(dataset), exhaustive_notice(dataset) if federated is None else None]
+        exhaustive = exhaustive_notice(dataset)
+        notices += [frequency_notice(dataset), exhaustive if federated is None else None]
+        if federated or (federated is None and exhaustive is None):
+            notices.append(unseen_notice(dataset))
     for notice in dict.fromkeys(filter(None, notices)):
         echo(f"note: {notice}", err=True)
 
