@@ -18,6 +18,8 @@ SHOWN = 10
 _MEND = " (repair: "
 """Between a problem and what ``repair`` would do about it."""
 
+_FIRST = ", and what names it is taken as the first's"
+
 T = TypeVar("T")
 
 Mends = list[str] | None
@@ -63,7 +65,7 @@ class Problems:
         if mend is not None and self.on_problem == "repair":
             self.repairs.append(f"{where}: {trouble}; {mend}")
         else:
-            self.add(where, f"{trouble}; ids are unique", remedy=[mend] if mend else ())
+            self.add(where, f"{trouble}; ids are unique{'' if mend else _FIRST}", remedy=[mend] if mend else ())
 
     def attempt(self, where: str, read: Callable[[Mends], T]) -> T | None:
         """Read one item, mended if it must and may be; None where it is left out.
