@@ -157,6 +157,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a class number": ({"category_id": 0}, "class numbers"),
     "no score": ({"score": None}, "its score is None"),
     "a box of NaN": ({"bbox": [float("nan"), 1, 2, 3]}, "its bbox is [nan"),
+    "a box beyond any picture": ({"bbox": [1, 2, 1e300, 3]}, "its bbox is [1, 2, 1e+300"),
     "a mask of another picture": ({"segmentation": {"size": [4, 4], "counts": "0"}}, "size [4, 4]"),
     "a mask whose code is none": ({"segmentation": {"size": [240, 240], "counts": "zz!!"}}, "its mask cannot be read"),
     "a mask whose size is none": ({"segmentation": {"size": 240, "counts": "0"}}, "size is [height, width]"),

@@ -27,6 +27,9 @@ Row = Mapping[str, Any]
 _QUOTES = ("'", '"')
 """Second character of a code that is Python's bytes as text, ``"b'...'"``; none of a code."""
 
+_FAR = 2**40
+"""Pixels beyond any picture; squared they are a number still."""
+
 _DRAWN = "masks that are polygons or uncompressed RLE are read as compressed RLE"
 
 
@@ -109,7 +112,7 @@ class Fitter:
                 right = row["image_id"] in self.sizes and bbox is not None
             if bbox is not None:
                 x, y, width, height = bbox
-                right = right and width >= 0 and height >= 0 and math.isfinite(x + y + width + height)
+                right = right and -_FAR < x < _FAR and -_FAR < y < _FAR and 0 <= width < _FAR and 0 <= height < _FAR
             return right and row["category_id"] in self.categories and type(score) is float and math.isfinite(score)
         except (KeyError, TypeError, ValueError):
             return False
@@ -228,8 +231,8 @@ def _is_code(segmentation: Any) -> bool:
 def check_box(bbox: Any, index: int) -> None:
     """Raise `DatasetError` if a result's box is not four numbers XYWH, in pixels."""
     try:
-        _, _, width, height = bbox
-        sound = math.isfinite(sum(bbox)) and width >= 0 and height >= 0
+        x, y, width, height = bbox
+        sound = bool(-_FAR < x < _FAR and -_FAR < y < _FAR and 0 <= width < _FAR and 0 <= height < _FAR)
     except (TypeError, ValueError):
         sound = False
     if not sound:

@@ -112,6 +112,7 @@ MENDED = {
     "crowd as an empty text": ({"annotations.0.iscrowd": ""}, "iscrowd '' read as 0"),
     "a box in a text": ({"annotations.0.bbox": "[2, 1, 4, 4]"}, "bbox written as text"),
     "a box in a list": ({"annotations.0.bbox": [[2, 1, 4, 4]]}, "out of a list"),
+    "a box beyond any picture": ({"annotations.0.bbox": [2, 1, 4, 1e300]}, "bbox from the mask"),
     "an id that is none": ({"annotations.0.id": True}, "id True is none, numbered 4"),
     "an id of 64 bits without sign": (
         {"images.0.id": 2**64 - 1, "annotations.0.image_id": 2**64 - 1},

@@ -30,6 +30,8 @@ __all__ = ["Reader"]
 
 _BATCH = 4096
 """Annotations that are checked together."""
+_FAR = 2**40
+"""Pixels beyond any picture; squared they are a number still."""
 _KNOWN = frozenset(("id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd"))
 
 Box = tuple[float, float, float, float]
@@ -130,7 +132,9 @@ class Reader:
         corners = chain.from_iterable(map(attrgetter("bbox"), known))
         boxes = np.fromiter(corners, dtype=np.float64, count=4 * len(known)).reshape(-1, 4)
         fine = (rows < len(self._image_ids)) & np.isin(categories, self._category_ids) & (abs(ids) < MOST)
-        fine &= (boxes[:, 2:] > 0).all(axis=1) & (_column(known, "area", np.float64) >= 0)
+        fine &= (
+            (boxes[:, 2:] > 0).all(axis=1) & (abs(boxes) < _FAR).all(axis=1) & (_column(known, "area", np.float64) >= 0)
+        )
         if self._seen is not None:
             fine &= np.array([one.id not in self._seen for one in known], dtype=bool)
             if len(np.unique(ids[fine])) < fine.sum():
@@ -279,6 +283,8 @@ def _number(value: Any, at: str) -> float:
         raise wrong_type("float", value, at)
     if not math.isfinite(value):
         raise DatasetError(f"is {value}, not a finite number - at `$.{at}`")
+    if abs(value) >= _FAR:
+        raise DatasetError(f"is {value:.3g}, beyond any picture - at `$.{at}`")
     return value
 
 
