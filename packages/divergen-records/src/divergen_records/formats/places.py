@@ -14,7 +14,7 @@ import msgspec
 
 from ..dataset import ImageInfo
 from ..errors import DatasetError
-from ..picture_files import is_picture
+from ..picture_files import PICTURE_SUFFIXES, is_picture
 from .problems import SHOWN, Problems
 from .search import name_key, search, split_token
 
@@ -29,6 +29,7 @@ _FOLDERS = ("images", "data", "JPEGImages")
 _FILE_FOLDERS = ("annotations", "annotation", "labels", "ann")
 """Names of a folder of its own for the file; pictures then lie beside that folder."""
 
+_ENDINGS = tuple(PICTURE_SUFFIXES)
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 _GONE = "is not in the folder"
@@ -218,7 +219,7 @@ def _name_in(listing: Listing, name: str, strip: int) -> tuple[str, str | None]:
         return plain, None
     if plain != name and listing.trouble(name) is None:
         return name, None
-    for spelled in (plain, *_decoded(plain), plain.strip()):
+    for spelled in dict.fromkeys((plain, *_decoded(plain), plain.strip())):
         for tail in (spelled, _short(spelled, strip)):
             found = listing.alike(tail) if _stays(tail) else None
             if found is not None:
@@ -251,7 +252,8 @@ def _decoded(name: str) -> Iterator[str]:
 
 def _stem(name: str) -> str:
     """A name without a picture's ending, as `name_key`."""
-    return name_key(name.rpartition(".")[0] if is_picture(name) else name)
+    key = name_key(name)
+    return key.rpartition(".")[0] if key.endswith(_ENDINGS) else key
 
 
 def _index(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
@@ -291,6 +293,8 @@ class Listing:
         if self.trouble(file_name) is None:
             return file_name
         parent, slash, name = file_name.rpartition("/")
+        if not self._names[parent]:
+            return None
         if parent not in self._keys:
             self._keys[parent] = _index(self._names[parent], name_key)
         key = name_key(name)
@@ -302,7 +306,7 @@ class Listing:
         if parent not in self._stems:
             self._stems[parent] = _index(filter(is_picture, self._names[parent]), _stem)
         jpeg = key.endswith(_JPEG)
-        same = self._stems[parent].get(_stem(key), []) if jpeg or not is_picture(key) else []
+        same = self._stems[parent].get(_stem(key), []) if jpeg or not key.endswith(_ENDINGS) else []
         return [one for one in same if not jpeg or one.lower().endswith(_JPEG)]
 
     def _list(self, parent: str) -> dict[str, bool]:

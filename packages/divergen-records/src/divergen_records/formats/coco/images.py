@@ -46,7 +46,8 @@ def read_images(part: Any, problems: Problems, ids: Ids) -> dict[int, ImageInfo]
             image = problems.attempt(where, partial(_read, item, ids, renamed, ends))
             if image is None:
                 continue
-            shortened[image.id] = where, _name_of((item, None))
+            if problems.on_problem == "repair":
+                shortened[image.id] = where, _name_of((item, None))
         if image.id in found:
             again = _same_picture(image, found[image.id])
             problems.repeat(f"{where}.id", image.id, "the same picture is read once" if again else None)
