@@ -27,8 +27,8 @@ Row = Mapping[str, Any]
 _QUOTES = ("'", '"')
 """Second character of a code that is Python's bytes as text, ``"b'...'"``; none of a code."""
 
-_FAR = 2**40
-"""Pixels beyond any picture; squared they are a number still."""
+_FAR = 2.0**80
+"""Square of pixels beyond any picture."""
 
 _DRAWN = "masks that are polygons or uncompressed RLE are read as compressed RLE"
 
@@ -107,14 +107,15 @@ class Fitter:
             if masks:
                 mask = row["segmentation"]
                 code = mask["counts"]
-                right = mask["size"] == self.sizes[row["image_id"]] and type(code) is str and code[1:2] not in _QUOTES
+                right = mask["size"] == self.sizes[row["image_id"]] and type(code) is str and code[1:2] > "/"
             else:
                 right = row["image_id"] in self.sizes and bbox is not None
             if bbox is not None:
                 x, y, width, height = bbox
-                right = right and -_FAR < x < _FAR and -_FAR < y < _FAR and 0 <= width < _FAR and 0 <= height < _FAR
+                far = x * x + y * y + width * width + height * height
+                right = right and width >= 0 and height >= 0 and far < _FAR
             return right and row["category_id"] in self.categories and type(score) is float and math.isfinite(score)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return False
 
     def fit(self, row: Row, index: int, masks: bool) -> Row:
@@ -232,8 +233,8 @@ def check_box(bbox: Any, index: int) -> None:
     """Raise `DatasetError` if a result's box is not four numbers XYWH, in pixels."""
     try:
         x, y, width, height = bbox
-        sound = bool(-_FAR < x < _FAR and -_FAR < y < _FAR and 0 <= width < _FAR and 0 <= height < _FAR)
-    except (TypeError, ValueError):
+        sound = bool(width >= 0 and height >= 0 and x * x + y * y + width * width + height * height < _FAR)
+    except (TypeError, ValueError, OverflowError):
         sound = False
     if not sound:
         raise DatasetError(f"result {index}: its bbox is {str(bbox)[:60]}, not [x, y, width, height] in pixels")
