@@ -36,6 +36,11 @@ def test_cli__from_real_crops_to_an_explanation(call, dataset, table, tmp_path):
     assert "no row 'nobody'" in call("explain", table.path, "nobody", "--references", out, status=2)
 
 
+def test_cli__no_real_crop_is_left(call, dataset, tmp_path):
+    real = ("embed-real", dataset.path, "--images", dataset.image_dir, "--out", tmp_path / "r.npz")
+    assert "no instance is left to compare with" in call(*real, "--min-area", 10**6, status=1)
+
+
 def test_cli__further_scores(call, dataset, table, tmp_path):
     out = tmp_path / "references.npz"
     call("embed-real", dataset.path, "--images", dataset.image_dir, "--out", out)

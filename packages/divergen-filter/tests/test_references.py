@@ -8,8 +8,9 @@ import pytest
 from divergen_filter import References, embed_real, reference_embeddings
 from divergen_filter.efficientnet import EfficientNetLite0
 from divergen_filter.references import Summary
-from divergen_records import ConfigError, DatasetError, ExistsError, MaskError, WeightsError
+from divergen_records import ConfigError, ExistsError, MaskError, WeightsError
 from divergen_records.coco import Annotation, Dataset
+from divergen_records.errors import NothingLeft
 from divergen_records.masks import encode_rle
 
 
@@ -121,7 +122,7 @@ def test_reference_embeddings__bad_masks_are_counted(dataset, embedder):
 
 
 def test_reference_embeddings__nothing_left(dataset, embedder):
-    with pytest.raises(DatasetError, match="no instance is left"):
+    with pytest.raises(NothingLeft, match="no instance is left"):
         reference_embeddings(dataset, embedder, min_area=10**6, progress=False)
 
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -87,6 +88,38 @@ def test_convert__skip_leaves_a_missing_picture_out(content, write, tmp_path):
     assert result.exit_code == 3, result.output
     assert [image["id"] for image in json.loads((tmp_path / "x/annotations.json").read_text())["images"]] == [2]
     assert run("convert", path, tmp_path / "x.json", "--format", "coco").exit_code == 0
+
+
+@pytest.mark.parametrize("kind", ["labelme", "fiftyone", "webdataset", "xpaste-pool", "yolo"])
+def test_convert__pictures_that_are_missing_or_others_are_left_out(content, write, tmp_path, kind):
+    content["images"].append({"id": 3, "width": 10, "height": 8, "file_name": "c.png"})
+    content["images"][1] |= {"width": 8, "height": 10}
+    path = write(content)
+    result = run("convert", path, tmp_path / "x", "--format", kind, "--on-problem", "skip")
+    assert result.exit_code == 3, result.output
+    assert "file_name 'c.png' is not in the folder" in result.output
+    assert "image 2: b.png: the picture is 10 wide and 8 high, the data set says 8 and 10" in result.output
+    assert "annotation 2 of image 2: its picture is left out" in result.output
+    assert (tmp_path / "x").is_dir()
+
+
+def test_convert__a_file_alone_needs_no_pictures(content, write, tmp_path):
+    """Copies of the pictures elsewhere below are nobody's business."""
+    path = write(content)
+    shutil.copytree(path.parent / "images", path.parent / "y")
+    (path.parent / "images").rename(path.parent / "x")
+    assert run("convert", path, tmp_path / "x.json", "--format", "coco").exit_code == 0
+    result = run("convert", path, tmp_path / "x", "--format", "coco")
+    assert (result.exit_code, "are there more than once" in result.output) == (2, True)
+
+
+def test_convert__a_picture_that_is_cut_off_has_no_cutouts(content, write, tmp_path):
+    path = write(content)
+    picture = path.parent / "images" / "a.png"
+    picture.write_bytes(picture.read_bytes()[:-30])
+    result = run("convert", path, tmp_path / "x", "--format", "xpaste-pool")
+    assert result.exit_code == 3, result.output
+    assert "image 1: " in result.output
 
 
 def test_convert__objects_that_yolo_cannot_hold_are_told(content, write, tmp_path):

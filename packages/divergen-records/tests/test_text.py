@@ -1,5 +1,5 @@
 import pytest
-from divergen_records.text import csv_cell, shown
+from divergen_records.text import csv_cell, folded, shown
 
 
 def test_shown__keeps_lines_and_letters():
@@ -19,3 +19,7 @@ def test_csv_cell__a_formula_becomes_text(text):
 @pytest.mark.parametrize("value", ["teapot", "-0.25", "+3", 4, -0.5, None, ""])
 def test_csv_cell__the_rest_stays(value):
     assert csv_cell(value) == value
+
+
+def test_folded__spellings_of_one_name():
+    assert len({folded(name) for name in ("caf\u00e9 cup", "cafe\u0301_Cup", " Caf\u00e9  cup")}) == 1

@@ -17,7 +17,7 @@ from divergen_records.errors import ConfigError, DatasetError
 from divergen_records.files import refuse_existing, write_text
 from divergen_records.losses import Losses, finish, finishing, losses_options
 
-from .files import exhaustive_notice, frequency_notice, results_notices
+from .files import exhaustive_notice, frequency_notice, results_notices, unseen_notice
 
 if TYPE_CHECKING:
     from divergen_records.coco import Dataset
@@ -171,7 +171,10 @@ def _tell_judgement(
     """What a person should know of how the results are judged, each once."""
     notices: list[str | None] = [notice for rows in results for notice in results_notices(rows, dataset)]
     if style == "lvis":
-        notices += [frequency_notice(dataset), exhaustive_notice(dataset) if federated is None else None]
+        exhaustive = exhaustive_notice(dataset)
+        notices += [frequency_notice(dataset), exhaustive if federated is None else None]
+        if federated or (federated is None and exhaustive is None):
+            notices.append(unseen_notice(dataset))
     for notice in dict.fromkeys(filter(None, notices)):
         echo(f"note: {notice}", err=True)
 
@@ -238,7 +241,7 @@ def export_results(
 
     given, losses, told = read_results(results), Losses(), Counter[str]()
     dataset = _open_truth(truth, on_problem)
-    drop = "--drop-unknown leaves out categories that the data set lacks"
+    drop = "--drop-unknown leaves out categories that the data set lacks, --on-problem skip all that does not fit"
     with finishing(losses, unit="results", out=out), _naming(results, advice=drop):
         rows = export(
             given,
@@ -248,6 +251,7 @@ def export_results(
             only=only,
             drop_unknown=drop_unknown,
             losses=losses,
+            drop_misfits=on_problem != "stop",
             told=told,
         )
     _tell_words(results, told)

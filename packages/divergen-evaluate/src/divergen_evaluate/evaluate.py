@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -124,20 +125,29 @@ def read_results(path: Path | str) -> list[dict[str, Any]]:
         content = _decode_otherwise(data, path)
     if isinstance(content, dict):
         content = next((content[key] for key in _KEYS if key in content), None)
-    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
+    if not isinstance(content, list) or (content and not any(isinstance(row, dict) for row in content)):
         raise DatasetError(
             f"{path}: not a list of COCO results, nor an object with such a list as {', '.join(_KEYS)}; {_FORM}"
         )
+    for index, row in enumerate(content):
+        if not isinstance(row, dict):
+            raise DatasetError(f"{path}: result {index} is {row!r:.40}, no object; take it out of the file")
     return content
 
 
 def _decode_otherwise(data: bytes, path: Path | str) -> Any:
-    """JSON Lines, or JSON with NaN."""
+    """JSON Lines, or JSON or JSON Lines with NaN."""
     try:
         return msgspec.json.Decoder().decode_lines(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         try:
             return json.loads(data)
+        except json.JSONDecodeError as error:
+            lines = data.splitlines()
+            if "Extra data" in str(error) and len(lines) > 1:
+                with suppress(ValueError):
+                    return [json.loads(line) for line in lines if line.strip()]
+            raise DatasetError(f"{path}: not a list of COCO results ({error}); {_FORM}") from error
         except (ValueError, RecursionError) as error:
             raise DatasetError(f"{path}: not a list of COCO results ({error}); {_FORM}") from error
 

@@ -16,6 +16,7 @@ __all__ = [
     "masks_notice",
     "repeats_notice",
     "results_notices",
+    "unseen_notice",
 ]
 
 
@@ -37,6 +38,17 @@ def frequency_notice(dataset: Dataset) -> str | None:
     return (
         f"{dataset.path.name}: {len(lacking)} of {len(rows)} categories have no frequency; computed from {source} "
         "(rare: up to 10 images, common: up to 100)"
+    )
+
+
+def unseen_notice(dataset: Dataset) -> str | None:
+    """A sentence about objects that LVIS's federated rules do not see, for they declare no area; None without."""
+    unseen = sum(annotation.area <= 0 for annotation in dataset.annotations)
+    if not unseen:
+        return None
+    return (
+        f"{dataset.path.name}: {unseen} of {len(dataset.annotations)} objects declare an area of 0, and are not looked "
+        "for (lvis-api leaves them out); without the key `area` it is measured"
     )
 
 

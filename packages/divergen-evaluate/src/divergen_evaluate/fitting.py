@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from divergen_records.coco import Dataset
 from divergen_records.errors import DatasetError, NothingLeft
 from divergen_records.formats.coco.segmentations import read_segmentation
+from divergen_records.formats.coco.values import NAMED
 from divergen_records.losses import Losses
 from divergen_records.run_lengths import measure_codes
 from divergen_records.text import folded
@@ -22,8 +24,13 @@ __all__ = ["Fitter", "check_box", "fit_results"]
 
 Row = Mapping[str, Any]
 
-_NAMED = {"image_id": ("file_name", "image"), "category_id": ("category_name", "category", "label")}
-"""Keys that hold a name where a result has no id."""
+_QUOTES = ("'", '"')
+"""Second character of a code that is Python's bytes as text, ``"b'...'"``; none of a code."""
+
+_FAR = 2.0**80
+"""Square of pixels beyond any picture."""
+
+_DRAWN = "masks that are polygons or uncompressed RLE are read as compressed RLE"
 
 
 def fit_results(
@@ -99,14 +106,16 @@ class Fitter:
             score, bbox = row["score"], row.get("bbox")
             if masks:
                 mask = row["segmentation"]
-                right = mask["size"] == self.sizes[row["image_id"]] and type(mask["counts"]) is str
+                code = mask["counts"]
+                right = mask["size"] == self.sizes[row["image_id"]] and type(code) is str and code[1:2] > "/"
             else:
                 right = row["image_id"] in self.sizes and bbox is not None
             if bbox is not None:
                 x, y, width, height = bbox
-                right = right and width >= 0 and height >= 0 and math.isfinite(x + y + width + height)
+                far = x * x + y * y + width * width + height * height
+                right = right and width >= 0 and height >= 0 and far < _FAR
             return right and row["category_id"] in self.categories and type(score) is float and math.isfinite(score)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return False
 
     def fit(self, row: Row, index: int, masks: bool) -> Row:
@@ -146,7 +155,7 @@ class Fitter:
     def mend_labels(self, row: Row) -> Row:
         """Image, category and score as the numbers that they are written for."""
         found = dict(row)
-        for key, others in _NAMED.items():
+        for key, others in NAMED.items():
             if key not in row and (name := next(filter(None, map(row.get, others)), None)) is not None:
                 found[key] = name
         if isinstance(name := found.get("image_id"), str):
@@ -162,16 +171,24 @@ class Fitter:
                 except ValueError:
                     continue
                 self.told[f"{key} written as text is read as a number"] += 1
+        if isinstance(box := found.get("bbox"), list) and any(isinstance(side, str) for side in box):
+            with suppress(TypeError, ValueError):
+                found["bbox"] = [float(side) for side in box]
+                self.told["bbox written as text is read as numbers"] += 1
+        elif box == []:
+            del found["bbox"]
         return found if found != row else row
 
     def mend_mask(self, row: Row, index: int) -> Row:
         """The mask as compressed RLE of the image's size."""
         mask, image = row["segmentation"], self.dataset.image(row["image_id"])
         size = [image.height, image.width]
-        if isinstance(mask, Mapping) and isinstance(mask.get("counts"), str | bytes):
-            if list(mask.get("size", ())) != size:
-                raise DatasetError(f"result {index}: its mask has the size {mask.get('size')}, its image {size}")
-            return row
+        given = mask.get("size") if isinstance(mask, Mapping) else None
+        if isinstance(given, list | tuple) and all(isinstance(side, int | float | np.number) for side in given):
+            if list(given) != size:
+                raise DatasetError(f"result {index}: its mask has the size {given}, its image {size}")
+            if isinstance(counts := mask.get("counts"), str | bytes) and counts[1:2] not in _QUOTES:
+                return {**row, "segmentation": {**mask, "size": size}}
         from pycocotools import mask as coco_mask
 
         try:
@@ -182,7 +199,8 @@ class Fitter:
             raise DatasetError(f"result {index}: its mask is empty: {str(mask)[:60]!r}")
         drawn = coco_mask.frPyObjects(segmentation, *size) if not _is_code(segmentation) else segmentation
         rle = coco_mask.merge(drawn) if isinstance(drawn, list) else drawn
-        self.told["masks that are polygons or uncompressed RLE are read as compressed RLE"] += 1
+        respelled = isinstance(mask, Mapping) and isinstance(mask.get("counts"), str)
+        self.told["RLEs whose size or code is spelled otherwise are read" if respelled else _DRAWN] += 1
         code = rle["counts"]
         return {**row, "segmentation": {"size": size, "counts": code.decode() if isinstance(code, bytes) else code}}
 
@@ -214,9 +232,9 @@ def _is_code(segmentation: Any) -> bool:
 def check_box(bbox: Any, index: int) -> None:
     """Raise `DatasetError` if a result's box is not four numbers XYWH, in pixels."""
     try:
-        _, _, width, height = bbox
-        sound = math.isfinite(sum(bbox)) and width >= 0 and height >= 0
-    except (TypeError, ValueError):
+        x, y, width, height = bbox
+        sound = bool(width >= 0 and height >= 0 and x * x + y * y + width * width + height * height < _FAR)
+    except (TypeError, ValueError, OverflowError):
         sound = False
     if not sound:
         raise DatasetError(f"result {index}: its bbox is {str(bbox)[:60]}, not [x, y, width, height] in pixels")

@@ -28,6 +28,7 @@ def export_results(
     only: Kind | None = None,
     drop_unknown: bool = False,
     losses: Losses | None = None,
+    drop_misfits: bool = False,
     told: Counter[str] | None = None,
 ) -> list[dict[str, Any]]:
     """COCO results with the keys of the format and no others, by image in the data set's order and falling score.
@@ -41,6 +42,7 @@ def export_results(
             its mask.
         drop_unknown: Leave out results of categories that the data set lacks, such as those trained beside LVIS's.
         losses: Takes in results that are malformed; they are errors where None.
+        drop_misfits: Those for no image or category of the data set, or without a sound score, are malformed as well.
         told: Counts results that say the same in other words, by sentence; see `fit_results`.
 
     Raises:
@@ -51,7 +53,13 @@ def export_results(
     by_image: dict[int, list[dict[str, Any]]] = {}
     for index, given in enumerate(results):
         row = fitter.mend_labels(given)
-        fitter.check(row, index, any_category=drop_unknown)
+        try:
+            fitter.check(row, index, any_category=drop_unknown)
+        except DatasetError as error:
+            if losses is None or not drop_misfits:
+                raise
+            losses.add(f"result {index}", str(error).partition(": ")[2])
+            continue
         row, reason = _read(row, index, fitter)
         if reason is not None:
             if losses is None:

@@ -12,7 +12,7 @@ from divergen_records.command import Group, answer, echo, next_step
 from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.files import refuse_existing, write_text
 from divergen_records.formats import OnProblem
-from divergen_records.losses import Losses, finish, finish_rows, losses_options
+from divergen_records.losses import Losses, finish, finish_rows, finishing, losses_options
 
 from .looking import diversity, explain, review, sheet
 from .options import MAYBE_REFERENCES, OVERWRITE, REFERENCES, RULES, SHARD, TABLE, crop_options, embedder_options
@@ -60,13 +60,15 @@ def embed_real(
     refuse_existing(out, overwrite=overwrite)
     dataset = open_dataset(annotations, images, split="train", on_problem=on_problem)
     unfinished = out.with_name(f"{out.name}.parts")
-    references = reference_embeddings(dataset, build_embedder(embedder, settings), resume=unfinished, **options)
+    losses = Losses()
+    losses.extend(dataset.problems)
+    with finishing(losses, unit="instances", out=out):
+        references = reference_embeddings(dataset, build_embedder(embedder, settings), resume=unfinished, **options)
     references.save(out, overwrite=overwrite)
     categories = len(set(references.category_ids))
     answer(out=out, crops=len(references.embeddings), categories=categories, left_out=references.skipped)
     echo(f"{out}: {len(references.embeddings)} real crops of {categories} categories")
-    losses, count = Losses(), len(references.embeddings)
-    losses.extend(dataset.problems)
+    count = len(references.embeddings)
     for reason, times in sorted(references.skipped.items()):
         if on_purpose(reason):
             echo(f"left out: {times} x {reason}", err=True)

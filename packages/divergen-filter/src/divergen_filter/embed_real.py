@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from divergen_records import DatasetError, DivergenError, MaskError, Progress
+from divergen_records import DivergenError, MaskError, Progress
 from divergen_records.cores import usable_cores
+from divergen_records.errors import NothingLeft
 
 from .config import CropConfig
 from .embedder import Embedder, Image
@@ -69,7 +70,7 @@ def reference_embeddings(
         progress: Show progress.
 
     Raises:
-        DatasetError: If no instance is left.
+        NothingLeft: If no instance is left.
         ConfigError: If ``resume`` holds parts of other data, another model or other settings.
     """
     crop = CropConfig(fill=fill, margin=margin, min_side=min_side, square=square)
@@ -92,7 +93,7 @@ def reference_embeddings(
     if not any(len(part.embeddings) for part in done):
         parts.remove()
         reasons = ", ".join(f"{count} x {reason}" for reason, count in skipped.items())
-        raise DatasetError(
+        raise NothingLeft(
             f"{dataset.path}: no instance is left to compare with" + (f"; left out: {reasons}" if reasons else "")
         )
     references = References(

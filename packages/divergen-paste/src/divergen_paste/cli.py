@@ -139,7 +139,7 @@ def stats(annotations: Path, out: Path, on_problem: OnProblem, overwrite: bool) 
     from .statistics import area_statistics, write_statistics
 
     refuse_existing(out, overwrite=overwrite)
-    dataset = open_dataset(annotations, split="train", on_problem=on_problem)
+    dataset = open_dataset(annotations, split="train", on_problem=on_problem, need_pictures=False)
     result = area_statistics(dataset)
     write_statistics(out, result, overwrite=overwrite)
     answer(out=out, categories=len(result))

@@ -193,6 +193,13 @@ def test_from_folder__name_or_id_and_largest_part(cutouts, tmp_path):
     assert pool.manifest.skipped == {"ImageError": 2}
 
 
+@pytest.mark.parametrize("name", ["Cup", "CUP ", "cup_"])
+def test_from_folder__a_name_that_means_the_same(cutouts, tmp_path, name):
+    (cutouts / "cup").rename(cutouts / name)
+    pool = pool_from_folder(cutouts, tmp_path / "pool", CATEGORIES, progress=False)
+    assert {category.name for category in pool.categories} >= {"cup"}
+
+
 def test_from_folder__unknown_category(cutouts, tmp_path):
     with pytest.raises(DatasetError, match="no category has this name or id"):
         pool_from_folder(cutouts, tmp_path / "pool", CATEGORIES[:1], progress=False)

@@ -104,8 +104,10 @@ def convert(
 
     COCO and LVIS are written as a file alone where OUT ends in .json, else as a folder with the pictures.
     """
+    from .declared import drop_misfits
+
     writer = writers()["png-labels" if (format, masks) == ("png", "label") else format]
-    with_pictures = writer.beside and out.suffix.lower() != ".json"
+    with_pictures = getattr(writer, "needs_pictures", writer.beside) and out.suffix.lower() != ".json"
     data = open_dataset(
         source,
         images,
@@ -113,9 +115,11 @@ def convert(
         on_problem=on_problem,
         format=source_format,
         boxes=not writer.needs_masks,
-        need_pictures=with_pictures or None,
+        need_pictures=with_pictures or (None if images else False),
         progress=True,
     )
+    if with_pictures:
+        data = drop_misfits(data, decode=getattr(writer, "decodes_pictures", False))
     data = _writable(data, writer) if writer.needs_masks else data
     written = writer.write(data, out, overwrite=overwrite, progress=True)
     answer(out=written, images=len(data.images), annotations=len(data.annotations))

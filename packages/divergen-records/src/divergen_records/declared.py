@@ -8,10 +8,12 @@ from contextlib import nullcontext
 from statistics import median
 
 from .dataset import Annotation, Dataset
-from .errors import MaskError
+from .errors import DatasetError, ImageError, MaskError
+from .formats.pictures import check_size
+from .images import read_image
 from .progress import Progress
 
-__all__ = ["compare_declared", "drop_empty"]
+__all__ = ["compare_declared", "drop_empty", "drop_misfits"]
 
 _SHARE = 0.1
 """Of the mask's area that the declared one may differ by, beside two pixels along the box: outlines are no pixels."""
@@ -88,6 +90,31 @@ def drop_empty(dataset: Dataset) -> Dataset:
     told = [f"annotation {one.id} of image {one.image_id}: its mask covers no pixel" for one in empty]
     kept = [one for one in dataset.annotations if one.id not in ids]
     return dataset.replace(annotations=kept, problems=[*dataset.problems, *told])
+
+
+def drop_misfits(dataset: Dataset, *, decode: bool = False) -> Dataset:
+    """Without the pictures that cannot be read or have another size than declared, nor their objects; all are told.
+
+    Their heads are read; with ``decode`` all of them.
+    """
+    told: dict[int, str] = {}
+    for image in dataset.images:
+        try:
+            path = dataset.image_path(image)
+            check_size(path, (image.width, image.height))
+            if decode:
+                read_image(path)
+        except (DatasetError, ImageError) as error:
+            told[image.id] = f"image {image.id}: {error}"
+    if not told:
+        return dataset
+    kept = [one for one in dataset.annotations if one.image_id not in told]
+    lost = [f"annotation {one.id} of image {one.image_id}" for one in dataset.annotations if one.image_id in told]
+    return dataset.replace(
+        images=[one for one in dataset.images if one.id not in told],
+        annotations=kept,
+        problems=[*dataset.problems, *told.values(), *(f"{one}: its picture is left out" for one in lost)],
+    )
 
 
 def _measure(dataset: Dataset, annotation: Annotation) -> tuple[Box, int] | None:

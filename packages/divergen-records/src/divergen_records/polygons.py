@@ -66,10 +66,11 @@ def _check_polygon(polygon: Sequence[float]) -> tuple[float, float, float, float
 
 
 def _check_outline(xs: Sequence[float], ys: Sequence[float]) -> None:
-    steps = np.maximum(np.abs(np.diff(xs, append=xs[0])), np.abs(np.diff(ys, append=ys[0])))
-    if steps.sum() > MAX_OUTLINE:
+    with np.errstate(over="ignore"):
+        length = np.maximum(np.abs(np.diff(xs, append=xs[0])), np.abs(np.diff(ys, append=ys[0]))).sum()
+    if length > MAX_OUTLINE:
         raise MaskError(
-            f"a polygon's outline of {len(xs)} points is {steps.sum():.3g} pixels long, {MAX_OUTLINE} are the most "
+            f"a polygon's outline of {len(xs)} points is {length:.3g} pixels long, {MAX_OUTLINE} are the most "
             "that are drawn; it jumps about, or should be a run-length code"
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 __all__ = ["csv_cell", "folded", "shown"]
@@ -19,8 +20,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def folded(name: str) -> str:
-    """A category's name as it is compared: tools write ``Sports Ball`` for ``sports_ball``."""
-    return " ".join(name.replace("_", " ").casefold().split())
+    """A category's name as it is compared: tools write ``Sports Ball`` for ``sports_ball``, macOS an é in two parts."""
+    return " ".join(unicodedata.normalize("NFC", name).replace("_", " ").casefold().split())
 
 
 def shown(text: object) -> str:

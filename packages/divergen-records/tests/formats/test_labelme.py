@@ -107,3 +107,13 @@ def test_read_labelme__files_and_pictures_in_folders_side_by_side(folder):
 def test_read_labelme__a_mask_that_is_none(folder):
     with pytest.raises(DatasetError, match=r"its mask is no PNG in base64 \(no picture\)"):
         read_any(folder(SQUARE | {"shape_type": "mask"}))
+
+
+@pytest.mark.parametrize("name", ["0.json", "z.json"])
+def test_recognised__another_tools_list_among_the_files(folder, name):
+    """The first file by name is not always labelme's; what it is, is said."""
+    path = folder(SQUARE)
+    (path / name).write_text('["cup"]')
+    with pytest.raises(DatasetError, match=f"{name}: has no list of shapes"):
+        read_any(path)
+    assert len(read_any(path, on_problem="skip").annotations) == 1

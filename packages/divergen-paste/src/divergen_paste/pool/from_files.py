@@ -13,6 +13,7 @@ from divergen_records.files import parse_json, read_text
 from divergen_records.images import read_cutout, read_mask
 from divergen_records.masks import largest_component
 from divergen_records.picture_files import find_pictures
+from divergen_records.text import folded
 from numpy.typing import NDArray
 
 from .build import BuildOptions, build_pool
@@ -95,9 +96,11 @@ def pool_from_folder(
 
 
 def _category_of_folder(folder: Path, categories: Sequence[Category]) -> int:
-    """The category that a folder is named as, or whose id it is."""
+    """The category that a folder is named as, or whose id it is; else the one whose name means the same."""
     by_id = [category.id for category in categories if str(category.id) == folder.name]
     by_name = [category.id for category in categories if category.name == folder.name]
+    if not (by_name or by_id):
+        by_name = [category.id for category in categories if folded(category.name) == folded(folder.name)]
     if len(by_name) > 1:
         raise DatasetError(f"{folder}: several categories have this name; name the folder by the id, one of {by_name}")
     if not (by_name or by_id):

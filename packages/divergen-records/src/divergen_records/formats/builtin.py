@@ -110,6 +110,7 @@ class LabelmeFormat:
     about: str = "labelme: a JSON file beside each picture"
     needs_masks: ClassVar[bool] = True
     beside: ClassVar[bool] = False
+    needs_pictures: ClassVar[bool] = True
     keeps_crowds: ClassVar[bool] = False
 
     def recognises(self, path: Path) -> bool:
@@ -139,6 +140,7 @@ class FiftyOneFormat:
     about: str = "FiftyOne: samples.json and pictures (fiftyone.types.FiftyOneDataset)"
     needs_masks: ClassVar[bool] = False
     beside: ClassVar[bool] = False
+    needs_pictures: ClassVar[bool] = True
 
     def recognises(self, path: Path) -> bool:
         """A ``samples.json``, or a folder that holds one."""
@@ -167,6 +169,8 @@ class XPasteFormat:
     about: str = "X-Paste's instance pool: RGBA cut-outs and instance_pools.json"
     needs_masks: ClassVar[bool] = True
     beside: ClassVar[bool] = False
+    needs_pictures: ClassVar[bool] = True
+    decodes_pictures: ClassVar[bool] = True
     keeps_crowds: ClassVar[bool] = False
 
     def recognises(self, path: Path) -> bool:
@@ -196,6 +200,7 @@ class WebDatasetFormat:
     about: str = "webdataset: tar shards of picture, JSON and mask map"
     needs_masks: ClassVar[bool] = True
     beside: ClassVar[bool] = False
+    needs_pictures: ClassVar[bool] = True
 
     def write(self, dataset: Dataset, out: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
         """Write the folder of shards and its index."""

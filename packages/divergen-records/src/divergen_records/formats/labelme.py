@@ -33,18 +33,24 @@ _CIRCLE = 64
 _OUTLINES = ("polygon", "rotation", "oriented_rectangle")
 """Shapes that are their corners; X-AnyLabeling and labelme call a turned rectangle so."""
 
+_TRIED = 8
+"""Files of a folder that are looked into; a tool's own list may lie among labelme's."""
+
 _HEAD = 2**20
 
 
 def is_labelme(path: Path) -> bool:
-    """Whether a JSON file has labelme's keys, or the first JSON file of a folder or of those in it has."""
+    """Whether a JSON file has labelme's keys; of a folder, or of those in it, one of the first, and none is COCO's."""
     files = (_files(path, "*.json") or _files(path, "*/*.json")) if path.is_dir() else [path]
-    file = next(iter(files), None)
-    if file is None or file.suffix != ".json" or not file.is_file():
+    heads = [_head(file) for file in files[:_TRIED] if file.suffix == ".json" and file.is_file()]
+    if any(b'"annotations"' in head for head in heads):
         return False
+    return any(b'"shapes"' in head and (b'"imagePath"' in head or b'"imageData"' in head) for head in heads)
+
+
+def _head(file: Path) -> bytes:
     with file.open("rb") as opened:
-        head = opened.read(_HEAD)
-    return b'"shapes"' in head and (b'"imagePath"' in head or b'"imageData"' in head) and b'"annotations"' not in head
+        return opened.read(_HEAD)
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import ImageError
 
-__all__ = ["picture_size"]
+__all__ = ["check_size", "picture_size"]
 
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
@@ -14,11 +14,27 @@ _TURNED = (5, 6, 7, 8)
 
 def picture_size(path: Path) -> tuple[int, int]:
     """Width and height of a picture as it is meant to be seen, from its head; raises `ImageError`."""
+    stored, turned = _sizes(path)
+    return turned or stored
+
+
+def check_size(path: Path, size: tuple[int, int]) -> None:
+    """Raise `ImageError` if a picture's head says another width and height, as it is seen or as it is stored."""
+    sizes = _sizes(path)
+    if size not in sizes:
+        width, height = sizes[1] or sizes[0]
+        raise ImageError(
+            f"{path.name}: the picture is {width} wide and {height} high, the data set says {size[0]} and {size[1]}"
+        )
+
+
+def _sizes(path: Path) -> tuple[tuple[int, int], tuple[int, int] | None]:
+    """As it is stored, and as it is seen where a camera says that it is turned."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
             turned = image.getexif().get(_ORIENTATION) in _TURNED
-            return (image.height, image.width) if turned else (image.width, image.height)
+            return image.size, image.size[::-1] if turned else None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path.name}: cannot be read as a picture ({error})") from error

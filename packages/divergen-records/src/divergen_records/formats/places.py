@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,6 +14,7 @@ import msgspec
 
 from ..dataset import ImageInfo
 from ..errors import DatasetError
+from ..picture_files import PICTURE_SUFFIXES, is_picture
 from .problems import SHOWN, Problems
 from .search import name_key, search, split_token
 
@@ -26,6 +28,9 @@ _FOLDERS = ("images", "data", "JPEGImages")
 
 _FILE_FOLDERS = ("annotations", "annotation", "labels", "ann")
 """Names of a folder of its own for the file; pictures then lie beside that folder."""
+
+_ENDINGS = tuple(PICTURE_SUFFIXES)
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 _GONE = "is not in the folder"
 
@@ -115,11 +120,15 @@ def _searched(
             f"{', '.join(files[:3])} in {root}; say which folder is meant (--images FOLDER; of a run, "
             "data.train.images=FOLDER or data.val.images=FOLDER)"
         )
-    name, file = next(iter(found.names.items()))
-    told = f"{path.name}: {len(found.names):,} pictures were looked for by name and found in {found.folder}"
+    counts = Counter(found.names.values())
+    only = {name: file for name, file in found.names.items() if counts[file] == 1}
+    if not only:
+        return place, images
+    name, file = next(iter(only.items()))
+    told = f"{path.name}: {len(only):,} pictures were looked for by name and found in {found.folder}"
     problems.notes.append(told + (f", {name!r} as {file!r}" if name != file else ""))
     renamed = {
-        key: msgspec.structs.replace(image, file_name=found.names.get(tidy(image.file_name), image.file_name))
+        key: msgspec.structs.replace(image, file_name=only.get(tidy(image.file_name), image.file_name))
         for key, image in images.items()
     }
     return _Place(found.folder, 0), renamed
@@ -154,12 +163,20 @@ def _choose(
         listing = listings.setdefault(folder, Listing(folder))
         for strip in range(3):
             hits = sum(_name_in(listing, name, strip)[1] is None for name in sample)
-            if hits > most:
+            if hits > most and _are_distinct(everything, strip):
                 best, most = _Place(folder, strip), hits
-            if hits == len(sample):
-                return _Place(folder, strip), hits
+            if best is not None and most == len(sample):
+                return best, most
     assert best is not None
     return best, most
+
+
+def _are_distinct(names: Collection[str], strip: int) -> bool:
+    """Whether names stay distinct without their leading parts; ``x/1.png`` and ``y/1.png`` would be one picture."""
+    if not strip:
+        return True
+    distinct = set(names)
+    return len({_short(name, strip) for name in distinct}) == len(distinct)
 
 
 def _candidates(path: Path, image_dir: Path | None, images: Mapping[int, ImageInfo]) -> Iterator[Path]:
@@ -202,7 +219,7 @@ def _name_in(listing: Listing, name: str, strip: int) -> tuple[str, str | None]:
         return plain, None
     if plain != name and listing.trouble(name) is None:
         return name, None
-    for spelled in (plain, *_decoded(plain)):
+    for spelled in dict.fromkeys((plain, *_decoded(plain), plain.strip())):
         for tail in (spelled, _short(spelled, strip)):
             found = listing.alike(tail) if _stays(tail) else None
             if found is not None:
@@ -233,6 +250,19 @@ def _decoded(name: str) -> Iterator[str]:
         yield name.removesuffix(last) + _PREFIX.sub("", last)
 
 
+def _stem(name: str) -> str:
+    """A name without a picture's ending, as `name_key`."""
+    key = name_key(name)
+    return key.rpartition(".")[0] if key.endswith(_ENDINGS) else key
+
+
+def _index(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(key(name), []).append(name)
+    return found
+
+
 class Listing:
     """Names of the files in a folder and those below it, each listed when first asked for."""
 
@@ -241,6 +271,7 @@ class Listing:
         self._root = folder.resolve()
         self._names: dict[str, dict[str, bool]] = {}
         self._keys: dict[str, dict[str, list[str]]] = {}
+        self._stems: dict[str, dict[str, list[str]]] = {}
 
     def trouble(self, file_name: str) -> str | None:
         """Why this file cannot be used, or None."""
@@ -255,17 +286,28 @@ class Listing:
         return None
 
     def alike(self, file_name: str) -> str | None:
-        """The file of this name, or the only one that differs by upper case or in how Unicode composes letters."""
+        """The file of this name, or the only one that differs by upper case or in how Unicode composes letters.
+
+        Of a name without a picture's ending, or with one of JPEG's, also the only picture that has another such ending.
+        """
         if self.trouble(file_name) is None:
             return file_name
         parent, slash, name = file_name.rpartition("/")
+        if not self._names[parent]:
+            return None
         if parent not in self._keys:
-            keys = self._keys[parent] = {}
-            for one in self._names[parent]:
-                keys.setdefault(name_key(one), []).append(one)
-        same = self._keys[parent].get(name_key(name), [])
+            self._keys[parent] = _index(self._names[parent], name_key)
+        key = name_key(name)
+        same = self._keys[parent].get(key) or self._of_another_ending(parent, key)
         found = f"{parent}{slash}{same[0]}" if len(same) == 1 else None
         return found if found is not None and self.trouble(found) is None else None
+
+    def _of_another_ending(self, parent: str, key: str) -> list[str]:
+        if parent not in self._stems:
+            self._stems[parent] = _index(filter(is_picture, self._names[parent]), _stem)
+        jpeg = key.endswith(_JPEG)
+        same = self._stems[parent].get(_stem(key), []) if jpeg or not key.endswith(_ENDINGS) else []
+        return [one for one in same if not jpeg or one.lower().endswith(_JPEG)]
 
     def _list(self, parent: str) -> dict[str, bool]:
         """Name -> whether it may leave the folder through a link."""

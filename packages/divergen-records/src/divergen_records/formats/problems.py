@@ -18,6 +18,8 @@ SHOWN = 10
 _MEND = " (repair: "
 """Between a problem and what ``repair`` would do about it."""
 
+_FIRST = ", and what names it is taken as the first's"
+
 T = TypeVar("T")
 
 Mends = list[str] | None
@@ -56,6 +58,14 @@ class Problems:
             where, text = where + inner.rstrip("`"), reason
         would = "; ".join(remedy)
         self.found.append(f"{where}: {text}" + (f"{_MEND}{would})" if would else ""))
+
+    def repeat(self, where: str, id_: int, mend: str | None) -> None:
+        """Note an item whose id another one has; ``mend`` says so where nothing is lost without it."""
+        trouble = f"the id {id_} was there before"
+        if mend is not None and self.on_problem == "repair":
+            self.repairs.append(f"{where}: {trouble}; {mend}")
+        else:
+            self.add(where, f"{trouble}; ids are unique{'' if mend else _FIRST}", remedy=[mend] if mend else ())
 
     def attempt(self, where: str, read: Callable[[Mends], T]) -> T | None:
         """Read one item, mended if it must and may be; None where it is left out.

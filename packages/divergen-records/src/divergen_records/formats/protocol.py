@@ -97,6 +97,8 @@ class WritesData(Format, Protocol):
         needs_masks: Objects that have a box alone cannot be written.
         beside: What it adds lies beside the pictures of a folder ``images``, which several formats can share.
         keeps_crowds: May be there and False: regions of many objects are not written.
+        needs_pictures: May be there: pictures are read or copied; as ``beside`` where it is not.
+        decodes_pictures: May be there and True: those that can be read to their heads alone cannot be written.
     """
 
     @property

@@ -82,7 +82,8 @@ def test_read_dataset__mutations(sound, data, mode, boxes):
         return
     for key in ("images", "annotations", "categories"):
         told = sum(problem.startswith(key) for problem in dataset.problems)
-        assert len(getattr(dataset, key)) + told == len(content[key])
+        told += sum(mend.startswith(key) and mend.endswith("read once") for mend in dataset.repairs)
+        assert len(getattr(dataset, key)) + told == len(content.get(key) or ())
     if mode == "stop":
         assert not dataset.problems
     for annotation in dataset.annotations:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 
 import pytest
 from divergen_records import DatasetError
@@ -92,6 +93,39 @@ MENDED = {
         "counts",
     ),
     "an unsound part": ({"annotations.0.segmentation": [[2, 1, 6, 1, 6, 5], [1, 2, 3, 4, 5, 6, 7]]}, "odd number"),
+    "a null part": ({"annotations.0.segmentation": [[2, 1, 6, 1, 6, 5], None]}, "left out a part"),
+    "polygons two lists deeper": ({"annotations.0.segmentation": [[[[2, 1, 6, 1, 6, 5, 2, 5]]]]}, "too deep"),
+    "an RLE's size as text": ({"annotations.0.segmentation": {"size": ["8", "10"], "counts": "a04k1"}}, "size ['8'"),
+    "an RLE's code as a list of bytes": (
+        {"annotations.0.segmentation": {"size": [8, 10], "counts": [*b"a04k1"]}},
+        "counts",
+    ),
+    "an RLE's code with a line's end": (
+        {"annotations.0.segmentation": {"size": [8, 10], "counts": "a04k1\n"}},
+        "counts",
+    ),
+    "RLEs of the parts": (
+        {"annotations.0.segmentation": [{"size": [8, 10], "counts": [17, 4, 59]}, {"counts": [25, 4, 51]}]},
+        "2 RLEs read as their union",
+    ),
+    "crowd as a word": ({"annotations.0.iscrowd": "False"}, "iscrowd 'False' read as 0"),
+    "crowd as an empty text": ({"annotations.0.iscrowd": ""}, "iscrowd '' read as 0"),
+    "a box in a text": ({"annotations.0.bbox": "[2, 1, 4, 4]"}, "bbox written as text"),
+    "a box in a list": ({"annotations.0.bbox": [[2, 1, 4, 4]]}, "out of a list"),
+    "a box beyond any picture": ({"annotations.0.bbox": [2, 1, 4, 1e300]}, "bbox from the mask"),
+    "an id that is none": ({"annotations.0.id": True}, "id True is none, numbered 4"),
+    "an id of 64 bits without sign": (
+        {"images.0.id": 2**64 - 1, "annotations.0.image_id": 2**64 - 1},
+        f"image_id '{2**64 - 1}' read as 3",
+    ),
+    "an image by its file": ({"annotations.0.image_id": "a.png"}, "image_id 'a.png' read as 1"),
+    "an image by its file without ending": ({"annotations.0.image_id": "a"}, "image_id 'a' read as 1"),
+    "a category by another key": (
+        {"annotations.0.category_id": None, "annotations.0.category_name": "cup"},
+        "category_name 'cup' read as 1",
+    ),
+    "sizes as empty texts": ({"images.0.width": "", "images.0.height": ""}, "picture's size is taken"),
+    "a null among negatives": ({"images.0.neg_category_ids": [2, None]}, "neg_category_ids without 1"),
 }
 
 
@@ -106,6 +140,144 @@ def test_read__mended_on_the_users_word(content, write, changes, words):
     assert (len(dataset.images), len(dataset.annotations), len(dataset.categories)) == (2, 3, 2)
     assert any(words in line for line in dataset.repairs)
     assert all(dataset.measure(annotation)[1] for annotation in dataset.annotations)
+
+
+def test_read__nan_for_a_number_is_mended(content, write):
+    """As pandas writes what a table lacks."""
+    change(content, {"annotations.0.id": math.nan, "annotations.0.iscrowd": math.nan, "images.0.width": math.nan,
+                     "images.0.height": math.nan, "images.0.neg_category_ids": [2, math.nan]})  # fmt: skip
+    dataset = read_dataset(write(content), on_problem="repair")
+    assert not dataset.problems
+    assert (dataset.images[0].width, dataset.images[0].neg_category_ids) == (10, (2,))
+    assert (dataset.annotations[0].id, dataset.annotations[0].iscrowd) == (4, False)
+
+
+@pytest.mark.parametrize("more", [{}, {"path": "/data/day1/1.png"}])
+@pytest.mark.parametrize("root", ["/data/", "D:\\set\\", "../../"])
+def test_read__paths_of_another_machine_that_end_alike(content, write, root, more):
+    change(content, {"images.0.file_name": f"{root}day1/1.png", "images.1.file_name": f"{root}day2/1.png"})
+    content["images"][0] |= more
+    path = write(content)
+    for old, new in (("a.png", "day1"), ("b.png", "day2")):
+        (path.parent / "images" / new).mkdir()
+        (path.parent / "images" / old).rename(path.parent / "images" / new / "1.png")
+    with pytest.raises(DatasetError, match=r"leaves the folder of images.*read as 'day1/1\.png'"):
+        read_dataset(path)
+    dataset = read_dataset(path, need_pictures=True, on_problem="repair")
+    assert [image.file_name for image in dataset.images] == ["day1/1.png", "day2/1.png"]
+    assert not dataset.problems
+
+
+def test_read__names_that_end_alike_are_not_one_picture(content, write):
+    path = write(change(content, {"images.0.file_name": "day1/a.png", "images.1.file_name": "day2/a.png"}))
+    assert read_dataset(path, need_pictures=True, on_problem="skip").images == []
+
+
+def test_read__a_path_that_ends_as_another_name_is_no_mend(content, write):
+    """Else two images would have one picture."""
+    dataset = read_dataset(write(change(content, {"images.0.file_name": "/data/b.png"})), on_problem="repair")
+    assert [image.id for image in dataset.images] == [2]
+    assert "images[0]: image 1: file_name '/data/b.png' is another machine's" in dataset.problems[0]
+    assert not any("b.png" in mend for mend in dataset.repairs)
+
+
+def test_read__a_file_name_that_is_a_number(content, write):
+    path = write(change(content, {"images.0.file_name": 7}))
+    (path.parent / "images" / "a.png").rename(path.parent / "images" / "7.png")
+    assert read_dataset(path, on_problem="repair", need_pictures=True).images[0].file_name == "7.png"
+
+
+@pytest.mark.parametrize("name", ["images", "categories"])
+def test_read__the_same_row_again_is_no_loss(content, write, name):
+    """Scripts write a picture's row for each of its objects."""
+    content[name].append({**content[name][0], "more": 1})
+    path = write(content)
+    with pytest.raises(DatasetError, match=rf"{name}\[2\].id: the id 1 was there before.*\(repair: the same"):
+        read_dataset(path)
+    dataset = read_dataset(path, on_problem="repair")
+    assert (len(dataset.images), len(dataset.annotations), len(dataset.categories)) == (2, 3, 2)
+    assert not dataset.problems
+    assert dataset.repairs[0].endswith("read once")
+
+
+@pytest.mark.parametrize(("name", "key"), [("images", "file_name"), ("categories", "name")])
+def test_read__an_id_of_two_things_stays_a_problem(content, write, name, key):
+    content[name].append({**content[name][0], key: "b.png"})
+    (problem,) = read_dataset(write(content), on_problem="repair").problems
+    assert problem.endswith("ids are unique, and what names it is taken as the first's")
+
+
+def test_read__long_ids_as_text_keep_every_digit(content, write):
+    ids = ("1234567890123456789", "1234567890123456790")
+    for image, id_ in zip(content["images"], ids, strict=True):
+        image["id"] = id_
+    for annotation in content["annotations"]:
+        annotation["image_id"] = int(ids[annotation["image_id"] - 1])
+    dataset = read_dataset(write(content), on_problem="repair")
+    assert not dataset.problems
+    assert [image.id for image in dataset.images] == [int(id_) for id_ in ids]
+
+
+@pytest.mark.parametrize("change", [{"annotations": None}, {}])
+def test_read__pictures_without_annotations(content, write, change):
+    """COCO's and LVIS's files of test pictures, to which results are brought."""
+    content.pop("annotations")
+    dataset = read_dataset(write({**content, **change}))
+    assert (len(dataset.images), len(dataset.annotations)) == (2, 0)
+    assert "has pictures and no list of annotations" in dataset.notes[0]
+
+
+@pytest.mark.parametrize("indent", [None, 4])
+def test_read__a_list_that_is_there_twice_is_refused(content, write, indent):
+    path = write(content)
+    text = json.dumps(content, indent=indent)
+    path.write_text(text)
+    assert len(read_dataset(path).annotations) == 3
+    path.write_text(text[:-1] + ', "annotations": []}')
+    with pytest.raises(DatasetError, match="has the list `annotations` twice"):
+        read_dataset(path)
+
+
+def test_read__half_a_character(content, write):
+    r"""JavaScript cuts texts between the halves of an emoji; ``\\ud83d`` is a backslash and letters."""
+    content["info"] = {"description": "HALF", "path": "\\ud83d", "whole": "\U0001f375"}
+    path = write(content)
+    path.write_text(json.dumps(content).replace("HALF", "tea \\ud83c"))
+    dataset = read_dataset(path)
+    assert dataset.info == {"description": "tea \ufffd", "path": "\\ud83d", "whole": "\U0001f375"}
+    assert "halves of characters" in dataset.notes[0]
+
+
+def test_read__text_of_another_encoding(content, write):
+    path = write(change(content, {"info": "caf\u00e9"}))
+    path.write_bytes(json.dumps(content, ensure_ascii=False).encode("latin-1"))
+    with pytest.raises(DatasetError, match="is no UTF-8; save the file as UTF-8"):
+        read_dataset(path)
+
+
+def test_read__an_empty_file(write):
+    path = write({})
+    path.write_text("\n")
+    with pytest.raises(DatasetError, match=r"the file is empty \(1 bytes\)"):
+        read_dataset(path)
+
+
+def test_read__a_number_beyond_all(content, write):
+    path = write(change(content, {"annotations.0.segmentation": [[1e308, 1, 6, 1, 6, 5]]}))
+    assert len(read_dataset(path, on_problem="repair").problems) == 1
+
+
+def test_read__names_of_one_meaning_are_told(content, write):
+    change(content, {"categories.0.name": "bow (weapon)", "annotations.0.category_id": "bow_(weapon)"})
+    dataset = read_dataset(write(content), on_problem="repair")
+    assert "names of one meaning, 'bow (weapon)', 'bow_(weapon)' (ids 1, 2)" in dataset.notes[0]
+    assert dataset.annotations[0].category_id == 2
+
+
+@pytest.mark.parametrize(("count", "frequency"), [("12", "c"), (12.0, "c"), ("many", "r"), (-1, "r"), (math.nan, "r")])
+def test_read__counts_in_other_words(content, write, count, frequency):
+    path = write(change(content, {"categories.0.image_count": count}))
+    assert read_dataset(path).category(1).frequency == frequency
 
 
 def test_read__texts_that_are_one_number_stay_two_images(content, write):
@@ -142,7 +314,7 @@ def test_read__clipped_box_and_area_are_the_masks(content, write):
     assert (annotation.bbox, annotation.area) == ((0, 1, 6, 4), 24)
 
 
-@pytest.mark.parametrize("segmentation", [[], None, [[]], {}])
+@pytest.mark.parametrize("segmentation", [[], None, [[]], {}, [[], []], [None]])
 def test_read__a_box_alone(content, write, segmentation):
     content["annotations"][0]["segmentation"] = segmentation
     path = write(content)
@@ -236,6 +408,8 @@ SPELLED = {
     "percent": "%61.png",
     "capitals": "A.PNG",
     "backslashes written twice": "images\\\\a.png",
+    "no ending": "a",
+    "blanks around it": " a.png ",
 }
 
 
@@ -252,6 +426,17 @@ def test_read__letters_composed_otherwise(content, write):
     folder = read_dataset(path).image_dir
     (folder / "caf\u00e9.png").write_bytes((folder / "a.png").read_bytes())
     assert read_dataset(path, need_pictures=True).images[0].file_name == "caf\u00e9.png"
+
+
+def test_read__another_ending(content, write):
+    """One of JPEG's for another; never a mask of the same name."""
+    change(content, {"images.0.file_name": "x.jpeg", "images.1.file_name": "y.jpg"})
+    path = write(content)
+    folder = read_dataset(path).image_dir
+    for name in ("x.JPG", "x.png", "y.png"):
+        (folder / name).write_bytes((folder / "b.png").read_bytes())
+    dataset = read_dataset(path, need_pictures=True, on_problem="skip")
+    assert [image.file_name for image in dataset.images] == ["x.JPG"]
 
 
 @pytest.mark.parametrize("name", ["..%2Fsecret.png", "x?d=../secret.png", "%2Fetc%2Fpasswd"])

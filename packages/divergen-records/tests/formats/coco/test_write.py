@@ -175,3 +175,11 @@ def test_write_coco__keeps_empty_lists_and_makes_none(tmp_path, lists):
     dataset = read_dataset(tmp_path / "a.json")
     written = json.loads(write_coco(tmp_path / "b.json", dataset.images, [], dataset.categories).read_text())
     assert {key: written["images"][0][key] for key in written["images"][0] if "category_ids" in key} == lists
+
+
+@pytest.mark.parametrize(("bbox", "area"), [((0, 0, float("inf"), 1), 4), ((0, 0, 2, 2), np.float32("nan"))])
+def test_write_coco__a_number_that_json_has_not_is_refused(tmp_path, bbox, area):
+    """It would be written as null."""
+    with pytest.raises(DatasetError, match="annotation 1 has a bbox or area that is NaN or infinite"):
+        write_coco(tmp_path / "x.json", IMAGES, [Annotation(1, 1, 1, bbox, area, encode_rle(MASK))], CATEGORIES)
+    assert not (tmp_path / "x.json").exists()

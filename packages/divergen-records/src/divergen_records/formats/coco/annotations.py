@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -29,6 +30,8 @@ __all__ = ["Reader"]
 
 _BATCH = 4096
 """Annotations that are checked together."""
+_FAR = 2**40
+"""Pixels beyond any picture; squared they are a number still."""
 _KNOWN = frozenset(("id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd"))
 
 Box = tuple[float, float, float, float]
@@ -129,7 +132,9 @@ class Reader:
         corners = chain.from_iterable(map(attrgetter("bbox"), known))
         boxes = np.fromiter(corners, dtype=np.float64, count=4 * len(known)).reshape(-1, 4)
         fine = (rows < len(self._image_ids)) & np.isin(categories, self._category_ids) & (abs(ids) < MOST)
-        fine &= (boxes[:, 2:] > 0).all(axis=1) & (_column(known, "area", np.float64) >= 0)
+        fine &= (
+            (boxes[:, 2:] > 0).all(axis=1) & (abs(boxes) < _FAR).all(axis=1) & (_column(known, "area", np.float64) >= 0)
+        )
         if self._seen is not None:
             fine &= np.array([one.id not in self._seen for one in known], dtype=bool)
             if len(np.unique(ids[fine])) < fine.sum():
@@ -221,6 +226,7 @@ def _bbox(row: dict[str, Any], mends: Mends) -> Box | None:
     if value is None or value == []:
         return None
     try:
+        value = _listed(value, mends)
         if not isinstance(value, list):
             raise wrong_type("array", value, "bbox")
         if len(value) != 4:
@@ -230,6 +236,18 @@ def _bbox(row: dict[str, Any], mends: Mends) -> Box | None:
         _without(error, "bbox", mends)
         return None
     return (x, y, width, height) if width > 0 and height > 0 else None
+
+
+def _listed(value: Any, mends: Mends) -> Any:
+    """The box as a list where it is one in a text (``"[2, 1, 4, 4]"``) or in another list, and mending is allowed."""
+    if mends is None:
+        return value
+    if isinstance(value, str) and len(words := re.split(r"[\s,;]+", value.strip("[]() "))) == 4:
+        return words
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+        mends.append("bbox taken out of a list around it")
+        return value[0]
+    return value
 
 
 def _unquoted(values: list[Any], mends: Mends) -> list[Any]:
@@ -265,9 +283,20 @@ def _number(value: Any, at: str) -> float:
         raise wrong_type("float", value, at)
     if not math.isfinite(value):
         raise DatasetError(f"is {value}, not a finite number - at `$.{at}`")
+    if abs(value) >= _FAR:
+        raise DatasetError(f"is {value:.3g}, beyond any picture - at `$.{at}`")
     return value
+
+
+_CROWDS = {"false": False, "no": False, "": False, "nan": False, "true": True, "yes": True}
+"""What tools write for 0 and 1."""
 
 
 def _crowd(row: dict[str, Any], mends: Mends) -> bool:
     value = row.get("iscrowd")
-    return bool(value) if value is None or isinstance(value, bool) else bool(integer(row, "iscrowd", mends))
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    if mends is not None and (said := _CROWDS.get(str(value).strip().lower())) is not None:
+        mends.append(f"iscrowd {value!r} read as {said:d}")
+        return said
+    return bool(integer(row, "iscrowd", mends))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from ...errors import DatasetError
 from ...record import Category, Frequency
+from ...text import folded
 from ..problems import Mends, Problems
 from .frame import Item
 from .items import plain_ids, split_items
@@ -32,24 +32,29 @@ def read_categories(part: Any, problems: Problems, ids: Ids) -> tuple[dict[int, 
         if category is None:
             continue
         if category.id in found:
-            problems.add(f"{where}.id", f"the id {category.id} was there before; ids are unique")
+            again = category.name == found[category.id].name
+            problems.repeat(f"{where}.id", category.id, "the same category is read once" if again else None)
             continue
         found[category.id] = category
         rows[category.id] = row_of(item)
     ids.reserve(set(found))
     _tell_odd_frequencies(rows.values(), problems)
-    named: dict[str, list[int]] = {}
+    named: dict[str, list[Category]] = {}
     for category in found.values():
-        named.setdefault(category.name, []).append(category.id)
-    for name, same in named.items():
-        if len(same) == 1:
-            ids.call(name, same[0])
-        else:
-            problems.notes.append(
-                f"{len(same)} categories have the name {name!r} (ids {', '.join(map(str, same))}); what goes by name "
-                "takes one"
-            )
+        named.setdefault(folded(category.name), []).append(category)
+    for same in named.values():
+        for one in same:
+            if [other.name for other in same].count(one.name) == 1:
+                ids.call(one.name, one.id)
+        if len(same) > 1:
+            problems.notes.append(_of_one_name(same))
     return found, rows
+
+
+def _of_one_name(same: Sequence[Category]) -> str:
+    names, numbers = dict.fromkeys(repr(one.name) for one in same), ", ".join(str(one.id) for one in same)
+    which = f"have the name {same[0].name!r}" if len(names) == 1 else f"have names of one meaning, {', '.join(names)}"
+    return f"{len(same)} categories {which} (ids {numbers}); what goes by name takes one"
 
 
 def _read(item: Item, ids: Ids, mends: Mends) -> Category:
@@ -105,6 +110,11 @@ def _text(value: Any) -> str | None:
 
 
 def _count(value: Any) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    """A count, also written as text; None, and it is counted, where it says none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
-    return int(value) if math.isfinite(value) and abs(value) < 2**53 else None
+    try:
+        count = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return int(count) if 0 <= count < 2**53 else None

@@ -31,36 +31,75 @@ Item: TypeAlias = msgspec.Raw | dict[str, Any]
 
 _LISTS = ("images", "annotations", "categories")
 _NOT_JSON = re.compile(rb"[\s:,\[]-?(NaN|Infinity)\b")
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(?P<half>u[dD][89a-fA-F][\da-fA-F]{2})|.)", re.DOTALL
+)
+"""An escape; ``half`` where it is one half of a character alone, which is no text."""
+
+_BLANKS = 6
+"""Bytes of blanks beside a top-level key that are no reason to look for more."""
+
 _EXPECTED = "a COCO or LVIS file is an object with the keys images, annotations and categories"
 
 
-def read_frame(path: Path) -> dict[str, Any]:
+def read_frame(path: Path, notes: list[str]) -> dict[str, Any]:
     """The file's top-level keys: its three lists as text (`msgspec.Raw`) or as lists of `Item`, the others decoded.
 
     A byte order mark, UTF-16, UTF-32 and gzip are read as well.
+
+    Args:
+        path: The file.
+        notes: Takes what is worth telling.
 
     Raises:
         DatasetError: If there is no such file, it is no JSON, or none of this form.
     """
     data = read_json_bytes(path)
     try:
-        parts: dict[str, Any] = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-        for key in parts.keys() - {*_LISTS}:
-            parts[key] = msgspec.json.decode(parts[key])
+        parts = _decode(data, path)
     except msgspec.ValidationError as error:
         raise DatasetError(f"{path}: {error}; {_hint(path, data)}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        if not _NOT_JSON.search(data):
-            raise _damaged(path, error) from error
-        parts = _decode_with_nan(data, path)
+        parts = _decode_otherwise(data, path, error, notes)
     except RecursionError as error:
         raise DatasetError(f"{path}: is nested too deeply; no COCO or LVIS file is") from error
+    if {"images", "categories"} <= parts.keys() and _is_null(parts.get("annotations")):
+        parts["annotations"] = msgspec.Raw(b"[]")  # as COCO's and LVIS's files of test pictures
+        notes.append(f"{path.name}: has pictures and no list of annotations")
     for key in _LISTS:
         _require_list(parts, key, path)
     first = parts["annotations"]
     if isinstance(first, msgspec.Raw) and b'"segments_info"' in bytes(memoryview(first)[:_FIRST]):
         raise DatasetError(f"{path}: is COCO's panoptic form; {PANOPTIC}")
     return parts
+
+
+def _decode(data: bytes, path: Path) -> dict[str, Any]:
+    parts: dict[str, Any] = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    _refuse_twice(parts, data, path)
+    for key in parts.keys() - {*_LISTS}:
+        parts[key] = msgspec.json.decode(parts[key])
+    return parts
+
+
+def _refuse_twice(parts: dict[str, msgspec.Raw], data: bytes, path: Path) -> None:
+    """Refuse a list that the file has twice, of which a reader of JSON takes the last; raises `DatasetError`."""
+    kept = [memoryview(part) for part in parts.values()]
+    plain = sum(len(key.encode()) + 4 for key in parts) + 1
+    if len(data) - sum(map(len, kept)) - plain <= _BLANKS * (len(parts) + 1):
+        return
+    if _ink(data) - sum(_ink(bytes(part)) for part in kept) > plain:
+        for key in _LISTS:
+            if data.count(b'"%s"' % key.encode()) > 1:
+                raise DatasetError(f"{path}: has the list `{key}` twice, and readers take one; join the two")
+
+
+def _ink(data: bytes) -> int:
+    return len(data.translate(None, b" \t\r\n"))
+
+
+def _is_null(part: Any) -> bool:
+    return part is None or (isinstance(part, msgspec.Raw) and bytes(part) == b"null")
 
 
 def _hint(path: Path, data: bytes) -> str:
@@ -118,6 +157,28 @@ def _damaged(path: Path, error: Exception) -> DatasetError:
     cut = "truncated" in str(error)
     advice = "the file is damaged or cut off, get it again" if cut else "correct it there, or export it again"
     return DatasetError(f"{path}: not valid JSON ({error}); {advice}")
+
+
+def _decode_otherwise(data: bytes, path: Path, error: Exception, notes: list[str]) -> dict[str, Any]:
+    """What is no JSON for its text, if only by what Python's json reads as well; raises `DatasetError`."""
+    if not data.strip():
+        raise DatasetError(f"{path}: the file is empty ({len(data)} bytes)") from error
+    if "UTF-8" in str(error) or isinstance(error, UnicodeDecodeError):
+        raise DatasetError(f"{path}: holds text that is no UTF-8; save the file as UTF-8") from error
+    whole = _ESCAPE.sub(_whole_character, data)
+    if whole != data:
+        notes.append(f"{path.name}: holds halves of characters (as \\ud83d alone), read as \\ufffd")
+        try:
+            return _decode(whole, path)
+        except msgspec.DecodeError as another:
+            error = another
+    if not _NOT_JSON.search(whole):
+        raise _damaged(path, error) from error
+    return _decode_with_nan(whole, path)
+
+
+def _whole_character(escape: re.Match[bytes]) -> bytes:
+    return escape[0] if escape["half"] is None else b"\\ufffd"
 
 
 def _decode_with_nan(data: bytes, path: Path) -> dict[str, Any]:

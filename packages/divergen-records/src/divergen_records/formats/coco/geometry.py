@@ -114,7 +114,8 @@ def _sound_polygons(polygons: list[list[float]], sizes: NDArray[np.int64]) -> ND
     top, bottom = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
     inside = (left >= -TOLERANCE) & (top >= -TOLERANCE)
     inside &= (right <= sizes[:, 1] + TOLERANCE) & (bottom <= sizes[:, 0] + TOLERANCE)
-    bounded: NDArray[np.bool_] = lengths * (right - left + bottom - top) <= MAX_OUTLINE
+    with np.errstate(over="ignore"):  # of numbers that lie far outside
+        bounded: NDArray[np.bool_] = lengths * (right - left + bottom - top) <= MAX_OUTLINE
     return inside & bounded
 
 

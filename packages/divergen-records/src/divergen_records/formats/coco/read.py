@@ -13,7 +13,7 @@ from ..protocol import OnProblem
 from .annotations import Reader
 from .categories import read_categories
 from .frame import read_frame
-from .images import read_images, with_sizes
+from .images import names_of, read_images, with_sizes
 from .values import Ids
 
 __all__ = ["read_dataset"]
@@ -51,14 +51,15 @@ def read_dataset(
             message names the first ten and counts all.
     """
     path = Path(path)
-    parts = read_frame(path)
     problems = Problems(path, on_problem)
+    parts = read_frame(path, problems.notes)
     ids = {what: Ids(what) for what in ("category", "image", "annotation")}
     categories, rows = read_categories(parts.pop("categories"), problems, ids["category"])
     images = read_images(parts.pop("images"), problems, ids["image"])
     place = None if image_dir is None else Path(image_dir)
     folder, images = place_pictures(images, path, place, problems, needed=need_pictures)
     images = with_sizes(images, folder, problems)
+    ids["image"].call_all(lambda: names_of(images.values()))
     reader = Reader(images, categories, ids, problems, boxes=boxes)
     with Progress(f"read {path.name}", unit="annotations") if progress else nullcontext() as bar:
         annotations = reader.read(parts.pop("annotations"), bar)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -140,7 +141,11 @@ class DatasetWriter:
         self._images[image.id] = self._encoder.encode(_image_row(image, self.style))
 
     def add_annotation(self, annotation: Annotation) -> None:
-        """Add an object of a picture that was added; raises `DatasetError` if it names what the file has not."""
+        """Add an object of a picture that was added.
+
+        Raises:
+            DatasetError: If it names what the file has not, or its box or area is no number.
+        """
         if annotation.id in self._annotations:
             raise DatasetError(f"{self.path}: annotation id {annotation.id} is taken; ids are unique")
         if annotation.image_id not in self._images:
@@ -148,6 +153,11 @@ class DatasetWriter:
         if annotation.category_id not in self._categories:
             raise DatasetError(
                 f"{self.path}: annotation {annotation.id} names category {annotation.category_id}, not there"
+            )
+        if not math.isfinite(sum(annotation.bbox) + annotation.area):  # JSON has neither; msgspec writes null
+            raise DatasetError(
+                f"{self.path}: annotation {annotation.id} has a bbox or area that is NaN or infinite, "
+                f"{annotation.bbox} and {annotation.area}"
             )
         row = self._encoder.encode(_annotation_row(annotation, self.style))
         self._file.write((b",\n" if self._annotations else b"\n") + row)
