@@ -13,13 +13,13 @@ from ..errors import require_extra
 from .account import Account, Usage
 from .attempt import Attempt, Note
 from .budget import Budget
-from .client import Client, Reply, StatusError
+from .client import CHAT, Client, Reply, StatusError
 from .errors import EndpointError, LimitReached, Refused, Rejected, Transient, Unusable
 from .gate import Gate
 from .memory import Memory
 from .options import Option, Options
 from .payload import is_cut_off, is_page, refused_inside
-from .query import AnswerLimit, Query
+from .query import IN_ONE_PIECE, AnswerLimit, Query
 from .secrets import NO_KEY
 from .statuses import final, translated
 from .usage import used
@@ -203,6 +203,7 @@ class Endpoint:
                 limits = self._limit.of(query), self._limit.least(query)
                 reservation = await self._budget.reserve(query.tokens, *limits, query.pictures)
                 options = (*query.options, *self._limit.option(query, reservation.limit))
+                options += (IN_ONE_PIECE,) if query.route is CHAT and "stream" not in self._extra else ()
                 choice = choice or self._options.choice(options)
                 body = {**query.body, **Options.parameters(options, choice), **self._extra}
                 self._attempts += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from urllib.parse import urlsplit, urlunsplit
 
 from ..errors import ConfigError
@@ -11,6 +12,8 @@ __all__ = ["NO_KEY", "Redactor", "check_url", "read_key"]
 
 NO_KEY = "none"
 """What is sent where an endpoint of one's own needs no key."""
+_UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Letters that move a terminal's cursor or colour it, and halves of pairs of UTF-16, which cannot be written."""
 _SHORTEST = 6
 """Letters; a shorter "key" is a word, and no secret."""
 
@@ -76,7 +79,7 @@ class Redactor:
 
     def line(self, said: object, longest: int = 300) -> str:
         """A text or an error on one line, without secrets."""
-        return self(" ".join(str(said).split()))[:longest]
+        return self(" ".join(_UNSEEN.sub(" ", str(said)).split()))[:longest]
 
     def url(self, address: str) -> str:
         """An address without user, password and query, which may hold keys."""
