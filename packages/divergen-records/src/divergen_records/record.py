@@ -23,9 +23,9 @@ Frequency = Literal["r", "c", "f"]
 
 
 class Config(BaseModel):
-    """Base of every configuration: frozen, and a key that nobody reads is an error."""
+    """Base of every configuration: frozen, and a key that nobody reads is an error; so is a number that is none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Record(BaseModel):

@@ -3,9 +3,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
+from divergen_records import ConfigError
 from divergen_records.endpoint import (
     IMAGES,
     Account,
@@ -184,3 +186,9 @@ def test_ask__what_json_in_json_escapes_stays() -> None:
     inner = json.dumps(["a \ud83d cup", "\U0001f600"])
     (found,), _, _ = ask(lambda exchange: exchange.send(200, json.dumps(completion(inner))), QUERY)
     assert found.content == inner
+
+
+@pytest.mark.parametrize("value", [float("nan"), date(2026, 1, 1), {1, 2}])
+def test_endpoint__parameters_that_json_cannot_say(value: object) -> None:
+    with pytest.raises(ConfigError, match="extra_body holds what JSON cannot say"):
+        Endpoint(base_url="http://127.0.0.1:1/v1", extra={"x": value})
