@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import isawaitable
 from typing import Any, TypeVar, overload
 
-from ..errors import ConfigError, require_extra
+from ..errors import require_extra
 from .account import Account, Usage
 from .attempt import Attempt, Note
 from .budget import Budget
@@ -19,6 +18,7 @@ from .errors import EndpointError, LimitReached, Refused, Rejected, Transient, U
 from .gate import Gate
 from .memory import Memory
 from .options import Option, Options
+from .parameters import as_json
 from .payload import is_cut_off, is_page, refused_inside
 from .query import IN_ONE_PIECE, AnswerLimit, Query
 from .secrets import NO_KEY
@@ -39,17 +39,6 @@ _LOG = logging.getLogger(__name__)
 
 def _ignore(**what: Any) -> None:
     """Told of everything, does nothing."""
-
-
-def _as_json(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Further parameters, if they can be sent: YAML knows dates, and numbers that are none."""
-    try:
-        found: dict[str, Any] = json.loads(json.dumps(dict(extra), allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"extra_body holds what JSON cannot say ({error}); put it in quotes, or leave it out"
-        ) from None
-    return found
 
 
 class Endpoint:
@@ -88,7 +77,7 @@ class Endpoint:
     ) -> None:
         self._client = Client(base_url, key, timeout)
         self.url, self.timeout, self.retries, self.backoff = self._client.url, timeout, retries, backoff
-        self._extra = _as_json(extra or {})
+        self._extra = as_json(extra or {})
         self._told = say
         self._memory = memory or Memory()
         self._gate = Gate(concurrency, timeout, self._say, self._memory.at_once)
