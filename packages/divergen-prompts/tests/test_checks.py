@@ -99,6 +99,7 @@ CHAIR = Category(id=5, name="chair")
         ("<b>a red chair</b>, in a white background", "holds markup"),
         ("◆ a red chair, in a white background", "holds markup"),
         ("1 a red chair, in a white background", "holds markup"),
+        ("IV a red chair, in a white background", "holds markup"),
         ('print("a red chair, in a white background")', "holds markup"),
         ("All of them show a chair in a white background", "speaks of the task"),
         ('{"text": a red chair, in a white background}', "holds markup"),

@@ -22,7 +22,7 @@ _SPEAKING = re.compile(rf"\W*(?:{'|'.join(map(re.escape, _LISTS['speaking']))})(
 _TASK = re.compile(rf"\b(?:{'|'.join(map(re.escape, _LISTS['task']))})\b")
 _MARKUP = re.compile(
     r"\|.*\||^\s*\||\|\s*$|[{}]|\[[a-z][a-z _-]*\]|<[a-z]|`[^`]*`|\*\*|</?\w+/?>|https?://|\\n|&\w+;"
-    r"|^[^\w\s\"'(]+|^\d[\d.]*\s+(?i:an?|the)\s|\w[(=][\"']",
+    r"|^[^\w\s\"'(]+|^[\dIVX][\dIVX.]*\s+(?i:an?|the)\s|\w[(=][\"']",
     re.DOTALL,
 )
 _GROUND = re.compile(r"\b(?:in|on|against|with) (?:an? |the )?(?:[a-z]+ )?white background\b", re.IGNORECASE)

@@ -28,7 +28,9 @@ _TEXT_KEYS = (
     "positiveprompt",
     "value",
 )
-_NO_PROMPTS = re.compile(r"reason|thought|think|analysis|note|explan|comment|negative|plan|summary|intro")
+_NO_PROMPTS = re.compile(
+    r"reason|thought|think|analysis|note|explan|comment|negative|draft|reject|discard|example|wrong|plan|summary|intro"
+)
 _LABELS = re.compile(r"title|categor")
 _NOTHING = frozenset(
     "null none nil n/a na nan undefined unspecified unknown any default - -- — – . ? empty false not_applicable".split()  # noqa: SIM905

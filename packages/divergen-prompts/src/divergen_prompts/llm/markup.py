@@ -25,14 +25,14 @@ _TEXT_ATTRIBUTE = re.compile(
 _EMPHASIS = re.compile(r"\*{1,3}|_{2,3}|~~|`+|(?<!\w)_|_(?!\w)")
 _LINKS = re.compile(r"!?\[([^\[\]]+)\]\([^)]*\)")
 _BULLET = (
-    r"[-*+•·‣◦▪▫●○■□►▶→✓✔✦★–—>]|[^\w\s\"'|]{1,3}(?=\s)"
+    r"[-*+•·・‣◦▪▫●○■□►▶→✓✔✦★–—>]|[^\w\s\"'|]{1,3}(?=\s)"
     r"|[\U0001F300-\U0001FAFF\u2600-\u27BF]\ufe0f?|\[[ xX]?\]|#{1,6}|\\item\b"
 )
 _NUMBER = (
     r"\d{1,2}\.\d{1,2}[.)]?(?=\s+(?:an?|the)\s)"
     r"|#\d{1,3}(?=\s)|\(?#?\d{1,3}\s*(?:[.):\]]{1,2}|-(?=\s)|–|—)|\d{1,3}️?⃣"
     r"|[①-⒛⓪-⓿❶-➓㈠-㈩㊀-㊉]|[【〔［(]\s*\d{1,3}\s*[】〕］)]|\[\d{1,3}\]"
-    r"|\(?[ivxlcIVXLC]{1,7}[.)]|\(?[a-zA-Z][.)](?=\s)|\d{1,3}\s*/\s*\d{1,3}\s*[.):-]|\d{1,3}\s*[°ºª]\s*[.):/]?"
+    r"|\(?[ivxlcIVXLC]{1,7}[.)]|\(?[a-zA-Z][.)](?=\s)|\d{1,3}\s*(?:/|of)\s*\d{1,3}\s*[.):-]|\d{1,3}\s*[°ºª]\s*[.):/]?"
     r"|\d{1,3}\s*[、．）：]|\d{1,3}[;,](?=\s*[\"'A-Za-z])|[(（]?[一二三四五六七八九十]{1,3}\s*[、．.）):：]"
     r"|第\s*(?:\d{1,3}|[一二三四五六七八九十]{1,3})\s*[个個条條则則张張幅目]{0,2}\s*(?:提示词?|プロンプト)?\s*[:：、.)）]"
     r"|[^\sA-Za-z\"'“«]{1,12}\s?[.):：、．）](?=\s*[\"'A-Za-z])"
@@ -52,7 +52,7 @@ _AFTER = re.compile(
     r"\s+--(?:ar|v|no|style|q|s|stylize|niji|seed|chaos|quality|iw)\b.*\Z"  # Midjourney
     rf"|\s*[(\[](?:(?:focus|emphasi|highlight|vari|note)[^()\[\]]*|[^()\[\]]*\b(?:{'|'.join(KEYS)}|color)\s*:[^()\[\]]*|\d+\s+(?:words?|tokens?|characters?))[)\]]\s*\Z"
     r"|\s+(?:[–—]|--?)\s+(?:this|it|focus|emphasi|highlight|show|vari)\w*\s.*\Z"
-    r"|(?:\s*\[\d{1,3}\])+\s*\Z|\s*【[^】]*】\s*\Z",
+    r"|(?:\s*\[\^?\d{1,3}\])+\s*\Z|\s*【[^】]*】\s*\Z",
     re.IGNORECASE,
 )
 """What stands after a prompt and is none of it: parameters, attributes, counts, citations."""
@@ -80,6 +80,10 @@ _DIGITS = str.maketrans(
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\{\w+\*?\}")
 _FIRST_CELL = re.compile(r"\A\s*(\d{1,3})\t")
 _LETTER = re.compile(r"\w")
+_NO_ITEM = re.compile(
+    r"\W{0,4}(?:(?:wrong|bad|incorrect|rejected|avoid|not this)\W{0,3}:|\[\^\d{1,3}\]:)", re.IGNORECASE
+)
+"""Begins a line that shows what not to write, or a footnote."""
 _RULE = re.compile(r"\A[\s|:+=-]+\Z")
 
 
@@ -146,7 +150,8 @@ def listed(content: str, least_words: int) -> list[str]:
         content: The text.
         least_words: Words that an item has at least.
     """
-    lines = [part for line in content.splitlines() if _LETTER.search(line) for part in _quoted(line.strip())]
+    whole = [line for line in content.splitlines() if _LETTER.search(line) and not _NO_ITEM.match(line)]
+    lines = [part for line in whole for part in _quoted(line.strip())]
     others = [line for line in lines if not line.rstrip("*_ ").endswith(":")]
     for found in (_items(lines), others):
         texts = [_HEADING.sub("", tidy(line)) for line in found]
