@@ -136,3 +136,18 @@ def test_dump_config__gives_the_same_config() -> None:
 
 def test_shipped_configs__say_what_they_are() -> None:
     assert all(len(description) > 20 for description in shipped_configs().values())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", r"expected a mapping of settings \(key: value\), got nothing"),
+        ("- a\n", "got a list"),
+        ("data: {kind: minilvis}\ngenerators: [{kind: procedural}, {kind: procedural}]\n", "2 are called 'procedural'"),
+    ],
+)
+def test_load_config__files_that_hold_no_run(tmp_path, text, said):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        load_config(str(path), ["seed=1"] if "data" in text else ["data=x"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -328,6 +329,9 @@ class RunConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        names = Counter(generator.name for generator in self.generators)
+        for name in (name for name, count in names.items() if count > 1):
+            raise ValueError(f"generators: {names[name]} are called {name!r}; give each a name of its own")
         if self.bake is not None and getattr(self.train, "bsgal", None) is not None:
             raise ValueError(
                 "bake and train.bsgal exclude each other: BSGAL changes what is pasted while training runs"

@@ -81,5 +81,6 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file; raises `ConfigError` where there is none."""
     values = read_yaml(path)
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected a mapping of settings, got {type(values).__name__}")
+        got = "nothing" if values is None else f"a {type(values).__name__}"
+        raise ConfigError(f"{path}: expected a mapping of settings (key: value), got {got}")
     return values

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from divergen_filter.cli import main
 from divergen_filter.config import VlmConfig
 from divergen_filter.testing import check_score
-from divergen_records.endpoint import LimitReached
+from divergen_records.endpoint import EndpointError, LimitReached
 from divergen_records.endpoint.testing import Loopback, completion
 
 ALL = ("vlm_whole", "vlm_category", "vlm_uncut", "vlm_clean")
@@ -88,6 +88,48 @@ def test_vlm__an_answer_that_is_none_is_told_and_is_no_number(judge, batch):
         found = stage(batch)["vlm_whole"]
     assert found[:4] == [1.0] * 4 and found[4] != found[4]
     assert list(stage.unanswered) == [batch["id"][4]] and "no JSON object" in str(stage.unanswered)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "<think>vlm_whole: no? {{wait}}</think>{}",
+        "Let me see {{it}}.</think>\n{}\nDone {{here}}.",
+        "```json\n{}\n```",
+    ],
+)
+def test_vlm__reads_what_follows_a_thought(judge, batch, form):
+    with Loopback(
+        lambda exchange: exchange.send(200, completion(form.format(json.dumps(dict.fromkeys(ALL, True)))))
+    ) as server:
+        assert judge(server).build()(batch)["vlm_whole"] == [1.0] * 5
+
+
+@pytest.mark.parametrize("form", ["'{}': True,", "**{}**: Yes", "- {} = yes"])
+def test_vlm__reads_what_is_nearly_json_and_lists(judge, batch, form):
+    text = "\n".join(map(form.format, ALL))
+    with Loopback(lambda exchange: exchange.send(200, completion(text))) as server:
+        assert judge(server).build()(batch)["vlm_clean"] == [1.0] * 5
+
+
+def test_vlm__a_thought_without_end_is_no_answer(judge, batch):
+    text = "<think>" + json.dumps(dict.fromkeys(ALL, True))
+    with Loopback(lambda exchange: exchange.send(200, completion(text))) as server, pytest.raises(EndpointError):
+        judge(server).build()(batch)
+
+
+def test_vlm__a_model_that_takes_no_temperature_and_paid_answers_of_others(judge, batch):
+    def respond(exchange):
+        if "temperature" in exchange.body:
+            exchange.send(400, {"error": {"message": "Unsupported value: 'temperature'", "param": "temperature"}})
+        else:
+            answer()(exchange)
+
+    with Loopback(answer()) as server:
+        judge(server).build()(batch)
+    with Loopback(respond) as server:
+        assert judge(server).build()(batch)["vlm_whole"] == [1.0] * 5 and not server.bodies
+        assert judge(server, questions={"vlm_whole": "Whole?"}).build()(batch)["vlm_whole"] == [1.0] * 5
 
 
 def test_vlm__stops_at_the_limit_and_keeps_what_was_paid(judge, batch):

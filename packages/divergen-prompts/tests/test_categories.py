@@ -128,3 +128,13 @@ def test_read_categories__a_root_is_left_out_and_told(tmp_path, capsys):
     assert "'fruits' only heads the others" in capsys.readouterr().err
     path.write_text(json.dumps({"categories": rows, "annotations": [{"category_id": 0}, {"category_id": 1}]}))
     assert [category.name for category in read_categories(path)] == ["fruits", "fig"]
+
+
+def test_read_categories__text_that_is_none_and_names_that_several_have(tmp_path, capsys):
+    path = tmp_path / "names.txt"
+    path.write_bytes("cup\nhat\n".encode("utf-16-be"))
+    with pytest.raises(DatasetError, match="letters that no text has; save the file as UTF-8"):
+        read_categories(path)
+    path.write_text("mug\nhat\nmug\n")
+    assert len(read_categories(path)) == 3
+    assert capsys.readouterr().err.count("2 categories are called 'mug'") == 1

@@ -25,6 +25,7 @@ from divergen_records import Category, PromptRecord
         ("a cursed banana, white background", "banned word ('cursed')"),
         ("banana " * 80 + "white background", "too long"),
         ("a ripe banana on a table", "does not ask for 'white background'"),
+        ("a red banana, white background a blue banana, white background", "several prompts in one"),
         (" ,.", "empty"),
         ("Je suis désolé, mais je ne peux pas vous aider avec banana in a white background", "speaks of the task"),
         ("Lo siento, pero no puedo ayudar con banana in a white background", "speaks of the task"),
@@ -96,6 +97,11 @@ CHAIR = Category(id=5, name="chair")
         ("| 1 | a red chair, in a white background |", "holds markup"),
         ("**a red chair**, in a white background", "holds markup"),
         ("<b>a red chair</b>, in a white background", "holds markup"),
+        ("◆ a red chair, in a white background", "holds markup"),
+        ("1 a red chair, in a white background", "holds markup"),
+        ("IV a red chair, in a white background", "holds markup"),
+        ('print("a red chair, in a white background")', "holds markup"),
+        ("All of them show a chair in a white background", "speaks of the task"),
         ('{"text": a red chair, in a white background}', "holds markup"),
         ("I'm sorry, but I can't make a chair in a white background", "speaks of the task"),
         ("Sure! Here is a red chair, in a white background", "speaks of the task"),
@@ -112,7 +118,15 @@ def test_checker__what_is_no_prompt(text: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a note pad chair", "a user's chair by `J' & sons", "a chair (called `seat')", "i, chair"]
+    "text",
+    [
+        "a note pad chair",
+        "3D render of a chair",
+        "(a chair:1.2), 8k",
+        "a user's chair by `J' & sons",
+        "a chair (called `seat')",
+        "i, chair",
+    ],
 )
 def test_checker__what_only_looks_like_that(text: str) -> None:
     assert Checker([CHAIR])(text, CHAIR) == []

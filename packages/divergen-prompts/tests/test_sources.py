@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from divergen_prompts.config import PromptsConfig, PromptSourceConfig
+from divergen_prompts.config import PromptsConfig, PromptSourceConfig, TemplatePrompts
 from divergen_prompts.files import read_prompts, write_prompts
 from divergen_prompts.grammar import grammar_prompts
 from divergen_prompts.testing import FakeEndpoint
@@ -86,3 +86,9 @@ def test_write__a_language_model_is_asked_for_what_the_file_lacks(tmp_path: Path
     assert endpoint.asked == {"cup": 6, "chair": 6, "dog": 6}
     assert len(list(many.sketch(CATEGORIES, seed=0))) == many.per_category * 3 == len(read_prompts(tmp_path / "p"))
     assert any("estimated" in text for text in said)
+
+
+@pytest.mark.parametrize("template", ["a {nam}", "a {name", "a cup", ["plain", "a cup"]])
+def test_templates__are_refused_with_the_configuration(template):
+    with pytest.raises(ValidationError, match="template"):
+        TemplatePrompts(template=template)

@@ -140,3 +140,21 @@ def test_group__what_a_command_reads_is_never_replaced(tmp_path, monkeypatch, ou
         Path(name).touch()
     result = CliRunner().invoke(main, ["replace", "in.json", "folder/pool.json", "--out", out, "--overwrite"])
     assert (result.exit_code, said in result.output) == (2 if said else 0, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(["--heat", "nan"], "--heat is nan"), (["--each", "-nan"], "--each is nan")]
+)
+def test_group__a_number_that_is_none(words, said):
+    @click.group(cls=Group)
+    def main():
+        """."""
+
+    @main.command()
+    @click.option("--heat", type=float)
+    @click.option("--each", type=float, multiple=True)
+    def go(heat, each):
+        """."""
+
+    done = CliRunner().invoke(main, ["go", *words])
+    assert (done.exit_code, done.output) == (2, f"Error: {said}; expected a number\n")

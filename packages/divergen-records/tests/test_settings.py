@@ -218,3 +218,28 @@ def test_named_values__names_may_hold_dots() -> None:
     assert named_values(["sd1.5=2", "x=0.5"], "--weight") == {"sd1.5": 2, "x": 0.5}
     with pytest.raises(ConfigError, match="--weight: 'x' is not NAME=VALUE"):
         named_values(["x"], "--weight")
+
+
+class Numbers(Config):
+    count: int = 1
+    share: float | None = None
+    either: int | bool = 0
+    never: float | Literal[False] = 0.0
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        ("count=yes", "count is true; expected a number"),
+        ("share=false", "share is false; expected a number"),
+        ("share=.nan", "share: input should be a finite number"),
+        ("never=.inf", "finite number"),
+    ],
+)
+def test_apply_settings__numbers_that_are_none(pair, said):
+    with pytest.raises(ConfigError, match=said):
+        apply_settings(Numbers, {}, [pair])
+
+
+def test_apply_settings__yes_and_no_where_they_may_stand():
+    assert apply_settings(Numbers, {}, ["either=yes", "never=no"]).model_dump()["either"] is True

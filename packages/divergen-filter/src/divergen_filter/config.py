@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from divergen_records import Columns, Config, backend_union
+from divergen_records.endpoint_settings import BaseUrl, ExtraBody
 from divergen_records.requirements import HubModel, InputFile, Module, Requirement, extra_modules
 from divergen_records.settings import apply_settings
 from pydantic import Field
@@ -203,7 +204,7 @@ class VlmConfig(Config):
     kind: Literal["vlm"] = "vlm"
     columns: ClassVar[type[Columns]] = VlmColumns
     model: str = Field(min_length=1)
-    base_url: str | None = None
+    base_url: BaseUrl = None
     key_variable: str = "OPENAI_API_KEY"
     questions: dict[VlmQuestion, str] = Field(default=_QUESTIONS, min_length=1)
     answers: Path = Path("vlm-answers.jsonl")
@@ -214,7 +215,7 @@ class VlmConfig(Config):
     max_output_tokens: int = Field(default=256, ge=16)
     concurrency: int = Field(default=8, ge=1)
     timeout: float = Field(default=120.0, gt=0)
-    extra_body: dict[str, Any] = Field(default_factory=dict)
+    extra_body: ExtraBody = Field(default_factory=dict)
 
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -48,6 +49,8 @@ _ASK = (
     "The picture shows one object, cut out and laid on white. Answer each question about it by yes (true) or no "
     "(false), as a JSON object with these keys.\n{questions}"
 )
+_THOUGHT = re.compile(r"</\w*(?:think|thought|reason)\w*>|◁/think▷|\[/THINK\]", re.IGNORECASE)
+_THINKING = re.compile(r"<\w*(?:think|thought|reason)\w*>|◁think▷|\[THINK\]", re.IGNORECASE)
 _YES_NO = {"yes": True, "no": False, "true": True, "false": False}
 
 Answers = dict[str, bool]
@@ -115,7 +118,8 @@ class VlmStage:
     async def _answer(self, endpoint: Endpoint, row: Mapping[str, Any]) -> Answers | None:
         try:
             query = self._query(row)
-            key = sha256(json.dumps(query.body, sort_keys=True).encode()).hexdigest()
+            asked = {**query.body, "temperature": 0}
+            key = sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
             if key not in self._known:
                 answers = await endpoint.ask(query, self._read_answers)
                 _append(self.config.answers, {"request": key, "id": row["id"], "answers": answers})
@@ -136,24 +140,27 @@ class VlmStage:
             {"type": "image_url", "image_url": {"url": _picture(row["image"], row["mask"], self.config.side)}},
         ]
         return Query(
-            {"model": self.config.model, "temperature": 0, "messages": [{"role": "user", "content": content}]},
+            {"model": self.config.model, "messages": [{"role": "user", "content": content}]},
             tokens=len(text) // 3 + _PICTURE_TOKENS,
-            options=(_structured(list(asked)),),
+            options=(_structured(list(asked)), Option("temperature", ({"temperature": 0}, {}))),
             limit=self.config.max_output_tokens,
             most=4 * self.config.max_output_tokens,
         )
 
     def _read_answers(self, payload: dict[str, Any]) -> Answers:
-        text = read_completion(payload).content
-        start, end = text.find("{"), text.rfind("}")
-        try:
-            said = json.loads(text[start : end + 1])
-        except (ValueError, RecursionError) as error:
-            raise Unusable(f"the answer holds no JSON object: {text[:80]!r}") from error
-        found = {key: _YES_NO.get(str(said.get(key)).strip().lower()) for key in self.writes}
+        text = _THOUGHT.split(read_completion(payload).content)[-1]
+        found = {} if _THINKING.search(text) else {key: _answer_to(key, text) for key in self.writes}
+        if not any(key in text for key in found):
+            raise Unusable(f"the answer holds no JSON object of the questions: {text[:80]!r}")
         if unclear := [key for key, answer in found.items() if answer is None]:
             raise Unusable(f"the answer says neither yes nor no to {', '.join(unclear)}: {text[:80]!r}")
         return {key: bool(answer) for key, answer in found.items()}
+
+
+def _answer_to(key: str, text: str) -> bool | None:
+    """Yes or no beside the last mention of a question, in JSON, nearly JSON, or a list."""
+    said = re.findall(rf"(?<!\w){re.escape(key)}[\"'*_`]*\s*[:=]\s*[\"'*_`]*(\w+)", text)
+    return _YES_NO.get(said[-1].lower()) if said else None
 
 
 def _structured(keys: list[str]) -> Option:

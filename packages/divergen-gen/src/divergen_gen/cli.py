@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from divergen_records.command import Group, answer, echo, next_step
+from divergen_records.command import Group, answer, echo, next_step, note
 from divergen_records.data_options import on_problem_option, open_dataset
 from divergen_records.formats import OnProblem
 from divergen_records.losses import Losses, finish, finish_rows, losses_options
@@ -148,6 +149,9 @@ def run(table: Path, shard: str | None, batch_size: int, **options: Any) -> None
     if truncations_file(instances).exists():
         echo(f"  some prompts are longer than a model reads: {truncations_file(instances)}")
     next_step("divergen-annotate", "table", table)
+    if instances.count("error_stage = 'gen'"):
+        again = shlex.join(("divergen-records", "table", "retry", str(table), "--stage", "gen"))
+        note(f"failed rows stay as they are; {again}, then this command, makes them again")
     finish_rows(instances, "width IS NULL")
 
 

@@ -390,3 +390,43 @@ def test_command__one_line(tmp_path):
     assert result.exit_code == 0, result.output
     assert "2 made, 0 failed" in result.output
     assert server.bodies[0]["style"] == "vivid"
+
+
+@pytest.mark.parametrize("mark", [{"has_nsfw_concepts": [True]}, {"data": [{"nsfw": True}]}, {"is_nsfw": True}])
+def test_generator__a_picture_marked_as_not_safe_is_refused(mark):
+    def respond(exchange):
+        picture = {"b64_json": encoded_picture()}
+        exchange.send(200, mark | {"data": [picture | entry for entry in mark.get("data", [{}])]})
+
+    with Loopback(respond) as server:
+        errors = [record.error for record in make(build(server))]
+    assert errors == ["the endpoint marks the picture as not safe"] * 3
+
+
+def test_generator__the_same_picture_for_several_rows_is_said_and_counted(caplog):
+    with Loopback(lambda exchange: exchange.send(200, {"data": [{"b64_json": encoded_picture()}]})) as server:
+        generator = build(server)
+        assert [record.error for record in make(generator)] == [None] * 3
+    assert caplog.text.count("the very picture of another row") == 1
+    assert "2 rows have another row's picture" in generator.note()
+
+
+def test_command__rows_that_a_dying_server_cost_are_made_on_request(tmp_path):
+    dead = True
+
+    def respond(exchange):
+        if dead and len(server.bodies) > 2:
+            exchange.send(400, {"error": {"message": "content_policy_violation"}})
+        else:
+            answer_pictures(exchange)
+
+    prompts, table = planned_file(tmp_path, 4), tmp_path / "t.lance"
+    with Loopback(respond) as server:
+        line = ["run", str(prompts), "--table", str(table), "-g", f"openai-images,model=m,base_url={server.url}"]
+        first = CliRunner().invoke(main, line)
+        assert first.exit_code == 3 and f"table retry {table} --stage gen, then this command" in first.output
+        dead = False
+        InstanceTable.open(table).retry_errors("gen")
+        assert CliRunner().invoke(main, line).exit_code == 0
+    rows = InstanceTable.open(table).select(["id", "error"]).to_pylist()
+    assert len(rows) == len({row["id"] for row in rows}) == 4

@@ -1,11 +1,13 @@
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from divergen_gen import DiffusersGenerator, Model
+from divergen_gen import DiffusersConfig, DiffusersGenerator, Model
+from divergen_gen.diffusion.needs import WholeModel
 from divergen_gen.diffusion.sources import find_model
-from divergen_gen.diffusion.weights import check_folder, identify
+from divergen_gen.diffusion.weights import check_folder, check_single_file, identify
 from divergen_gen.testing import planned_record
 from divergen_records import ConfigError, WeightsError
 
@@ -216,3 +218,36 @@ def test_to_drawn__alpha_in_whatever_form_a_pipeline_gives_it(form):
         "tensors": [torch.from_numpy(one).permute(2, 0, 1) for one in shares],
     }[form]
     assert np.array_equal(to_drawn(None, given).pixels.numpy(), pixels)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda folder: shutil.rmtree(folder / "vae"), "lacks the folder of its vae"),
+        (lambda folder: (folder / "model_index.json").write_text('{"_class_name": null}'), "does not name a pipeline"),
+        (break_shard, "lacks"),
+        (break_pickle, "as a pickle"),
+    ],
+)
+def test_whole_model__is_said_before_a_run(folder, damage, said):
+    assert WholeModel(str(folder)).look() is None
+    damage(folder)
+    found = set(DiffusersConfig(model=str(folder)).requirements())
+    with pytest.raises(WeightsError, match=said):
+        [one.look() for one in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("m.onnx", "is no model"), ("m.bin", "as a pickle"), ("m.gguf", "GGUF"), ("m.safetensors", "")]
+)
+def test_check_single_file(tmp_path, name, said):
+    with pytest.raises(WeightsError, match=said) if said else nullcontext():
+        check_single_file(tmp_path / name, None, allow_pickle=False)
+    with pytest.raises(WeightsError, match="name a model of its architecture"):
+        check_single_file(tmp_path / "m.ckpt", None, allow_pickle=True)
+
+
+def test_check_folder__entries_that_are_no_parts(folder):
+    path = folder / "model_index.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "scales": [], "sizes": [1, 2], "tagger": [None, None]}))
+    check_folder(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -58,7 +59,9 @@ def read_categories(source: Path | str) -> list[Category]:
 
 
 def check_categories(categories: Sequence[Category], *, where: str = "categories") -> None:
-    """Refuse what cannot be prompted: no categories, duplicate ids, empty names; tell names without a letter or digit.
+    """Refuse what cannot be prompted: no categories, duplicate ids, names that are none.
+
+    Told are names without a letter or digit, and those that several categories have.
 
     Raises:
         DatasetError: Names the category.
@@ -71,18 +74,33 @@ def check_categories(categories: Sequence[Category], *, where: str = "categories
             raise DatasetError(f"{where}: category {category.id} has no name to prompt for: {category.name!r}")
         if not any(letter.isalnum() for letter in category.label):
             _tell_wordless(category.id, category.name)
+        if not category.name.isprintable():
+            raise DatasetError(
+                f"{where}: category {category.id} is called {category.name!r}, which holds letters that no text has; "
+                "save the file as UTF-8 text"
+            )
         if category.id in seen:
             raise DatasetError(
                 f"{where}: categories {seen[category.id]!r} and {category.name!r} share the id {category.id}; "
                 "give each its own"
             )
         seen[category.id] = category.name
+    for name, count in Counter(seen.values()).items():
+        if count > 1:
+            _tell_alike(name, count)
 
 
 @cache
 def _tell_wordless(number: int, name: str) -> None:
     """Once, for it is looked at when categories are read, and when they are prompted."""
     note(f"category {number}, {name!r}: a name without a letter or digit says nothing to a generator; rename it")
+
+
+@cache
+def _tell_alike(name: str, count: int) -> None:
+    note(
+        f"{count} categories are called {name!r}; each gets prompts of its own, so leave out those that you do not mean"
+    )
 
 
 def _category(path: Path, position: int, row: Any) -> Category:

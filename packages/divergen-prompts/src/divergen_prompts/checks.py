@@ -21,7 +21,9 @@ _JOINED = re.compile(rf"\b(?:{'|'.join(map(re.escape, _LISTS['joining']))}) ((?:
 _SPEAKING = re.compile(rf"\W*(?:{'|'.join(map(re.escape, _LISTS['speaking']))})(?![\w'])")
 _TASK = re.compile(rf"\b(?:{'|'.join(map(re.escape, _LISTS['task']))})\b")
 _MARKUP = re.compile(
-    r"\|.*\||^\s*\||\|\s*$|[{}]|\[[a-z][a-z _-]*\]|<[a-z]|`[^`]*`|\*\*|</?\w+/?>|https?://|\\n|&\w+;", re.DOTALL
+    r"\|.*\||^\s*\||\|\s*$|[{}]|\[[a-z][a-z _-]*\]|<[a-z]|`[^`]*`|\*\*|</?\w+/?>|https?://|\\n|&\w+;"
+    r"|^[^\w\s\"'(]+|^[\dIVX][\dIVX.]*\s+(?i:an?|the)\s|\w[(=][\"']",
+    re.DOTALL,
 )
 _GROUND = re.compile(r"\b(?:in|on|against|with) (?:an? |the )?(?:[a-z]+ )?white background\b", re.IGNORECASE)
 """A clause that a model copies into a text of any language."""
@@ -115,9 +117,12 @@ class Checker:
         return f"banned word ({found.group().lower()!r})" if found else None
 
     def _ending(self, text: str) -> str | None:
-        if self.background is None or self.background.lower() in " ".join(text.lower().split()):
+        if self.background is None:
             return None
-        return f"does not ask for {self.background!r}"
+        asked = " ".join(text.lower().split()).count(self.background.lower())
+        if asked > 1:
+            return f"several prompts in one ({self.background!r} {asked} times)"
+        return None if asked else f"does not ask for {self.background!r}"
 
 
 def _no_prompt(text: str, plain: str) -> str | None:

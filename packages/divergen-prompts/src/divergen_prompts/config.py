@@ -7,13 +7,14 @@ An installed package adds a source by the entry point ``divergen.prompts``, whic
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from divergen_records import Category, Config, ConfigError, Frequency, backend_union, short_hash
+from divergen_records.endpoint_settings import BaseUrl, ExtraBody
 from divergen_records.requirements import InputFile, Requirement, extra_modules
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 if TYPE_CHECKING:
     from .sources import PromptSource
@@ -103,6 +104,17 @@ class TemplatePrompts(PromptSourceConfig):
     template: str | tuple[str, ...] = "divergen"
     synonyms: bool = False
 
+    @field_validator("template")
+    @classmethod
+    def _known(cls, template: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        from .templates import check_templates
+
+        try:
+            check_templates(template)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return template
+
     def build(self) -> PromptSource:
         """Make the source."""
         from .sources import Composed
@@ -189,18 +201,18 @@ class LlmPrompts(PromptSourceConfig):
     """
 
     kind: Literal["llm"] = "llm"
-    model: str
-    base_url: str | None = None
+    model: str = Field(min_length=1)
+    base_url: BaseUrl = None
     per_category: int = Field(default=32, ge=1)
     per_request: int = Field(default=16, ge=1)
     concurrency: int = Field(default=8, ge=1)
     background: str = _WHITE
     max_tokens: int = Field(default=77, ge=1)
     tokenizer: str | None = None
-    banned: tuple[str, ...] = ()
+    banned: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     temperature: float | None = None
     max_output_tokens: int | None = Field(default=None, ge=1)
-    extra_body: Mapping[str, Any] = Field(default_factory=dict)
+    extra_body: ExtraBody = Field(default_factory=dict)
     price_in: float = Field(default=0, ge=0)
     price_out: float = Field(default=0, ge=0)
     max_cost: float | None = Field(default=None, gt=0)

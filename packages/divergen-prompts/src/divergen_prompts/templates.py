@@ -12,7 +12,7 @@ from .categories import check_categories
 from .meanings import definition_clause, gloss
 from .naming import names, plural, with_article
 
-__all__ = ["FIELDS", "TEMPLATES", "template_prompts"]
+__all__ = ["FIELDS", "TEMPLATES", "check_templates", "template_prompts"]
 
 TEMPLATES = MappingProxyType(
     {
@@ -50,10 +50,14 @@ def template_prompts(
         ConfigError: For an unknown template or field, before the first prompt.
         DatasetError: For categories that cannot be prompted: duplicate ids, empty names.
     """
-    chosen = [template] if isinstance(template, str) else list(template)
-    texts = {name: _parse(name) for name in chosen}
+    texts = check_templates(template)
     check_categories(categories)
     return _prompts(categories, texts, synonyms)
+
+
+def check_templates(template: str | Sequence[str]) -> dict[str, str]:
+    """Each template and its text; raises `ConfigError` for an unknown field or name."""
+    return {name: _parse(name) for name in ([template] if isinstance(template, str) else template)}
 
 
 def _prompts(categories: Sequence[Category], texts: dict[str, str], synonyms: bool) -> Iterator[PromptRecord]:

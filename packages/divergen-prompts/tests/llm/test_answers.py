@@ -182,6 +182,77 @@ def test_read_prompts_of__other_servers_forms(form: str) -> None:
     assert [candidate.text for candidate in read_prompts_of(form.format(ONE, TWO))] == [ONE, TWO]
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "⑴ {}\n⑵ {}",
+        "⒈ {}\n⒉ {}",
+        "➊ {}\n➋ {}",
+        "【1】{}\n【2】{}",
+        "〔1〕 {}\n〔2〕 {}",
+        "1 {}\n2 {}",
+        "1.1 {}\n1.2 {}",
+        "1st: {}\n2nd: {}",
+        "First, {}\nFinally, {}",
+        "[Prompt 1] {}\n[Prompt 2] {}",
+        "(Prompt 1) {}\n(Prompt 2) {}",
+        "Here you are.\nPrompt 1 {}\nPrompt 2 {}\nEnjoy!",
+        "~ {}\n~ {}",
+        "・{}\n・{}",
+        "1 of 2: {}\n2 of 2: {}",
+        "1. {}[^1]\n2. {}\n\n[^1]: a cup for a note",
+        "Wrong: two cups of coffee\nRight: {}\nRight: {}",
+        '{{"drafts": ["a cup of a draft"], "rejected": ["a cup of no use"], "final": ["{}", "{}"]}}',
+        "=> {}\n-> {}",
+        "◆ {}\n❖ {}",
+        "1. 《{}》\n2. ＂{}＂",
+        "1. {} (focus on colour)\n2. {} — this shows its size",
+    ],
+)
+def test_read_prompts_of__numbers_and_marks_of_any_kind(form: str) -> None:
+    assert [candidate.text for candidate in read_prompts_of(form.format(ONE, TWO))] == [ONE, TWO]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        '"{}", "{}"',
+        'Here are two: "{}" and "{}".',
+        '("{}", "{}")',
+        'print("{}")\nprint("{}")',
+        "Prompt(text='{}', colour=None)\nPrompt(text='{}')",
+        'id=1, text="{}"\nid=2, text="{}"',
+        '["{}"\n "{}"]',
+        "[«{}», «{}»]",
+        "[„{}“, „{}“]",
+        '{{"categories": {{"cup": ["{}", "{}"]}}}}',
+        "<span>{}</span><span>{}</span>",
+        "<dl><dt>1</dt><dd>{}</dd><dt>2</dt><dd>{}</dd></dl>",
+    ],
+)
+def test_read_prompts_of__never_makes_one_of_two(form: str) -> None:
+    assert [candidate.text for candidate in read_prompts_of(form.format(ONE, TWO))] == [ONE, TWO]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "1. {}\n2. {}<|im_end|>\n<|im_start|>user\nMore<|im_end|>\n<|im_start|>assistant\n1. a cup of no-one",
+        "1. {}\n2. {}<|eot_id|><|start_header_id|>user<|end_header_id|>\n1. a cup of no-one",
+        "1. {}\n2. {}\n\n### Instruction:\n1. a cup of no-one",
+        "1. {}\n2. {}\nUser: more\nAssistant:\n1. a cup of no-one",
+    ],
+)
+def test_read_prompts_of__not_what_a_model_says_for_the_next_to_speak(form: str) -> None:
+    assert [candidate.text for candidate in read_prompts_of(form.format(ONE, TWO))] == [ONE, TWO]
+
+
+def test_read_prompts_of__half_a_pair_of_utf16_is_left_out() -> None:
+    content = json.dumps({"prompts": [f"{ONE} \ud83d"]})
+    assert [candidate.text for candidate in read_prompts_of(content)] == [ONE]
+    assert [candidate.text for candidate in read_prompts_of(f"1. {ONE} \ud83d")] == [ONE]
+
+
 def test_read_prompts_of__apostrophes_between_single_quotes() -> None:
     texts = [text.replace("cup", "artist's cup") for text in (ONE, TWO)]
     assert [candidate.text for candidate in read_prompts_of("['" + "', '".join(texts) + "']")] == texts
@@ -194,6 +265,8 @@ def test_read_prompts_of__apostrophes_between_single_quotes() -> None:
         "<｜begin▁of▁thinking｜>{thought}<｜end▁of▁thinking｜>{answer}<｜end▁of▁sentence｜>",
         "Here is my thought process:\n{thought}\nHere is my response:\n{answer}",
         "Thought: I need cups.\n{thought}\nFinal Answer: {answer}",
+        "<cot>{thought}</cot>{answer}",
+        "<self_check>{thought}</self_check>{answer}",
         "<plan>{thought}</plan>\n<prompts>{answer}</prompts>",
         "<details><summary>Thought for 3 s</summary>\n{thought}\n</details>\n{answer}",
         "```thinking\n{thought}\n```\n{answer}",

@@ -222,3 +222,16 @@ def test_llm_prompts__file_of_other_categories(tmp_path: Path) -> None:
 def test_llm_settings__bad_numbers(options: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="at least 1"):
         LlmSettings(model="m", **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"banned": ("red", " ")}, "a banned word is empty"),
+        ({"model": ""}, "model is empty"),
+        ({"timeout": float("nan")}, "timeout is nan"),
+    ],
+)
+def test_llm_settings__what_would_be_paid_for_and_refused(settings: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        LlmSettings(**{"model": "m", **settings})  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import io
 import logging
+import math
 import os
 import shlex
 import sys
@@ -22,7 +23,7 @@ from typing import Any
 import click
 
 from .answers import Answer, answer, asked_for_json, begin_answer
-from .errors import DivergenError, ExistsError
+from .errors import ConfigError, DivergenError, ExistsError
 from .stores.arguments import accept_addresses, sending, shown_addresses
 from .system_errors import explain
 from .text import shown
@@ -113,7 +114,7 @@ class Group(click.Group):
             cmd.params.extend(option for option in _options() if there.isdisjoint(option.opts))
         accept_addresses(cmd.params)
         if cmd.callback is not None:
-            cmd.callback = _keeping_inputs(cmd.callback)
+            cmd.callback = _checked(cmd.callback)
         super().add_command(cmd, name)
 
     def make_context(
@@ -166,13 +167,14 @@ class Group(click.Group):
             return super().invoke(ctx)
 
 
-def _keeping_inputs(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The command, which refuses to replace what it reads."""
+def _checked(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command, which refuses to replace what it reads, and a number that is none."""
 
     @functools.wraps(command)
     def checked(*args: Any, **parameters: Any) -> Any:
         if parameters.get("overwrite"):
             _refuse_inputs(parameters)
+        _refuse_nan(parameters)
         return command(*args, **parameters)
 
     return checked
@@ -187,6 +189,15 @@ def _refuse_inputs(parameters: Mapping[str, Any]) -> None:
         for path in value if isinstance(value, tuple) else (value,):
             if isinstance(path, Path) and path.resolve().is_relative_to(out.resolve()):
                 raise ExistsError(f"{out} is not replaced: this command reads {path}; give the output another name")
+
+
+def _refuse_nan(parameters: Mapping[str, Any]) -> None:
+    """Refuse ``nan``, which Python takes for a number and every limit lets through."""
+    context = click.get_current_context(silent=True)
+    names = {parameter.name: parameter.opts[0] for parameter in context.command.params} if context else {}
+    for name, value in parameters.items():
+        if any(isinstance(one, float) and math.isnan(one) for one in (value if isinstance(value, tuple) else (value,))):
+            raise ConfigError(f"{names.get(name, name)} is nan; expected a number")
 
 
 @contextmanager

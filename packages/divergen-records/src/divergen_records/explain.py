@@ -8,8 +8,9 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
 
-__all__ = ["elements", "explain", "kinds_of", "member_of", "models", "unknown_key", "unknown_kind"]
+__all__ = ["elements", "explain", "kinds_of", "member_of", "models", "unknown_key", "unknown_kind", "unsuitable"]
 
 
 def explain(schema: Any, error: ValidationError) -> list[str]:
@@ -30,7 +31,12 @@ def explain(schema: Any, error: ValidationError) -> list[str]:
     ]
 
 
-_SPEAK_FOR_THEMSELVES = {"extra_forbidden", "missing", "union_tag_invalid", "union_tag_not_found"}
+def unsuitable(said: str) -> PydanticCustomError:
+    """What a validator raises whose message says enough: what it got is not shown, for it is long, or a secret."""
+    return PydanticCustomError("unsuitable", "{said}", {"said": said})
+
+
+_SPEAK_FOR_THEMSELVES = {"unsuitable", "extra_forbidden", "missing", "union_tag_invalid", "union_tag_not_found"}
 _OF_THE_WHOLE = {"too_short", "tuple_type", "list_type", "model_type", "model_attributes_type", "string_type"}
 """What pydantic also says of a list whose element is wrong, or of a union's other members."""
 

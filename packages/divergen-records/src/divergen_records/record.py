@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .columns import Arrow, Float32, Int32
+from .explain import unsuitable
 
 __all__ = ["SCHEMA_VERSION", "Category", "Config", "Frequency", "InstanceRecord", "PromptRecord"]
 
@@ -22,10 +24,29 @@ Frequency = Literal["r", "c", "f"]
 """LVIS frequency group by training images: rare 1-10, common 11-100, frequent above 100."""
 
 
-class Config(BaseModel):
-    """Base of every configuration: frozen, and a key that nobody reads is an error."""
+def _takes(annotation: Any, *kinds: type) -> bool:
+    """Whether one of some types, or a literal of one, stands in an annotation."""
+    return (
+        annotation in kinds
+        or isinstance(annotation, kinds)
+        or any(_takes(part, *kinds) for part in get_args(annotation))
+    )
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class Config(BaseModel):
+    """Base of every configuration: frozen, and a key that nobody reads is an error; so is a number that is none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers(cls, values: Any) -> Any:
+        """Yes and no are no numbers, though Python takes them for 1 and 0."""
+        for name, field in cls.model_fields.items() if isinstance(values, Mapping) else ():
+            kind, given = field.annotation, values.get(name)
+            if isinstance(given, bool) and _takes(kind, int, float) and not _takes(kind, bool):
+                raise unsuitable(f"{name} is {str(given).lower()}; expected a number")
+        return values
 
 
 class Record(BaseModel):

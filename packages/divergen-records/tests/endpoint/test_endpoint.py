@@ -3,9 +3,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
+from divergen_records import ConfigError
 from divergen_records.endpoint import (
     IMAGES,
     Account,
@@ -14,6 +16,7 @@ from divergen_records.endpoint import (
     LimitReached,
     Query,
     Refused,
+    chat,
     read_completion,
 )
 from divergen_records.endpoint.testing import Exchange, Loopback, completion
@@ -129,3 +132,63 @@ def test_ask__an_answer_in_another_encoding(encoding: str) -> None:
 
     (found,), *_ = ask(respond, QUERY)
     assert found.content == "a red café"
+
+
+def test_ask__a_server_that_only_streams_is_asked_for_a_stream() -> None:
+    def respond(exchange: Exchange) -> None:
+        if not exchange.body.get("stream"):
+            exchange.send(400, {"error": {"message": "This model only supports stream mode"}})
+            return
+        pieces = [{"choices": [{"delta": {"content": piece}}]} for piece in ("y", "es")]
+        exchange.send(200, "".join(f"data: {json.dumps(piece)}\n\n" for piece in pieces), "text/event-stream")
+
+    said: list[str] = []
+    found, server, _ = ask(respond, QUERY, QUERY, say=said.append)
+    assert [answer.content for answer in found] == ["yes", "yes"]
+    assert len(said) == 1 and 'asked with {"stream": true} instead' in said[0]
+    _, server, _ = ask(lambda exchange: exchange.send(400, {"error": {"message": "no"}}), QUERY)
+    assert not any("stream" in body for body in server.bodies)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "System role not supported"),
+        (400, "Conversation roles must alternate user/assistant/user/assistant/..."),
+        (500, "Jinja Exception: System role not supported"),
+        (400, "Unsupported value: 'messages[0].role' does not support 'system' with this model."),
+    ],
+)
+def test_ask__rules_go_to_the_user_where_a_model_takes_no_system(status: int, words: str) -> None:
+    def respond(exchange: Exchange) -> None:
+        roles = [message["role"] for message in exchange.body["messages"]]
+        exchange.send(*((status, {"error": {"message": words}}) if "system" in roles else (200, completion("yes"))))
+
+    said: list[str] = []
+    (found,), server, _ = ask(respond, Query({"model": "m"}, 10, options=(chat("rules", "a cup?"),)), say=said.append)
+    assert found.content == "yes" and len(said) == 1
+    assert server.bodies[-1]["messages"] == [{"role": "user", "content": "rules\n\na cup?"}]
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_ask__letters_that_cannot_be_written_or_move_the_terminal_are_left_out(status: int) -> None:
+    words = "no \ud83d\x1b[31m \U0001f600"
+    said = {"error": {"message": words}} if status == 400 else completion(None, refusal=words)
+    (found,), _, notes = ask(lambda exchange: exchange.send(status, json.dumps(said)), QUERY)
+    assert isinstance(found, (Refused, EndpointError))
+    for text in (str(found), *(note.get("outcome", "") for note in notes)):
+        assert "\x1b" not in text
+        text.encode()
+    assert "\U0001f600" in str(found)
+
+
+def test_ask__what_json_in_json_escapes_stays() -> None:
+    inner = json.dumps(["a \ud83d cup", "\U0001f600"])
+    (found,), _, _ = ask(lambda exchange: exchange.send(200, json.dumps(completion(inner))), QUERY)
+    assert found.content == inner
+
+
+@pytest.mark.parametrize("value", [float("nan"), date(2026, 1, 1), {1, 2}])
+def test_endpoint__parameters_that_json_cannot_say(value: object) -> None:
+    with pytest.raises(ConfigError, match="extra_body holds what JSON cannot say"):
+        Endpoint(base_url="http://127.0.0.1:1/v1", extra={"x": value})

@@ -22,6 +22,7 @@ from ..alpha import over_white
 
 __all__ = ["Answer", "Picture", "read_answer"]
 
+_MARKS = ("has_nsfw_concepts", "has_nsfw_concept", "nsfw_content_detected", "nsfw", "is_nsfw")
 _URL_SAFE = str.maketrans("-_", "+/")
 _STATUS, _TASK = ("status", "task_status", "state"), ("task_id", "taskId", "job_id", "jobId")
 _QUEUED = re.compile(r"queue|pending|process|progress|start|submit|wait|running|created|accepted", re.IGNORECASE)
@@ -67,6 +68,7 @@ async def read_answer(payload: Mapping[str, Any], fetch: Callable[[str], Awaitab
     """
     data = payload.get("data")
     entries = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
+    entries = [{**entry, "nsfw": True} for entry in entries] if _unsafe(payload) else entries
     found = await asyncio.gather(*(_picture(entry, fetch) for entry in entries), return_exceptions=True)
     pictures = [picture for picture in found if isinstance(picture, Picture)]
     if pictures:
@@ -74,14 +76,22 @@ async def read_answer(payload: Mapping[str, Any], fetch: Callable[[str], Awaitab
         return Answer(tuple(pictures), None if name is None else str(name))
     if broken := next((error for error in found if isinstance(error, BaseException)), None):
         raise broken
+    if found and any(map(_unsafe, (payload, *entries))):
+        raise Refused("the endpoint marks the picture as not safe")
     if said := next(filter(None, map(_refusal, (payload, *entries))), None):
         raise Refused(said)
     raise _without_pictures(payload)
 
 
+def _unsafe(said: Mapping[str, Any]) -> bool:
+    """Whether an answer, or one entry of it, marks all that it holds as not safe (fal, Replicate, diffusers)."""
+    marks = (mark if isinstance(mark, list) else [mark] for mark in map(said.get, _MARKS))
+    return any(mark and all(one is True for one in mark) for mark in marks)
+
+
 async def _picture(entry: Mapping[str, Any], fetch: Callable[[str], Awaitable[bytes]]) -> Picture | None:
     """A picture in base64, in an address that holds it, or behind one; None where the entry has none."""
-    if filtered(entry.get("finish_reason")):  # what comes with it is blurred
+    if filtered(entry.get("finish_reason")) or _unsafe(entry):  # what comes with it is blurred, or black
         return None
     encoded, url = entry.get("b64_json"), entry.get("url")
     if not encoded and isinstance(url, str) and url and not url.startswith("data:"):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
+from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,10 @@ __all__ = ["ImageApiGenerator"]
 _LOG = logging.getLogger(__name__)
 _ALWAYS_ENCODED = "gpt-image"
 """Begins the names of models that give no addresses, and refuse to be asked for something else."""
+_REPEATED = (
+    "the endpoint gave the very picture of another row: it makes its pictures by one seed, or shows a placeholder. Let "
+    "it draw a seed for each (its settings, or mostly extra_body={seed: -1})"
+)
 _BLANK = 4
 """A picture whose grey levels all lie closer together than this is blank."""
 
@@ -56,6 +61,7 @@ class ImageApiGenerator:
         account: What was spent: by this generator, or with `keep_account` by all that share a file.
         transparent: Whether pictures are asked for with alpha, still.
         together: Pictures of one prompt in a request; 1 where the endpoint gives no more.
+        repeated: Rows whose picture another row has, too.
     """
 
     columns = GenerationColumns
@@ -69,6 +75,8 @@ class ImageApiGenerator:
         self._memory = Memory()
         self._probed = not self.transparent
         self._said: set[str] = set()
+        self._given: dict[bytes, str] = {}
+        self.repeated = 0
         self._down: EndpointError | None = None
 
     def __call__(self, records: Sequence[InstanceRecord]) -> Sequence[InstanceRecord]:
@@ -91,10 +99,12 @@ class ImageApiGenerator:
         self.account = SharedAccount(**self._prices, ledger=Ledger(path, self.name))
 
     def note(self) -> str:
-        """What was spent so far; nothing where nothing has a price."""
+        """What was spent so far, and what came twice; nothing where nothing has a price or did."""
         account = self.account
         limit = "" if account.max_cost is None else f" of {account.max_cost:g}"
-        return f"{account.pictures} pictures received, cost {account.cost:.4g}{limit} in all" if account.cost else ""
+        spent = f"{account.pictures} pictures received, cost {account.cost:.4g}{limit} in all" if account.cost else ""
+        repeated = f"{self.repeated} rows have another row's picture" if self.repeated else ""
+        return "; ".join(filter(None, (spent, repeated)))
 
     async def _run(self, records: Sequence[InstanceRecord]) -> dict[str, InstanceRecord]:
         config = self.config
@@ -214,6 +224,9 @@ class ImageApiGenerator:
         image, config = picture.image, self.config
         if int(image.max()) - int(image.min()) < _BLANK:
             return record.failed("gen", "the picture is blank")
+        if self._given.setdefault(blake2b(image.tobytes()).digest(), record.id) != record.id:
+            self.repeated += 1
+            self._say_once(_REPEATED)
         return record.model_copy(
             update={
                 "image": encode_image(image, config.image_format, config.image_quality),

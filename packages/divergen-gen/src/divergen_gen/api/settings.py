@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Literal
 
 from divergen_records import Config, short_hash
+from divergen_records.endpoint_settings import BaseUrl, ExtraBody
 from divergen_records.requirements import Requirement, extra_modules
 from pydantic import Field
 
@@ -44,7 +45,7 @@ class ImageApi(Config):
 
     name: str = Field(default="openai-images", min_length=1)
     model: str = Field(min_length=1)
-    base_url: str | None = None
+    base_url: BaseUrl = None
     quality: str | None = None
     size: str | None = None
     background: Literal["transparent"] | None = "transparent"
@@ -59,7 +60,7 @@ class ImageApi(Config):
     retries: int = Field(default=6, ge=0)
     backoff: float = Field(default=0.5, ge=0)
     key_variable: str = "OPENAI_API_KEY"
-    extra_body: Mapping[str, Any] = Field(default_factory=dict)
+    extra_body: ExtraBody = Field(default_factory=dict)
     image_format: Literal["jpeg", "png", "webp"] = "jpeg"
     image_quality: int = Field(default=95, ge=1, le=100)
 

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from .guide import Guide
 from .model import Lora, Model, PersonalFiles, PersonalTraining
-from .needs import TeachableModel
+from .needs import TeachableModel, WholeModel
 
 if TYPE_CHECKING:
     from divergen_records.coco import Dataset
@@ -70,6 +70,7 @@ class DiffusersConfig(Model):
     def requirements(self) -> Iterable[Requirement]:
         """See `divergen_records.requirements`."""
         yield from super().requirements()
+        yield WholeModel(self.model, self.variant, self.config, self.allow_pickle, self.safety_checker)
         for lora in self.lora:
             path = Path(lora.path).expanduser()
             yield InputFile(path) if path.suffix == ".safetensors" else HubModel(lora.path)

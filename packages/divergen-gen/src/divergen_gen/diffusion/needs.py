@@ -4,12 +4,51 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from divergen_records.requirements import Finding
+from divergen_records import DivergenError
+from divergen_records.requirements import Finding, HubModel
 
-__all__ = ["TEACHABLE", "TeachableModel"]
+__all__ = ["TEACHABLE", "TeachableModel", "WholeModel"]
 
 TEACHABLE = "StableDiffusionPipeline"
 """The class of diffusers that weights of single categories are trained for."""
+
+
+@dataclass(frozen=True)
+class WholeModel:
+    """A model's files, if they are on this machine: all that its pipeline names, in a form that is loaded.
+
+    Attributes:
+        model: Hub id, folder or file.
+        variant: Of the weights.
+        config: What a single file takes its configuration from.
+        allow_pickle: Whether weights may be pickles.
+        safety_checker: Whether the parts of the safety checker have to be there.
+    """
+
+    model: str
+    variant: str | None = None
+    config: str | None = None
+    allow_pickle: bool = False
+    safety_checker: bool = True
+
+    def look(self) -> Finding | None:
+        """Nothing, where all is there, and where `HubModel` complains already."""
+        from divergen_records.hub import local_model
+
+        from .weights import CHECKER, check_folder, check_single_file, only_variant
+
+        path = local_model(self.model)
+        try:
+            HubModel(self.model, layout="pipeline").look() if path else None
+        except DivergenError:
+            return None
+        if path is not None and path.is_file():
+            check_single_file(path, self.config, self.allow_pickle)
+        elif path is not None:
+            without = () if self.safety_checker else CHECKER
+            variant = self.variant or only_variant(path)
+            check_folder(path, variant, allow_pickle=self.allow_pickle, without=without)
+        return None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from .environment import import_diffusers
 from .hub import cached_snapshot, commit_of
 from .model import Model
 from .parts import kind_of_tensors
-from .weights import CHECKER, PICKLES, check_folder, check_pickle, only_variant, read_index
+from .weights import CHECKER, check_folder, check_single_file, only_variant, read_index
 
 __all__ = ["ModelFiles", "fetch", "find_model", "without_checker"]
 
@@ -94,17 +94,8 @@ def _download(model: Model) -> Path:
 
 
 def _single_file(model: Model, path: Path) -> ModelFiles:
-    if path.suffix == ".safetensors":
-        wanted = model.config or _known_architecture(path)
-    elif path.suffix in PICKLES and model.config is not None:
-        check_pickle(path, model.allow_pickle)
-        wanted = model.config
-    elif path.suffix not in PICKLES:
-        what = "holds quantised weights of one network (GGUF)" if path.suffix == ".gguf" else "is no model"
-        raise WeightsError(f"{path} {what}; give a folder in the hub's layout, a .safetensors file, or a hub id")
-    else:
-        check_pickle(path, model.allow_pickle)
-        raise WeightsError(f"{path} does not say what it is; name a model of its architecture with config=")
+    check_single_file(path, model.config, model.allow_pickle)
+    wanted = model.config or _known_architecture(path)
     folder = _configuration(path, wanted)
     return ModelFiles(path, read_index(folder), folder)
 

@@ -22,6 +22,7 @@ from .parts import kind_of_folder
 __all__ = [
     "check_folder",
     "check_pickle",
+    "check_single_file",
     "fingerprint",
     "fingerprint_file",
     "identify",
@@ -76,7 +77,7 @@ def check_folder(
     index = read_index(folder)
     for name, value in index.items():
         part = folder / name
-        used = isinstance(value, list) and value[0] and name not in without
+        used = _is_part(value) and name not in without
         if used and not part.is_dir():
             remedy = "set safety_checker=false, or download it" if name in CHECKER else "download the model again"
             raise WeightsError(f"{folder} lacks the folder of its {name}; {remedy}")
@@ -85,6 +86,11 @@ def check_folder(
         if used and (part / "config.json").is_file():
             _check_part(part, value, variant, allow_pickle)
     return index
+
+
+def _is_part(entry: Any) -> bool:
+    """Whether an entry of the index is a part, by its library and class; others are settings, or parts left out."""
+    return isinstance(entry, list) and len(entry) == 2 and all(isinstance(word, str) for word in entry)
 
 
 def only_variant(folder: Path) -> str | None:
@@ -131,6 +137,18 @@ def check_pickle(file: Path, allowed: bool) -> None:
         )
 
 
+def check_single_file(file: Path, config: str | None, allow_pickle: bool) -> None:
+    """Refuse a file that is no single checkpoint, or one that does not say what it is; raises `WeightsError`."""
+    if file.suffix == ".safetensors":
+        return
+    if file.suffix not in PICKLES:
+        what = "holds quantised weights of one network (GGUF)" if file.suffix == ".gguf" else "is no model"
+        raise WeightsError(f"{file} {what}; give a folder in the hub's layout, a .safetensors file, or a hub id")
+    check_pickle(file, allow_pickle)
+    if config is None:
+        raise WeightsError(f"{file} does not say what it is; name a model of its architecture with config=")
+
+
 def read_index(folder: Path) -> dict[str, Any]:
     """The ``model_index.json`` of a folder."""
     path = folder / "model_index.json"
@@ -144,7 +162,7 @@ def read_index(folder: Path) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path} cannot be read: {error}") from error
-    if not isinstance(index, dict) or "_class_name" not in index:
+    if not isinstance(index, dict) or not isinstance(index.get("_class_name"), str):
         raise WeightsError(f"{path} does not name a pipeline class")
     return index
 

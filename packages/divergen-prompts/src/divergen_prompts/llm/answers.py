@@ -28,7 +28,10 @@ _TEXT_KEYS = (
     "positiveprompt",
     "value",
 )
-_NO_PROMPTS = re.compile(r"reason|thought|think|analysis|note|explan|comment|title|categor|negative|plan|summary|intro")
+_NO_PROMPTS = re.compile(
+    r"reason|thought|think|analysis|note|explan|comment|negative|draft|reject|discard|example|wrong|plan|summary|intro"
+)
+_LABELS = re.compile(r"title|categor")
 _NOTHING = frozenset(
     "null none nil n/a na nan undefined unspecified unknown any default - -- — – . ? empty false not_applicable".split()  # noqa: SIM905
 ) | {"", "not applicable", "not specified", "not used", "no value", "(none)"}
@@ -104,10 +107,15 @@ def _of_object(value: dict[Any, Any]) -> Iterator[Candidate]:
         attributes = _attributes(value)
         yield from (replace(found, attributes=attributes) for found in _of_text(text))
         return
-    parts = [item for key, item in value.items() if not _NO_PROMPTS.search(str(key).lower())]
+    parts = [item for key, item in value.items() if not _is_beside(str(key).lower(), item)]
     nested = [found for item in parts if not isinstance(item, str) for found in _walk(item)]
     found = nested or [found for item in parts for found in _walk(item)]
     yield from found if any(map(_is_long, found)) else (*_keyed(value), *found)
+
+
+def _is_beside(key: str, item: Any) -> bool:
+    """Whether a part of an object holds no prompts; what lies under a category may."""
+    return bool(_NO_PROMPTS.search(key) or (isinstance(item, str) and _LABELS.search(key)))
 
 
 def _is_long(candidate: Candidate) -> bool:
@@ -136,6 +144,6 @@ def _from_tables(content: str) -> Iterator[Candidate]:
 
 
 def _from_lines(content: str) -> Iterable[Candidate]:
-    if "<html" in content.lower() or re.match(r"\s*(?:\{|\[\s*[\[{\"'“”„‘’])", content):
+    if "<html" in content.lower() or re.match(r"\s*(?:\{|\[\s*[\[{\"'“”„‘’«「『])", content):
         return ()
     return [Candidate(line) for line in listed(without_tags(content), _LEAST_WORDS)]

@@ -12,7 +12,10 @@ from .spans import without_spans
 
 __all__ = ["is_rule", "listed", "plain", "tidy", "without_tags"]
 
-_BREAKS = re.compile(r"<(?:br|/p|/li|/tr|/td|/th|/h\d|/div|/item|/prompt|/text|/ul|/ol)\s*/?>", re.IGNORECASE)
+_BREAKS = re.compile(
+    r"<(?:br|/p|/li|/tr|/td|/th|/h\d|/div|/item|/prompt|/text|/ul|/ol|/dt|/dd)\s*/?>|</\w+>(?=\s*<\w)",
+    re.IGNORECASE,
+)
 _TAGS = re.compile(r"</?[a-zA-Z][\w:-]*(?:\s[^<>]*)?/?>")
 _COMMENTS = re.compile("<!--"), re.compile("-->")
 _CDATA = re.compile(r"<!\[CDATA\[|\]\]>")
@@ -21,10 +24,15 @@ _TEXT_ATTRIBUTE = re.compile(
 )
 _EMPHASIS = re.compile(r"\*{1,3}|_{2,3}|~~|`+|(?<!\w)_|_(?!\w)")
 _LINKS = re.compile(r"!?\[([^\[\]]+)\]\([^)]*\)")
-_BULLET = r"[-*+•·‣◦▪▫●○■□►▶→✓✔✦★–—>]|[\U0001F300-\U0001FAFF\u2600-\u27BF]\ufe0f?|\[[ xX]?\]|#{1,6}|\\item\b"
+_BULLET = (
+    r"[-*+•·・‣◦▪▫●○■□►▶→✓✔✦★–—>]|[^\w\s\"'|]{1,3}(?=\s)"
+    r"|[\U0001F300-\U0001FAFF\u2600-\u27BF]\ufe0f?|\[[ xX]?\]|#{1,6}|\\item\b"
+)
 _NUMBER = (
-    r"#\d{1,3}(?=\s)|\(?#?\d{1,3}\s*(?:[.):\]]{1,2}|-(?=\s)|–|—)|\d{1,3}️?⃣|[①-⑳❶-❿]|\[\d{1,3}\]"
-    r"|\(?[ivxlcIVXLC]{1,7}[.)]|\(?[a-zA-Z][.)](?=\s)|\d{1,3}\s*/\s*\d{1,3}\s*[.):-]|\d{1,3}\s*[°ºª]\s*[.):/]?"
+    r"\d{1,2}\.\d{1,2}[.)]?(?=\s+(?:an?|the)\s)"
+    r"|#\d{1,3}(?=\s)|\(?#?\d{1,3}\s*(?:[.):\]]{1,2}|-(?=\s)|–|—)|\d{1,3}️?⃣"
+    r"|[①-⒛⓪-⓿❶-➓㈠-㈩㊀-㊉]|[【〔［(]\s*\d{1,3}\s*[】〕］)]|\[\d{1,3}\]"
+    r"|\(?[ivxlcIVXLC]{1,7}[.)]|\(?[a-zA-Z][.)](?=\s)|\d{1,3}\s*(?:/|of)\s*\d{1,3}\s*[.):-]|\d{1,3}\s*[°ºª]\s*[.):/]?"
     r"|\d{1,3}\s*[、．）：]|\d{1,3}[;,](?=\s*[\"'A-Za-z])|[(（]?[一二三四五六七八九十]{1,3}\s*[、．.）):：]"
     r"|第\s*(?:\d{1,3}|[一二三四五六七八九十]{1,3})\s*[个個条條则則张張幅目]{0,2}\s*(?:提示词?|プロンプト)?\s*[:：、.)）]"
     r"|[^\sA-Za-z\"'“«]{1,12}\s?[.):：、．）](?=\s*[\"'A-Za-z])"
@@ -34,6 +42,7 @@ _LABEL = (
     r"(?:(?:image|text|final|new|photo|picture)[\s-]+)?(?:prompts?|variations?|versions?|options?|ideas?|images?|examples?"
     r"|entry|item|text|description|caption|n(?:o|r|um)?[.º°]?|number|提示词?|プロンプト|프롬프트)"
     r"\s*(?:[#_]?\s*\d{0,3}|[ivxlcIVXLC]{1,7})\s*[:：.)=–—>-]+"
+    r"|(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|next|last|final)(?:ly)?\s*[,:]"
     r"|/imagine(?:\s+prompt)?\s*:?|[^\s\d_.,;:!?'\"()]{3,20}\s*(?:#|[nN][.º°]?)?\s*\d{1,3}\s*[:：]"
 )
 _MARK = re.compile(rf"\A\s*(?:{_NUMBER}|{_LABEL}|{_BULLET})\s*", re.IGNORECASE)
@@ -41,21 +50,26 @@ _HEADING = re.compile(r"\A[A-Z][\w /&'-]{0,40}:\s+(?=\S+(?:\s+\S+){3})")
 _BOLD_TITLE = re.compile(rf"\A(\s*(?:{_NUMBER}|{_BULLET})?\s*)\*\*[^*\n]{{1,60}}\*\*\s*[:–—-]\s*(?=\S+(?:\s+\S+){{2}})")
 _AFTER = re.compile(
     r"\s+--(?:ar|v|no|style|q|s|stylize|niji|seed|chaos|quality|iw)\b.*\Z"  # Midjourney
-    rf"|\s*[(\[](?:[^()\[\]]*\b(?:{'|'.join(KEYS)}|color)\s*:[^()\[\]]*|\d+\s+(?:words?|tokens?|characters?))[)\]]\s*\Z"
-    r"|(?:\s*\[\d{1,3}\])+\s*\Z|\s*【[^】]*】\s*\Z",
+    rf"|\s*[(\[](?:(?:focus|emphasi|highlight|vari|note)[^()\[\]]*|[^()\[\]]*\b(?:{'|'.join(KEYS)}|color)\s*:[^()\[\]]*|\d+\s+(?:words?|tokens?|characters?))[)\]]\s*\Z"
+    r"|\s+(?:[–—]|--?)\s+(?:this|it|focus|emphasi|highlight|show|vari)\w*\s.*\Z"
+    r"|(?:\s*\[\^?\d{1,3}\])+\s*\Z|\s*【[^】]*】\s*\Z",
     re.IGNORECASE,
 )
 """What stands after a prompt and is none of it: parameters, attributes, counts, citations."""
 _EMOJI = re.compile(r"(?:[\U0001F300-\U0001FAFF\u2600-\u27BF][\ufe0f\u200d]*)+")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\ufeff]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\ufeff\ud800-\udfff]")
+"""What no picture is made of; half a pair of UTF-16, as a cut answer may hold, cannot even be written."""
 _LATEX = re.compile(r"\\(?:text\w{2}|emph|boxed|underline)\{([^{}]*)\}")
 _WRAPPED = re.compile(r"^([^\n]{25,}[\w,])\n[ \t]+(?=[a-z][^:\n]*$)", re.MULTILINE)
 _ROW = re.compile(r"^[ \t]*\(\d{1,3},[ \t]*(['\"])([^\n'\"]{10,1000})\1[^\n]*$", re.MULTILINE)
 """A row of values, of SQL or of tuples."""
+_QUOTED = re.compile(r"(?<!\w)([\"'`])((?:[^\"'`\\\n]|(?<=\w)'(?=\w)){25,1000}?)\1(?!\w)")
+"""A long text in quotes: among others in a line, or in the call of a function."""
+_COUNT = re.compile(r"\A\W{0,4}(?:[^\W\d]{1,20}[\s#=]{1,2})?(?:\d{1,3}\.)?(\d{1,3})(?:st|nd|rd|th)?(?!\w)\W{0,4}")
 _IN_LINE = re.compile(r"(?:\A|(?<=\s))\(?(\d{1,2})[.)](?=\s)")
 _LONGEST = 5_000
 """Letters of a text that may be a prompt."""
-_QUOTES = "\"'“”„‟«»‹›‘’‚「」『』`´"
+_QUOTES = "\"'“”„‟«»‹›‘’‚「」『』《》〈〉＂`´"
 _SHAPES = str.maketrans({"‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "\u00a0": " ", "\u200b": ""})
 _FRAMES = str.maketrans({**dict.fromkeys("│┃║", "|"), **dict.fromkeys("─━═┌┐└┘├┤┬┴┼╔╗╚╝╠╣╦╩╬╭╮╰╯", "-")})
 _DIGITS = str.maketrans(
@@ -66,6 +80,10 @@ _DIGITS = str.maketrans(
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\{\w+\*?\}")
 _FIRST_CELL = re.compile(r"\A\s*(\d{1,3})\t")
 _LETTER = re.compile(r"\w")
+_NO_ITEM = re.compile(
+    r"\W{0,4}(?:(?:wrong|bad|incorrect|rejected|avoid|not this)\W{0,3}:|\[\^\d{1,3}\]:)", re.IGNORECASE
+)
+"""Begins a line that shows what not to write, or a footnote."""
 _RULE = re.compile(r"\A[\s|:+=-]+\Z")
 
 
@@ -132,7 +150,8 @@ def listed(content: str, least_words: int) -> list[str]:
         content: The text.
         least_words: Words that an item has at least.
     """
-    lines = [line.strip() for line in content.splitlines() if _LETTER.search(line)]
+    whole = [line for line in content.splitlines() if _LETTER.search(line) and not _NO_ITEM.match(line)]
+    lines = [part for line in whole for part in _quoted(line.strip())]
     others = [line for line in lines if not line.rstrip("*_ ").endswith(":")]
     for found in (_items(lines), others):
         texts = [_HEADING.sub("", tidy(line)) for line in found]
@@ -142,11 +161,27 @@ def listed(content: str, least_words: int) -> list[str]:
     return []
 
 
+def _quoted(line: str) -> list[str]:
+    """The long texts that a line quotes and holds little beside, such as the call of a function; else the line."""
+    quoted = [f"- {found[2]}" for found in _QUOTED.finditer(line.translate(_SHAPES))]
+    return quoted if sum(map(len, quoted)) > len(line) / 2 else [line]
+
+
 def _items(lines: Sequence[str]) -> list[str]:
     """The items of a list; where most of them are titles, the lines below those."""
     items = [(line, below) for line, below in pairwise([*lines, ""]) if _is_item(line)]
     titled = [below for line, below in items if not _is_item(below) and _is_title(line, below)]
-    return titled if 2 * len(titled) > len(items) else [line for line, _ in items]
+    return titled if 2 * len(titled) > len(items) else [line for line, _ in items] or _counted(lines)
+
+
+def _counted(lines: Sequence[str]) -> list[str]:
+    """The lines that count from one on, without their numbers, whatever stands around those; none if they do not."""
+    found: list[str] = []
+    for line in lines:
+        mark = _COUNT.match(line)
+        if mark and int(mark[1]) == len(found) + 1 and len(line[mark.end() :].split()) > 2:
+            found.append(line[mark.end() :])
+    return found if len(found) > 1 else []
 
 
 def _is_item(line: str) -> bool:

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from divergen_records import Category, derive_seed, short_hash
-from divergen_records.endpoint import Option, Query
+from divergen_records.endpoint import Option, Query, chat
 
 from ..attributes import KEYS, PROFILES
 from ..kinds import kind_of
@@ -77,7 +77,7 @@ class Request:
     """A request for prompts.
 
     Attributes:
-        messages: Chat messages.
+        messages: Chat messages, the system's and the user's.
         count: Prompts asked for.
         hash: Of model and messages; goes into the record of each prompt that comes of it.
         tokens: Estimated length of the messages.
@@ -92,12 +92,13 @@ class Request:
 
     def query(self, settings: LlmSettings) -> Query:
         """The request as an endpoint takes it."""
-        options = [_STRUCTURED]
+        rules, text = (message["content"] for message in self.messages)
+        options = [_STRUCTURED, chat(rules, text)]
         if settings.temperature is not None:
             options.append(Option("temperature", ({"temperature": settings.temperature}, {})))
         limit = settings.max_output_tokens or max(_LEAST_ROOM, _ROOM * self.answer_tokens)
         return Query(
-            body={"model": settings.model, "messages": list(self.messages)},
+            body={"model": settings.model},
             tokens=self.tokens,
             options=tuple(options),
             limit=limit,

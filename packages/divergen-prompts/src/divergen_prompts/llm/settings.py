@@ -63,7 +63,11 @@ class LlmSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; it must be at least 1")
-        if self.timeout <= 0:
+        if not self.model.strip():
+            raise ConfigError("model is empty; name the model as the endpoint does")
+        if not all(word.strip() for word in self.banned):
+            raise ConfigError("a banned word is empty, which every prompt holds; leave it out")
+        if not self.timeout > 0:
             raise ConfigError(f"timeout is {self.timeout}; it must be above 0")
         if self.retries < 0 or self.backoff < 0:
             raise ConfigError(f"retries and backoff are {self.retries} and {self.backoff}; they cannot be negative")

@@ -18,7 +18,9 @@ _UNESCAPED = re.compile(r"[\[{:,]\s*\"")
 _OPENING = re.compile(r"[\[{]")
 _SINGLE = re.compile(r"'(?=\s*[\]},:])|(?<=[\[{,:])\s*'")
 """A single quote that begins or ends a text, and is no apostrophe in it."""
-_STRAIGHT = str.maketrans("“”„‟″", '"' * 5)
+_STRAIGHT = str.maketrans("“”„‟″«»「」『』", '"' * 11)
+_SIDE_BY_SIDE = re.compile(r"[\"'][ \t]*\n\s*[\"']|[\"']\s+[\"'](?=\w)")
+"""Texts without a comma between them, which Python makes one of."""
 _MOST_TRIES = 300
 """Brackets that may open nothing, before a text is no JSON."""
 _LETTERS_A_TRY = 10_000
@@ -76,7 +78,7 @@ def _distinct(values: list[Any]) -> Any:
 
 def _start(content: str) -> int | None:
     """Where a list or an object seems to begin; a word in brackets is none."""
-    found = re.search(r"[\[{]\s*[\"'“‘{\[\w]", content)
+    found = re.search(r"[\[{]\s*[\"'“‘„«「『{\[\w]", content)
     return found.start() if found else None
 
 
@@ -98,6 +100,8 @@ def _whole(content: str) -> list[Any]:
 
 def _literal(text: str) -> Iterator[list[Any]]:
     """A Python list or dictionary."""
+    if _SIDE_BY_SIDE.search(text):
+        return
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)  # of what is no Python, or nearly

@@ -11,7 +11,7 @@ from .spans import without_spans
 __all__ = ["without_thoughts"]
 
 _STEMS = "think|thought|reason|reflect|analysis|scratch|rationale|deliberat|monolog"
-_WORDS = rf"(?:\w+:)?(?:[\w-]{{0,30}}(?:{_STEMS})[\w-]{{0,30}})"
+_WORDS = rf"(?:\w+:)?(?:[\w-]{{0,30}}(?:{_STEMS})[\w-]{{0,30}}|cot)"
 _OPEN, _CLOSE = r"(?:<\|?|\[|◁|【)\s*", r"\s*(?:\|?>|\]|▷|】)"
 _END = rf"(?:/\s*{_WORDS}|{_WORDS}[_ ]?end|(?:end[_ ]of[_ ]|end[_ ]){_WORDS})"
 _ENDS = re.compile(rf"{_OPEN}{_END}{_CLOSE}", re.IGNORECASE)
@@ -22,7 +22,17 @@ _LINES = re.IGNORECASE | re.MULTILINE
 _FENCE = rf"^```[ ]?\w{{0,30}}(?:{_STEMS}|plan)\w{{0,30}}[ ]*\n", r"^```[ ]*$"
 _HEAD = r"^(?:#{1,6}|\*\*)[ ]*"
 _SECTION = rf"{_HEAD}(?:\w{{1,30}}[ ])?\w{{0,30}}(?:{_STEMS}|planning)[^\n]{{0,30}}\n", rf"(?={_HEAD}\S)"
-_NAMES = ("plan", "planning", "drafts?", r"brainstorm\w*", "details")
+_NAMES = (
+    "plan",
+    "planning",
+    "drafts?",
+    r"brainstorm\w*",
+    "details",
+    "critique",
+    "evaluation",
+    r"self[_-]?\w+",
+    "notes?",
+)
 _ASIDES = (_FENCE, *((rf"<{name}\b[^<>]*>", rf"</{name}\s*>") for name in _NAMES), _SECTION)
 """What stands beside an answer: how it begins, how it ends."""
 _WITHOUT_ASIDES: list[Callable[[str], str]] = [
@@ -44,9 +54,17 @@ _ANSWER = re.compile(
     rf"|^{_MARKS}{_WHICH}(?:answer|output|response){_MARKS}$|^{_MARKS}final answer{_MARKS}:",
     re.IGNORECASE | re.MULTILINE,
 )
+_NEXT_TURN = re.compile(
+    r"<\|(?:im_start|start_header_id|start|turn)\|>\s*(?:user|human|system)\b|<\|(?:user|system|human)\|>|<start_of_turn>user"
+    r"|\[INST\]|^#{2,4} ?(?:instruction|user|human|input)s?\b|^(?:user|human): ",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Where a model goes on with what the next to speak would say, because its template does not end its turn."""
 _CONTROL = re.compile(
     r"<\|[^<>|\n]{1,40}\|>|<｜[^<>｜\n]{1,40}｜>|</?(?:s|bos|eos|pad|unk)>|\[/?INST\]"
     r"|<(?:start|end)_of_turn>\w*|<unused\d+>|\[e~\[|\]~!?b\]\w*|\A/(?:no_)?think\b"
+    r"|\A\s*\W{0,4}assistant\W{0,2}:\W{0,2}(?=\s)",
+    re.IGNORECASE,
 )
 _WRAPPER = re.compile(r"</?(?:answer|output|response|final|result|solution|(?:begin|end)_of_solution)>", re.IGNORECASE)
 
@@ -72,11 +90,17 @@ def without_thoughts(content: str) -> str:
     begins = _BEGINS.search(content)
     if begins:
         content = content[: begins.start()]
-    content = _CONTROL.sub("", content)
+    content = _CONTROL.sub("", _own_turn(content))
     marks = list(_ANSWER.finditer(content))
     if marks and content[marks[-1].end() :].strip():
         content = content[marks[-1].end() :]
     return _WRAPPER.sub("\n", content)
+
+
+def _own_turn(content: str) -> str:
+    """What a model says before it speaks for others, too."""
+    turn = next((turn for turn in _NEXT_TURN.finditer(content) if content[: turn.start()].strip()), None)
+    return content[: turn.start()] if turn else content
 
 
 def _without_quotation(content: str) -> str:

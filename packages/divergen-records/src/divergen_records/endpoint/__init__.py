@@ -16,7 +16,7 @@ from .errors import EndpointError, LimitReached, Refused, Rejected, Transient, U
 from .ledger import Ledger, SharedAccount
 from .memory import Memory
 from .options import Option
-from .query import Query
+from .query import Query, chat
 from .secrets import NO_KEY, Redactor, read_key
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "Unreached",
     "Unusable",
     "Usage",
+    "chat",
     "read_completion",
     "read_key",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ..errors import ConfigError
@@ -63,8 +64,10 @@ class Account:
 
     def __post_init__(self) -> None:
         prices = (self.price_in, self.price_out, self.price_picture)
-        if min(prices) < 0:
-            raise ConfigError(f"prices are {', '.join(map(str, prices))}; they cannot be negative")
+        if not all(0 <= price < math.inf for price in prices):
+            raise ConfigError(f"prices are {', '.join(map(str, prices))}; they cannot be negative, nor without end")
+        if self.max_cost is not None and not self.max_cost >= 0:
+            raise ConfigError(f"the cost limit is {self.max_cost}; it cannot be negative")
         if self.max_cost is not None and not any(prices):
             raise ConfigError(
                 f"a cost limit of {self.max_cost} needs prices per million tokens (--price-in, --price-out)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,12 @@ _LARGEST_CHAT = 2_000_000
 _LARGEST_PICTURES = 200_000_000
 _LONGEST_CONNECT = 30.0
 """Seconds for a connection to be made."""
+_UNSEEN = re.compile(
+    r"(?<!\\)((?:\\\\)*)\\u(?:00(?:0[0-8bcef]|1[0-9a-f]|7f)"
+    r"|d[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab][0-9a-f]{2}\\u)d[c-f][0-9a-f]{2})",
+    re.IGNORECASE,
+)
+"""Escapes in JSON of letters that no text needs: those that a terminal obeys, and halves of pairs of UTF-16."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +162,11 @@ class Client:
             raise unsent(f"no connection to {self.url}: {self.redact.line(cause) or type(cause).__name__}") from None
         name, finish = response.headers.get("x-request-id"), response.headers.get("finish-reason")
         whole = bytes(content)
-        text = as_json(whole, finish) if is_picture(whole, kind) else self.redact(_decoded(whole, kind))
+        text = (
+            as_json(whole, finish)
+            if is_picture(whole, kind)
+            else self.redact(_UNSEEN.sub(r"\1", _decoded(whole, kind)))
+        )
         return Reply(text, name and self.redact.line(name))
 
     async def fetch(self, address: str) -> bytes:
@@ -176,7 +187,7 @@ class Client:
             raise Transient(f"no connection to {shown}: {self.redact.line(error) or type(error).__name__}") from None
 
     def _status(self, error: Any) -> StatusError:
-        body = error.body if isinstance(error.body, dict) else None
+        body = json.loads(_UNSEEN.sub(r"\1", json.dumps(error.body))) if isinstance(error.body, dict) else None
         said = (body.get("message") or json.dumps(body, ensure_ascii=False)) if body else error.body or error
         return StatusError(error.status_code, self.redact.line(said), body, _retry_after(error.response.headers))
 

@@ -13,13 +13,14 @@ from ..errors import require_extra
 from .account import Account, Usage
 from .attempt import Attempt, Note
 from .budget import Budget
-from .client import Client, Reply, StatusError
+from .client import CHAT, Client, Reply, StatusError
 from .errors import EndpointError, LimitReached, Refused, Rejected, Transient, Unusable
 from .gate import Gate
 from .memory import Memory
 from .options import Option, Options
+from .parameters import as_json
 from .payload import is_cut_off, is_page, refused_inside
-from .query import AnswerLimit, Query
+from .query import IN_ONE_PIECE, AnswerLimit, Query
 from .secrets import NO_KEY
 from .statuses import final, translated
 from .usage import used
@@ -76,7 +77,7 @@ class Endpoint:
     ) -> None:
         self._client = Client(base_url, key, timeout)
         self.url, self.timeout, self.retries, self.backoff = self._client.url, timeout, retries, backoff
-        self._extra = dict(extra or {})
+        self._extra = as_json(extra or {})
         self._told = say
         self._memory = memory or Memory()
         self._gate = Gate(concurrency, timeout, self._say, self._memory.at_once)
@@ -203,6 +204,7 @@ class Endpoint:
                 limits = self._limit.of(query), self._limit.least(query)
                 reservation = await self._budget.reserve(query.tokens, *limits, query.pictures)
                 options = (*query.options, *self._limit.option(query, reservation.limit))
+                options += (IN_ONE_PIECE,) if query.route is CHAT and "stream" not in self._extra else ()
                 choice = choice or self._options.choice(options)
                 body = {**query.body, **Options.parameters(options, choice), **self._extra}
                 self._attempts += 1

@@ -17,6 +17,7 @@ Choice = Mapping[str, int]
 _DOUBTFUL = (400, 404, 405, 415, 422, 500, 501)
 """Statuses by which endpoints refuse parameters: 404 OpenRouter, 500 llama.cpp, 501 and 422 others."""
 _CERTAIN_AFTER = 2
+_LONGEST_SHOWN = 80
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,13 @@ class Option:
         name: What it is called when its refusal is told.
         forms: The parameters, the best form first; an empty one leaves the option out.
         words: How an endpoint may name it in a refusal, beside the parameters' own names.
+        doubted: Whether a refusal that names nothing may be its fault.
     """
 
     name: str
     forms: tuple[Mapping[str, Any], ...]
     words: tuple[str, ...] = ()
+    doubted: bool = True
 
     def named_in(self, text: str, form: int) -> bool:
         """Whether an error's text speaks of this form of the option."""
@@ -81,7 +84,9 @@ class Options:
         named = [option for option in left if option.named_in(text, choice[option.name])]
         if status not in _DOUBTFUL:
             return None
-        doubted = named or [option for option in left if (option.name, choice[option.name]) not in self._answered]
+        doubted = named or [
+            option for option in left if option.doubted and (option.name, choice[option.name]) not in self._answered
+        ]
         if not doubted:
             return None
         option = doubted[0]
@@ -111,6 +116,7 @@ class Options:
         if self._settled.get(option.name, 0) >= form:
             return
         self._settled[option.name] = form
-        instead = json.dumps(option.forms[form])[:80] if option.forms[form] else ""
-        without = f"with {instead} instead" if instead else "without it"
+        instead = json.dumps(option.forms[form])
+        shown = f"with {instead} instead" if len(instead) <= _LONGEST_SHOWN else "in another form"
+        without = shown if option.forms[form] else "without it"
         self.say(f"refuses {option.name} (status {status}: {text}): asked {without} from now on")

@@ -10,7 +10,13 @@ from typing import Any
 from .client import CHAT, Route, StatusError
 from .options import Option
 
-__all__ = ["AnswerLimit", "Query"]
+__all__ = ["IN_ONE_PIECE", "AnswerLimit", "Query", "chat"]
+
+IN_ONE_PIECE = Option(
+    "an answer in one piece", ({}, {"stream": True}), ("stream", "streaming", "streamed"), doubted=False
+)
+"""Some servers send nothing but streams."""
+_NO_SYSTEM = ("system role", "system message", "system prompt", "'system'", "roles must alternate")
 
 _KEYS = ("max_completion_tokens", "max_tokens")
 """The two names that the limit of output tokens has; the second is the older."""
@@ -44,6 +50,13 @@ class Query:
     least: int = 1
     most: int = 0
     pictures: int = 0
+
+
+def chat(rules: str, text: str) -> Option:
+    """Messages with rules in the system's place; at the head of the user's where a model takes none there."""
+    apart = [{"role": "system", "content": rules}, {"role": "user", "content": text}]
+    whole = [{"role": "user", "content": f"{rules}\n\n{text}"}]
+    return Option("the system's message", ({"messages": apart}, {"messages": whole}), _NO_SYSTEM, doubted=False)
 
 
 class AnswerLimit:

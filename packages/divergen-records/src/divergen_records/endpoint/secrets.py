@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from urllib.parse import urlsplit, urlunsplit
 
 from ..errors import ConfigError
@@ -11,6 +12,10 @@ __all__ = ["NO_KEY", "Redactor", "check_url", "read_key"]
 
 NO_KEY = "none"
 """What is sent where an endpoint of one's own needs no key."""
+_BASE_VARIABLE = "OPENAI_BASE_URL"
+_REQUEST = re.compile(r"/(?:chat/completions|completions|images/generations|responses)/?\Z")
+_UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Letters that move a terminal's cursor or colour it, and halves of pairs of UTF-16, which cannot be written."""
 _SHORTEST = 6
 """Letters; a shorter "key" is a word, and no secret."""
 
@@ -23,7 +28,7 @@ def read_key(variable: str, base_url: str | None) -> str:
             that no HTTP header can carry. The message does not show it.
     """
     key = os.environ.get(variable, "").strip()
-    if not key and base_url is None and not os.environ.get("OPENAI_BASE_URL"):
+    if not key and base_url is None and not os.environ.get(_BASE_VARIABLE):
         raise ConfigError(
             f"the environment variable {variable} holds no key; set it, or name your endpoint (base_url, or --base-url)"
         )
@@ -38,22 +43,32 @@ def read_key(variable: str, base_url: str | None) -> str:
 
 
 def check_url(base_url: str | None) -> None:
-    """Refuse what is no address.
+    """Refuse what is no address that requests can be made below.
+
+    Args:
+        base_url: The address; where there is none, the one that the environment names.
 
     Raises:
-        ConfigError: If it does not begin with http:// or https:// and a host.
+        ConfigError: If it does not begin with http:// or https:// and a host, has a query, or is that of a request.
     """
+    name = "base_url" if base_url is not None else _BASE_VARIABLE
+    base_url = base_url if base_url is not None else os.environ.get(_BASE_VARIABLE) or None
     if base_url is None:
         return
     try:
         parts = urlsplit(base_url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        usable = usable and not re.search(r"\s", base_url)
     except ValueError:
         usable = False
     if not usable:
         raise ConfigError(
-            f"base_url is {Redactor().url(base_url)!r}; expected an address such as http://localhost:8000/v1"
+            f"{name} is {Redactor().url(base_url)!r}; expected an address such as http://localhost:8000/v1"
         )
+    if request := _REQUEST.search(parts.path):
+        raise ConfigError(f"{name} is the address of a request; end it before {request.group()!r}")
+    if parts.query:
+        raise ConfigError(f"{name} ends with a query (?…), which requests made below it would lose; leave that out")
 
 
 class Redactor:
@@ -76,7 +91,7 @@ class Redactor:
 
     def line(self, said: object, longest: int = 300) -> str:
         """A text or an error on one line, without secrets."""
-        return self(" ".join(str(said).split()))[:longest]
+        return self(" ".join(_UNSEEN.sub(" ", str(said)).split()))[:longest]
 
     def url(self, address: str) -> str:
         """An address without user, password and query, which may hold keys."""

@@ -34,7 +34,10 @@ def translated(url: str, error: StatusError) -> Exception:
     """What a status means for the request as it was sent."""
     status, said, wait = error.status, error.said, error.retry_after
     if status == 404:
-        return EndpointError(f"{url} does not know the model or the path (status 404): {said}")
+        return EndpointError(
+            f"{url} does not know the model or the path (status 404): {said}. Mend the model's name, or base_url, "
+            "which mostly ends with /v1"
+        )
     if status in _PASSING or status >= 500:
         if wait is not None and wait > _LONGEST_WAIT:
             return EndpointError(f"{url} asks to wait {wait:.0f} s (status {status}). Run again after that")

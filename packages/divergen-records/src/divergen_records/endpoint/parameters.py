@@ -1,0 +1,26 @@
+"""Further parameters of a request, as the endpoint wants them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ConfigError
+
+__all__ = ["as_json"]
+
+
+def as_json(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as they are sent.
+
+    Raises:
+        ConfigError: If they cannot be: YAML knows dates, and numbers that are none.
+    """
+    try:
+        found: dict[str, Any] = json.loads(json.dumps(dict(extra), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"extra_body holds what JSON cannot say ({error}); put it in quotes, or leave it out"
+        ) from None
+    return found
