@@ -90,7 +90,7 @@ def test_results__each_finding_as_it_came_out(tmp_path: Path) -> None:
     not_run = next(line for line in page.splitlines() if line.startswith("**Not run**: "))
     assert not {"The control", "Category diversity", "Energy"} & rows.keys()
     assert "`copy-paste` (The control; " in not_run, "one seed shows nothing"
-    assert "; Category diversity), " in not_run
+    assert "`categories` (Category diversity), " in not_run
     assert "`divergen explain` (Energy; " in not_run
     asked = "$ divergen ablate models --arm 'one model' --arm 'three models' --seeds 2 --out models"
     assert f"{asked} 'train={{preset: quickstart, iterations: 9}}' data.box=modes\n" in page
