@@ -32,7 +32,8 @@ def embedder(name: str, tiny: Callable[[str], Path]) -> list[str]:
 def test_dry_run__says_what_each_arm_makes(name: str, tmp_path: Path) -> None:
     (tmp_path / "open_clip_config.json").write_text("{}")
     (tmp_path / "open_clip_model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")  # CLIP's own is 1.7 GB
-    own = [f"embedder.model=local-dir:{tmp_path}", "embedder.pretrained=null"] if name == "filter-metric" else []
+    clip = [f"embedder.model=local-dir:{tmp_path}", "embedder.pretrained=null"]
+    own = {"filter-metric": clip, "photos": [TINY[0]]}.get(name, [])  # photos: the user's
     arguments = ["ablate", name, "--seeds", "1", "--dry-run", "--out", str(tmp_path / name), *own]
     answer = CliRunner().invoke(main, arguments)
     assert answer.exit_code == 0, answer.output
