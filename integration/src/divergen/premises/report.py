@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from divergen_records import Config
+from pydantic import ConfigDict
 
 from ..evidence.statistics import mean_and_interval
 
@@ -30,6 +31,8 @@ class Premise(Config):
         threshold: The threshold, in the unit of the value.
         below: Whether the value must not be above it; else it must not be below.
     """
+
+    model_config = ConfigDict(allow_inf_nan=True)  # a ratio to nothing
 
     name: str
     measured: str

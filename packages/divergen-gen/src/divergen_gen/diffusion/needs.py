@@ -37,14 +37,16 @@ class WholeModel:
 
         from .weights import CHECKER, check_folder, check_single_file, only_variant
 
-        path = local_model(self.model)
         try:
-            HubModel(self.model, layout="pipeline").look() if path else None
+            path = local_model(self.model)
+            if path is None:
+                return None
+            HubModel(self.model, layout="pipeline").look()
         except DivergenError:
             return None
-        if path is not None and path.is_file():
+        if path.is_file():
             check_single_file(path, self.config, self.allow_pickle)
-        elif path is not None:
+        else:
             without = () if self.safety_checker else CHECKER
             variant = self.variant or only_variant(path)
             check_folder(path, variant, allow_pickle=self.allow_pickle, without=without)
