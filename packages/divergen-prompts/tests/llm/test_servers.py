@@ -193,8 +193,8 @@ def test_llm__an_answer_that_never_came_is_counted(ask: Ask) -> None:
 
 
 def test_llm__one_answer_at_a_time_is_waited_for(ask: Ask, tmp_path: Path) -> None:
-    with FakeEndpoint(latency=0.3, one_at_a_time=True) as endpoint:
-        result = ask(endpoint, "--timeout", 1, "--concurrency", 8, names="cup dog hat car", each=18)
+    with FakeEndpoint(latency=0.5, one_at_a_time=True) as endpoint:
+        result = ask(endpoint, "--timeout", 3, "--concurrency", 8, names="cup dog hat car", each=18)
     assert result.exit_code == 0, result.output
     assert endpoint.asked == dict.fromkeys(("cup", "dog", "hat", "car"), 18)
     assert result.output.count("answers one after the other") == 1
