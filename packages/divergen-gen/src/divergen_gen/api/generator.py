@@ -224,7 +224,7 @@ class ImageApiGenerator:
         image, config = picture.image, self.config
         if int(image.max()) - int(image.min()) < _BLANK:
             return record.failed("gen", "the picture is blank")
-        if self._given.setdefault(blake2b(image.tobytes()).digest(), record.id) != record.id:
+        if self._given.setdefault(blake2b(image.tobytes(), digest_size=16).digest(), record.id) != record.id:
             self.repeated += 1
             self._say_once(_REPEATED)
         return record.model_copy(
