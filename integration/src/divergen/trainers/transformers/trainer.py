@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from divergen_records.weights_files import read_tensors
 from divergen_train.detectors.protocol import PADDING, Target
 from divergen_train.errors import TrainingDiverged
 from divergen_train.training.augment import Augmentation, resize_longest
-from divergen_train.training.data import TrainImages, in_terms_of, loader
+from divergen_train.training.data import TrainImages, batches, in_terms_of, loader
 from divergen_train.training.log import TrainLog
 from divergen_train.training.sampling import BatchSampler, repeat_factors
 from torch import Tensor
@@ -105,8 +106,11 @@ class _Training:
         """Do what is left, and leave the model."""
         settings, log = self.settings, TrainLog(self.task.out / "log.jsonl", self.iteration)
         self.model.train()
-        with Progress(self.task.name, settings["iterations"] - self.iteration, unit="iterations") as bar:
-            for images, targets in self._batches():
+        with (
+            Progress(self.task.name, settings["iterations"] - self.iteration, unit="iterations") as bar,
+            closing(self._batches()) as remaining,
+        ):
+            for images, targets in remaining:
                 loss = self._step(images, targets)
                 self.iteration += 1
                 if self.iteration % settings["log_every"] == 0 or self.iteration == settings["iterations"]:
@@ -118,7 +122,7 @@ class _Training:
             save_network(self.network, folder)
         self.checkpoint.unlink(missing_ok=True)
 
-    def _batches(self) -> Iterator[tuple[list[Tensor], list[Target]]]:
+    def _batches(self) -> Generator[tuple[list[Tensor], list[Target]], None, None]:
         task, settings = self.task, self.settings
         augmentation = Augmentation(settings["image_size"], settings["flip"], settings["scale"])
         images = TrainImages(task.dataset, augmentation, seed=task.seed, paste=in_terms_of(task.dataset, task.paste))
@@ -129,7 +133,7 @@ class _Training:
             start=self.iteration,
             stop=settings["iterations"],
         )
-        return iter(loader(images, sampler, settings["workers"]))
+        return batches(loader(images, sampler, settings["workers"]))
 
     def _step(self, images: Sequence[Tensor], targets: Sequence[Target]) -> float:
         device, head = self.accelerator.device, self.network.head

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
+from multiprocessing.util import Finalize
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -117,6 +120,7 @@ def loader(
         multiprocessing_context="spawn" if workers else None,
         persistent_workers=False,
         pin_memory=pin_memory,
+        worker_init_fn=_end_at_once,
     )
 
 
@@ -131,6 +135,21 @@ def batches(made: DataLoader[tuple[Tensor, Target]]) -> Generator[tuple[list[Ten
         yield from iterator
     finally:
         del iterator
+
+
+def _end_at_once(worker: int) -> None:
+    """Let a worker end without Python's own end, which a batch that nobody drew does not outlive.
+
+    The thread that sends it is then stopped within torch's C++, which aborts the process.
+    """
+    Finalize(None, _exit, exitpriority=-1000)  # after those of its queues
+
+
+def _exit() -> None:
+    if sys.exc_info()[0] is None:  # else its traceback is still to be printed
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _collate(items: Sequence[tuple[Tensor, Target]]) -> tuple[list[Tensor], list[Target]]:
