@@ -8,7 +8,9 @@ from typing import Any
 
 import timm
 import torch
+import torch.nn.functional as F
 from divergen_records.errors import WeightsError
+from timm.layers import Conv2dSame, conv2d_same
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torchvision.ops import FeaturePyramidNetwork
@@ -16,7 +18,7 @@ from torchvision.ops import FeaturePyramidNetwork
 from .imagenet import RESNET50, read_weights
 from .weights import load_efficientnet_lite0, load_tensors
 
-__all__ = ["BackboneFPN", "fold_batch_norms"]
+__all__ = ["BackboneFPN", "fold_batch_norms", "pad_within"]
 
 
 def fold_batch_norms(module: nn.Module) -> None:
@@ -37,6 +39,30 @@ def fold_batch_norms(module: nn.Module) -> None:
         else:
             fold_batch_norms(child)
         before = child
+
+
+class _Same(nn.Conv2d):
+    """TensorFlow's "same" convolution at stride 2, without its padded copy of the input.
+
+    An even side is padded by one pixel more at its end than at its start, which timm does in memory first. Padded
+    alike at both ends by two pixels more than at the start, all falls one output later: that one is cut off.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, out, ceil(H / 2), ceil(W / 2))."""
+        if images.shape[-2] % 2 or images.shape[-1] % 2:
+            same: Tensor = conv2d_same(images, self.weight, self.bias, (2, 2), (0, 0), (1, 1), self.groups)
+            return same
+        start = (self.kernel_size[0] - 2) // 2
+        padded = F.conv2d(images, self.weight, self.bias, 2, start + 2, 1, self.groups)
+        return padded[:, :, 1 : 1 + images.shape[-2] // 2, 1 : 1 + images.shape[-1] // 2]
+
+
+def pad_within(body: nn.Module) -> None:
+    """Give timm's "same" convolutions of stride 2 and odd kernels the quicker `_Same` (CPU: a third of the trunk)."""
+    for module in body.modules():
+        if type(module) is Conv2dSame and module.stride == (2, 2) and module.kernel_size in ((3, 3), (5, 5)):
+            module.__class__ = _Same
 
 
 class BackboneFPN(nn.Module):
@@ -64,6 +90,7 @@ class BackboneFPN(nn.Module):
         levels = (1, 2, 3, 4)[-len(self.strides) :]
         self.body = _efficientnet(levels, weights) if name == "efficientnet-lite0" else _resnet(levels, weights)
         fold_batch_norms(self.body)
+        pad_within(self.body)
         for module in _stages(self.body)[: 1 + frozen_stages] if frozen_stages else []:
             module.requires_grad_(False)
         self.fpn = FeaturePyramidNetwork(self.body.feature_info.channels(), channels)
