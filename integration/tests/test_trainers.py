@@ -20,6 +20,7 @@ from divergen.trainers.protocol import TrainTask
 from divergen.training import evaluate_task
 from divergen_records import DatasetError
 from divergen_records.coco import read_dataset
+from divergen_train import read_log
 from pydantic import ValidationError
 
 TINY = (
@@ -55,6 +56,14 @@ def test_check_trainer(tmp_path: Path, finished: Run, small: tuple[str, ...], ki
     data = finished.data / "minilvis"
     train, val = (read_dataset(data / f"{name}.json", image_dir=data) for name in ("train", "val"))
     check_trainer(FakeTrainer if kind == "fake" else config.build, train, val, tmp_path / "training")
+
+
+def test_divergen_trainer__evaluates_on_its_way(tmp_path: Path, finished: Run, small: tuple[str, ...]) -> None:
+    config = load_config("quickstart", [*small, *TINY, "train.iterations=2", "train.eval_every=1"]).train
+    data = finished.data / "minilvis"
+    train, val = (read_dataset(data / f"{name}.json", image_dir=data) for name in ("train", "val"))
+    config.build().train(TrainTask(name="train", dataset=train, val=val, out=tmp_path, seed=0))
+    assert [line["iteration"] for line in read_log(tmp_path / "log.jsonl") if "metrics" in line] == [1, 2]
 
 
 SCRIPT = """

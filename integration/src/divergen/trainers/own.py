@@ -49,6 +49,7 @@ class DivergenTrainer:
             out=task.out,
             config=config,
             paste=task.paste,
+            val=task.val if config.eval_every else None,
             draws=task.draws,
             seed=task.seed,
             progress=task.name,

@@ -128,6 +128,18 @@ def test_fit__workers_give_the_same_run(shapes: Dataset, tiny: TrainConfig, tmp_
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
+def test_fit__evaluates_some_of_its_categories_on_the_way(shapes: Dataset, tiny: TrainConfig, tmp_path: Path) -> None:
+    some = shapes.categories[:2]
+    seen = [one for one in shapes.annotations if one.category_id in {category.id for category in some}]
+    val = Dataset(shapes.path, shapes.image_dir, shapes.images, seen, some)
+    config = tiny.model_copy(update={"iterations": 4, "warmup": 1, "eval_every": 2})
+    result = fit(shapes, out=tmp_path / "run", config=config, val=val)
+    assert [line["iteration"] for line in read_log(result.log) if "metrics" in line] == [2, 4]
+    other = Dataset(shapes.path, shapes.image_dir, shapes.images, [], [Category(id=some[0].id, name="grey")])
+    with pytest.raises(DatasetError, match=r"unknown \['grey'\]"):
+        fit(shapes, out=tmp_path / "other", config=config, val=other)
+
+
 @pytest.mark.slow
 def test_fit__learns_the_shapes(shapes: Dataset, tiny: TrainConfig, tmp_path: Path) -> None:
     config = tiny.model_copy(update={"iterations": 150, "batch_size": 6, "lr": 5e-3, "repeat_min_images": 4})

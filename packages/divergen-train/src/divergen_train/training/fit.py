@@ -85,7 +85,8 @@ def fit(
         paste: Adds instances to each sample, before it is augmented; those of divergen-paste find their categories
             among the dataset's by name (`KnowsNames`). It must be a pure function of the sample, whose
             ``epoch`` tells the visits of an image apart, and picklable where ``config.workers`` is above 0.
-        val: Validation data; evaluated at the end, and every ``config.eval_every`` steps.
+        val: Validation data; evaluated at the end, and every ``config.eval_every`` steps. Its categories may be some
+            of the dataset's.
         seed: Decides heads, order, augmentation and sampling; a batch is a pure function of (seed, iteration).
         progress: Name on the progress line.
         step: Turns a batch into gradients; by default `PlainStep`, which learns from all of it, or what
@@ -283,9 +284,12 @@ class _Run:
         """LVIS metrics of the averaged weights on the validation data, also written to the log."""
         assert self.val is not None
         val, config, world = self.val, self.config, self.world
-        mine = Dataset(val.path, val.image_dir, world.part(val.images), [], val.categories)
+        learned, evaluated = self.dataset.categories, {category.id for category in val.categories}
+        check_categories([one for one in learned if one.id in evaluated], val.categories, str(val.path))
+        mine = Dataset(val.path, val.image_dir, world.part(val.images), [], learned)
         with self.engine.average.applied() as detector:
-            found = predict(detector, mine, image_size=config.image_size, categories=self.dataset.categories)
+            found = predict(detector, mine, image_size=config.image_size)
+        found = [row for row in found if row["category_id"] in evaluated]
         results = world.gather(found)
         metrics = world.broadcast(evaluate_lvis(results, val) if world.leads else None)
         assert metrics is not None
