@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from divergen.cli import main
 from divergen.config import RunConfig
 from divergen.evidence.ablation import Ablation, load_ablation
+from divergen.evidence.explained import find_explanation
 from divergen.evidence.outcomes import CONTROL
 from divergen.evidence.results import read_ablations, results_page, shared_note, shipped_findings
 from divergen.loading import load_config
@@ -108,9 +109,9 @@ def test_results__each_finding_as_it_came_out(tmp_path: Path) -> None:
 
 def test_results__the_page_of_the_docs_is_made_of_the_files_beside_it() -> None:
     docs = Path(__file__).parents[3] / "docs"
-    folders = [docs / "evidence"]
-    line = "divergen results evidence --out results.md"
-    page = results_page(read_ablations(folders), shipped_findings(), line, "results.png", note=shared_note(folders))
+    folders, line = [docs / "evidence"], "divergen results evidence --out results.md"
+    explanation, note = find_explanation(folders), shared_note(folders)
+    page = results_page(read_ablations(folders), shipped_findings(), line, "results.png", explanation, note)
     assert page == (docs / "results.md").read_text(encoding="utf-8")
 
 
