@@ -19,7 +19,10 @@ from divergen_records.endpoint import (
     chat,
     read_completion,
 )
+from divergen_records.endpoint.reach import EndpointAnswers
+from divergen_records.endpoint.secrets import key_headers
 from divergen_records.endpoint.testing import Exchange, Loopback, completion
+from divergen_records.requirements import look
 
 pytest.importorskip("openai")
 QUERY = Query({"model": "m", "messages": [{"role": "user", "content": "a cup?"}]}, tokens=10, limit=100, most=100)
@@ -54,6 +57,32 @@ def test_ask__answers_and_notes() -> None:
         {"attempt", "reserved"},
         {"attempt", "sent", "received", "cost", "outcome"},
     ]
+
+
+def test_ask__the_addresss_query_goes_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    paths: list[str] = []
+
+    def respond(exchange: Exchange) -> None:
+        paths.append(exchange.path)
+        exchange.send(200 if "version" in exchange.path else 404, completion("a preview of sesame"))
+
+    async def run(url: str) -> Any:
+        async with Endpoint(base_url=f"{url}?version=preview&sig=sesame", key="key") as endpoint:
+            assert "sesame" not in endpoint.url
+            return await endpoint.ask(QUERY, read_completion, lambda **_: None)
+
+    with Loopback(respond, lambda exchange: exchange.send(200, {"data": [{"id": "m"}]})) as server:
+        assert asyncio.run(run(server.url)).content == "a preview of ***"
+        found = look(EndpointAnswers("m", f"{server.url}?version=preview"))
+        assert found is not None
+        assert not found.problem
+        assert [path for path, _ in server.fetched] == ["/v1/models?version=preview"]
+    assert paths == ["/v1/chat/completions?version=preview&sig=sesame"]
+
+
+def test_key_headers__azures_own() -> None:
+    assert key_headers("https://x.openai.azure.com/openai/deployments/m?api-version=1", "k") == {"api-key": "k"}
+    assert key_headers("https://azure.com.example.org/v1", "k") == key_headers(None, "k") == {}
 
 
 def test_ask__a_limit_of_cost_is_never_passed_by_what_is_in_flight() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +22,7 @@ from .downloads import download
 from .errors import Rejected, Transient, Unreached
 from .payload import read_payload
 from .pictures import as_json, is_picture, read_pictures
-from .secrets import Redactor, check_url
+from .secrets import BASE_VARIABLE, Redactor, check_url, key_headers, secrets_of, split_query
 
 __all__ = ["CHAT", "IMAGES", "Client", "Reply", "Route", "StatusError"]
 
@@ -103,7 +104,9 @@ class Client:
         with require_extra("divergen-records", "endpoint"):
             import openai  # type: ignore[import-not-found, unused-ignore]
         check_url(base_url)
-        self.redact = Redactor(key)
+        base_url = base_url or os.environ.get(BASE_VARIABLE) or None
+        below, query = split_query(base_url) if base_url else (None, {})
+        self.redact = Redactor(key, *secrets_of(query))
         self.url = self.redact.url(base_url) if base_url else "the default endpoint"
         self._openai: Any = openai
         self._transport, self._unreached, self._no_address = _transport_errors()
@@ -112,7 +115,13 @@ class Client:
             # Attempts are counted by `Endpoint`, which sees answers of no use as well.
             self._http: Any = openai.DefaultAsyncHttpxClient(timeout=limits)  # of our own: `fetch` uses it without key
             self._client: Any = openai.AsyncOpenAI(
-                api_key=key, base_url=base_url, timeout=limits, max_retries=0, http_client=self._http
+                api_key=key,
+                base_url=below,
+                timeout=limits,
+                max_retries=0,
+                http_client=self._http,
+                default_query=query,
+                default_headers=key_headers(base_url, key),
             )
         except (ImportError, OSError, ValueError) as error:
             raise ConfigError(self._unusable(error)) from None

@@ -7,10 +7,11 @@ import os
 from dataclasses import dataclass
 from http.client import HTTPException
 from urllib.error import HTTPError
+from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from ..requirements import Finding
-from .secrets import NO_KEY, Redactor, check_url, read_key
+from .secrets import BASE_VARIABLE, NO_KEY, Redactor, check_url, key_headers, read_key, secrets_of, split_query
 
 __all__ = ["EndpointAnswers"]
 
@@ -39,12 +40,13 @@ class EndpointAnswers:
 
     def look(self) -> Finding | None:
         """Whether it answers and takes the key; a model that it does not list is told, for not all list all."""
-        url = (self.base_url or os.environ.get("OPENAI_BASE_URL") or _PUBLIC).rstrip("/")
+        url = self.base_url or os.environ.get(BASE_VARIABLE) or _PUBLIC
         check_url(url)
         key = read_key(self.key_variable, self.base_url)
-        shown = Redactor(key).url(url)
-        headers = {} if key == NO_KEY else {"Authorization": f"Bearer {key}"}
-        request = Request(f"{url}/models", headers=headers)  # noqa: S310 (check_url let http and https through)
+        redact = Redactor(key, *secrets_of(split_query(url)[1]))
+        shown = redact.url(url).rstrip("/")
+        headers = {} if key == NO_KEY else {"Authorization": f"Bearer {key}", **key_headers(url, key)}
+        request = Request(_below(url, "models"), headers=headers)  # noqa: S310 (check_url let http and https through)
         try:
             with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 (as above)
                 if answer.headers.get_content_type() == "text/html":
@@ -56,7 +58,7 @@ class EndpointAnswers:
                 return Finding(f"{text}; mend base_url, which mostly ends with /v1", problem=True)
             return _told(shown, error.code, self.key_variable)
         except (OSError, HTTPException) as error:
-            reason = Redactor(key).line(getattr(error, "reason", error))
+            reason = redact.line(getattr(error, "reason", error))
             return Finding(f"{shown} does not answer ({reason}); start the server, or mend base_url", problem=True)
         said = "" if self.model in listed or not listed else f", but does not list {self.model!r}"
         return Finding(f"{shown} answers{said}")
@@ -64,7 +66,7 @@ class EndpointAnswers:
     def _is_nowhere(self, url: str, headers: dict[str, str]) -> bool:
         """Whether work cannot be asked for here, by a request that asks for nothing: a server refuses it unpaid."""
         content = {**headers, "Content-Type": "application/json"}
-        request = Request(f"{url}/{self.route}", data=b"{}", headers=content)  # noqa: S310 (checked before)
+        request = Request(_below(url, self.route), data=b"{}", headers=content)  # noqa: S310 (checked before)
         try:
             with urlopen(request, timeout=_SECONDS):  # noqa: S310 (as above)
                 return False
@@ -72,6 +74,11 @@ class EndpointAnswers:
             return error.code in _NOWHERE
         except (OSError, HTTPException):
             return False
+
+
+def _below(url: str, route: str) -> str:
+    base, query = split_query(url)
+    return f"{base.rstrip('/')}/{route}" + (f"?{urlencode(query)}" if query else "")
 
 
 def _told(shown: str, status: int, variable: str) -> Finding:

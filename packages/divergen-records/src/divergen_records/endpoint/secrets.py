@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from urllib.parse import urlsplit, urlunsplit
+from collections.abc import Iterator, Mapping
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from ..errors import ConfigError
 
-__all__ = ["NO_KEY", "Redactor", "check_url", "read_key"]
+__all__ = ["BASE_VARIABLE", "NO_KEY", "Redactor", "check_url", "key_headers", "read_key", "secrets_of", "split_query"]
 
 NO_KEY = "none"
 """What is sent where an endpoint of one's own needs no key."""
-_BASE_VARIABLE = "OPENAI_BASE_URL"
+BASE_VARIABLE = "OPENAI_BASE_URL"
+"""Environment variable that names the endpoint where no setting does."""
 _REQUEST = re.compile(r"/(?:chat/completions|completions|images/generations|responses)/?\Z")
 _UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """Letters that move a terminal's cursor or colour it, and halves of pairs of UTF-16, which cannot be written."""
@@ -28,7 +30,7 @@ def read_key(variable: str, base_url: str | None) -> str:
             that no HTTP header can carry. The message does not show it.
     """
     key = os.environ.get(variable, "").strip()
-    if not key and base_url is None and not os.environ.get(_BASE_VARIABLE):
+    if not key and base_url is None and not os.environ.get(BASE_VARIABLE):
         raise ConfigError(
             f"the environment variable {variable} holds no key; set it, or name your endpoint (base_url, or --base-url)"
         )
@@ -49,10 +51,10 @@ def check_url(base_url: str | None) -> None:
         base_url: The address; where there is none, the one that the environment names.
 
     Raises:
-        ConfigError: If it does not begin with http:// or https:// and a host, has a query, or is that of a request.
+        ConfigError: If it does not begin with http:// or https:// and a host, or is that of a request.
     """
-    name = "base_url" if base_url is not None else _BASE_VARIABLE
-    base_url = base_url if base_url is not None else os.environ.get(_BASE_VARIABLE) or None
+    name = "base_url" if base_url is not None else BASE_VARIABLE
+    base_url = base_url if base_url is not None else os.environ.get(BASE_VARIABLE) or None
     if base_url is None:
         return
     try:
@@ -66,9 +68,26 @@ def check_url(base_url: str | None) -> None:
             f"{name} is {Redactor().url(base_url)!r}; expected an address such as http://localhost:8000/v1"
         )
     if request := _REQUEST.search(parts.path):
-        raise ConfigError(f"{name} is the address of a request; end it before {request.group()!r}")
-    if parts.query:
-        raise ConfigError(f"{name} ends with a query (?…), which requests made below it would lose; leave that out")
+        mend = "leave out" if parts.query else "end it before"
+        raise ConfigError(f"{name} is the address of a request; {mend} {request.group()!r}")
+
+
+def split_query(base_url: str) -> tuple[str, dict[str, str]]:
+    """An address without its query, and what the query says, to go along with every request (Azure's api-version)."""
+    parts = urlsplit(base_url)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")), query
+
+
+def secrets_of(query: Mapping[str, str]) -> Iterator[str]:
+    """What of an address's query is not to be seen, by the names: keys, tokens, signatures."""
+    yield from (value for name, value in query.items() if re.search(r"key|token|secret|sig|pass|auth", name, re.I))
+
+
+def key_headers(base_url: str | None, key: str) -> dict[str, str]:
+    """Headers that a server wants a key in besides OpenAI's ``Authorization``: Azure's own."""
+    host = urlsplit(base_url or "").hostname or ""
+    return {"api-key": key} if key != NO_KEY and host.endswith(".azure.com") else {}
 
 
 class Redactor:
