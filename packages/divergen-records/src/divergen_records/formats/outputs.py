@@ -10,9 +10,11 @@ from typing import Any
 
 import msgspec
 
+from ..command import note
 from ..dataset import Annotation, Dataset
 from ..errors import DatasetError, ImageError
 from ..progress import Progress
+from .pictures import keep_as_stored
 
 __all__ = ["PROVENANCE", "copy_pictures", "counting", "put_file", "write_provenance"]
 
@@ -31,7 +33,7 @@ def put_file(path: Path, data: bytes) -> None:
 def copy_pictures(
     dataset: Dataset, folder: Path, step: Callable[[], None] = lambda: None, names: Mapping[int, str] | None = None
 ) -> None:
-    """Copy the pictures of a data set under their names.
+    """Copy the pictures of a data set under their names, and make all readers see them as the data set does (EXIF).
 
     Args:
         dataset: The data set.
@@ -40,9 +42,11 @@ def copy_pictures(
         names: Image id -> another name than its own.
 
     Raises:
-        ImageError: If one is not there.
+        ImageError: If one is not there, cannot be read, or is to be turned by EXIF and no JPEG where the data set has
+            it as it is stored.
         DatasetError: If two have one name, or a name leaves the folder.
     """
+    kept = []
     for image in dataset.images:
         target = folder / (names or {}).get(image.id, image.file_name)
         if target.exists():
@@ -55,7 +59,14 @@ def copy_pictures(
                 f"image {image.id} of {dataset.path}: there is no picture {dataset.image_dir / image.file_name}; check "
                 "the folder of images"
             ) from error
+        if keep_as_stored(target, (image.width, image.height)):
+            kept.append(image.file_name)
         step()
+    if kept:
+        note(
+            f"note: {len(kept):,} of {len(dataset.images):,} pictures say by EXIF that they are to be turned, and the "
+            f"labels do not follow: copied without that ({', '.join(kept[:3])}{', …' if len(kept) > 3 else ''})"
+        )
 
 
 @contextmanager
