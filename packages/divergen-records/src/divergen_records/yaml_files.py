@@ -1,7 +1,7 @@
 """YAML in one place: UTF-8, bounded before it is built, and read as OmegaConf reads it.
 
-OmegaConf's loader takes ``1e-4`` for a number (YAML 1.2; PyYAML's own makes it a text), refuses a key that stands
-twice, and counts what aliases expand to before it builds anything. `dump_yaml` quotes what it would take for a number.
+OmegaConf's loader takes ``1e-4`` for a number (YAML 1.2; PyYAML's own makes it a text) and refuses a key that stands
+twice. What aliases expand to is counted before anything is built. `dump_yaml` quotes what it would take for a number.
 """
 
 from __future__ import annotations
@@ -60,11 +60,10 @@ def parse_yaml(text: str, where: str, *, error: type[DivergenError] = ConfigErro
         DivergenError: Of the type ``error``: not YAML, too deep, an alias bomb.
     """
     import yaml
-    from omegaconf._yaml import get_yaml_loader  # OmegaConf.load would also interpolate ${…}; hence the pin below 2.5
 
     try:
-        _refuse_depth(text)
-        return yaml.load(text, Loader=get_yaml_loader(max_yaml_expanded_nodes=_MOST_NODES))  # noqa: S506 - a SafeLoader
+        _refuse_bombs(text)
+        return yaml.load(text, Loader=_loader())  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError) as problem:
         raise error(f"{where}: not valid YAML: {_sentence(problem)}") from problem
 
@@ -74,18 +73,49 @@ def dump_yaml(values: Any) -> str:
     import yaml
     from omegaconf._utils import get_omega_conf_dumper
 
-    return str(yaml.dump(values, Dumper=get_omega_conf_dumper(), sort_keys=False, allow_unicode=True))
+    class Dumper(get_omega_conf_dumper()):  # type: ignore[misc]
+        """With tuples as lists, which OmegaConf 2.3 writes as Python's own."""
+
+    Dumper.add_representer(tuple, yaml.representer.SafeRepresenter.represent_list)
+    return str(yaml.dump(values, Dumper=Dumper, sort_keys=False, allow_unicode=True))
 
 
-def _refuse_depth(text: str) -> None:
-    """Raise `ValueError` for nesting that the parser's recursion might not survive; events come without recursion."""
+def _loader() -> Any:
+    """OmegaConf's loader; `OmegaConf.load` would also interpolate ``${…}``. Hence the pin below 2.5."""
+    try:
+        from omegaconf._yaml import get_yaml_loader
+    except ImportError:  # 2.3, the newest that hydra-core allows, and so detectron2
+        from omegaconf._utils import get_yaml_loader
+
+        return get_yaml_loader()
+    return get_yaml_loader(max_yaml_expanded_nodes=_MOST_NODES)
+
+
+def _refuse_bombs(text: str) -> None:
+    """Raise `ValueError` for what would not fit the parser's recursion or the memory; events come without either."""
     import yaml
 
-    depth = 0
+    inside: list[tuple[str | None, int]] = []  # of each open collection its anchor and the values so far
+    anchored: dict[str | None, int] = {}
+    values = 0
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            raise ValueError(f"lists and mappings are nested deeper than {_DEEPEST}")
+        if isinstance(event, yaml.CollectionStartEvent):
+            inside.append((event.anchor, values))
+            if len(inside) > _DEEPEST:
+                raise ValueError(f"lists and mappings are nested deeper than {_DEEPEST}")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = inside.pop()
+            anchored[anchor] = values - before + 1
+            values += 1
+        elif isinstance(event, yaml.AliasEvent):
+            if any(event.anchor == anchor for anchor, _ in inside):
+                raise ValueError(f"*{event.anchor} stands inside of what it stands for")
+            values += anchored.get(event.anchor, 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            anchored[event.anchor] = 1
+            values += 1
+        if values > _MOST_NODES:
+            raise ValueError(f"more than {_MOST_NODES:,} values, once aliases are replaced by what they stand for")
 
 
 def _sentence(problem: Exception) -> str:
