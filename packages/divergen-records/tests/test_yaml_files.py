@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 from divergen_records import ConfigError, DatasetError
 from divergen_records.yaml_files import dump_yaml, parse_yaml, read_yaml
+from packaging.requirements import Requirement
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(9)
@@ -48,6 +50,13 @@ def test_parse_yaml__refuses_bombs_before_they_take_memory() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
     assert done.stdout.split() == ["refused"] * 3
+
+
+def test_requirements__omegaconf_beside_hydra_core() -> None:
+    """hydra-core 1.3 allows nothing from 2.4 on; detectron2 requires it."""
+    (wanted,) = (one for one in map(Requirement, requires("divergen-records") or ()) if one.name == "omegaconf")
+    assert wanted.specifier.contains("2.3.0")
+    assert wanted.specifier.contains("2.4.0")
 
 
 def test_read_yaml__what_cannot_be_read(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ twice. What aliases expand to is counted before anything is built. `dump_yaml` q
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +84,10 @@ def dump_yaml(values: Any) -> str:
 def _loader() -> Any:
     """OmegaConf's loader; `OmegaConf.load` would also interpolate ``${…}``. Hence the pin below 2.5."""
     try:
-        from omegaconf._yaml import get_yaml_loader
-    except ImportError:  # 2.3, the newest that hydra-core allows, and so detectron2
-        from omegaconf._utils import get_yaml_loader
-
-        return get_yaml_loader()
-    return get_yaml_loader(max_yaml_expanded_nodes=_MOST_NODES)
+        loaders: Any = import_module("omegaconf._yaml")
+    except ModuleNotFoundError:  # 2.3, the newest that hydra-core allows, and so detectron2
+        return import_module("omegaconf._utils").get_yaml_loader()
+    return loaders.get_yaml_loader(max_yaml_expanded_nodes=_MOST_NODES)
 
 
 def _refuse_bombs(text: str) -> None:
