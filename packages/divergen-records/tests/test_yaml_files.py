@@ -19,6 +19,8 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     ("text", "message"),
     [
         (BOMB, "more than 1,000,000 values, once aliases"),
+        ("- &a0 [x]\n" + "".join(f"- &a{i} [*a{i - 1}]\n" for i in range(1, 200)), "nested deeper than 100"),
+        ("a: &x 1\nb: &x 2", "duplicate anchor"),
         ("&a [*a]", r"\*a stands inside of what it stands for"),
         ("[" * 100_000, "nest"),
         ("- " * 500 + "x", "nested deeper than 100"),
@@ -50,6 +52,21 @@ def test_parse_yaml__refuses_bombs_before_they_take_memory() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
     assert done.stdout.split() == ["refused"] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: &x [ &y [1, 2], *y ]", {"a": [[1, 2], [1, 2]]}),
+        ("{u: https://x/y?api-version=1}", {"u": "https://x/y?api-version=1"}),
+        ("[what?, 1e-4, 1e3, .5, -1.5e-3, 2024-06-01, 089, 1_000, '1e3']",
+         ["what?", 1e-4, 1e3, 0.5, -1.5e-3, "2024-06-01", "089", 1000, "1e3"]),
+        ("base: &b {x: 1}\nmore: {<<: *b, y: 2}", {"base": {"x": 1}, "more": {"x": 1, "y": 2}}),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_parse_yaml__the_same_whatever_omegaconf(text: str, value: object) -> None:
+    assert parse_yaml(text, "my.yaml") == value
 
 
 def test_requirements__omegaconf_beside_hydra_core() -> None:

@@ -1,12 +1,15 @@
-"""YAML in one place: UTF-8, bounded before it is built, and read as OmegaConf reads it.
+"""YAML in one place: UTF-8, bounded before it is built, and read by OmegaConf's rules.
 
-OmegaConf's loader takes ``1e-4`` for a number (YAML 1.2; PyYAML's own makes it a text) and refuses a key that stands
-twice. What aliases expand to is counted before anything is built. `dump_yaml` quotes what it would take for a number.
+``1e-4`` is a number (YAML 1.2; to PyYAML alone it is a text), a date a text, and a key that stands twice refused. It is
+not OmegaConf's own loader, which is private, and in 2.3, which hydra-core asks for, reads other texts than in 2.4.
+What aliases expand to is counted before anything is built. `dump_yaml` quotes what would be taken for a number.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
+import re
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,13 @@ _MOST_BYTES = 16_000_000
 
 _MOST_NODES = 1_000_000
 """Values, once every alias is replaced by what it stands for."""
+
+_FLOAT = re.compile(
+    r"""[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)$
+    |[-+]?\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+)?$
+    |[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$""",
+    re.VERBOSE,
+)
 
 _DEEPEST = 100
 """Lists and mappings inside each other; the parser works by recursion."""
@@ -72,47 +82,88 @@ def parse_yaml(text: str, where: str, *, error: type[DivergenError] = ConfigErro
 def dump_yaml(values: Any) -> str:
     """YAML that `parse_yaml` reads back as the same values; mappings keep their order."""
     import yaml
-    from omegaconf._utils import get_omega_conf_dumper
 
-    class Dumper(get_omega_conf_dumper()):  # type: ignore[misc]
-        """With tuples as lists, which OmegaConf 2.3 writes as Python's own."""
+    return str(yaml.dump(values, Dumper=_dumper(), sort_keys=False, allow_unicode=True))
+
+
+@cache
+def _loader() -> Any:
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        """Refuses a key that stands twice."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen = set()
+            for key, _ in node.value:
+                if key.tag == yaml.resolver.BaseResolver.DEFAULT_SCALAR_TAG:
+                    if key.value in seen:
+                        twice = f"found duplicate key {key.value}"
+                        raise yaml.constructor.ConstructorError(None, node.start_mark, twice, key.start_mark)
+                    seen.add(key.value)
+            return super().construct_mapping(node, deep=deep)
+
+    return _with_yaml_1_2(Loader)
+
+
+@cache
+def _dumper() -> Any:
+    import yaml
+
+    class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+        """Writes tuples as lists."""
 
     Dumper.add_representer(tuple, yaml.representer.SafeRepresenter.represent_list)
-    return str(yaml.dump(values, Dumper=Dumper, sort_keys=False, allow_unicode=True))
+    return _with_yaml_1_2(Dumper)
 
 
-def _loader() -> Any:
-    """OmegaConf's loader; `OmegaConf.load` would also interpolate ``${…}``. Hence the pin below 2.5."""
-    try:
-        loaders: Any = import_module("omegaconf._yaml")
-    except ModuleNotFoundError:  # 2.3, the newest that hydra-core allows, and so detectron2
-        return import_module("omegaconf._utils").get_yaml_loader()
-    return loaders.get_yaml_loader(max_yaml_expanded_nodes=_MOST_NODES)
+def _with_yaml_1_2(kind: Any) -> Any:
+    """A loader or dumper with numbers of YAML 1.2 and without dates, which would become Python's."""
+    kind.yaml_implicit_resolvers = {
+        letter: [one for one in known if one[0] != "tag:yaml.org,2002:timestamp"]
+        for letter, known in kind.yaml_implicit_resolvers.items()
+    }
+    kind.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+    return kind
+
+
+@dataclass
+class _Open:
+    """A list or mapping whose end has not come: its anchor, the values before it, and how deep it goes so far."""
+
+    anchor: str | None
+    before: int
+    height: int = 0
 
 
 def _refuse_bombs(text: str) -> None:
     """Raise `ValueError` for what would not fit the parser's recursion or the memory; events come without either."""
     import yaml
 
-    inside: list[tuple[str | None, int]] = []  # of each open collection its anchor and the values so far
-    anchored: dict[str | None, int] = {}
+    inside: list[_Open] = []
+    anchored: dict[str | None, tuple[int, int]] = {}  # anchor -> values in it, and how deep they go
     values = 0
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        height = 0
         if isinstance(event, yaml.CollectionStartEvent):
-            inside.append((event.anchor, values))
-            if len(inside) > _DEEPEST:
-                raise ValueError(f"lists and mappings are nested deeper than {_DEEPEST}")
+            anchored.pop(event.anchor, None)
+            inside.append(_Open(event.anchor, values))
         elif isinstance(event, yaml.CollectionEndEvent):
-            anchor, before = inside.pop()
-            anchored[anchor] = values - before + 1
-            values += 1
+            closed = inside.pop()
+            height, values = closed.height + 1, values + 1
+            anchored[closed.anchor] = values - closed.before, height
         elif isinstance(event, yaml.AliasEvent):
-            if any(event.anchor == anchor for anchor, _ in inside):
+            if event.anchor not in anchored and any(event.anchor == one.anchor for one in inside):
                 raise ValueError(f"*{event.anchor} stands inside of what it stands for")
-            values += anchored.get(event.anchor, 1)
+            more, height = anchored.get(event.anchor, (1, 0))
+            values += more
         elif isinstance(event, yaml.ScalarEvent):
-            anchored[event.anchor] = 1
+            anchored[event.anchor] = 1, 0
             values += 1
+        if inside:
+            inside[-1].height = max(inside[-1].height, height)
+        if len(inside) + height > _DEEPEST:
+            raise ValueError(f"lists and mappings are nested deeper than {_DEEPEST}")
         if values > _MOST_NODES:
             raise ValueError(f"more than {_MOST_NODES:,} values, once aliases are replaced by what they stand for")
 
@@ -122,6 +173,7 @@ def _sentence(problem: Exception) -> str:
     what = getattr(problem, "problem", None)
     if what is None:
         return " ".join(str(problem).split())
-    mark = getattr(problem, "problem_mark", None)
+    mark, context = getattr(problem, "problem_mark", None), getattr(problem, "context", None)
+    what = f"{context}: {what}" if str(context).startswith("found duplicate anchor") else what
     what = str(what).split(" See http")[0].rstrip(".")
     return what if mark is None else f"{what} (line {mark.line + 1}, column {mark.column + 1})"

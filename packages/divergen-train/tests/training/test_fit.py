@@ -134,10 +134,28 @@ def test_fit__evaluates_some_of_its_categories_on_the_way(shapes: Dataset, tiny:
     val = Dataset(shapes.path, shapes.image_dir, shapes.images, seen, some)
     config = tiny.model_copy(update={"iterations": 4, "warmup": 1, "eval_every": 2})
     result = fit(shapes, out=tmp_path / "run", config=config, val=val)
+    before = result.log.read_text(encoding="utf-8")
     assert [line["iteration"] for line in read_log(result.log) if "metrics" in line] == [2, 4]
+    fit(shapes, out=tmp_path / "run", config=config, val=val)
+    assert result.log.read_text(encoding="utf-8") == before, "said once"
     other = Dataset(shapes.path, shapes.image_dir, shapes.images, [], [Category(id=some[0].id, name="grey")])
     with pytest.raises(DatasetError, match=r"unknown \['grey'\]"):
         fit(shapes, out=tmp_path / "other", config=config, val=other)
+    assert not (tmp_path / "other").exists(), "before anything is learned"
+
+
+def test_fit__killed_before_an_evaluation_makes_up_for_it(shapes: Dataset, tiny: TrainConfig, tmp_path: Path) -> None:
+    config = tiny.model_copy(update={"iterations": 4, "warmup": 1, "eval_every": 2, "checkpoint_every": 2})
+    whole = fit(shapes, out=tmp_path / "whole", config=config, val=shapes)
+    images = config.batch_size * 2
+    with pytest.raises(PowerCut):
+        fit(shapes, out=tmp_path / "cut", config=config, val=shapes, paste=Dies(images))
+    log = tmp_path / "cut" / "log.jsonl"
+    lines = [line for line in log.read_text(encoding="utf-8").splitlines() if '"metrics"' not in line]
+    log.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    again = fit(shapes, out=tmp_path / "cut", config=config, val=shapes, paste=unchanged)
+    noted = [[line for line in read_log(one.log) if "metrics" in line] for one in (whole, again)]
+    assert noted[0] == noted[1]
 
 
 @pytest.mark.slow

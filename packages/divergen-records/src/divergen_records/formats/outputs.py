@@ -14,7 +14,7 @@ from ..command import note
 from ..dataset import Annotation, Dataset
 from ..errors import DatasetError, ImageError
 from ..progress import Progress
-from .pictures import keep_as_stored
+from .orientation import keep_as_stored
 
 __all__ = ["PROVENANCE", "copy_pictures", "counting", "put_file", "write_provenance"]
 
@@ -42,8 +42,7 @@ def copy_pictures(
         names: Image id -> another name than its own.
 
     Raises:
-        ImageError: If one is not there, cannot be read, or is to be turned by EXIF and no JPEG where the data set has
-            it as it is stored.
+        ImageError: If one is not there.
         DatasetError: If two have one name, or a name leaves the folder.
     """
     kept = []

@@ -56,7 +56,7 @@ class Doubled(nn.ConvTranspose2d):
         spread = (features.permute(0, 2, 3, 1) @ weight).view(n, height, width, 2, 2, self.out_channels)
         doubled = spread.permute(0, 1, 3, 2, 4, 5).reshape(n, 2 * height, 2 * width, self.out_channels)
         assert self.bias is not None
-        return (doubled + self.bias).permute(0, 3, 1, 2)
+        return (doubled + self.bias.to(doubled.dtype)).permute(0, 3, 1, 2)
 
 
 def mask_head(channels: int, hidden: int, convs: int) -> nn.Sequential:

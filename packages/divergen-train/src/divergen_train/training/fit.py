@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from divergen_evaluate.evaluate import evaluate_lvis
 from divergen_evaluate.metrics import Metrics
-from divergen_records import Progress, derive_seed
+from divergen_records import Category, Progress, derive_seed
 from divergen_records.coco import Dataset
 from divergen_records.errors import ConfigError
 from divergen_records.files import writing
@@ -137,6 +138,8 @@ class _Run:
         self.dataset, self.out, self.config, self.val, self.seed = dataset, out, config, val, seed
         self.world, self.step = world, step
         self.micro_batch = _micro_batch(config, world)
+        if val is not None:
+            _check_evaluated(dataset.categories, val)
         out.mkdir(parents=True, exist_ok=True)
         self.checkpoint_path, self.log_path = out / "checkpoint.pt", out / "log.jsonl"
         augmentation = Augmentation(
@@ -160,7 +163,8 @@ class _Run:
         if world.leads:
             self.loggers.append(TrainLog(self.log_path, self.iteration))
             self.loggers += [logger.build(out, self.iteration) for logger in config.loggers]
-        self.ap = _last_ap(self.log_path) if world.leads else None
+        noted = world.broadcast(_noted_ap(self.log_path) if world.leads else None)
+        self.noted: dict[int, float | None] = noted or {}
 
     def _resume(self) -> None:
         checkpoint = load_checkpoint(self.checkpoint_path)
@@ -178,6 +182,8 @@ class _Run:
         config = self.config
         if self.iteration == 0 and (looks := count_looks(config)):
             self._look(name, looks)
+        if self._is_due():  # killed between the checkpoint and its evaluation
+            self.evaluate()
         window = _Window()
         with (
             self._bar(name, config.iterations - self.iteration) as bar,
@@ -192,10 +198,16 @@ class _Run:
                 if last or self.iteration % config.checkpoint_every == 0:
                     self._save()
                 if bar is not None:
-                    bar.update(note=f"loss {window.mean:.3f}" + (f", mask AP {100 * self.ap:.1f}" if self.ap else ""))
-                if self.val is not None and config.eval_every and not last and self.iteration % config.eval_every == 0:
+                    ap = self.noted[max(self.noted)] if self.noted else None
+                    bar.update(note=f"loss {window.mean:.3f}" + (f", mask AP {100 * ap:.1f}" if ap else ""))
+                if self._is_due():
                     self.evaluate()
         return window.mean
+
+    def _is_due(self) -> bool:
+        every = self.config.eval_every if self.val is not None else 0
+        on_the_way = 0 < self.iteration < self.config.iterations and self.iteration not in self.noted
+        return bool(every) and on_the_way and self.iteration % every == 0
 
     def _look(self, name: str, looks: int) -> None:
         """Let another detector judge the first batches."""
@@ -284,17 +296,17 @@ class _Run:
         """LVIS metrics of the averaged weights on the validation data, also written to the log."""
         assert self.val is not None
         val, config, world = self.val, self.config, self.world
-        learned, evaluated = self.dataset.categories, {category.id for category in val.categories}
-        check_categories([one for one in learned if one.id in evaluated], val.categories, str(val.path))
-        mine = Dataset(val.path, val.image_dir, world.part(val.images), [], learned)
+        evaluated = {category.id for category in val.categories}
+        mine = Dataset(val.path, val.image_dir, world.part(val.images), [], self.dataset.categories)
         with self.engine.average.applied() as detector:
             found = predict(detector, mine, image_size=config.image_size)
         found = [row for row in found if row["category_id"] in evaluated]
         results = world.gather(found)
         metrics = world.broadcast(evaluate_lvis(results, val) if world.leads else None)
         assert metrics is not None
-        self.ap = metrics.mask.AP
-        self._log({"metrics": metrics.model_dump(exclude={"categories"})})
+        if self.iteration not in self.noted:
+            self._log({"metrics": metrics.model_dump(exclude={"categories"})})
+        self.noted[self.iteration] = metrics.mask.AP
         return metrics
 
     def close(self) -> None:
@@ -312,9 +324,17 @@ def _micro_batch(config: TrainConfig, world: World) -> int:
     return size
 
 
-def _last_ap(log: Path) -> float | None:
-    found = [line["metrics"]["mask"]["AP"] for line in read_log(log) if "metrics" in line]
-    return found[-1] if found else None
+def _noted_ap(log: Path) -> dict[int, float | None]:
+    """Mask AP by iteration, as the log has it."""
+    return {line["iteration"]: line["metrics"]["mask"]["AP"] for line in read_log(log) if "metrics" in line}
+
+
+def _check_evaluated(learned: Sequence[Category], val: Dataset) -> None:
+    """Refuse validation data with a category that is not learned, or is called otherwise."""
+    evaluated = {category.id for category in val.categories}
+    ours = [category for category in learned if category.id in evaluated]
+    by_id = attrgetter("id")
+    check_categories(sorted(ours, key=by_id), sorted(val.categories, key=by_id), str(val.path))
 
 
 class _Window:
