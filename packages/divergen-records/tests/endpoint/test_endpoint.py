@@ -17,6 +17,8 @@ from divergen_records.endpoint import (
     Query,
     Refused,
     chat,
+    client,
+    reach,
     read_completion,
 )
 from divergen_records.endpoint.reach import EndpointAnswers
@@ -59,29 +61,58 @@ def test_ask__answers_and_notes() -> None:
     ]
 
 
-def test_ask__the_addresss_query_goes_along(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ask__the_addresss_query_goes_along_and_its_secrets_are_not_seen(caplog: pytest.LogCaptureFixture) -> None:
     paths: list[str] = []
 
     def respond(exchange: Exchange) -> None:
         paths.append(exchange.path)
-        exchange.send(200 if "version" in exchange.path else 404, completion("a preview of sesame"))
+        exchange.send(200, completion(f"a preview of {exchange.path} and sesame/=="))
 
     async def run(url: str) -> Any:
-        async with Endpoint(base_url=f"{url}?version=preview&sig=sesame", key="key") as endpoint:
+        async with Endpoint(base_url=f"{url}?version=preview&sig=sesame%2F%3D%3D", key="key") as endpoint:
             assert "sesame" not in endpoint.url
             return await endpoint.ask(QUERY, read_completion, lambda **_: None)
 
+    caplog.set_level("DEBUG", "httpx")
+    caplog.set_level("DEBUG", "httpx2")
     with Loopback(respond, lambda exchange: exchange.send(200, {"data": [{"id": "m"}]})) as server:
-        assert asyncio.run(run(server.url)).content == "a preview of ***"
+        answer = asyncio.run(run(server.url)).content
         found = look(EndpointAnswers("m", f"{server.url}?version=preview"))
         assert found is not None
         assert not found.problem
         assert [path for path, _ in server.fetched] == ["/v1/models?version=preview"]
-    assert paths == ["/v1/chat/completions?version=preview&sig=sesame"]
+    assert paths == ["/v1/chat/completions?version=preview&sig=sesame%2F%3D%3D"]
+    assert answer == "a preview of /v1/chat/completions?version=preview&sig=*** and ***"
+    assert "version=preview" in caplog.text
+    assert "sesame" not in caplog.text
+
+
+def test_ask__no_key_goes_where_a_server_redirects_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (client, reach):
+        monkeypatch.setattr(module, "key_headers", lambda _, key: {"api-key": key})
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-sesame")
+
+    async def run(url: str) -> Any:
+        async with Endpoint(base_url=url, key="sk-sesame") as endpoint:
+            return await endpoint.ask(QUERY, read_completion, lambda **_: None)
+
+    with Loopback(lambda x: x.send(200, completion("yes")), lambda x: x.send(200, {"data": []})) as other:
+        there = other.url.replace("127.0.0.1", "localhost")
+        with Loopback(
+            lambda exchange: exchange.send(307, "", location=f"{there}/chat/completions"),
+            lambda exchange: exchange.send(302, "", location=f"{there}/models"),
+        ) as server:
+            assert asyncio.run(run(server.url)).content == "yes"
+            look(EndpointAnswers("m", server.url))
+        assert "sk-sesame" in str(server.headers)
+        assert "sk-sesame" in str(server.fetched)
+        assert len(other.headers) == len(other.fetched) == 1
+        assert "sesame" not in str([*other.headers, *other.fetched])
 
 
 def test_key_headers__azures_own() -> None:
     assert key_headers("https://x.openai.azure.com/openai/deployments/m?api-version=1", "k") == {"api-key": "k"}
+    assert key_headers("https://x.openai.azure.us./openai/v1", "k") == {"api-key": "k"}
     assert key_headers("https://azure.com.example.org/v1", "k") == key_headers(None, "k") == {}
 
 

@@ -44,6 +44,7 @@ def test_check_url__no_address(url: str) -> None:
         ("http://x/v1/chat/completions", "end it before '/chat/completions'"),
         ("http://x/v1/images/generations/", "end it before '/images/generations/'"),
         ("http://x/v1/chat/completions?key=secret", "leave out '/chat/completions'"),
+        ("http://x/v1?a=1&b=secret&a=2", "says 'a' twice"),
     ],
 )
 def test_check_url__what_is_more_than_a_base(url: str, said: str) -> None:

@@ -11,11 +11,20 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from ..requirements import Finding
-from .secrets import BASE_VARIABLE, NO_KEY, Redactor, check_url, key_headers, read_key, secrets_of, split_query
+from .secrets import (
+    BASE_VARIABLE,
+    NO_KEY,
+    PUBLIC_URL,
+    Redactor,
+    check_url,
+    key_headers,
+    read_key,
+    secrets_of,
+    split_query,
+)
 
 __all__ = ["EndpointAnswers"]
 
-_PUBLIC = "https://api.openai.com/v1"
 _SECONDS = 5
 _REFUSED = (401, 403)
 _DOWN = (500, 502, 503, 504)
@@ -40,13 +49,13 @@ class EndpointAnswers:
 
     def look(self) -> Finding | None:
         """Whether it answers and takes the key; a model that it does not list is told, for not all list all."""
-        url = self.base_url or os.environ.get(BASE_VARIABLE) or _PUBLIC
+        url = self.base_url or os.environ.get(BASE_VARIABLE) or PUBLIC_URL
         check_url(url)
         key = read_key(self.key_variable, self.base_url)
         redact = Redactor(key, *secrets_of(split_query(url)[1]))
         shown = redact.url(url).rstrip("/")
         headers = {} if key == NO_KEY else {"Authorization": f"Bearer {key}", **key_headers(url, key)}
-        request = Request(_below(url, "models"), headers=headers)  # noqa: S310 (check_url let http and https through)
+        request = _request(url, "models", headers)
         try:
             with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 (as above)
                 if answer.headers.get_content_type() == "text/html":
@@ -65,8 +74,7 @@ class EndpointAnswers:
 
     def _is_nowhere(self, url: str, headers: dict[str, str]) -> bool:
         """Whether work cannot be asked for here, by a request that asks for nothing: a server refuses it unpaid."""
-        content = {**headers, "Content-Type": "application/json"}
-        request = Request(_below(url, self.route), data=b"{}", headers=content)  # noqa: S310 (checked before)
+        request = _request(url, self.route, {**headers, "Content-Type": "application/json"}, b"{}")
         try:
             with urlopen(request, timeout=_SECONDS):  # noqa: S310 (as above)
                 return False
@@ -76,9 +84,14 @@ class EndpointAnswers:
             return False
 
 
-def _below(url: str, route: str) -> str:
+def _request(url: str, route: str, headers: dict[str, str], data: bytes | None = None) -> Request:
+    """A request below an address; its headers, the key among them, do not follow where a server redirects."""
     base, query = split_query(url)
-    return f"{base.rstrip('/')}/{route}" + (f"?{urlencode(query)}" if query else "")
+    address = f"{base.rstrip('/')}/{route}" + (f"?{urlencode(query)}" if query else "")
+    request = Request(address, data=data)  # noqa: S310 (check_url let http and https through)
+    for name, value in headers.items():
+        request.add_unredirected_header(name, value)
+    return request
 
 
 def _told(shown: str, status: int, variable: str) -> Finding:

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit, urlunsplit
 
 from ..errors import ConfigError
 
-__all__ = ["BASE_VARIABLE", "NO_KEY", "Redactor", "check_url", "key_headers", "read_key", "secrets_of", "split_query"]
+__all__ = [
+    "BASE_VARIABLE",
+    "NO_KEY",
+    "PUBLIC_URL",
+    "Redactor",
+    "check_url",
+    "key_headers",
+    "read_key",
+    "secrets_of",
+    "split_query",
+]
 
 NO_KEY = "none"
 """What is sent where an endpoint of one's own needs no key."""
 BASE_VARIABLE = "OPENAI_BASE_URL"
 """Environment variable that names the endpoint where no setting does."""
+PUBLIC_URL = "https://api.openai.com/v1"
+"""The endpoint where neither names one."""
 _REQUEST = re.compile(r"/(?:chat/completions|completions|images/generations|responses)/?\Z")
 _UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """Letters that move a terminal's cursor or colour it, and halves of pairs of UTF-16, which cannot be written."""
+_SECRET = re.compile(r"key|token|secret|sig|pass|pwd|auth|code|cred|sas|jwt", re.IGNORECASE)
 _SHORTEST = 6
 """Letters; a shorter "key" is a word, and no secret."""
 
@@ -51,7 +65,8 @@ def check_url(base_url: str | None) -> None:
         base_url: The address; where there is none, the one that the environment names.
 
     Raises:
-        ConfigError: If it does not begin with http:// or https:// and a host, or is that of a request.
+        ConfigError: If it does not begin with http:// or https:// and a host, is that of a request, or its query says
+            something twice.
     """
     name = "base_url" if base_url is not None else BASE_VARIABLE
     base_url = base_url if base_url is not None else os.environ.get(BASE_VARIABLE) or None
@@ -70,6 +85,9 @@ def check_url(base_url: str | None) -> None:
     if request := _REQUEST.search(parts.path):
         mend = "leave out" if parts.query else "end it before"
         raise ConfigError(f"{name} is the address of a request; {mend} {request.group()!r}")
+    names = [key for key, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"the query of {name} says {max(names, key=names.count)!r} twice; leave one out")
 
 
 def split_query(base_url: str) -> tuple[str, dict[str, str]]:
@@ -81,13 +99,13 @@ def split_query(base_url: str) -> tuple[str, dict[str, str]]:
 
 def secrets_of(query: Mapping[str, str]) -> Iterator[str]:
     """What of an address's query is not to be seen, by the names: keys, tokens, signatures."""
-    yield from (value for name, value in query.items() if re.search(r"key|token|secret|sig|pass|auth", name, re.I))
+    yield from (value for name, value in query.items() if _SECRET.search(name))
 
 
 def key_headers(base_url: str | None, key: str) -> dict[str, str]:
     """Headers that a server wants a key in besides OpenAI's ``Authorization``: Azure's own."""
-    host = urlsplit(base_url or "").hostname or ""
-    return {"api-key": key} if key != NO_KEY and host.endswith(".azure.com") else {}
+    host = (urlsplit(base_url or "").hostname or "").rstrip(".")
+    return {"api-key": key} if key != NO_KEY and host.endswith((".azure.com", ".azure.us", ".azure.cn")) else {}
 
 
 class Redactor:
@@ -98,9 +116,8 @@ class Redactor:
     """
 
     def __init__(self, *secrets: str) -> None:
-        self._secrets = sorted(
-            {secret for secret in secrets if secret != NO_KEY and len(secret) >= _SHORTEST}, key=len, reverse=True
-        )
+        plain = {secret for secret in secrets if secret != NO_KEY and len(secret) >= _SHORTEST}
+        self._secrets = sorted({form for secret in plain for form in _forms(secret)}, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         """The text with each secret as ``***``."""
@@ -120,3 +137,11 @@ class Redactor:
             return self(urlunsplit((parts.scheme, host, parts.path, "", "")))
         except ValueError:
             return "an address that cannot be read"
+
+
+def _forms(secret: str) -> Iterator[str]:
+    yield secret
+    yield json.dumps(secret)[1:-1]
+    for safe in ("", "/", "/+=", "=", "+="):
+        yield quote(secret, safe=safe)
+        yield quote_plus(secret, safe=safe)

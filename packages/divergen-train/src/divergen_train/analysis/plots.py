@@ -82,7 +82,8 @@ def draw_curves(report: CurveReport, path: Path) -> None:
             axis.set_xlabel("iteration")
             _finish(axis)
         panels[0].set_ylabel(f"{report.kind} AP on validation images, %")
-        panels[0].legend(frameon=False, fontsize=9)
+        lines, labels = panels[0].get_legend_handles_labels()
+        figure.legend(lines, labels, loc="outside right center", frameon=False, fontsize=9)
 
 
 def draw_map(report: EmbeddingMap, path: Path) -> None:
