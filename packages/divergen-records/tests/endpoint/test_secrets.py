@@ -45,6 +45,7 @@ def test_check_url__no_address(url: str) -> None:
         ("http://x/v1/images/generations/", "end it before '/images/generations/'"),
         ("http://x/v1/chat/completions?key=secret", "leave out '/chat/completions'"),
         ("http://x/v1?a=1&b=secret&a=2", "says 'a' twice"),
+        ("http://x/v1?api-version=1&sig=secret", "holds 'sig', which would stand in configurations"),
     ],
 )
 def test_check_url__what_is_more_than_a_base(url: str, said: str) -> None:

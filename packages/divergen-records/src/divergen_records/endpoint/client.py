@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import os
 import re
@@ -23,7 +22,7 @@ from .downloads import download
 from .errors import Rejected, Transient, Unreached
 from .payload import read_payload
 from .pictures import as_json, is_picture, read_pictures
-from .secrets import BASE_VARIABLE, PUBLIC_URL, Redactor, check_url, key_headers, secrets_of, split_query
+from .secrets import BASE_VARIABLE, PUBLIC_URL, Redactor, check_url, key_headers, split_query
 
 __all__ = ["CHAT", "IMAGES", "Client", "Reply", "Route", "StatusError"]
 
@@ -31,8 +30,6 @@ _LARGEST_CHAT = 2_000_000
 _LARGEST_PICTURES = 200_000_000
 _LONGEST_CONNECT = 30.0
 """Seconds for a connection to be made."""
-_LOGGERS = ("httpx", "httpx2", "openai._base_client")
-"""They write whole addresses."""
 _UNSEEN = re.compile(
     r"(?<!\\)((?:\\\\)*)\\u(?:00(?:0[0-8bcef]|1[0-9a-f]|7f)"
     r"|d[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab][0-9a-f]{2}\\u)d[c-f][0-9a-f]{2})",
@@ -109,7 +106,7 @@ class Client:
         check_url(base_url)
         base_url = base_url or os.environ.get(BASE_VARIABLE) or None
         below, query = split_query(base_url) if base_url else (None, {})
-        self.redact = Redactor(key, *secrets_of(query))
+        self.redact = Redactor(key)
         self.url = self.redact.url(base_url) if base_url else "the default endpoint"
         self._openai: Any = openai
         self._transport, self._unreached, self._no_address = _transport_errors()
@@ -130,18 +127,11 @@ class Client:
         except (ImportError, OSError, ValueError) as error:
             raise ConfigError(self._unusable(error)) from None
         self._key, self._places = key, Places(str(self._client.base_url))
-        if query:
-            for name in _LOGGERS:
-                logging.getLogger(name).addFilter(self._redact_record)
 
     async def _guard(self, request: Any) -> None:
         """Keep a key from where a server redirects to; of ``Authorization`` httpx takes care itself."""
         if not self._places.is_endpoint(str(request.url)):
             request.headers.pop("api-key", None)
-
-    def _redact_record(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = self.redact(record.getMessage()), None
-        return True
 
     def _unusable(self, error: Exception) -> str:
         if isinstance(error, ImportError):
@@ -160,8 +150,6 @@ class Client:
 
     async def close(self) -> None:
         """Close the connections."""
-        for name in _LOGGERS:
-            logging.getLogger(name).removeFilter(self._redact_record)
         await self._client.close()
 
     async def send(self, route: Route, body: Mapping[str, Any]) -> Reply:

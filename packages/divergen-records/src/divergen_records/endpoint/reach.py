@@ -19,7 +19,6 @@ from .secrets import (
     check_url,
     key_headers,
     read_key,
-    secrets_of,
     split_query,
 )
 
@@ -52,7 +51,7 @@ class EndpointAnswers:
         url = self.base_url or os.environ.get(BASE_VARIABLE) or PUBLIC_URL
         check_url(url)
         key = read_key(self.key_variable, self.base_url)
-        redact = Redactor(key, *secrets_of(split_query(url)[1]))
+        redact = Redactor(key)
         shown = redact.url(url).rstrip("/")
         headers = {} if key == NO_KEY else {"Authorization": f"Bearer {key}", **key_headers(url, key)}
         request = _request(url, "models", headers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit, urlunsplit
 
 from ..errors import ConfigError
@@ -18,7 +18,6 @@ __all__ = [
     "check_url",
     "key_headers",
     "read_key",
-    "secrets_of",
     "split_query",
 ]
 
@@ -65,8 +64,8 @@ def check_url(base_url: str | None) -> None:
         base_url: The address; where there is none, the one that the environment names.
 
     Raises:
-        ConfigError: If it does not begin with http:// or https:// and a host, is that of a request, or its query says
-            something twice.
+        ConfigError: If it does not begin with http:// or https:// and a host, is that of a request, or its query holds
+            a key or says something twice.
     """
     name = "base_url" if base_url is not None else BASE_VARIABLE
     base_url = base_url if base_url is not None else os.environ.get(BASE_VARIABLE) or None
@@ -88,6 +87,11 @@ def check_url(base_url: str | None) -> None:
     names = [key for key, _ in parse_qsl(parts.query, keep_blank_values=True)]
     if len(set(names)) < len(names):
         raise ConfigError(f"the query of {name} says {max(names, key=names.count)!r} twice; leave one out")
+    if keys := [key for key in names if _SECRET.search(key)]:
+        raise ConfigError(
+            f"the query of {name} holds {keys[0]!r}, which would stand in configurations and logs; a key belongs into "
+            "the environment"
+        )
 
 
 def split_query(base_url: str) -> tuple[str, dict[str, str]]:
@@ -95,11 +99,6 @@ def split_query(base_url: str) -> tuple[str, dict[str, str]]:
     parts = urlsplit(base_url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     return urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")), query
-
-
-def secrets_of(query: Mapping[str, str]) -> Iterator[str]:
-    """What of an address's query is not to be seen, by the names: keys, tokens, signatures."""
-    yield from (value for name, value in query.items() if _SECRET.search(name))
 
 
 def key_headers(base_url: str | None, key: str) -> dict[str, str]:
