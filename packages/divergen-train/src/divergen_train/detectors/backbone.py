@@ -60,11 +60,11 @@ class _Same(nn.Conv2d):
 
 def pad_within(body: nn.Module) -> None:
     """Give timm's "same" convolutions of stride 2 and odd kernels the quicker `_Same` (CPU: a third of the trunk)."""
+    known = [((side, side), (2, 2), (1, 1)) for side in (3, 5)]
     for module in body.modules():
-        if type(module) is Conv2dSame:
-            shape = module.kernel_size, module.stride, module.dilation
-            if shape in (((side, side), (2, 2), (1, 1)) for side in (3, 5)):
-                module.__class__ = _Same
+        conv: Any = module
+        if type(module) is Conv2dSame and (conv.kernel_size, conv.stride, conv.dilation) in known:
+            conv.__class__ = _Same
 
 
 class BackboneFPN(nn.Module):
