@@ -1,4 +1,4 @@
-"""CPU seconds of a training step and of a prediction, at the quickstart's size.
+"""CPU seconds of a training step at the quickstart's size; of predictions of trained detectors: cost.py.
 
 OMP_NUM_THREADS=1 python packages/divergen-train/benchmarks/train_step.py
 
@@ -58,10 +58,6 @@ def main(rounds: int, objects: int, classes: int) -> None:
     detector.train(True)
     step = cpu_seconds(train, rounds)
     click.echo(f"training step, {config.batch_size} images of {config.image_size} px: {step:.2f} CPU s")
-    detector.train(False)
-    with torch.inference_mode():
-        batch = cpu_seconds(lambda: detector(images), rounds)
-    click.echo(f"prediction: {config.batch_size / batch:.1f} images per CPU s")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import timm
 import torch
 from divergen_train.detectors.backbone import BackboneFPN, fold_batch_norms, pad_within
 from divergen_train.detectors.protocol import Detector, Target
-from divergen_train.detectors.roi_heads import Doubled
 from divergen_train.detectors.torchvision import pad_images
 from divergen_train.detectors.weights import load_efficientnet_lite0
 from divergen_train.training.config import TorchvisionConfig, TrainConfig
@@ -55,20 +54,6 @@ def test_pad_within__same_features(size: tuple[int, int]) -> None:
     assert sum(type(module).__name__ == "_Same" for module in body.modules()) == 5  # the stem and four stages
     for first, second in zip(before, after, strict=True):
         torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-3)
-
-
-def test_doubled__is_the_transposed_convolution() -> None:
-    doubled = Doubled(6)
-    features = torch.randn(3, 6, 5, 7, requires_grad=True)
-    ours, theirs = doubled(features), torch.nn.ConvTranspose2d.forward(doubled, features)
-    torch.testing.assert_close(ours, theirs)
-    gradient = torch.randn(ours.shape)
-    inputs = (features, doubled.weight, doubled.bias)
-    for mine, other in zip(
-        torch.autograd.grad(ours, inputs, gradient), torch.autograd.grad(theirs, inputs, gradient), strict=True
-    ):
-        torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-4)
-    assert doubled(features[:0]).shape == (0, 6, 10, 14)
 
 
 @pytest.mark.parametrize(("min_stride", "strides"), [(4, (4, 8, 16, 32)), (8, (8, 16, 32))])

@@ -13,7 +13,7 @@ from torchvision.ops import batched_nms, clip_boxes_to_image
 from .classifiers import Classifier
 from .protocol import Detections
 
-__all__ = ["AgnosticRoIHeads", "BoxPredictor", "Doubled", "mask_head"]
+__all__ = ["AgnosticRoIHeads", "BoxPredictor", "mask_head"]
 
 
 class BoxPredictor(nn.Module):
@@ -39,32 +39,12 @@ class BoxPredictor(nn.Module):
         return self.logits(features), self.deltas(features)
 
 
-class Doubled(nn.ConvTranspose2d):
-    """A transposed convolution of 2x2 pixels at stride 2 as what it is, one matrix product; torch's CPU kernel is slow.
-
-    Args:
-        channels: In and out.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, channels, 2, stride=2)
-
-    def forward(self, features: Tensor, output_size: Any = None) -> Tensor:
-        """(N, C, S, S) to (N, C, 2 S, 2 S), channels last in memory."""
-        n, _, height, width = features.shape
-        weight = self.weight.permute(0, 2, 3, 1).reshape(self.in_channels, -1)  # (in, 2 * 2 * out)
-        spread = (features.permute(0, 2, 3, 1) @ weight).view(n, height, width, 2, 2, self.out_channels)
-        doubled = spread.permute(0, 1, 3, 2, 4, 5).reshape(n, 2 * height, 2 * width, self.out_channels)
-        assert self.bias is not None
-        return (doubled + self.bias.to(doubled.dtype)).permute(0, 3, 1, 2)
-
-
 def mask_head(channels: int, hidden: int, convs: int) -> nn.Sequential:
     """Region features (N, channels, S, S) to mask logits (N, 1, 2 S, 2 S)."""
     layers: list[nn.Module] = []
     for index in range(convs):
         layers += [nn.Conv2d(hidden if index else channels, hidden, 3, padding=1), nn.ReLU(inplace=True)]
-    layers += [Doubled(hidden), nn.ReLU(inplace=True), nn.Conv2d(hidden, 1, 1)]
+    layers += [nn.ConvTranspose2d(hidden, hidden, 2, stride=2), nn.ReLU(inplace=True), nn.Conv2d(hidden, 1, 1)]
     for layer in layers[:-1]:
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
