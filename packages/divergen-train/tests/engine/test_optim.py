@@ -62,3 +62,15 @@ def test_moving_average__without_decay_is_the_weights_and_applied_leaves_trainin
         assert not shown.training
         assert not torch.equal(shown[0].weight, network[0].weight)
     assert network.training
+
+
+def test_moving_average__what_is_not_trained_stays_the_detectors_own() -> None:
+    network = detector()
+    network[0].requires_grad_(False)
+    average = MovingAverage(network, 0.6)
+    before = network[0].weight.clone()
+    learn(network)  # a frozen one does not change; if it did, the average would not look
+    average.update(4)
+    assert torch.equal(average.state["0.weight"], before)
+    assert not torch.equal(average.state["1.weight"], torch.ones(2))
+    assert not any(value.requires_grad for value in average.state.values())

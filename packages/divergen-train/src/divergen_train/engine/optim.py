@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,6 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from ..detectors.protocol import Detector
 from .config import EngineConfig
@@ -35,6 +35,7 @@ def make_optimizer(detector: Detector, config: EngineConfig) -> torch.optim.Adam
     for parameter in detector.parameters():
         if parameter.requires_grad:
             groups.setdefault((id(parameter) in body, parameter.ndim > 1), []).append(parameter)
+    on_cpu = all(parameter.device.type == "cpu" for parameter in detector.parameters())
     return torch.optim.AdamW(
         [
             {
@@ -45,6 +46,7 @@ def make_optimizer(detector: Detector, config: EngineConfig) -> torch.optim.Adam
             for (pretrained, decays), parameters in groups.items()
         ],
         lr=config.lr,
+        fused=on_cpu or None,  # torch's own choice is one kernel for each operation there
     )
 
 
@@ -60,46 +62,47 @@ def clip_gradients(parameters: Iterable[torch.nn.Parameter], config: EngineConfi
         torch.nn.utils.clip_grad_norm_(mine, config.clip_norm)
 
 
-_Tensors = tuple[Tensor, ...] | list[Tensor]
-
-
 class MovingAverage:
-    """Exponential moving average of a detector's weights: torch's `AveragedModel`, with a decay that warms up.
+    """Exponential moving average of a detector's weights, with a decay that warms up.
+
+    What is not trained is the detector's own throughout and costs nothing (torch's `AveragedModel` averages it too).
 
     Args:
-        detector: Whose weights are followed.
+        detector: Whose weights are followed; what of it is trained is decided here.
         decay: Share of the old average kept per step; lower in the first steps, so that they are forgotten. 0 makes
             the average the weights themselves.
     """
 
     def __init__(self, detector: Detector, decay: float) -> None:
         self.detector, self.decay = cast("nn.Module", detector), decay
-        self._averaged = AveragedModel(self.detector, multi_avg_fn=self._blend, use_buffers=True)
-        self._averaged.requires_grad_(False)
+        self._averaged = copy.deepcopy(self.detector).requires_grad_(False)
+        pairs = zip(_tensors(self._averaged), _tensors(self.detector), strict=True)
+        learned = [(old, new) for old, new in pairs if new.requires_grad or not isinstance(new, nn.Parameter)]
+        self._numbers = [pair for pair in learned if pair[0].is_floating_point()]
+        self._counters = [pair for pair in learned if not pair[0].is_floating_point()]
 
     @property
     def state(self) -> dict[str, Tensor]:
         """The averaged weights, by the names of the detector's."""
-        return dict(self._averaged.module.state_dict())
+        return dict(self._averaged.state_dict())
 
     def update(self, iteration: int) -> None:
         """Take in the weights after an iteration."""
-        self._averaged.n_averaged.fill_(iteration + 1)  # at 0, torch copies the weights instead
-        self._averaged.update_parameters(self.detector)
+        decay = min(self.decay, (1 + iteration) / (10 + iteration))
+        with torch.no_grad():
+            torch._foreach_lerp_([old for old, _ in self._numbers], [new for _, new in self._numbers], 1 - decay)
+            for old, new in self._counters:
+                old.copy_(new)
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Go on from the average of a checkpoint."""
-        self._averaged.module.load_state_dict(state)
+        self._averaged.load_state_dict(state)
 
     @contextmanager
     def applied(self) -> Iterator[Detector]:
         """The averaged detector in evaluation mode; the one in training is not touched."""
-        yield cast("Detector", self._averaged.module.train(False))
+        yield cast("Detector", self._averaged.train(False))
 
-    def _blend(self, averages: _Tensors, values: _Tensors, count: Tensor | int) -> None:
-        """Move averages of one dtype towards values; of counters torch's own takes a mean too, here they are copied."""
-        if not averages[0].is_floating_point():
-            torch._foreach_copy_(averages, values)
-            return
-        decay = min(self.decay, int(count) / (9 + int(count))) if self.decay else 0.0
-        torch._foreach_lerp_(averages, values, 1 - decay)
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
