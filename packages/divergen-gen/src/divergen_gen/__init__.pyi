@@ -1,5 +1,6 @@
 from .api.generator import ImageApiGenerator
-from .config import DiffusersConfig, GeneratorConfig, IFCascadeConfig, OpenAIImagesConfig
+from .comfyui.generator import ComfyUIGenerator
+from .config import ComfyUIConfig, DiffusersConfig, GeneratorConfig, IFCascadeConfig, OpenAIImagesConfig
 from .counts import CountsConfig
 from .diffusion.cascade import IFCascade
 from .diffusion.generator import DiffusersGenerator
@@ -9,6 +10,8 @@ from .planning import Plan, Portion, plan
 from .protocol import Generator
 
 __all__ = [
+    "ComfyUIConfig",
+    "ComfyUIGenerator",
     "CountsConfig",
     "DiffusersConfig",
     "DiffusersGenerator",

@@ -29,6 +29,7 @@ def main() -> None:
       -g diffusers,model=CHECKPOINT.safetensors,config=FOLDER_OR_HUB_ID
       -g 'diffusers,model=FOLDER_OR_HUB_ID,image={from: real-crops, strength: 0.6}' --crops train.json
       -g openai-images,model=gpt-image-1,price_picture=0.011,max_cost=5
+      -g comfyui,workflow=WORKFLOW_WITH_{prompt}.json,base_url=http://127.0.0.1:8188
       -g procedural,name=cgi,style=cgi                  with divergen-minilvis installed
     Several -g share each category's pictures.
     """

@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 from .errors import ConfigError
 from .explain import unsuitable
 
-__all__ = ["BaseUrl", "ExtraBody"]
+__all__ = ["Address", "BaseUrl", "ExtraBody"]
 
 
 def _base_url(value: str | None) -> str | None:
@@ -35,6 +35,8 @@ def _extra_body(value: Mapping[str, Any]) -> Mapping[str, Any]:
     return value
 
 
+Address = Annotated[str, AfterValidator(_base_url)]
+"""Address of a server."""
 BaseUrl = Annotated[str | None, AfterValidator(_base_url)]
 """Address of an endpoint; None for the public one."""
 ExtraBody = Annotated[Mapping[str, Any], AfterValidator(_extra_body)]
