@@ -15,8 +15,8 @@ from divergen_records.endpoint.errors import EndpointError, Refused
 from divergen_records.images import encode_image, read_cutout
 
 from ..alpha import over_white
-from .config import ComfyUIConfig
 from .server import Server
+from .settings import Settings
 from .workflow import Seed, read_workflow
 
 __all__ = ["ComfyUIGenerator"]
@@ -40,7 +40,7 @@ class ComfyUIGenerator:
         config: The workflow, and who runs it.
     """
 
-    def __init__(self, config: ComfyUIConfig) -> None:
+    def __init__(self, config: Settings) -> None:
         self.config, self.name, self.revision = config, config.name, config.revision
         self._workflow = read_workflow(config.workflow)
         self._server = Server(config.base_url, config.key_variable, retries=config.retries, backoff=config.backoff)
