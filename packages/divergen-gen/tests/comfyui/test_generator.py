@@ -47,7 +47,7 @@ class ComfyUI(Loopback):
             self.deleted += exchange.body["delete"]
             exchange.send(200, b"")
         elif self.refuses:
-            exchange.send(400, self.refuses)
+            exchange.send(200 if "prompt_id" in self.refuses else 400, self.refuses)
         else:
             name = f"id-{len(self.workflows)}"
             self.workflows[name] = exchange.body["prompt"]
@@ -165,18 +165,20 @@ def test_config__the_revision_is_that_of_what_decides_about_the_pictures(saved):
     assert revision(lambda nodes: None, node="9") == revision(lambda nodes: None, node=9) != same
 
 
-def test_generator__a_workflow_that_the_server_does_not_take_ends_the_run_with_its_words(saved):
+@pytest.mark.parametrize("whole", [True, False], ids=["nothing of it", "a part of it"])
+def test_generator__a_workflow_that_the_server_does_not_take_ends_the_run_with_its_words(saved, whole):
     error = {"message": "Value not in list", "details": "ckpt_name: 'sd.safetensors' not in []"}
     refuses = {
         "error": {"type": "prompt_outputs_failed_validation", "message": "Prompt outputs failed validation"},
         "node_errors": {"4": {"class_type": "CheckpointLoaderSimple", "errors": [error]}},
     }
-    with ComfyUI(refuses=refuses) as server:
+    with ComfyUI(refuses=refuses if whole else {**refuses, "prompt_id": "id-0"}) as server:
         generator = config(saved(), server).build()
         made = make(generator, "cup", "car")
         with pytest.raises(EndpointError, match=r"refuses the workflow: node 4 \(CheckpointLoaderSimple\): Value not"):
             make(generator, "cup")
     assert all("'sd.safetensors' not in []" in record.error for record in made)
+    assert set(server.deleted) == (set() if whole else {"id-0"})
 
 
 def test_generator__a_workflow_that_fails_is_its_rows_error_and_all_of_them_the_runs(saved):

@@ -50,12 +50,16 @@ class Server:
             The id that the server knows it by.
 
         Raises:
-            EndpointError: The server refuses the workflow: a node or a model's file that it lacks, a wrong value.
+            EndpointError: The server refuses the workflow, or a part of it: a node or a model's file that it lacks, a
+                wrong value.
         """
         answer = self._json("prompt", {"prompt": nodes})
-        if answer.get("prompt_id") is None:
-            raise EndpointError(f"{self.shown} refuses the workflow: {_why(answer)}")
-        return str(answer["prompt_id"])
+        prompt_id = answer.get("prompt_id")
+        if prompt_id is not None and not answer.get("node_errors"):
+            return str(prompt_id)
+        if prompt_id is not None:  # ComfyUI goes on with the outputs that are sound
+            self.forget([str(prompt_id)])
+        raise EndpointError(f"{self.shown} refuses the workflow: {_why(answer)}")
 
     def outcome(self, prompt_id: str) -> Mapping[str, Any] | None:
         """What came of a workflow: ``outputs`` by node, and ``status``; None where it has not ended."""
