@@ -197,6 +197,19 @@ def test_read_yolo__a_list_that_names_what_is_not_there(tmp_path):
     assert len(read_any(folder, on_problem="skip").images) == 1
 
 
+def test_read_yolo__files_as_windows_editors_save_them(tmp_path):
+    folder = lines(tmp_path, LABEL)
+    (folder / "data.yaml").write_bytes(b"\xef\xbb\xbf'names': [cup, dog]\r\n\"train\": train.txt\r\n")
+    (folder / "train.txt").write_text("images\\1.png\r\n", encoding="utf-16")
+    with pytest.raises(DatasetError, match=r"train\.txt, line 1: this is no UTF-8 text"):
+        read_any(folder)
+    (folder / "train.txt").write_text("images\\1.png\r\n", encoding="utf-8-sig")
+    assert len(read_any(folder).annotations) == 1
+    (folder / "data.yaml").write_text("names: [cup, dog]\ntest: images\n", encoding="utf-16")
+    with pytest.raises(DatasetError, match=r"data\.yaml: not UTF-8 text \(byte 0\); save it as UTF-8"):
+        read_any(folder)
+
+
 def test_read_yolo__a_detectors_confidence(tmp_path):
     folder = lines(tmp_path, f"{LABEL.strip()} 0.93\n")
     with pytest.raises(DatasetError, match="has 9 coordinates"):

@@ -5,6 +5,7 @@ Label Studio and labelImg write ``classes.txt``, with the labels in ``labels`` o
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -16,8 +17,8 @@ from .protocol import SPLITS, Source
 
 __all__ = ["find_yolo", "inside", "read_description", "split_places", "yolo_part"]
 
-_NAMES = re.compile(rb"^names\s*:", re.MULTILINE)
-_PARTS = re.compile(rb"^(train|val|path)\s*:", re.MULTILINE)
+_NAMES = re.compile(r"^[\"']?names[\"']?\s*:", re.MULTILINE)
+_PARTS = re.compile(r"^[\"']?(train|val|test|path)[\"']?\s*:", re.MULTILINE)
 
 
 _CLASSES = ("obj.data", "obj.names", "classes.txt")
@@ -123,7 +124,8 @@ def _describes(file: Path) -> bool:
         return False
     with file.open("rb") as opened:
         head = opened.read(2**20)
-    return bool(_NAMES.search(head) and _PARTS.search(head))
+    text = head.decode(json.detect_encoding(head), "ignore")  # UTF-16 too, so that it is said on reading
+    return bool(_NAMES.search(text) and _PARTS.search(text))
 
 
 def inside(folder: Path, *names: str) -> Path | None:

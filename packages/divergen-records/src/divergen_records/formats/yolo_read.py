@@ -12,6 +12,7 @@ from ..errors import DatasetError, MaskError
 from ..masks import measure_segmentation
 from ..picture_files import is_picture
 from ..polygons import clip_polygons
+from ..reading import read_text
 from ..record import Category
 from .pictures import picture_size
 from .problems import Mends, Problems
@@ -120,7 +121,7 @@ def _pictures(place: Path, root: Path, problems: Problems) -> Iterator[Path]:
     if place.is_dir():
         yield from sorted(path for path in place.rglob("*") if is_picture(path) and path.is_file())
         return
-    for number, line in enumerate(place.read_text("utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(read_text(place).splitlines(), start=1):
         if not line.strip():
             continue
         picture = inside(root, line.strip())
