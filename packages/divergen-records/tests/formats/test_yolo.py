@@ -197,6 +197,23 @@ def test_read_yolo__a_list_that_names_what_is_not_there(tmp_path):
     assert len(read_any(folder, on_problem="skip").images) == 1
 
 
+@pytest.mark.parametrize(
+    ("splits", "missing"),
+    [
+        ("train: [images, more]\nval: ../valid/images\ntest:\n", "train more, val ../valid/images"),
+        ("train: ../train/images\nval: ../valid/images\n", "val ../valid/images"),
+        ("train: train/images\nval: images\n", "train train/images"),
+    ],
+)
+def test_read_yolo__a_split_that_is_not_there_is_told(tmp_path, splits, missing):
+    folder = lines(tmp_path, LABEL)
+    (folder / "data.yaml").write_text(f"{splits}names: [cup, dog]\n")
+    dataset = read_any(folder)
+    assert f"data.yaml names what is not there, and is not read: {missing}" in dataset.notes
+    assert len(dataset.images) == 2
+    assert "val" not in find_layout(folder).splits
+
+
 def test_read_yolo__files_as_windows_editors_save_them(tmp_path):
     folder = lines(tmp_path, LABEL)
     (folder / "data.yaml").write_bytes(b"\xef\xbb\xbf'names': [cup, dog]\r\n\"train\": train.txt\r\n")

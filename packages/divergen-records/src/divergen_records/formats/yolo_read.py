@@ -18,7 +18,7 @@ from .pictures import picture_size
 from .problems import Mends, Problems
 from .protocol import OnProblem, Source
 from .yolo import label_name
-from .yolo_layout import find_yolo, inside, read_description, split_places, yolo_part
+from .yolo_layout import find_yolo, inside, missing_places, read_description, split_places, yolo_part
 
 __all__ = ["read_yolo"]
 
@@ -84,6 +84,8 @@ def read_yolo(
         problems.notes.append(
             f"all {len(outlines)} outlines have four corners, as the turned boxes of YOLO-OBB; such masks are boxes"
         )
+    if missing := missing_places(file, content):
+        problems.notes.append(f"{file.name} names what is not there, and is not read: {', '.join(missing)}")
     shown = ", ".join(str(place.relative_to(file.parent)) for place in places if place.is_relative_to(file.parent))
     problems.notes.insert(0, f"YOLO data set {file.name}: {len(images)} pictures of {shown or root}")
     return Dataset(file, root, images, annotations, categories, **problems.told).counted()
