@@ -20,7 +20,7 @@ from ..picture_files import PICTURE_SUFFIXES
 from ..polygons import clip_polygons
 from ..record import Category
 from .coco.frame import read_json_bytes
-from .pictures import picture_size
+from .pictures import sizes
 from .problems import Mends, Problems
 from .protocol import OnProblem
 from .yolo_layout import inside
@@ -133,8 +133,29 @@ def _image(content: dict[str, Any], file: Path, folder: Path, id_: int, mends: M
         raise DatasetError(
             f"its picture {named or file.stem!r} is not in the folder {folder}; give its folder by --images{inside_it}"
         )
-    width, height = picture_size(picture)
+    width, height = _size(content, picture, mends)
     return ImageInfo(id=id_, width=width, height=height, file_name=picture.relative_to(folder).as_posix())
+
+
+def _size(content: dict[str, Any], picture: Path, mends: Mends) -> tuple[int, int]:
+    """Width and height of a picture, as it is seen or as it is stored, whichever the file says.
+
+    Raises:
+        DatasetError: If the file says another one: the shapes are those of a picture that was scaled or replaced.
+    """
+    stored, turned = sizes(picture)
+    said = content.get("imageWidth"), content.get("imageHeight")
+    if said == stored or not all(isinstance(side, int | float) and side > 0 for side in said):
+        return stored if said == stored else turned or stored
+    width, height = seen = turned or stored
+    if said != seen:
+        if mends is None:
+            raise DatasetError(
+                f"its shapes are of a picture {said[0]} wide and {said[1]} high, {picture.name} is {width} wide and "
+                f"{height} high: it was scaled after annotation, or is another picture"
+            )
+        mends.append(f"drawn on a picture {said[0]} wide and {said[1]} high; its own size is taken, as labelme does")
+    return seen
 
 
 def _objects(content: dict[str, Any]) -> list[tuple[str, list[Any]]]:
