@@ -39,6 +39,12 @@ def test_read_labelme__parts_of_one_group_are_one_object(folder):
     assert len(dataset.annotations[0].segmentation) == 2
 
 
+@pytest.mark.parametrize(("group", "objects"), [("", 2), (False, 2), (float("nan"), 2), (0, 1), (1.0, 1), ("a", 1)])
+def test_read_labelme__what_is_a_group(folder, group, objects):
+    part = SQUARE | {"group_id": group}
+    assert len(read_any(folder(part, part | {"points": [[20, 2], [25, 2], [25, 8]]})).annotations) == objects
+
+
 @pytest.mark.parametrize(
     ("size", "seen"), [((30, 20), (20, 30)), ((20, 30), (20, 30)), ((None, 30), (20, 30)), ((60.0, 40), None)]
 )

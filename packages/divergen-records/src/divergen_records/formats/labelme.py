@@ -164,9 +164,14 @@ def _objects(content: dict[str, Any]) -> list[tuple[str, list[Any]]]:
     for number, shape in enumerate(content["shapes"]):
         row = shape if isinstance(shape, dict) else {}
         label, group = str(row.get("label") or "").strip() or "unnamed", row.get("group_id")
-        key = (label, group) if isinstance(group, (int, str)) else (label, None, number)
+        key = (label, group) if _is_group(group) else (label, None, number)
         groups.setdefault(key, (label, []))[1].append(row)
     return list(groups.values())
+
+
+def _is_group(group: Any) -> bool:
+    """Whether it is a number or a name; tools write "", false and NaN for none."""
+    return isinstance(group, int | float | str) and not isinstance(group, bool) and group != "" and group == group
 
 
 def _object(
