@@ -7,6 +7,7 @@ from divergen_records import InstanceRecord
 from divergen_records.cli import main
 from divergen_records.coco import read_dataset
 from divergen_records.columns import declared_columns
+from divergen_records.formats import read_any
 
 
 def run(*arguments):
@@ -128,6 +129,13 @@ def test_convert__objects_that_yolo_cannot_hold_are_told(content, write, tmp_pat
     assert result.exit_code == 3, result.output
     assert "its mask covers no pixel" in result.output
     assert "note: 1 regions of many objects (iscrowd) are no objects of yolo" in result.output
+
+
+@pytest.mark.parametrize("name", ["yolo", "labelme", "xpaste-pool"])
+def test_convert__crowds_are_neither_written_nor_counted_where_there_are_none(content, write, tmp_path, name):
+    result = run("convert", write(content), tmp_path / "x", "--format", name)
+    assert "2 images, 2 annotations" in result.output
+    assert len(read_any(tmp_path / "x").annotations) == 2
 
 
 def test_check__a_box_alone_is_no_problem(content, write):
