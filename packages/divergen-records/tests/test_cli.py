@@ -45,6 +45,14 @@ def test_check__prints_all_problems(content, write):
     assert "12 problems" in result.stderr
 
 
+def test_check__pictures_of_another_size_than_declared_are_told(content, write):
+    content["images"][0] |= {"width": 12, "height": 9}
+    result = run("check", path := write(content))
+    assert "size: 1 of 2 pictures have another than declared, as 'a.png': 10 wide and 8 high" in result.output
+    shutil.rmtree(path.parent / "images")
+    assert "size: " not in run("check", path).output
+
+
 def test_check__unreadable_picture(content, write):
     path = write(content)
     (path.parent / "images" / "b.png").write_bytes(b"")
