@@ -39,6 +39,11 @@ def test_read_labelme__parts_of_one_group_are_one_object(folder):
     assert len(dataset.annotations[0].segmentation) == 2
 
 
+def test_read_labelme__objects_without_a_label_are_told(folder):
+    notes = read_any(folder(SQUARE, SQUARE | {"label": " "}, SQUARE | {"label": None})).notes
+    assert "2 objects have no label; their category is called 'unnamed'" in notes
+
+
 @pytest.mark.parametrize(("group", "objects"), [("", 2), (False, 2), (float("nan"), 2), (0, 1), (1.0, 1), ("a", 1)])
 def test_read_labelme__what_is_a_group(folder, group, objects):
     part = SQUARE | {"group_id": group}

@@ -21,7 +21,7 @@ from ..polygons import clip_polygons
 from ..record import Category
 from .coco.frame import read_json_bytes
 from .pictures import sizes
-from .problems import Mends, Problems
+from .problems import UNNAMED, Mends, Problems
 from .protocol import OnProblem
 from .yolo_layout import inside
 
@@ -103,6 +103,7 @@ def read_labelme(
             if annotation is not None:
                 annotations.append(annotation)
     problems.raise_all()
+    problems.note_unnamed(names, annotations)
     problems.notes.insert(0, f"labelme: {len(images)} files of {path}; pictures in {folder}")
     categories = [Category(id=id_, name=name) for name, id_ in names.items()]
     return Dataset(path, folder, images, annotations, categories, **problems.told).counted()
@@ -163,7 +164,7 @@ def _objects(content: dict[str, Any]) -> list[tuple[str, list[Any]]]:
     groups: dict[Any, tuple[str, list[Any]]] = {}
     for number, shape in enumerate(content["shapes"]):
         row = shape if isinstance(shape, dict) else {}
-        label, group = str(row.get("label") or "").strip() or "unnamed", row.get("group_id")
+        label, group = str(row.get("label") or "").strip() or UNNAMED, row.get("group_id")
         key = (label, group) if _is_group(group) else (label, None, number)
         groups.setdefault(key, (label, []))[1].append(row)
     return list(groups.values())
