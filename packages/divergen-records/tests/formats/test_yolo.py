@@ -227,6 +227,12 @@ def test_read_yolo__files_as_windows_editors_save_them(tmp_path):
         read_any(folder)
 
 
+def test_read_yolo__a_line_that_stands_twice_is_one_object(tmp_path):
+    dataset = read_any(lines(tmp_path, LABEL + "1" + LABEL[1:] + LABEL))
+    assert len(dataset.annotations_of(1)) == 2
+    assert "1 lines stand twice in their label; read once, as Ultralytics does" in dataset.notes
+
+
 def test_read_yolo__a_detectors_confidence(tmp_path):
     folder = lines(tmp_path, f"{LABEL.strip()} 0.93\n")
     with pytest.raises(DatasetError, match="has 9 coordinates"):

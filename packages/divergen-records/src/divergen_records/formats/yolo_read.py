@@ -63,6 +63,7 @@ def read_yolo(
     problems = Problems(file, on_problem)
     images: list[ImageInfo] = []
     annotations: list[Annotation] = []
+    repeated = 0
     for picture in dict.fromkeys(picture for place in places for picture in _pictures(place, file.parent, problems)):
         name = picture.relative_to(root).as_posix()
         size = problems.attempt(name, partial(_size, picture))
@@ -70,25 +71,31 @@ def read_yolo(
             continue
         info = ImageInfo(id=len(images) + 1, width=size[0], height=size[1], file_name=name)
         images.append(info)
-        for number, line in enumerate(_lines(picture, file.parent, problems), start=1):
+        lines = _lines(picture, file.parent, problems)
+        repeated += len(lines) - len(set(lines))
+        for line in dict.fromkeys(lines):
             read = partial(_object, line, info, categories, boxes, len(annotations) + 1)
-            annotation = problems.attempt(f"label of {name}, line {number}", read)
+            annotation = problems.attempt(f"label of {name}, line {lines.index(line) + 1}", read)
             if annotation is not None:
                 annotations.append(annotation)
     for place in places:
         if place.is_dir():
             _tell_orphans(place, file.parent, problems)
     problems.raise_all()
-    outlines = [one.segmentation for one in annotations if one.segmentation]
-    if outlines and all(len(outline[0]) == _TURNED for outline in outlines):
-        problems.notes.append(
-            f"all {len(outlines)} outlines have four corners, as the turned boxes of YOLO-OBB; such masks are boxes"
-        )
-    if missing := missing_places(file, content):
-        problems.notes.append(f"{file.name} names what is not there, and is not read: {', '.join(missing)}")
+    problems.notes += _notes(file, content, annotations, repeated)
     shown = ", ".join(str(place.relative_to(file.parent)) for place in places if place.is_relative_to(file.parent))
     problems.notes.insert(0, f"YOLO data set {file.name}: {len(images)} pictures of {shown or root}")
     return Dataset(file, root, images, annotations, categories, **problems.told).counted()
+
+
+def _notes(file: Path, content: dict[str, Any], annotations: list[Annotation], repeated: int) -> Iterator[str]:
+    outlines = [one.segmentation for one in annotations if one.segmentation]
+    if outlines and all(len(outline[0]) == _TURNED for outline in outlines):
+        yield f"all {len(outlines)} outlines have four corners, as the turned boxes of YOLO-OBB; such masks are boxes"
+    if repeated:
+        yield f"{repeated} lines stand twice in their label; read once, as Ultralytics does"
+    if missing := missing_places(file, content):
+        yield f"{file.name} names what is not there, and is not read: {', '.join(missing)}"
 
 
 def _source(path: Path) -> Source:
