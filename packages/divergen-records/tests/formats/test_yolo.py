@@ -87,6 +87,15 @@ def test_write_yolo__a_disk_that_ignores_case(tmp_path, monkeypatch):
         write_yolo(dataset.replace(images=images), out, overwrite=True)
 
 
+def test_write_yolo__pictures_that_ultralytics_passes_over_are_told(tmp_path, capsys):
+    dataset = small_dataset(tmp_path / "source")
+    pictures = [dataset.image_path(image) for image in dataset.images]
+    pictures[0].rename(pictures[0].with_suffix(".JFIF"))
+    image = type(dataset.images[0])(id=dataset.images[0].id, width=40, height=32, file_name=f"{pictures[0].stem}.JFIF")
+    write_yolo(dataset.replace(images=[image, *dataset.images[1:]]), tmp_path / "out")
+    assert "1 of 2 pictures have an ending that Ultralytics passes over, as '1.JFIF'" in capsys.readouterr().err
+
+
 def lines(tmp_path, text):
     dataset = small_dataset(tmp_path / "source")
     write_yolo(dataset, tmp_path / "out")
