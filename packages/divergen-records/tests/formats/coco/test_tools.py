@@ -435,6 +435,17 @@ def test_read__another_spelling_of_a_picture_that_is_there(content, write, name)
     assert any("another spelling" in note or "without their first part" in note for note in dataset.notes)
 
 
+@pytest.mark.parametrize("name", ["A.png", "a"])
+def test_read__another_spelling_is_never_another_images_picture(content, write, name):
+    """Its own picture is not there; the objects are not those of ``a.png``."""
+    content["images"][1]["file_name"] = name
+    path = write(content)
+    (path.parent / "images" / "b.png").unlink()
+    problem = read_dataset(path, need_pictures=True, on_problem="skip").problems[0]
+    assert problem.endswith("and 'a.png' there is another image's")
+    assert [image.file_name for image in read_dataset(path).images] == ["a.png", name]
+
+
 def test_read__letters_composed_otherwise(content, write):
     path = write(change(content, {"images.0.file_name": "cafe\u0301.png"}))
     folder = read_dataset(path).image_dir
