@@ -122,6 +122,15 @@ def test_convert__a_file_alone_needs_no_pictures(content, write, tmp_path):
     assert (result.exit_code, "are there more than once" in result.output) == (2, True)
 
 
+def test_convert__the_file_of_the_folder_that_is_read_is_not_replaced(content, write):
+    path = write(content)
+    before = path.read_bytes()
+    result = run("convert", path.parent, path, "--format", "coco", "--overwrite")
+    assert (result.exit_code, "is not replaced: this command reads" in result.output) == (2, True)
+    assert path.read_bytes() == before
+    assert run("convert", path.parent, path.parent / "x.json", "--format", "coco", "--overwrite").exit_code == 0
+
+
 def test_convert__a_picture_that_is_cut_off_has_no_cutouts(content, write, tmp_path):
     path = write(content)
     picture = path.parent / "images" / "a.png"
