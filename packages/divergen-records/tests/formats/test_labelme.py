@@ -39,6 +39,12 @@ def test_read_labelme__parts_of_one_group_are_one_object(folder):
     assert len(dataset.annotations[0].segmentation) == 2
 
 
+def test_read_labelme__half_a_character_and_a_shape_that_is_no_text(folder):
+    dataset = read_any(folder(SQUARE | {"label": "cup \ud83d"}, SQUARE | {"shape_type": [1]}), on_problem="skip")
+    assert [one.name for one in dataset.categories] == ["cup \ufffd", "cup"]
+    assert "its shape is [1], which covers nothing" in dataset.problems[0]
+
+
 def test_read_labelme__objects_without_a_label_are_told(folder):
     notes = read_any(folder(SQUARE, SQUARE | {"label": " "}, SQUARE | {"label": None})).notes
     assert "2 objects have no label; their category is called 'unnamed'" in notes

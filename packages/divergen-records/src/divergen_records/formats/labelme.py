@@ -19,7 +19,7 @@ from ..masks import Segmentation, encode_rle, measure_segmentation, segmentation
 from ..picture_files import PICTURE_SUFFIXES
 from ..polygons import clip_polygons
 from ..record import Category
-from .coco.frame import read_json_bytes
+from .coco.frame import read_json_bytes, whole_characters
 from .pictures import sizes
 from .problems import UNNAMED, Mends, Problems
 from .protocol import OnProblem
@@ -111,7 +111,7 @@ def read_labelme(
 
 def _load(file: Path, mends: Mends) -> dict[str, Any]:
     try:
-        content = json.loads(read_json_bytes(file))
+        content = json.loads(whole_characters(read_json_bytes(file)))
     except UnicodeDecodeError as error:
         raise DatasetError(f"is no UTF-8 text (byte {error.start}); save the file as UTF-8") from error
     except (ValueError, RecursionError) as error:
@@ -178,7 +178,7 @@ def _is_group(group: Any) -> bool:
 def _object(
     shapes: list[dict[str, Any]], info: ImageInfo, category: int, boxes: bool, id_: int, mends: Mends
 ) -> Annotation:
-    kinds = {shape.get("shape_type") or "polygon" for shape in shapes}
+    kinds = {str(shape.get("shape_type") or "polygon") for shape in shapes}
     if kinds == {"rectangle"} and len(shapes) == 1:
         return _box(shapes[0], info, category, boxes, id_)
     try:

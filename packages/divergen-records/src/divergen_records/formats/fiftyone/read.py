@@ -21,7 +21,7 @@ from ...images import read_mask
 from ...masks import Segmentation, encode_rle, measure_segmentation
 from ...polygons import clip_polygons
 from ...record import Category
-from ..coco.frame import read_json_bytes
+from ..coco.frame import read_json_bytes, whole_characters
 from ..pictures import picture_size
 from ..problems import UNNAMED, Mends, Problems
 from ..protocol import OnProblem
@@ -121,7 +121,7 @@ def _samples(root: Path) -> list[dict[str, Any]]:
 
 def _json(file: Path) -> Any:
     try:
-        return json.loads(read_json_bytes(file))
+        return json.loads(whole_characters(read_json_bytes(file)))
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{file}: cannot be read ({error})") from error
 
