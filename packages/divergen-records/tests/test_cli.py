@@ -45,6 +45,12 @@ def test_check__prints_all_problems(content, write):
     assert "12 problems" in result.stderr
 
 
+def test_check__objects_that_stand_twice_are_told(content, write):
+    content["annotations"].append(content["annotations"][0] | {"id": 9})
+    result = run("check", write(content))
+    assert "note: 1 objects stand twice, as annotations 1 and 9: one mask of one category" in result.output
+
+
 def test_check__pictures_of_another_size_than_declared_are_told(content, write):
     content["images"][0] |= {"width": 12, "height": 9}
     result = run("check", path := write(content))

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from statistics import median
 
+from msgspec import Raw
+
 from .dataset import Annotation, Dataset
 from .errors import DatasetError, ImageError, MaskError
 from .formats.pictures import check_size, sizes
@@ -60,6 +62,7 @@ def compare_declared(dataset: Dataset, *, progress: bool = False) -> Iterator[st
         yield f"{empty} of {total} masks cover no pixel"
     yield from _find_shares(dataset)
     yield from _find_twins(dataset)
+    yield from _find_repeated(dataset)
     yield from _compare_sizes(dataset)
     yield from _compare_areas(areas, boxes, total)
     yield from _compare_boxes(boxes, total)
@@ -82,6 +85,21 @@ def _find_twins(dataset: Dataset) -> Iterator[str]:
             f"{len(twins)} files are pictures of more than one image id, as {twins[0]!r}: a detector sees each with a "
             "part of its objects, and bake refuses them; give a file one id"
         )
+
+
+def _find_repeated(dataset: Dataset) -> Iterator[str]:
+    """Objects of one picture, category, box and mask, under ids of their own; files that were joined have them."""
+    first: dict[int, int] = {}
+    again = []
+    for one in dataset.annotations:
+        mask = one.stored_segmentation
+        text = bytes(mask) if isinstance(mask, Raw) else repr(mask)
+        id_ = first.setdefault(hash((one.image_id, one.category_id, one.bbox, text)), one.id)
+        if id_ != one.id:
+            again.append((id_, one.id))
+    if again:
+        ids = " and ".join(map(str, again[0]))
+        yield f"{len(again)} objects stand twice, as annotations {ids}: one mask of one category"
 
 
 def _compare_sizes(dataset: Dataset) -> Iterator[str]:
