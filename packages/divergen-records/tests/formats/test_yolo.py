@@ -242,6 +242,16 @@ def test_read_yolo__a_line_that_stands_twice_is_one_object(tmp_path):
     assert "1 lines stand twice in their label; read once, as Ultralytics does" in dataset.notes
 
 
+def test_read_yolo__a_label_of_two_pictures_is_told(tmp_path):
+    """A mask beside its photo, as some tools leave it."""
+    folder = lines(tmp_path, LABEL)
+    shutil.copy(folder / "images" / "1.png", folder / "images" / "1.bmp")
+    dataset = read_any(folder)
+    told = "1 labels are of several pictures, as of 'images/1.bmp' and 'images/1.png': their objects are read for each"
+    assert told in dataset.notes
+    assert len(dataset.images) == 3
+
+
 def test_read_yolo__a_detectors_confidence(tmp_path):
     folder = lines(tmp_path, f"{LABEL.strip()} 0.93\n")
     with pytest.raises(DatasetError, match="has 9 coordinates"):

@@ -82,13 +82,21 @@ def read_yolo(
         if place.is_dir():
             _tell_orphans(place, file.parent, problems)
     problems.raise_all()
-    problems.notes += _notes(file, content, annotations, repeated)
+    problems.notes += _notes(file, content, images, annotations, repeated)
     shown = ", ".join(str(place.relative_to(file.parent)) for place in places if place.is_relative_to(file.parent))
     problems.notes.insert(0, f"YOLO data set {file.name}: {len(images)} pictures of {shown or root}")
     return Dataset(file, root, images, annotations, categories, **problems.told).counted()
 
 
-def _notes(file: Path, content: dict[str, Any], annotations: list[Annotation], repeated: int) -> Iterator[str]:
+def _notes(
+    file: Path, content: dict[str, Any], images: list[ImageInfo], annotations: list[Annotation], repeated: int
+) -> Iterator[str]:
+    named: dict[str, list[str]] = {}
+    for image in images:
+        named.setdefault(image.file_name.rpartition(".")[0], []).append(image.file_name)
+    if shared := [names for names in named.values() if len(names) > 1]:
+        names = " and ".join(map(repr, shared[0]))
+        yield f"{len(shared)} labels are of several pictures, as of {names}: their objects are read for each"
     outlines = [one.segmentation for one in annotations if one.segmentation]
     if outlines and all(len(outline[0]) == _TURNED for outline in outlines):
         yield f"all {len(outlines)} outlines have four corners, as the turned boxes of YOLO-OBB; such masks are boxes"
