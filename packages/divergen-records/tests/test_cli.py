@@ -137,6 +137,13 @@ def test_convert__the_file_of_the_folder_that_is_read_is_not_replaced(content, w
     assert run("convert", path.parent, path.parent / "x.json", "--format", "coco", "--overwrite").exit_code == 0
 
 
+@pytest.mark.parametrize("name", ["fiftyone", "labelme", "xpaste-pool", "yolo", "coco"])
+def test_convert__a_folder_that_is_none_of_the_format_said_is_refused(tmp_path, name):
+    (tmp_path / "data").mkdir()
+    result = run("convert", tmp_path / "data", tmp_path / "x.json", "--format", "coco", "--from", name)
+    assert (result.exit_code, (tmp_path / "x.json").exists()) == (2, False)
+
+
 def test_convert__a_picture_that_is_cut_off_has_no_cutouts(content, write, tmp_path):
     path = write(content)
     picture = path.parent / "images" / "a.png"

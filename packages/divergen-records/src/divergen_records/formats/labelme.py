@@ -82,6 +82,8 @@ def read_labelme(
     """
     path = Path(path)
     files = _files(path, "**/*.json") if path.is_dir() else [path]
+    if not files:
+        raise DatasetError(f"{path}: holds no JSON file, so none of labelme's")
     folder = image_dir or (path if path.is_dir() else path.parent)
     problems = Problems(path, on_problem)
     names: dict[str, int] = {}

@@ -113,7 +113,7 @@ def _samples(root: Path) -> list[dict[str, Any]]:
         content = _json(file)
         found = content.get("samples") if isinstance(content, dict) else None
     else:
-        found = [_json(each) for each in sorted((root / "samples").glob("*.json"))]
+        found = [_json(each) for each in sorted((root / "samples").glob("*.json"))] or None
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise DatasetError(f"{root}: has no list of samples, so it is none of FiftyOne's data sets")
     return found
