@@ -55,6 +55,21 @@ def test_check_run__nothing_stands_in_the_way(data: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "run").exists()
 
 
+def test_check_run__data_without_an_object(data: Path, tmp_path: Path) -> None:
+    content = json.loads((data / "annotations.json").read_text())
+    content["annotations"][0]["segmentation"] = []
+    (data / "annotations.json").write_text(json.dumps(content | {"annotations": content["annotations"][:1]}))
+    (found,) = problems(tmp_path, f"data={{kind: lvis, train: {data}, on_problem: skip}}", "counts={per_category: 1}")
+    assert "none of the 1 categories of annotations.json has an object (1 with a problem" in str(found)
+
+
+def test_check_run__validation_pictures_that_are_training_pictures_are_told(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not problems(tmp_path, f"data={{kind: lvis, train: {data}, val: {data}}}", "counts={per_category: 1}")
+    assert "4 of 4 validation pictures are training pictures too" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("hub")
 def test_check_run__planted_faults_in_one_call(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (data / "images" / "3.jpg").write_bytes((data / "images" / "1.jpg").read_bytes()[:60])

@@ -84,11 +84,18 @@ def select_categories(dataset: Dataset, names: Sequence[str] | None) -> list[Cat
     """The categories to generate, in the dataset's order; those without a real object only where they are named.
 
     Raises:
-        ConfigError: If the dataset has no category of a name.
+        ConfigError: If the dataset has no category of a name, or none with an object.
     """
     if names is None:
         unused = set(dataset.unused_categories)
-        return [category for category in dataset.class_categories if category not in unused]
+        used = [category for category in dataset.class_categories if category not in unused]
+        if not used:
+            lost = f" ({len(dataset.problems)} with a problem were left out)" if dataset.problems else ""
+            raise ConfigError(
+                f"categories: none of the {len(dataset.categories)} categories of {dataset.path.name} has an object"
+                f"{lost}; give data whose objects have masks, or name the categories to make"
+            )
+        return used
     known = [category.name for category in dataset.categories]
     for name in names:
         if name not in known:

@@ -29,6 +29,8 @@ def test_read_categories__coco_dataset(coco_file: Path) -> None:
         (".csv", "id,name,definition,ignored\n7,bow,a weapon,1\n"),
         (".tsv", "id\tname\tdef\n7\tbow\ta weapon\n"),
         (".yaml", "- {id: 7, name: bow, definition: a weapon}"),
+        (".csv", "Id;Name;Definition\n7;bow;a weapon\n"),
+        (".jsonl", '{"id": 7, "name": "bow", "def": "a weapon"}\n\n'),
     ],
 )
 def test_read_categories__tables(tmp_path: Path, suffix: str, text: str) -> None:
@@ -51,6 +53,16 @@ def test_read_categories__names_get_ids_in_order(tmp_path: Path, suffix: str, te
     bow, mouse = read_categories(tmp_path / f"c{suffix}")
     assert (bow.id, bow.name, bow.definition) == (1, "bow", "a weapon")
     assert (mouse.id, mouse.name, mouse.definition) == (2, "mouse", None)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [(".txt", "3: cup\n07\tbowl\n"), (".json", '{"3": "cup", "7": "bowl"}'), (".yaml", "3: cup\n7: bowl")],
+)
+def test_read_categories__numbers_before_names_are_ids(tmp_path: Path, suffix: str, text: str, capsys) -> None:
+    (tmp_path / f"c{suffix}").write_text(text)
+    assert [(one.id, one.name) for one in read_categories(tmp_path / f"c{suffix}")] == [(3, "cup"), (7, "bowl")]
+    assert "'3' and the like are read as ids" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from divergen_records import InstanceRecord
 from divergen_records.cli import main
 from divergen_records.coco import read_dataset
 from divergen_records.columns import declared_columns
+from divergen_records.formats import read_any
 
 
 def run(*arguments):
@@ -42,6 +43,20 @@ def test_check__prints_all_problems(content, write):
     assert result.exit_code == 1
     assert result.stdout.count("missing required field") == 12
     assert "12 problems" in result.stderr
+
+
+def test_check__objects_that_stand_twice_are_told(content, write):
+    content["annotations"].append(content["annotations"][0] | {"id": 9})
+    result = run("check", write(content))
+    assert "note: 1 objects stand twice, as annotations 1 and 9: one mask of one category" in result.output
+
+
+def test_check__pictures_of_another_size_than_declared_are_told(content, write):
+    content["images"][0] |= {"width": 12, "height": 9}
+    result = run("check", path := write(content))
+    assert "size: 1 of 2 pictures have another than declared, as 'a.png': 10 wide and 8 high" in result.output
+    shutil.rmtree(path.parent / "images")
+    assert "size: " not in run("check", path).output
 
 
 def test_check__unreadable_picture(content, write):
@@ -113,6 +128,22 @@ def test_convert__a_file_alone_needs_no_pictures(content, write, tmp_path):
     assert (result.exit_code, "are there more than once" in result.output) == (2, True)
 
 
+def test_convert__the_file_of_the_folder_that_is_read_is_not_replaced(content, write):
+    path = write(content)
+    before = path.read_bytes()
+    result = run("convert", path.parent, path, "--format", "coco", "--overwrite")
+    assert (result.exit_code, "is not replaced: this command reads" in result.output) == (2, True)
+    assert path.read_bytes() == before
+    assert run("convert", path.parent, path.parent / "x.json", "--format", "coco", "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["fiftyone", "labelme", "xpaste-pool", "yolo", "coco"])
+def test_convert__a_folder_that_is_none_of_the_format_said_is_refused(tmp_path, name):
+    (tmp_path / "data").mkdir()
+    result = run("convert", tmp_path / "data", tmp_path / "x.json", "--format", "coco", "--from", name)
+    assert (result.exit_code, (tmp_path / "x.json").exists()) == (2, False)
+
+
 def test_convert__a_picture_that_is_cut_off_has_no_cutouts(content, write, tmp_path):
     path = write(content)
     picture = path.parent / "images" / "a.png"
@@ -128,6 +159,13 @@ def test_convert__objects_that_yolo_cannot_hold_are_told(content, write, tmp_pat
     assert result.exit_code == 3, result.output
     assert "its mask covers no pixel" in result.output
     assert "note: 1 regions of many objects (iscrowd) are no objects of yolo" in result.output
+
+
+@pytest.mark.parametrize("name", ["yolo", "labelme", "xpaste-pool"])
+def test_convert__crowds_are_neither_written_nor_counted_where_there_are_none(content, write, tmp_path, name):
+    result = run("convert", write(content), tmp_path / "x", "--format", name)
+    assert "2 images, 2 annotations" in result.output
+    assert len(read_any(tmp_path / "x").annotations) == 2
 
 
 def test_check__a_box_alone_is_no_problem(content, write):

@@ -79,6 +79,15 @@ def test_finish__the_file_can_be_named(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["lost.jsonl"]
 
 
+@pytest.mark.parametrize("names", ["", "a"])
+def test_finish__a_file_of_anything_else_is_neither_replaced_nor_removed(tmp_path, names):
+    mine = tmp_path / "annotations.json"
+    mine.write_text('{"images": []}')
+    result = invoke(tmp_path / "out", 3, *names, "--losses", mine)
+    assert (result.exit_code, "is no file of losses; choose another name" in result.output) == (2, True)
+    assert mine.read_text() == '{"images": []}'
+
+
 def test_finish__a_name_does_nothing_to_the_terminal_and_is_whole_in_the_file(tmp_path):
     result = invoke(tmp_path / "out", 2, "\x1b]0;owned\x07.jpg")
     assert "\x1b" not in result.output

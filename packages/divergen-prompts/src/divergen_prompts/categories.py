@@ -32,10 +32,11 @@ def read_categories(source: Path | str) -> list[Category]:
     """Read categories.
 
     Args:
-        source: A file, by its suffix: ``.json`` (an LVIS or COCO dataset, or a list of categories or names), ``.yaml``
-            or ``.yml`` (a list of categories or names, or a mapping of names to definitions), ``.csv`` or ``.tsv``
-            (with a header that has ``name``), else plain text (a name a line, ``name: definition`` or
-            ``name<tab>definition``, ``#`` opens a comment). Or the word ``imagenet``: ImageNet-1K, shipped with timm.
+        source: A file, by its suffix: ``.json`` (an LVIS or COCO dataset, or a list of categories or names), ``.jsonl``
+            (one a line), ``.yaml`` or ``.yml`` (a list of categories or names, or a mapping of names to definitions, or
+            of ids to names), ``.csv`` or ``.tsv`` (with a header that has ``name``), else plain text (a name a line,
+            ``name: definition`` or ``name<tab>definition``, ``#`` opens a comment). Or the word ``imagenet``:
+            ImageNet-1K, shipped with timm.
 
     Raises:
         DatasetError: If the file cannot be read, holds no categories, or two share an id; names the file and key.
@@ -137,7 +138,7 @@ def _listed(path: Path, content: Any) -> Iterable[Any]:
     if isinstance(content, Mapping) and "categories" in content:
         content = _without_roots(path, content["categories"], content.get("annotations"))
     elif isinstance(content, Mapping) and all(isinstance(value, str | None) for value in content.values()):
-        return [{"name": str(name), "definition": definition} for name, definition in content.items()]
+        return _numbered([{"name": str(name), "definition": definition} for name, definition in content.items()])
     if not isinstance(content, list):
         raise DatasetError(f"{path}: holds no list of categories, neither itself nor under the key 'categories'")
     return content
@@ -156,8 +157,9 @@ def _without_roots(path: Path, categories: Any, annotations: Any) -> Any:
 
 
 def _read_table(path: Path, text: str) -> Iterable[Any]:
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    rows = list(csv.DictReader(text.splitlines(), delimiter=delimiter))
+    lines = text.splitlines()
+    head = lines[0].lower() if lines else ""
+    rows = list(csv.DictReader([head, *lines[1:]], delimiter=max(",;\t", key=head.count)))
     if rows and not {"name", "category", "label", "class"} & rows[0].keys():
         raise DatasetError(f"{path}: its header has no column 'name': {', '.join(map(str, rows[0]))}")
     return [{key: value for key, value in row.items() if isinstance(key, str)} for row in rows]
@@ -165,7 +167,20 @@ def _read_table(path: Path, text: str) -> Iterable[Any]:
 
 def _read_text(path: Path, text: str) -> Iterable[Any]:
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return [_split(line) for line in lines if line]
+    return _numbered([_split(line) for line in lines if line])
+
+
+def _numbered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where the names are all numbers, they are the ids of what stands behind them, as in ``0: cup``."""
+    if not rows or not all(row["name"].isdecimal() and row.get("definition") for row in rows):
+        return rows
+    note(f"{rows[0]['name']!r} and the like are read as ids, and what stands behind them as names")
+    return [{"id": int(row["name"]), "name": row["definition"]} for row in rows]
+
+
+def _read_lines(path: Path, text: str) -> Iterable[Any]:
+    lines = enumerate(text.splitlines(), 1)
+    return [parse_json(line, f"{path}, line {number}") for number, line in lines if line.strip()]
 
 
 def _split(line: str) -> dict[str, str]:
@@ -178,6 +193,7 @@ def _split(line: str) -> dict[str, str]:
 
 _READERS: dict[str, Callable[[Path, str], Iterable[Any]]] = {
     ".json": _read_json,
+    ".jsonl": _read_lines,
     ".yaml": _read_yaml,
     ".yml": _read_yaml,
     ".csv": _read_table,

@@ -133,8 +133,10 @@ def _writable(data: Dataset, writer: WritesData) -> Dataset:
     """The objects that a format of masks holds; the others are told, crowds as what they are."""
     from .declared import drop_empty
 
-    crowds = sum(bool(one.iscrowd) for one in data.annotations)
+    objects = [one for one in data.annotations if not one.iscrowd]
+    crowds = len(data.annotations) - len(objects)
     if crowds and not getattr(writer, "keeps_crowds", True):
+        data = data.replace(annotations=objects)
         echo(f"note: {crowds} regions of many objects (iscrowd) are no objects of {writer.name}; not written", err=True)
     return drop_empty(data)
 

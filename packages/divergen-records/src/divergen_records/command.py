@@ -28,7 +28,19 @@ from .stores.arguments import accept_addresses, sending, shown_addresses
 from .system_errors import explain
 from .text import shown
 
-__all__ = ["LOG_VARIABLE", "STOPPED", "UNREAD", "Group", "answer", "echo", "next_step", "note", "quiet", "verbose"]
+__all__ = [
+    "LOG_VARIABLE",
+    "STOPPED",
+    "UNREAD",
+    "Group",
+    "answer",
+    "echo",
+    "next_step",
+    "note",
+    "quiet",
+    "refuse_replacing",
+    "verbose",
+]
 
 LOG_VARIABLE = "DIVERGEN_LOG"
 """Environment variable: ``quiet``, ``normal`` or ``verbose``; an option of the command goes before it."""
@@ -189,6 +201,13 @@ def _refuse_inputs(parameters: Mapping[str, Any]) -> None:
         for path in value if isinstance(value, tuple) else (value,):
             if isinstance(path, Path) and path.resolve().is_relative_to(out.resolve()):
                 raise ExistsError(f"{out} is not replaced: this command reads {path}; give the output another name")
+
+
+def refuse_replacing(path: Path) -> None:
+    """Refuse an output that is a file which the command found in a folder that it was given; as of its arguments."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.params.get("overwrite"):
+        _refuse_inputs({"out": context.params.get("out"), "found": path})
 
 
 def _refuse_nan(parameters: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from .alike import once_each
-from .command import echo, note
+from .command import echo, note, refuse_replacing
 from .errors import DatasetError, require_extra
 from .formats import OnProblem, locate, readers, writers
 from .formats.protocol import Source
@@ -99,6 +99,7 @@ def open_dataset(
 
     Raises:
         DatasetError: If it cannot be read.
+        ExistsError: If the command was asked to replace the file that was found.
     """
     with require_extra("divergen-records", "images"):
         found = locate(path, split) if format is None else Located(readers()[format], Source(path))
@@ -109,6 +110,7 @@ def open_dataset(
             need_pictures=need_pictures,
             progress=progress,
         )
+    refuse_replacing(dataset.path)
     tell(dataset)
     return dataset
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from statistics import median
+
+from msgspec import Raw
 
 from .dataset import Annotation, Dataset
 from .errors import DatasetError, ImageError, MaskError
-from .formats.pictures import check_size
+from .formats.pictures import check_size, sizes
 from .images import read_image
 from .progress import Progress
 
@@ -25,7 +27,9 @@ Box = tuple[float, float, float, float]
 
 
 def compare_declared(dataset: Dataset, *, progress: bool = False) -> Iterator[str]:
-    """How the file's ``bbox`` and ``area`` differ from the masks; a sentence for each kind, none where they agree.
+    """How the file's ``bbox`` and ``area`` differ from the masks, and its sizes from the pictures'.
+
+    A sentence for each kind, none where they agree.
 
     Args:
         dataset: The data set; objects that have a box alone are counted, no more.
@@ -58,6 +62,8 @@ def compare_declared(dataset: Dataset, *, progress: bool = False) -> Iterator[st
         yield f"{empty} of {total} masks cover no pixel"
     yield from _find_shares(dataset)
     yield from _find_twins(dataset)
+    yield from _find_repeated(dataset)
+    yield from _compare_sizes(dataset)
     yield from _compare_areas(areas, boxes, total)
     yield from _compare_boxes(boxes, total)
 
@@ -78,6 +84,38 @@ def _find_twins(dataset: Dataset) -> Iterator[str]:
         yield (
             f"{len(twins)} files are pictures of more than one image id, as {twins[0]!r}: a detector sees each with a "
             "part of its objects, and bake refuses them; give a file one id"
+        )
+
+
+def _find_repeated(dataset: Dataset) -> Iterator[str]:
+    """Objects of one picture, category, box and mask, under ids of their own; files that were joined have them."""
+    first: dict[int, int] = {}
+    again = []
+    for one in dataset.annotations:
+        mask = one.stored_segmentation
+        text = bytes(mask) if isinstance(mask, Raw) else repr(mask)
+        id_ = first.setdefault(hash((one.image_id, one.category_id, one.bbox, text)), one.id)
+        if id_ != one.id:
+            again.append((id_, one.id))
+    if again:
+        ids = " and ".join(map(str, again[0]))
+        yield f"{len(again)} objects stand twice, as annotations {ids}: one mask of one category"
+
+
+def _compare_sizes(dataset: Dataset) -> Iterator[str]:
+    """Of the pictures that are there, by their heads."""
+    others = []
+    for image in dataset.images:
+        with suppress(DatasetError, ImageError):
+            stored, seen = sizes(dataset.image_path(image))
+            if (image.width, image.height) not in (stored, seen):
+                others.append((image, seen or stored))
+    if others:
+        image, (width, height) = others[0]
+        yield (
+            f"size: {len(others)} of {len(dataset.images)} pictures have another than declared, as "
+            f"{image.file_name!r}: {width} wide and {height} high, the data set says {image.width} and "
+            f"{image.height}; bake and convert leave them out"
         )
 
 

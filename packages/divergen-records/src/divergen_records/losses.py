@@ -43,6 +43,8 @@ NOTHING_LEFT: Final = NothingLeft.exit_code
 
 _SHOWN = 5
 _ALLOW, _FILE = "divergen.losses.allow", "divergen.losses.file"
+_BEGIN = b'{"name":'
+"""Of a file of losses."""
 
 Command = TypeVar("Command")
 
@@ -92,7 +94,7 @@ def losses_options(command: Command) -> Command:
         "--losses",
         type=click.Path(path_type=Path),
         expose_value=False,
-        callback=_note(_FILE),
+        callback=_note_file,
         help="JSON Lines to write: all that was left out, and why.  [default: OUT.losses.jsonl]",
     )
     return allow(file(command))  # type: ignore[type-var]
@@ -200,3 +202,13 @@ def _note(key: str) -> Any:
         context.meta[key] = value
 
     return callback
+
+
+def _note_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    """Refuse a file of anything else: it would be replaced, or removed where nothing is lost."""
+    if isinstance(value, Path) and value.is_file():
+        with value.open("rb") as file:
+            head = file.read(len(_BEGIN))
+        if head not in (b"", _BEGIN):
+            raise click.BadParameter(f"{value} is there already and is no file of losses; choose another name")
+    context.meta[_FILE] = value

@@ -48,6 +48,18 @@ def test_read_fiftyone__a_mask_in_its_box_and_what_is_kept_beside(folder):
     assert drawn(dataset)[3:9, 2:6].all() and drawn(dataset).sum() == 24
 
 
+def test_read_fiftyone__what_is_not_read_and_has_no_name_is_told(folder):
+    others = {"scene": {"_cls": "Segmentation"}, "pred": {"_cls": "Detections"}, "odd": {"_cls": []}}
+    dataset = read_any(folder(BOX | {"label": None}, **others), boxes=True)
+    assert "not read are the fields pred (Detections), scene (Segmentation)" in dataset.notes
+    assert "1 objects have no label; their category is called 'unnamed'" in dataset.notes
+
+
+def test_read_fiftyone__half_a_character(folder):
+    dataset = read_any(folder(BOX | {"label": "cup \ud83d"}), boxes=True)
+    assert [one.name for one in dataset.categories] == ["cup \ufffd"]
+
+
 def test_read_fiftyone__mask_files_and_outlines(folder):
     path = folder(BOX | {"mask_path": "/elsewhere/me/export/fields/ground_truth/m.png"})
     (path / "fields" / "ground_truth").mkdir(parents=True)

@@ -39,6 +39,44 @@ def test_read_labelme__parts_of_one_group_are_one_object(folder):
     assert len(dataset.annotations[0].segmentation) == 2
 
 
+def test_read_labelme__half_a_character_and_a_shape_that_is_no_text(folder):
+    dataset = read_any(folder(SQUARE | {"label": "cup \ud83d"}, SQUARE | {"shape_type": [1]}), on_problem="skip")
+    assert [one.name for one in dataset.categories] == ["cup \ufffd", "cup"]
+    assert "its shape is [1], which covers nothing" in dataset.problems[0]
+
+
+def test_read_labelme__objects_without_a_label_are_told(folder):
+    notes = read_any(folder(SQUARE, SQUARE | {"label": " "}, SQUARE | {"label": None})).notes
+    assert "2 objects have no label; their category is called 'unnamed'" in notes
+
+
+@pytest.mark.parametrize(("group", "objects"), [("", 2), (False, 2), (float("nan"), 2), (0, 1), (1.0, 1), ("a", 1)])
+def test_read_labelme__what_is_a_group(folder, group, objects):
+    part = SQUARE | {"group_id": group}
+    assert len(read_any(folder(part, part | {"points": [[20, 2], [25, 2], [25, 8]]})).annotations) == objects
+
+
+@pytest.mark.parametrize(
+    ("size", "seen"), [((30, 20), (20, 30)), ((20, 30), (20, 30)), ((None, 30), (20, 30)), ((60.0, 40), None)]
+)
+def test_read_labelme__a_picture_of_another_size_than_was_drawn_on(folder, size, seen):
+    path = folder(SQUARE)
+    exif = Image.Exif()
+    exif[0x0112] = 6 if seen else 1
+    Image.new("RGB", (30, 20)).save(path / "a.jpg", exif=exif)
+    content = json.loads((path / "a.json").read_text()) | {"imageWidth": size[0], "imageHeight": size[1]}
+    (path / "a.json").write_text(json.dumps(content))
+    if seen:
+        (image,) = read_any(path).images
+        assert (image.width, image.height) == (size if all(size) else seen)
+        return
+    with pytest.raises(DatasetError, match=r"picture 60\.0 wide and 40 high, a\.jpg is 30 wide and 20 high"):
+        read_any(path)
+    assert not read_any(path, on_problem="skip").images
+    (mended,) = read_any(path, on_problem="repair").repairs
+    assert mended == "a.json: drawn on a picture 60.0 wide and 40 high; its own size is taken, as labelme does"
+
+
 def test_read_labelme__circle_and_painted_mask(folder):
     circle = {"label": "cup", "shape_type": "circle", "points": [[10, 10], [15, 10]]}
     png = base64.b64encode(encode_image(np.full((4, 6), 255, np.uint8), "png")).decode()

@@ -87,6 +87,15 @@ def test_write_yolo__a_disk_that_ignores_case(tmp_path, monkeypatch):
         write_yolo(dataset.replace(images=images), out, overwrite=True)
 
 
+def test_write_yolo__pictures_that_ultralytics_passes_over_are_told(tmp_path, capsys):
+    dataset = small_dataset(tmp_path / "source")
+    pictures = [dataset.image_path(image) for image in dataset.images]
+    pictures[0].rename(pictures[0].with_suffix(".JFIF"))
+    image = type(dataset.images[0])(id=dataset.images[0].id, width=40, height=32, file_name=f"{pictures[0].stem}.JFIF")
+    write_yolo(dataset.replace(images=[image, *dataset.images[1:]]), tmp_path / "out")
+    assert "1 of 2 pictures have an ending that Ultralytics passes over, as '1.JFIF'" in capsys.readouterr().err
+
+
 def lines(tmp_path, text):
     dataset = small_dataset(tmp_path / "source")
     write_yolo(dataset, tmp_path / "out")
@@ -195,6 +204,52 @@ def test_read_yolo__a_list_that_names_what_is_not_there(tmp_path):
     with pytest.raises(DatasetError, match=r"train\.txt, line 2: the picture \./images/gone\.png is not below"):
         read_any(folder)
     assert len(read_any(folder, on_problem="skip").images) == 1
+
+
+@pytest.mark.parametrize(
+    ("splits", "missing"),
+    [
+        ("train: [images, more]\nval: ../valid/images\ntest:\n", "train more, val ../valid/images"),
+        ("train: ../train/images\nval: ../valid/images\n", "val ../valid/images"),
+        ("train: train/images\nval: images\n", "train train/images"),
+    ],
+)
+def test_read_yolo__a_split_that_is_not_there_is_told(tmp_path, splits, missing):
+    folder = lines(tmp_path, LABEL)
+    (folder / "data.yaml").write_text(f"{splits}names: [cup, dog]\n")
+    dataset = read_any(folder)
+    assert f"data.yaml names what is not there, and is not read: {missing}" in dataset.notes
+    assert len(dataset.images) == 2
+    assert "val" not in find_layout(folder).splits
+
+
+def test_read_yolo__files_as_windows_editors_save_them(tmp_path):
+    folder = lines(tmp_path, LABEL)
+    (folder / "data.yaml").write_bytes(b"\xef\xbb\xbf'names': [cup, dog]\r\n\"train\": train.txt\r\n")
+    (folder / "train.txt").write_text("images\\1.png\r\n", encoding="utf-16")
+    with pytest.raises(DatasetError, match=r"train\.txt, line 1: this is no UTF-8 text"):
+        read_any(folder)
+    (folder / "train.txt").write_text("images\\1.png\r\n", encoding="utf-8-sig")
+    assert len(read_any(folder).annotations) == 1
+    (folder / "data.yaml").write_text("names: [cup, dog]\ntest: images\n", encoding="utf-16")
+    with pytest.raises(DatasetError, match=r"data\.yaml: not UTF-8 text \(byte 0\); save it as UTF-8"):
+        read_any(folder)
+
+
+def test_read_yolo__a_line_that_stands_twice_is_one_object(tmp_path):
+    dataset = read_any(lines(tmp_path, LABEL + "1" + LABEL[1:] + LABEL))
+    assert len(dataset.annotations_of(1)) == 2
+    assert "1 lines stand twice in their label; read once, as Ultralytics does" in dataset.notes
+
+
+def test_read_yolo__a_label_of_two_pictures_is_told(tmp_path):
+    """A mask beside its photo, as some tools leave it."""
+    folder = lines(tmp_path, LABEL)
+    shutil.copy(folder / "images" / "1.png", folder / "images" / "1.bmp")
+    dataset = read_any(folder)
+    told = "1 labels are of several pictures, as of 'images/1.bmp' and 'images/1.png': their objects are read for each"
+    assert told in dataset.notes
+    assert len(dataset.images) == 3
 
 
 def test_read_yolo__a_detectors_confidence(tmp_path):

@@ -19,9 +19,9 @@ from ..masks import Segmentation, encode_rle, measure_segmentation, segmentation
 from ..picture_files import PICTURE_SUFFIXES
 from ..polygons import clip_polygons
 from ..record import Category
-from .coco.frame import read_json_bytes
-from .pictures import picture_size
-from .problems import Mends, Problems
+from .coco.frame import read_json_bytes, whole_characters
+from .pictures import sizes
+from .problems import UNNAMED, Mends, Problems
 from .protocol import OnProblem
 from .yolo_layout import inside
 
@@ -82,6 +82,8 @@ def read_labelme(
     """
     path = Path(path)
     files = _files(path, "**/*.json") if path.is_dir() else [path]
+    if not files:
+        raise DatasetError(f"{path}: holds no JSON file, so none of labelme's")
     folder = image_dir or (path if path.is_dir() else path.parent)
     problems = Problems(path, on_problem)
     names: dict[str, int] = {}
@@ -103,6 +105,7 @@ def read_labelme(
             if annotation is not None:
                 annotations.append(annotation)
     problems.raise_all()
+    problems.note_unnamed(names, annotations)
     problems.notes.insert(0, f"labelme: {len(images)} files of {path}; pictures in {folder}")
     categories = [Category(id=id_, name=name) for name, id_ in names.items()]
     return Dataset(path, folder, images, annotations, categories, **problems.told).counted()
@@ -110,7 +113,7 @@ def read_labelme(
 
 def _load(file: Path, mends: Mends) -> dict[str, Any]:
     try:
-        content = json.loads(read_json_bytes(file))
+        content = json.loads(whole_characters(read_json_bytes(file)))
     except UnicodeDecodeError as error:
         raise DatasetError(f"is no UTF-8 text (byte {error.start}); save the file as UTF-8") from error
     except (ValueError, RecursionError) as error:
@@ -133,8 +136,29 @@ def _image(content: dict[str, Any], file: Path, folder: Path, id_: int, mends: M
         raise DatasetError(
             f"its picture {named or file.stem!r} is not in the folder {folder}; give its folder by --images{inside_it}"
         )
-    width, height = picture_size(picture)
+    width, height = _size(content, picture, mends)
     return ImageInfo(id=id_, width=width, height=height, file_name=picture.relative_to(folder).as_posix())
+
+
+def _size(content: dict[str, Any], picture: Path, mends: Mends) -> tuple[int, int]:
+    """Width and height of a picture, as it is seen or as it is stored, whichever the file says.
+
+    Raises:
+        DatasetError: If the file says another one: the shapes are those of a picture that was scaled or replaced.
+    """
+    stored, turned = sizes(picture)
+    said = content.get("imageWidth"), content.get("imageHeight")
+    if said == stored or not all(isinstance(side, int | float) and side > 0 for side in said):
+        return stored if said == stored else turned or stored
+    width, height = seen = turned or stored
+    if said != seen:
+        if mends is None:
+            raise DatasetError(
+                f"its shapes are of a picture {said[0]} wide and {said[1]} high, {picture.name} is {width} wide and "
+                f"{height} high: it was scaled after annotation, or is another picture"
+            )
+        mends.append(f"drawn on a picture {said[0]} wide and {said[1]} high; its own size is taken, as labelme does")
+    return seen
 
 
 def _objects(content: dict[str, Any]) -> list[tuple[str, list[Any]]]:
@@ -142,16 +166,21 @@ def _objects(content: dict[str, Any]) -> list[tuple[str, list[Any]]]:
     groups: dict[Any, tuple[str, list[Any]]] = {}
     for number, shape in enumerate(content["shapes"]):
         row = shape if isinstance(shape, dict) else {}
-        label, group = str(row.get("label") or "").strip() or "unnamed", row.get("group_id")
-        key = (label, group) if isinstance(group, (int, str)) else (label, None, number)
+        label, group = str(row.get("label") or "").strip() or UNNAMED, row.get("group_id")
+        key = (label, group) if _is_group(group) else (label, None, number)
         groups.setdefault(key, (label, []))[1].append(row)
     return list(groups.values())
+
+
+def _is_group(group: Any) -> bool:
+    """Whether it is a number or a name; tools write "", false and NaN for none."""
+    return isinstance(group, int | float | str) and not isinstance(group, bool) and group != "" and group == group
 
 
 def _object(
     shapes: list[dict[str, Any]], info: ImageInfo, category: int, boxes: bool, id_: int, mends: Mends
 ) -> Annotation:
-    kinds = {shape.get("shape_type") or "polygon" for shape in shapes}
+    kinds = {str(shape.get("shape_type") or "polygon") for shape in shapes}
     if kinds == {"rectangle"} and len(shapes) == 1:
         return _box(shapes[0], info, category, boxes, id_)
     try:

@@ -27,7 +27,7 @@ _VERSION = "5.5.0"
 
 
 def write_labelme(dataset: Dataset, out: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
-    """Write a folder for labelme.
+    """Write a folder for labelme; it has no crowds, which are left out.
 
     Args:
         dataset: Its objects have masks, or are boxes alone.
@@ -43,7 +43,8 @@ def write_labelme(dataset: Dataset, out: Path, *, overwrite: bool = False, progr
     """
     objects: dict[int, list[Annotation]] = {}
     for annotation in dataset.annotations:
-        objects.setdefault(annotation.image_id, []).append(annotation)
+        if not annotation.iscrowd:
+            objects.setdefault(annotation.image_id, []).append(annotation)
     names = {category.id: category.name for category in dataset.categories}
     with new_folder(out, overwrite=overwrite) as folder, counting("labelme", dataset, progress) as step:
         files = {image.id: fit_beside(image.file_name, ".json") for image in dataset.images}

@@ -77,18 +77,14 @@ def place_pictures(
     needed = image_dir is not None if needed is None else needed
     found: dict[int, ImageInfo] = {}
     respelled: list[str] = []
-    for key, image in images.items():
-        name, trouble = _name_in(listing, image.file_name, place.strip)
+    for key, (name, trouble, odd) in _names_in(listing, images, place.strip).items():
+        image = images[key]
         if trouble and needed:
             if _GONE in trouble:
                 missing.append(image.file_name)
             problems.add(f"images (id {key})", f"file_name {image.file_name!r} {trouble}")
             continue
-        if trouble is None and name not in (
-            image.file_name,
-            tidy(image.file_name),
-            _short(image.file_name, place.strip),
-        ):
+        if odd:
             respelled.append(f"{image.file_name!r} is {name!r}")
         found[key] = image if name == image.file_name else msgspec.structs.replace(image, file_name=name)
     _refuse_missing(missing, len(images), path, place.folder, problems)
@@ -206,6 +202,21 @@ def _guesses(path: Path, image_dir: Path | None, images: Mapping[int, ImageInfo]
             yield from (base / split, base / "images" / split, base / f"{split}_images", base / f"images_{split}")
         yield base
         yield from (base / name for name in sorted(shared - {"..", "."}))
+
+
+def _names_in(listing: Listing, images: Mapping[int, ImageInfo], strip: int) -> dict[int, tuple[str, str | None, bool]]:
+    """What `_name_in` says of each image, and whether its name has another spelling; never that of another image."""
+    found = {}
+    for key, image in images.items():
+        name, trouble = _name_in(listing, image.file_name, strip)
+        plain = name in (image.file_name, tidy(image.file_name), _short(image.file_name, strip))
+        found[key] = name, trouble, trouble is None and not plain
+    taken = {name for name, trouble, odd in found.values() if trouble is None and not odd}
+    for key, (name, _, odd) in found.items():
+        if odd and name in taken:
+            reason = f"{_GONE} {listing.folder}, and {name!r} there is another image's"
+            found[key] = tidy(images[key].file_name), reason, False
+    return found
 
 
 def _name_in(listing: Listing, name: str, strip: int) -> tuple[str, str | None]:

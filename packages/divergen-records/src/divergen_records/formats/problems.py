@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..alike import once_each
 from ..errors import DatasetError, DivergenError
 from .protocol import OnProblem
 
-__all__ = ["Mends", "Problems", "count_mendable"]
+if TYPE_CHECKING:
+    from ..dataset import Annotation
+
+__all__ = ["UNNAMED", "Mends", "Problems", "count_mendable"]
+
+UNNAMED = "unnamed"
+"""The category of objects without a label, of tools that have a name for each object and no list of them."""
 
 SHOWN = 10
 """Kinds of problems that an error message spells out."""
@@ -66,6 +72,12 @@ class Problems:
             self.repairs.append(f"{where}: {trouble}; {mend}")
         else:
             self.add(where, f"{trouble}; ids are unique{'' if mend else _FIRST}", remedy=[mend] if mend else ())
+
+    def note_unnamed(self, names: Mapping[str, int], annotations: Iterable[Annotation]) -> None:
+        """Tell how many objects are of the category `UNNAMED`."""
+        count = sum(one.category_id == names.get(UNNAMED) for one in annotations)
+        if count:
+            self.notes.append(f"{count} objects have no label; their category is called {UNNAMED!r}")
 
     def attempt(self, where: str, read: Callable[[Mends], T]) -> T | None:
         """Read one item, mended if it must and may be; None where it is left out.

@@ -6,6 +6,7 @@ The published form is ``{"0": ["path.png", …], …}`` with contiguous indices,
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +14,16 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ..dataset import Annotation, Dataset, ImageInfo
 from ..errors import DatasetError, ImageError, MaskError
 from ..folders import new_folder
-from ..images import read_image
+from ..images import read_cutout, read_image
 from ..masks import crop_segmentation, encode_rle, mask_to_bbox
 from ..record import Category
+from .coco.frame import read_json_bytes
 from .outputs import counting, write_provenance
 from .protocol import OnProblem
 
@@ -38,8 +41,10 @@ def find_pools(path: Path) -> Path | None:
     if file.suffix != ".json" or not file.is_file():
         return None
     with file.open("rb") as opened:
-        # Keys of a published pool are category indices.
-        return file if re.match(rb'\s*{\s*("\d+"\s*:\s*\[|}\s*$)', opened.read(256)) else None
+        head = opened.read(256)
+    # Keys of a published pool are category indices.
+    text = head.decode(json.detect_encoding(head), "ignore")
+    return file if re.match(r'\s*{\s*("\d+"\s*:\s*\[|}\s*$)', text) else None
 
 
 def write_pool(dataset: Dataset, out: Path, *, overwrite: bool = False, progress: bool = False) -> Path:
@@ -126,7 +131,10 @@ def read_pool(
             f"{file}: {len(problems)} of its pictures cannot be used, for example {problems[0]}; leave them out with "
             "--on-problem skip"
         )
-    return dataset.replace(problems=problems, notes=[f"pool {file.name}: cut-outs in {base}"]).counted()
+    notes = [f"pool {file.name}: cut-outs in {base}"]
+    if unnamed := sum(one.name == _nameless(one.id) for one in categories):
+        notes.append(f"{unnamed} categories have no name, as {NAMES} is not there or lacks them; named by their ids")
+    return dataset.replace(problems=problems, notes=notes).counted()
 
 
 def _add(dataset: Dataset, name: str, category_id: int, problems: list[str]) -> None:
@@ -142,20 +150,17 @@ def _add(dataset: Dataset, name: str, category_id: int, problems: list[str]) -> 
     dataset.annotations.append(Annotation(number, number, category_id, box, int(mask.sum()), encode_rle(mask)))
 
 
-def _alpha(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    try:
-        with Image.open(path) as image:
-            if "A" not in image.getbands():
-                raise ImageError(f"{path}: has no alpha channel, so nobody knows where its object is")
-            return np.asarray(image.getchannel("A"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError(f"{path}: cannot be read ({error})") from error
+def _alpha(path: Path) -> NDArray[np.uint8]:
+    alpha = read_cutout(path)[1]
+    if alpha is None:
+        raise ImageError(f"{path}: has no alpha channel, so nobody knows where its object is")
+    return alpha
 
 
 def _decode(file: Path) -> dict[str, list[Any]]:
     try:
-        pools = msgspec.json.decode(file.read_bytes(), type=dict[str, list[Any]])
-    except (msgspec.DecodeError, OSError) as error:
+        pools = msgspec.json.decode(read_json_bytes(file), type=dict[str, list[Any]])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DatasetError(f"{file}: expected {{category index: [picture, …]}}: {error}") from error
     if not all(key.isdecimal() for key in pools):
         raise DatasetError(f"{file}: its keys are category indices from 0")
@@ -172,4 +177,8 @@ def _categories(file: Path, pools: dict[str, list[Any]]) -> list[Category]:
         except (msgspec.DecodeError, ValueError) as error:
             raise DatasetError(f"{named}: expected a list of categories: {error}") from error
     missing = (int(key) + 1 for key in pools if int(key) + 1 not in known)
-    return [*known.values(), *(Category(id=id_, name=f"category {id_}") for id_ in missing)]
+    return [*known.values(), *(Category(id=id_, name=_nameless(id_)) for id_ in missing)]
+
+
+def _nameless(id_: int) -> str:
+    return f"category {id_}"

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from ..command import note
 from ..dataset import Dataset, ImageInfo, check_file_name
 from ..errors import DatasetError, ExistsError
 from ..files import Written, refuse_existing, write_text
@@ -22,6 +23,9 @@ __all__ = ["VAL", "label_name", "write_yolo", "yolo_outline"]
 
 VAL = "val"
 """The folder of a data set that holds its validation set, in the same form."""
+
+_SEEN = (".avif", ".bmp", ".dng", ".heic", ".heif", ".jp2", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp")
+"""Endings of the pictures that Ultralytics 8.4 takes from a folder (``IMG_FORMATS``)."""
 
 
 def write_yolo(dataset: Dataset, out: str | Path, *, overwrite: bool = False, progress: bool = False) -> Path:
@@ -63,6 +67,12 @@ def write_yolo(dataset: Dataset, out: str | Path, *, overwrite: bool = False, pr
                 _write_labels(dataset, names, folder, step)
                 write_provenance(dataset, folder, lambda one: names[one.image_id])
                 write_text(folder / "data.yaml", _data_yaml(dataset, "images"))
+    unseen = [image.file_name for image in dataset.images if not image.file_name.lower().endswith(_SEEN)]
+    if unseen:
+        note(
+            f"note: {len(unseen)} of {len(dataset.images)} pictures have an ending that Ultralytics passes over, as "
+            f"{unseen[0]!r}; save them as JPEG or PNG"
+        )
     return out / "data.yaml"
 
 

@@ -5,8 +5,10 @@ Label Studio and labelImg write ``classes.txt``, with the labels in ``labels`` o
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import chain
+from os.path import normpath
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,10 +16,10 @@ from ..errors import DatasetError
 from ..yaml_files import read_yaml
 from .protocol import SPLITS, Source
 
-__all__ = ["find_yolo", "inside", "read_description", "split_places", "yolo_part"]
+__all__ = ["find_yolo", "inside", "missing_places", "read_description", "split_places", "yolo_part"]
 
-_NAMES = re.compile(rb"^names\s*:", re.MULTILINE)
-_PARTS = re.compile(rb"^(train|val|path)\s*:", re.MULTILINE)
+_NAMES = re.compile(r"^[\"']?names[\"']?\s*:", re.MULTILINE)
+_PARTS = re.compile(r"^[\"']?(train|val|test|path)[\"']?\s*:", re.MULTILINE)
 
 
 _CLASSES = ("obj.data", "obj.names", "classes.txt")
@@ -57,18 +59,39 @@ def split_places(file: Path, content: dict[str, Any] | None = None) -> dict[str,
         DatasetError: If none is there.
     """
     content = read_description(file) if content is None else content
-    base = str(content.get("path") or "")
     found: dict[str, list[Path]] = {}
-    for split in SPLITS:
-        named = content.get(split)
-        for name in named if isinstance(named, list) else [named]:
-            place = inside(file.parent, base, str(name)) if name else None
-            if place is not None and (place.is_dir() or place.suffix == ".txt"):
-                found.setdefault(split, []).append(place)
+    for split, _, place in _places(file, content):
+        if place is not None:
+            found.setdefault(split, []).append(place)
     if not found:
         named = {split: content.get(split) for split in SPLITS}
         raise DatasetError(f"{file}: none of its folders or lists of images lies below {file.parent}: {named}")
     return found
+
+
+def missing_places(file: Path, content: dict[str, Any]) -> list[str]:
+    """What a description names and is not there, as ``"val ../valid/images"``."""
+    return [f"{split} {name}" for split, name, place in _places(file, content) if place is None]
+
+
+def _places(file: Path, content: dict[str, Any]) -> list[tuple[str, str, Path | None]]:
+    """Split, name and place of all that a description names; None where it is not there.
+
+    What two names end in is the place of the one that is its path as written, else of the first: ``../valid/images`` is
+    not ``images``, which the training pictures are in.
+    """
+    base = str(content.get("path") or "")
+    found: list[tuple[str, str, Path | None, bool]] = []
+    for split in SPLITS:
+        named = content.get(split)
+        for name in map(str, filter(None, named if isinstance(named, list) else [named])):
+            place = inside(file.parent, base, name)
+            place = place if place is not None and (place.is_dir() or place.suffix == ".txt") else None
+            found.append((split, name, place, normpath(file.parent / base / name) == normpath(place or "")))
+    owners: dict[Path | None, str] = {}
+    for _, name, place, _ in sorted(found, key=lambda one: not one[-1]):
+        owners.setdefault(place, name)
+    return [(split, name, place if exact or owners[place] == name else None) for split, name, place, exact in found]
 
 
 def read_description(file: Path) -> dict[str, Any]:
@@ -123,7 +146,8 @@ def _describes(file: Path) -> bool:
         return False
     with file.open("rb") as opened:
         head = opened.read(2**20)
-    return bool(_NAMES.search(head) and _PARTS.search(head))
+    text = head.decode(json.detect_encoding(head), "ignore")  # UTF-16 too, so that it is said on reading
+    return bool(_NAMES.search(text) and _PARTS.search(text))
 
 
 def inside(folder: Path, *names: str) -> Path | None:

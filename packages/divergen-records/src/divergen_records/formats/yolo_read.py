@@ -12,12 +12,13 @@ from ..errors import DatasetError, MaskError
 from ..masks import measure_segmentation
 from ..picture_files import is_picture
 from ..polygons import clip_polygons
+from ..reading import read_text
 from ..record import Category
 from .pictures import picture_size
 from .problems import Mends, Problems
 from .protocol import OnProblem, Source
 from .yolo import label_name
-from .yolo_layout import find_yolo, inside, read_description, split_places, yolo_part
+from .yolo_layout import find_yolo, inside, missing_places, read_description, split_places, yolo_part
 
 __all__ = ["read_yolo"]
 
@@ -62,6 +63,7 @@ def read_yolo(
     problems = Problems(file, on_problem)
     images: list[ImageInfo] = []
     annotations: list[Annotation] = []
+    repeated = 0
     for picture in dict.fromkeys(picture for place in places for picture in _pictures(place, file.parent, problems)):
         name = picture.relative_to(root).as_posix()
         size = problems.attempt(name, partial(_size, picture))
@@ -69,23 +71,39 @@ def read_yolo(
             continue
         info = ImageInfo(id=len(images) + 1, width=size[0], height=size[1], file_name=name)
         images.append(info)
-        for number, line in enumerate(_lines(picture, file.parent, problems), start=1):
+        lines = _lines(picture, file.parent, problems)
+        repeated += len(lines) - len(set(lines))
+        for line in dict.fromkeys(lines):
             read = partial(_object, line, info, categories, boxes, len(annotations) + 1)
-            annotation = problems.attempt(f"label of {name}, line {number}", read)
+            annotation = problems.attempt(f"label of {name}, line {lines.index(line) + 1}", read)
             if annotation is not None:
                 annotations.append(annotation)
     for place in places:
         if place.is_dir():
             _tell_orphans(place, file.parent, problems)
     problems.raise_all()
-    outlines = [one.segmentation for one in annotations if one.segmentation]
-    if outlines and all(len(outline[0]) == _TURNED for outline in outlines):
-        problems.notes.append(
-            f"all {len(outlines)} outlines have four corners, as the turned boxes of YOLO-OBB; such masks are boxes"
-        )
+    problems.notes += _notes(file, content, images, annotations, repeated)
     shown = ", ".join(str(place.relative_to(file.parent)) for place in places if place.is_relative_to(file.parent))
     problems.notes.insert(0, f"YOLO data set {file.name}: {len(images)} pictures of {shown or root}")
     return Dataset(file, root, images, annotations, categories, **problems.told).counted()
+
+
+def _notes(
+    file: Path, content: dict[str, Any], images: list[ImageInfo], annotations: list[Annotation], repeated: int
+) -> Iterator[str]:
+    named: dict[str, list[str]] = {}
+    for image in images:
+        named.setdefault(image.file_name.rpartition(".")[0], []).append(image.file_name)
+    if shared := [names for names in named.values() if len(names) > 1]:
+        names = " and ".join(map(repr, shared[0]))
+        yield f"{len(shared)} labels are of several pictures, as of {names}: their objects are read for each"
+    outlines = [one.segmentation for one in annotations if one.segmentation]
+    if outlines and all(len(outline[0]) == _TURNED for outline in outlines):
+        yield f"all {len(outlines)} outlines have four corners, as the turned boxes of YOLO-OBB; such masks are boxes"
+    if repeated:
+        yield f"{repeated} lines stand twice in their label; read once, as Ultralytics does"
+    if missing := missing_places(file, content):
+        yield f"{file.name} names what is not there, and is not read: {', '.join(missing)}"
 
 
 def _source(path: Path) -> Source:
@@ -120,7 +138,7 @@ def _pictures(place: Path, root: Path, problems: Problems) -> Iterator[Path]:
     if place.is_dir():
         yield from sorted(path for path in place.rglob("*") if is_picture(path) and path.is_file())
         return
-    for number, line in enumerate(place.read_text("utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(read_text(place).splitlines(), start=1):
         if not line.strip():
             continue
         picture = inside(root, line.strip())

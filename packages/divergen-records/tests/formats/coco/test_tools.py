@@ -200,6 +200,20 @@ def test_read__the_same_row_again_is_no_loss(content, write, name):
     assert dataset.repairs[0].endswith("read once")
 
 
+def test_read__the_same_object_again_is_read_once(content, write):
+    """Files that were joined twice."""
+    content["annotations"] += [dict(content["annotations"][0]), {**content["annotations"][1], "bbox": [2, 1, 3, 4]}]
+    path = write(content)
+    with pytest.raises(DatasetError, match=r"annotations\[3\].id: the id 1 was there before.*\(repair: .* read once\)"):
+        read_dataset(path)
+    dataset = read_dataset(path, on_problem="repair")
+    assert [one.id for one in dataset.annotations] == [1, 2, 3, 4]
+    assert dataset.repairs == (
+        "annotations[3]: the id 1 was there before; the same object is read once",
+        "annotations[4]: the id 2 was there before; numbered 4",
+    )
+
+
 @pytest.mark.parametrize(("name", "key"), [("images", "file_name"), ("categories", "name")])
 def test_read__an_id_of_two_things_stays_a_problem(content, write, name, key):
     content[name].append({**content[name][0], key: "b.png"})
@@ -419,6 +433,17 @@ def test_read__another_spelling_of_a_picture_that_is_there(content, write, name)
     dataset = read_dataset(write(content), need_pictures=True)
     assert dataset.images[0].file_name == "a.png"
     assert any("another spelling" in note or "without their first part" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize("name", ["A.png", "a"])
+def test_read__another_spelling_is_never_another_images_picture(content, write, name):
+    """Its own picture is not there; the objects are not those of ``a.png``."""
+    content["images"][1]["file_name"] = name
+    path = write(content)
+    (path.parent / "images" / "b.png").unlink()
+    problem = read_dataset(path, need_pictures=True, on_problem="skip").problems[0]
+    assert problem.endswith("and 'a.png' there is another image's")
+    assert [image.file_name for image in read_dataset(path).images] == ["a.png", name]
 
 
 def test_read__letters_composed_otherwise(content, write):

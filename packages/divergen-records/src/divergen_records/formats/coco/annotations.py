@@ -64,8 +64,8 @@ class Reader:
         """By rising id; the last of none."""
         self._category_ids = np.array([*categories], dtype=np.int64)
         self._kept: list[Annotation] = []
-        self._seen: set[int] | None = None
-        """Ids of what is kept; None while none can come twice."""
+        self._seen: dict[int, Annotation] | None = None
+        """What is kept by id; None while none can come twice."""
         self._flat = 0
 
     def read(self, part: Any, bar: Progress | None) -> list[Annotation]:
@@ -97,17 +97,18 @@ class Reader:
             ids = np.array([max(min(one.id, MOST), -MOST) for one in filter(None, typed)], dtype=np.int64)
         self.ids["annotation"].reserve({int(ids[ids < MOST].max(initial=-1))})
         if not (ids[1:] > ids[:-1]).all() and len(np.unique(ids)) < len(ids):
-            self._seen = set()
+            self._seen = {}
 
     def _keep(self, found: Sequence[Annotation]) -> None:
         self._kept.extend(found)
         if self._seen is not None:
-            self._seen.update([one.id for one in found])
+            self._seen.update({one.id: one for one in found})
 
-    def _is_taken(self, id_: int) -> bool:
+    def _first(self, id_: int) -> Annotation | None:
+        """What is kept of this id."""
         if self._seen is None:
-            self._seen = {one.id for one in self._kept}
-        return id_ in self._seen
+            self._seen = {one.id: one for one in self._kept}
+        return self._seen.get(id_)
 
     def _read_batch(
         self, items: Sequence[Item], batch: Sequence[Annotation | None], sound: Sequence[bool], start: int
@@ -153,15 +154,28 @@ class Reader:
     def _read_slowly(self, item: Item, where: str) -> Annotation | None:
         return self.problems.attempt(where, partial(self._read, item, where))
 
-    def _read(self, item: Item, where: str, mends: Mends) -> Annotation:
+    def _read(self, item: Item, where: str, mends: Mends) -> Annotation | None:
         row = row_of(item)
-        id_ = self._id(row, mends)
+        id_ = self.ids["annotation"].name(row, mends)
+        first = self._first(id_)
+        if first is not None and mends is None:
+            raise DatasetError(f"the id {id_} was there before; ids are unique - at `$.id`")
         try:
-            return self._read_row(row, id_, where, mends)
+            annotation = self._read_row(row, id_, where, mends)
         except (DatasetError, MaskError) as error:
             text = str(error)
             prefix = "" if text.startswith(("Object missing", "Expected")) else f"annotation {id_}: "
             raise DatasetError(prefix + text) from error
+        return annotation if first is None or mends is None else self._again(annotation, first, mends)
+
+    def _again(self, annotation: Annotation, first: Annotation, mends: list[str]) -> Annotation | None:
+        """An object whose id another one has, with a new one; None where it is that object once more."""
+        if annotation == first:
+            mends.append(f"the id {first.id} was there before; the same object is read once")
+            return None
+        new = self.ids["annotation"].give()
+        mends.append(f"the id {first.id} was there before; numbered {new}")
+        return msgspec.structs.replace(annotation, id=new)
 
     def _read_row(self, row: dict[str, Any], id_: int, where: str, mends: Mends) -> Annotation:
         category_id = self.ids["category"].find(row, "category_id", mends)
@@ -204,16 +218,6 @@ class Reader:
             raise MaskError("there is none, neither polygons nor an RLE: a box alone, and a mask is needed here "
                             "- at `$.segmentation`")  # fmt: skip
         return bbox, area or bbox[2] * bbox[3]
-
-    def _id(self, row: dict[str, Any], mends: Mends) -> int:
-        id_ = self.ids["annotation"].name(row, mends)
-        if not self._is_taken(id_):
-            return id_
-        if mends is None:
-            raise DatasetError(f"the id {id_} was there before; ids are unique - at `$.id`")
-        new = self.ids["annotation"].give()
-        mends.append(f"the id {id_} was there before; numbered {new}")
-        return new
 
 
 def _column(known: Sequence[Annotation], name: str, kind: type[Any] = np.int64) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from ...errors import DatasetError
 from ...files import refuse_pipe
 from ..foreign import PANOPTIC, tell_foreign
 
-__all__ = ["Item", "read_frame", "read_json_bytes"]
+__all__ = ["Item", "read_frame", "read_json_bytes", "whole_characters"]
 
 MAX_BYTES = 16 * 2**30
 """Bytes of a file, or of what a compressed one unpacks to."""
@@ -165,7 +165,7 @@ def _decode_otherwise(data: bytes, path: Path, error: Exception, notes: list[str
         raise DatasetError(f"{path}: the file is empty ({len(data)} bytes)") from error
     if "UTF-8" in str(error) or isinstance(error, UnicodeDecodeError):
         raise DatasetError(f"{path}: holds text that is no UTF-8; save the file as UTF-8") from error
-    whole = _ESCAPE.sub(_whole_character, data)
+    whole = whole_characters(data)
     if whole != data:
         notes.append(f"{path.name}: holds halves of characters (as \\ud83d alone), read as \\ufffd")
         try:
@@ -175,6 +175,11 @@ def _decode_otherwise(data: bytes, path: Path, error: Exception, notes: list[str
     if not _NOT_JSON.search(whole):
         raise _damaged(path, error) from error
     return _decode_with_nan(whole, path)
+
+
+def whole_characters(data: bytes) -> bytes:
+    """JSON text in which halves of characters, which are no text, are replaced."""
+    return _ESCAPE.sub(_whole_character, data)
 
 
 def _whole_character(escape: re.Match[bytes]) -> bytes:

@@ -21,9 +21,9 @@ from ...images import read_mask
 from ...masks import Segmentation, encode_rle, measure_segmentation
 from ...polygons import clip_polygons
 from ...record import Category
-from ..coco.frame import read_json_bytes
+from ..coco.frame import read_json_bytes, whole_characters
 from ..pictures import picture_size
-from ..problems import Mends, Problems
+from ..problems import UNNAMED, Mends, Problems
 from ..protocol import OnProblem
 from ..yolo_layout import inside
 from .arrays import unpack_mask
@@ -34,6 +34,9 @@ __all__ = ["is_fiftyone", "read_fiftyone"]
 _HEAD = 2**20
 _LABELS = {"Detection": None, "Detections": "detections", "Polyline": None, "Polylines": "polylines"}
 """Kinds of fields that hold objects, and the key of their lists."""
+
+_OTHERS = ("Classification", "Classifications", "Heatmap", "Keypoint", "Keypoints", "Segmentation")
+"""Kinds of fields that hold none."""
 
 _TOLERANCE = 1e-3
 """Share of a picture by which a box may leave it: that is rounding."""
@@ -89,14 +92,17 @@ def read_fiftyone(
             continue
         images.append(info)
         for label in _objects(sample.get(field)):
-            name = str(label.get("label") or "").strip() or "unnamed"
+            name = str(label.get("label") or "").strip() or UNNAMED
             category = names.setdefault(name, len(names) + 1)
             read = partial(_object, label, info, root, category, boxes, len(annotations) + 1)
             annotation = problems.attempt(f"{where}: {name!r}", read)
             if annotation is not None:
                 annotations.append(annotation)
     problems.raise_all()
+    problems.note_unnamed(names, annotations)
     problems.notes.insert(0, f"FiftyOne: {len(images)} samples of {path}, objects in the field {field!r}")
+    if others := _others(samples, field):
+        problems.notes.insert(1, f"not read are the fields {', '.join(others)}")
     categories = [Category(id=id_, name=name) for name, id_ in names.items()]
     return Dataset(path, folder, images, annotations, categories, **problems.told).counted()
 
@@ -107,7 +113,7 @@ def _samples(root: Path) -> list[dict[str, Any]]:
         content = _json(file)
         found = content.get("samples") if isinstance(content, dict) else None
     else:
-        found = [_json(each) for each in sorted((root / "samples").glob("*.json"))]
+        found = [_json(each) for each in sorted((root / "samples").glob("*.json"))] or None
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise DatasetError(f"{root}: has no list of samples, so it is none of FiftyOne's data sets")
     return found
@@ -115,7 +121,7 @@ def _samples(root: Path) -> list[dict[str, Any]]:
 
 def _json(file: Path) -> Any:
     try:
-        return json.loads(read_json_bytes(file))
+        return json.loads(whole_characters(read_json_bytes(file)))
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{file}: cannot be read ({error})") from error
 
@@ -126,7 +132,7 @@ def _field(samples: list[dict[str, Any]], root: Path) -> str:
         name: None
         for sample in samples
         for name, value in sample.items()
-        if isinstance(value, dict) and value.get("_cls") in _LABELS
+        if isinstance(value, dict) and str(value.get("_cls")) in _LABELS
     }
     if FIELD in found or not found:
         return FIELD
@@ -136,6 +142,13 @@ def _field(samples: list[dict[str, Any]], root: Path) -> str:
             f"call it {FIELD}"
         )
     return next(iter(found))
+
+
+def _others(samples: list[dict[str, Any]], field: str) -> list[str]:
+    """Fields of labels beside that of the objects, with their kinds."""
+    values = ((name, value) for sample in samples for name, value in sample.items() if isinstance(value, dict))
+    fields = {(name, str(value.get("_cls"))) for name, value in values}
+    return sorted(f"{name} ({kind})" for name, kind in fields if kind in (*_LABELS, *_OTHERS) and name != field)
 
 
 def _image(sample: dict[str, Any], folder: Path, need_picture: bool, id_: int, mends: Mends) -> ImageInfo:
