@@ -216,6 +216,65 @@ def test_read_prompts_of__numbers_and_marks_of_any_kind(form: str) -> None:
 @pytest.mark.parametrize(
     "form",
     [
+        "1. \u202a{}\u202c\n2. \u2066{}\u2069",
+        "1. \u2060{}\n2. {}\u00ad",
+        "\u202b1.\u202c {}\n\u202b2.\u202c {}",
+        "1. Small cups\n   a. {}\n2. Large cups\n   i. {}",
+        "1. Cups\n   a) {}\n   b) {}",
+        "1. {} (一只白色背景的杯子)\n2. {} / 白色背景的杯子",
+        "1. {} — чашка на белом фоне\n2. {} - كوب",
+        "1. {} — 14 words\n2. {} -> one object, good",
+        "1. {} — colour: red, material: clay\n2. {} | colour: blue  \\",
+        "1. {}\n   *This cup looks well before a white wall.*\n2. {}\n   *A cup for the table.*",
+        "1. {}\n2. {}\n\nTips:\n- Use a cup with soft light\n- Keep the cup centred",
+        "1. {}\n2. {}\n\n**Checklist:**\n- [x] One cup, before a white wall",
+        "Rules:\n- Exactly one cup, before a wall\n\nPrompts:\n- {}\n- {}",
+        "1. [{}]\n2. [{}]",
+        "1. {} [colour: red; view: side]\n2. {} [colour: blue; view: front]",
+        "I – {}\nII – {}",
+        "1. İstem: {}\n2. Übung: {}",
+        "{} • {} • no",
+    ],
+)
+def test_read_prompts_of__nothing_that_stands_around_one(form: str) -> None:
+    assert [candidate.text for candidate in read_prompts_of(form.format(ONE, TWO))] == [ONE, TWO]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        '{{"description": "a cup for a data set", "prompts": [{{"text": "{}"}}, {{"text": "{}"}}]}}',
+        '{{"metadata": {{"description": "a cup data set"}}, "rules": ["one cup, no more"], "prompts": ["{}", "{}"]}}',
+        '[{{"image_description": "{}", "rationale": "this shows a cup"}}, {{"final_prompt": "{}", "draft": "a"}}]',
+        '{{"type": "object", "properties": {{"prompts": [{{"text": "{}"}}, {{"text": "{}"}}]}}}}',
+        '{{"prompts": "1. {}\\\\n2. {}"}}',
+        "Draft:\n1. a cup of a draft\n\nRevised:\n1. {}\n2. {}",
+        '["a cup of a draft"]\nThat is no good. Let me fix it.\n\n["{}", "{}"]',
+        "1. {}\n2. {}\n\nIf any of them fails I will fix it at once.\nWith best regards, your model",
+        "**Simple**\n1. {}\n\n**Refined elegance**\n2. {}",
+    ],
+)
+def test_read_prompts_of__what_is_said_beside_or_taken_back_is_none(form: str) -> None:
+    assert [candidate.text for candidate in read_prompts_of(form.format(ONE, TWO))] == [ONE, TWO]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "1. a small red cup,\nside view\n\n2. a large blue cup,\nfront view",
+        "1. a small\n   red cup, side view\n2. a large\n   blue cup, front view",
+        "a small red cup, in\na white room\na large blue cup\nin a white room",
+        '["a small red cup, in\\na white room", "a large blue cup\\nin a white room"]',
+    ],
+)
+def test_read_prompts_of__one_over_two_lines(form: str) -> None:
+    found = [candidate.text.replace("in a white room", "side view") for candidate in read_prompts_of(form)]
+    assert len(found) == 2 and all(text.endswith("view") for text in found)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
         '"{}", "{}"',
         'Here are two: "{}" and "{}".',
         '("{}", "{}")',
