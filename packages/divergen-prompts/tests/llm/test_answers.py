@@ -262,6 +262,7 @@ def test_read_prompts_of__what_is_said_beside_or_taken_back_is_none(form: str) -
     "form",
     [
         "1. a small red cup,\nside view\n\n2. a large blue cup,\nfront view",
+        "1. a red cup,\n   side view\n2. a blue cup,\n   front view",
         "1. a small\n   red cup, side view\n2. a large\n   blue cup, front view",
         "a small red cup, in\na white room\na large blue cup\nin a white room",
         '["a small red cup, in\\na white room", "a large blue cup\\nin a white room"]',
@@ -310,6 +311,26 @@ def test_read_prompts_of__half_a_pair_of_utf16_is_left_out() -> None:
     content = json.dumps({"prompts": [f"{ONE} \ud83d"]})
     assert [candidate.text for candidate in read_prompts_of(content)] == [ONE]
     assert [candidate.text for candidate in read_prompts_of(f"1. {ONE} \ud83d")] == [ONE]
+
+
+@pytest.mark.parametrize(
+    "form", ['"{}"\n"{}"', '"{}", "{}"', 'Prompt 1:\n"{}"\nPrompt 2:\n"{}"', 'print("{}")\nprint("{}")']
+)
+def test_read_prompts_of__other_quotes_within_quotes(form: str) -> None:
+    text = "a small cup with 'Paris' on it"
+    assert [candidate.text for candidate in read_prompts_of(form.format(text, TWO))] == [text, TWO]
+
+
+@pytest.mark.parametrize(
+    ("form", "texts"),
+    [
+        ("1. Small\n  1.1 {}\n2. Large\n  2.1 {}", ["red cup, side view", "Blue cup, front view"]),
+        ("1. {}\n2. {}", ["1.5 litre cup, side view", "2.5 cm cup, front view"]),
+        ("- {}\n- {}", ["1.5 litre cup, side view", "3D printed cup, front view"]),
+    ],
+)
+def test_read_prompts_of__numbers_of_parts_and_of_measures(form: str, texts: list[str]) -> None:
+    assert [candidate.text for candidate in read_prompts_of(form.format(*texts))] == texts
 
 
 def test_read_prompts_of__apostrophes_between_single_quotes() -> None:

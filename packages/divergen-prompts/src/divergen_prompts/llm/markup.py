@@ -34,8 +34,8 @@ _BULLET = (
     r"|[\U0001F300-\U0001FAFF\u2600-\u27BF]\ufe0f?|\[[ xX]?\]|#{1,6}|\\item\b"
 )
 _NUMBER = (
-    r"\d{1,2}\.\d{1,2}[.)]?(?=\s+(?:an?|the)\s)"
-    r"|#\d{1,3}(?=\s)|\(?#?\d{1,3}\s*(?:[.):\]]{1,2}|-(?=\s)|–|—)|\d{1,3}️?⃣"
+    r"\d{1,2}\.\d{1,2}[.)]?(?=\s+[A-Za-z])(?!\s+(?:lit|l\b|ml\b|[ck]?m\b|mm\b|met|inch|oz\b|k?g\b|lb|f[eo]*t\b|gal|pint|quart))"
+    r"|#\d{1,3}(?=\s)|\(?#?\d{1,3}\s*(?:[.):\]]{1,2}(?!\d+\s)|-(?=\s)|–|—)|\d{1,3}️?⃣"
     r"|[①-⒛⓪-⓿❶-➓㈠-㈩㊀-㊉]|[【〔［(]\s*\d{1,3}\s*[】〕］)]|\[\d{1,3}\]"
     r"|\(?[ivxlcIVXLC]{1,7}(?:[.)]|\s+[–—-](?=\s))|\(?[a-zA-Z][.)](?=\s)|\d{1,3}\s*(?:/|of)\s*\d{1,3}\s*[.):-]|\d{1,3}\s*[°ºª]\s*[.):/]?"
     r"|\d{1,3}\s*[、．）：]|\d{1,3}[;,](?=\s*[\"'A-Za-z])|[(（]?[一二三四五六七八九十]{1,3}\s*[、．.）):：]"
@@ -72,7 +72,7 @@ _CONTROLS = re.compile(
 """What no picture is made of, such as marks of the direction of writing; half a pair of UTF-16, as a cut answer may
 hold, cannot even be written."""
 _LATEX = re.compile(r"\\(?:text\w{2}|emph|boxed|underline)\{([^{}]*)\}")
-_WRAPPED = re.compile(r"^([^\n]{25,}[\w,])\n[ \t]+(?=[a-z][^:\n]*$)(?![a-z]{1,4}[.)]\s)", re.MULTILINE)
+_WRAPPED = re.compile(r"^([^\n]{25,}\w|[^\n]{9,},)\n[ \t]+(?=[a-z][^:\n]*$)(?![a-z]{1,4}[.)]\s)", re.MULTILINE)
 _BROKEN = re.compile(
     r"^([^\n]{15,}(?:[\w,](?=\n(?:in|on|with|against|of|and|from|at|under|seen|viewed|shown|featuring|isolated|set)\b)"
     r"|\s(?:in|on|with|of|an?|the|and|against|from|at|by|for)(?=\n[a-z]))|[ \t]*\d{1,3}[.)] [^\n]{15,},(?=\n[a-z]))\n",
@@ -81,7 +81,7 @@ _BROKEN = re.compile(
 """The end of a line that the next one goes on from, without a margin."""
 _ROW = re.compile(r"^[ \t]*\(\d{1,3},[ \t]*(['\"])([^\n'\"]{10,1000})\1[^\n]*$", re.MULTILINE)
 """A row of values, of SQL or of tuples."""
-_QUOTED = re.compile(r"(?<!\w)([\"'`])((?:[^\"'`\\\n]|(?<=\w)'(?=\w)){25,1000}?)\1(?!\w)")
+_QUOTED = re.compile(r"(?<!\w)([\"'`])((?:(?!\1)[^\\\n]|(?<=\w)'(?=\w)){25,1000}?)\1(?!\w)")
 """A long text in quotes: among others in a line, or in the call of a function."""
 _COUNT = re.compile(r"\A\W{0,4}(?:[^\W\d]{1,20}[\s#=]{1,2})?(?:\d{1,3}\.)?(\d{1,3})(?:st|nd|rd|th)?(?!\w)\W{0,4}")
 _IN_LINE = re.compile(r"(?:\A|(?<=\s))\(?(\d{1,2})[.)](?=\s)")
