@@ -161,6 +161,9 @@ THOUGHT = "1. a photo of a person holding a draft cup, in a white background"
         "Prompt nr 1: {}\nPrompt nr 2: {}",
         "```sql\nINSERT INTO prompts (id, text) VALUES\n(1, '{}'),\n(2, '{}', 'red');\n```",
         '```toml\n[[prompts]]\ntext = "{}"\n\n[[prompts]]\ntext = "{}"\n```',
+        '[[prompts]]\ntext = "{}"\n\n[[prompts]]\ntext = "{}"\n',
+        "<|channel|>analysis<|message|>a cup of thought<|end|><|start|>assistant<|channel|>commentary to=functions.x "
+        '<|constrain|>json<|message|>{{"prompts": ["{}", "{}"]}}<|call|>',
         "[prompt1]\ntext={}\n\n[prompt2]\ntext={}",
         '<function=prompts><parameter=prompts>["{}", "{}"]</parameter></function>',
         'Action: final_answer\nAction Input: {{"prompts": ["{}", "{}"]}}',

@@ -172,6 +172,6 @@ def _from_tables(content: str) -> Iterator[Candidate]:
 
 
 def _from_lines(content: str) -> Iterable[Candidate]:
-    if "<html" in content.lower() or re.match(r"\s*(?:\{|\[\s*[\[{\"'“”„‘’«「『])", content):
+    if "<html" in content.lower() or re.match(r"\s*(?!\[\[?\w+\]\]?\s*\n)(?:\{|\[\s*[\[{\"'“”„‘’«「『])", content):
         return ()
     return [Candidate(line) for line in listed(without_tags(content), _LEAST_WORDS)]
