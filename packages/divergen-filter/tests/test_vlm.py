@@ -173,6 +173,13 @@ def test_vlm__stops_at_the_limit_and_keeps_what_was_paid(judge, batch):
         assert len(server.bodies) == asked + 5 - paid
 
 
+def test_vlm__nobody_asks_on_when_the_key_is_refused(judge, batch):
+    with Loopback(lambda exchange: exchange.send(401, {"error": {"message": "no"}})) as server:
+        with pytest.raises(EndpointError, match="refuses the key"):
+            judge(server, concurrency=1).build()(batch)
+        assert len(server.bodies) == 1
+
+
 def test_cli__judge_fills_the_table_and_rules_read_it(table, tmp_path):
     with Loopback(answer(vlm_clean=False)) as server:
         sets = [f"base_url={server.url}", "model=m", f"answers={tmp_path / 'a.jsonl'}", "price_in=1"]

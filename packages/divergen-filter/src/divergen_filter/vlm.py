@@ -113,8 +113,20 @@ class VlmStage:
             extra=config.extra_body,
             memory=self._memory,
         )
+        places, ended = asyncio.Semaphore(config.concurrency), list[Exception]()
+
+        async def answer(row: Mapping[str, Any]) -> Answers | None:
+            async with places:
+                if ended:  # for good: nobody asks on
+                    raise ended[0]
+                try:
+                    return await self._answer(endpoint, row)
+                except (EndpointError, LimitReached) as error:
+                    ended.append(error)
+                    raise
+
         async with endpoint:
-            found = await asyncio.gather(*(self._answer(endpoint, row) for row in rows), return_exceptions=True)
+            found = await asyncio.gather(*map(answer, rows), return_exceptions=True)
         for one in found:
             if isinstance(one, BaseException):
                 raise one
