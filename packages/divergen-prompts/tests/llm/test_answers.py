@@ -231,6 +231,7 @@ def test_read_prompts_of__numbers_and_marks_of_any_kind(form: str) -> None:
         "1. {}\n   *This cup looks well before a white wall.*\n2. {}\n   *A cup for the table.*",
         "1. {}\n2. {}\n\nTips:\n- Use a cup with soft light\n- Keep the cup centred",
         "1. {}\n2. {}\n\n**Checklist:**\n- [x] One cup, before a white wall",
+        "Notes:\n- {}\n- {}",
         "Rules:\n- Exactly one cup, before a wall\n\nPrompts:\n- {}\n- {}",
         "1. [{}]\n2. [{}]",
         "1. {} [colour: red; view: side]\n2. {} [colour: blue; view: front]",
@@ -334,6 +335,25 @@ def test_read_prompts_of__other_quotes_within_quotes(form: str) -> None:
 )
 def test_read_prompts_of__numbers_of_parts_and_of_measures(form: str, texts: list[str]) -> None:
     assert [candidate.text for candidate in read_prompts_of(form.format(*texts))] == texts
+
+
+@pytest.mark.parametrize("name", ["airplane", "notebook", "potted_plant", "banknote"])
+def test_read_prompts_of__a_category_that_sounds_like_a_note_or_a_plan(name: str) -> None:
+    content = json.dumps({"notes": ["a cup of no use"], name: [ONE, TWO]})
+    assert [candidate.text for candidate in read_prompts_of(content)] == [ONE, TWO]
+
+
+@pytest.mark.parametrize("title", ["Scratched Enamel", "Reflective Chrome", "Thoughtful Shape", "Reasonable Size"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "### {0}\n{1}\n\n### Matte Steel\n{2}",
+        "**{0}**\n{1}\n\n**Matte Steel**\n{2}",
+        "[{0}] {1}\n[Matte Steel] {2}",
+    ],
+)
+def test_read_prompts_of__titles_that_sound_like_thoughts(form: str, title: str) -> None:
+    assert [candidate.text for candidate in read_prompts_of(form.format(title, ONE, TWO))] == [ONE, TWO]
 
 
 def test_read_prompts_of__apostrophes_between_single_quotes() -> None:

@@ -30,8 +30,8 @@ _TEXT_KEYS = (
 )
 _TEXT_ENDS = ("prompt", "description", "caption")
 _NO_PROMPTS = re.compile(
-    r"reason|thought|think|analysis|note|explan|comment|negative|draft|reject|discard|example|wrong|plan|summary|intro"
-    r"|rationale|justif|metadata|rules?\b|instruct|guideline|constraint|requirement|\berror"
+    r"reason|thought|think|analysis|(?<![a-z])notes?(?![a-z])|explan|comment|negative|draft|reject|discard|example|wrong"
+    r"|(?<![a-z])plan(?:s|ning)?(?![a-z])|summary|intro|rationale|justif|metadata|rules?\b|instruct|guideline|constraint|requirement|\berror"
 )
 _REVISED = re.compile(
     r"^(?:[^\n]{0,200}[.!?,:—-][ ]+)?\W{0,6}(?:the |my |here (?:is|are) (?:the |my )?)?(?:revised|corrected|improved"

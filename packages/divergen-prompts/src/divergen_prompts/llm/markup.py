@@ -51,7 +51,7 @@ _LABEL = (
     r"|/imagine(?:\s+prompt)?\s*:?|[^\s\d_.,;:!?'\"()]{3,20}\s*(?:#|[nN][.º°]?)?\s*\d{1,3}\s*[:：]"
 )
 _MARK = re.compile(rf"\A\s*(?:{_NUMBER}|{_LABEL}|{_BULLET})\s*", re.IGNORECASE)
-_HEADING = re.compile(r"\A(?:[A-Z]|[^\W\da-z_])[\w /&'-]{0,40}:\s+(?=\S+(?:\s+\S+){3})")
+_HEADING = re.compile(r"\A(?:(?:[A-Z]|[^\W\da-z_])[\w /&'-]{0,40}:|\[[A-Z][^\[\]]{0,40}\]:?)\s+(?=\S+(?:\s+\S+){3})")
 _BOLD_TITLE = re.compile(rf"\A(\s*(?:{_NUMBER}|{_BULLET})?\s*)\*\*[^*\n]{{1,60}}\*\*\s*[:–—-]\s*(?=\S+(?:\s+\S+){{2}})")
 _AFTER = re.compile(
     r"\s+--(?:ar|v|no|style|q|s|stylize|niji|seed|chaos|quality|iw)\b.*\Z"  # Midjourney
@@ -103,8 +103,9 @@ _NO_ITEM = re.compile(
 )
 """Begins a line that shows what not to write, or a footnote."""
 _ASIDE = re.compile(
-    r"\W{0,6}(?:tips?|notes?|checklist|explanations?|summary|key (?:features|points)|variations? used|verification"
-    r"|rules?|requirements?|constraints?|why (?:these|this)|negative prompts?)\b[^:]{0,30}:?\W*",
+    r"(?!.*(?<!negative )prompts?)\W{0,6}(?:tips?|notes?|checklist|explanations?|summary|key (?:features|points)"
+    r"|variations? used|verification|rules?|requirements?|constraints?|why (?:these|this)|negative prompts?)\b"
+    r"[^:]{0,30}:?\W*",
     re.IGNORECASE,
 )
 """The heading of a part that holds no prompts."""
@@ -179,13 +180,14 @@ def listed(content: str, least_words: int) -> list[str]:
     """
     content = _BROKEN.sub(r"\1 ", content)
     whole = [line for line in content.splitlines() if _LETTER.search(line) and not _NO_ITEM.match(line)]
-    lines = [part for line in _without_asides(whole) for part in _quoted(line.strip())]
-    others = [line for line in lines if not line.rstrip("*_ ").endswith(":")]
-    for found in (_items(lines), others):
-        texts = [_HEADING.sub("", tidy(line)) for line in found]
-        texts = [text for text in texts if len(text.split()) >= least_words]
-        if texts:
-            return texts
+    for kept in (list(_without_asides(whole)), whole):
+        lines = [part for line in kept for part in _quoted(line.strip())]
+        others = [line for line in lines if not line.rstrip("*_ ").endswith(":")]
+        for found in (_items(lines), others):
+            texts = [_HEADING.sub("", tidy(line)) for line in found]
+            texts = [text for text in texts if len(text.split()) >= least_words]
+            if texts:
+                return texts
     return []
 
 

@@ -10,7 +10,11 @@ from .spans import without_spans
 
 __all__ = ["without_thoughts"]
 
-_STEMS = "think|thought|reason|reflect|analysis|scratch|rationale|deliberat|monolog"
+_STEMS = (
+    r"(?:think(?:ing)?|thoughts?|reason(?:ing|s)?|reflect(?:ions?)?|analysis|scratch[_-]?pad|rationale|deliberat(?:e|ion)"
+    r"|monolog(?:ue)?)(?:process|blocks?|steps?)?(?![a-z])"
+)
+"""Words of thinking; not those of things, which are scratched, reflective or of a reasonable size."""
 _WORDS = rf"(?:\w+:)?(?:[\w-]{{0,30}}(?:{_STEMS})[\w-]{{0,30}}|cot)"
 _OPEN, _CLOSE = r"(?:<\|?|\[|◁|【)\s*", r"\s*(?:\|?>|\]|▷|】)"
 _END = rf"(?:/\s*{_WORDS}|{_WORDS}[_ ]?end|(?:end[_ ]of[_ ]|end[_ ]){_WORDS})"
