@@ -147,13 +147,16 @@ def judge(table: Path, settings: tuple[str, ...], shard: str) -> None:
     from .config import ScoreConfig
 
     stage = apply_settings(ScoreConfig, {"kind": "vlm"}, settings, where="score 'vlm'").build()
-    report = fill(InstanceTable.open(table), stage, shard=Shard.parse(shard), batch_size=64)
+    part = Shard.parse(shard)
+    report = fill(InstanceTable.open(table), stage, shard=part, batch_size=64)
     cost = f"; cost {stage.account.cost:.4g} in all" if stage.account.cost else ""
     judged = report.done - len(stage.unanswered)
     answer(judged=judged, skipped=report.skipped, cost=stage.account.cost, unanswered=stage.unanswered)
     echo(f"{judged} judged, {report.skipped} not ready{cost}")
     losses = Losses(stage.unanswered.items())
-    finish(losses, came=report.done, went=report.done - len(losses), unit="rows", out=table)
+    if report.done:  # else what an earlier call lost stays in its file; so does what other shards lose
+        out = table if part.count == 1 else table.with_name(f"{table.name}.{part.index}-of-{part.count}")
+        finish(losses, came=report.done, went=report.done - len(losses), unit="rows", out=out)
 
 
 @main.command()
