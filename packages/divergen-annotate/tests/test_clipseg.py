@@ -56,6 +56,14 @@ def test_clipseg__the_table_gives_the_category(folder, table):
     assert torch.equal(given[0], expected["input_ids"])
 
 
+def test_clipseg__a_tokenizer_without_words_is_refused(tmp_path):
+    folder = save_clipseg(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"):
+        (folder / name).unlink(missing_ok=True)
+    with pytest.raises(WeightsError, match="holds no words"):
+        build_annotator("clipseg", [f"model={folder}"])
+
+
 def test_clipseg__no_such_model_or_another_one(tmp_path):
     with pytest.raises(WeightsError, match="hub"):
         ClipSegConfig().build()

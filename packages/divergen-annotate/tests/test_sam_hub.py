@@ -108,6 +108,21 @@ def test_hub__damaged_or_missing_files(tmp_path, damage):
         load_predictor(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}}, "requires"),
+        ({"vision_config": {"patch_size": "16"}}, "patch_size"),
+        ({"dtype": "float99"}, "float99"),
+    ],
+)
+def test_hub__a_config_that_cannot_be_used_is_a_sentence(tmp_path, change, said):
+    config = json.loads((save_hub_sam(tmp_path) / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(WeightsError, match=f"cannot be loaded: .*{said}"):
+        load_predictor(tmp_path)
+
+
 def test_hub__no_such_model(tmp_path):
     with pytest.raises(WeightsError, match="hub"):
         load_predictor("nobody/has-this-model")

@@ -96,6 +96,7 @@ def test_vlm__an_answer_that_is_none_is_told_and_is_no_number(judge, batch):
         "<think>vlm_whole: no? {{wait}}</think>{}",
         "Let me see {{it}}.</think>\n{}\nDone {{here}}.",
         "```json\n{}\n```",
+        "<|channel|>analysis<|message|>vlm_whole: no<|end|><|channel|>final <|constrain|>json<|message|>{}",
     ],
 )
 def test_vlm__reads_what_follows_a_thought(judge, batch, form):
@@ -105,11 +106,38 @@ def test_vlm__reads_what_follows_a_thought(judge, batch, form):
         assert judge(server).build()(batch)["vlm_whole"] == [1.0] * 5
 
 
-@pytest.mark.parametrize("form", ["'{}': True,", "**{}**: Yes", "- {} = yes"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        *(
+            "'{}': True,",
+            "**{}**: Yes",
+            "- {} = yes",
+            "- **{}:** Yes",
+            "| {} | Yes |",
+            "{} → yes",
+            "{}: ✅ Yes",
+            "{} — yes",
+        ),
+        *(
+            '"{}": 1,',
+            '"{}": {{"answer": true, "reason": "no part is missing"}},',
+            '{{"question": "{}", "answer": "yes"}}',
+        ),
+        *("<{}>yes", '\\"{}\\": true,'),
+    ],
+)
 def test_vlm__reads_what_is_nearly_json_and_lists(judge, batch, form):
     text = "\n".join(map(form.format, ALL))
     with Loopback(lambda exchange: exchange.send(200, completion(text))) as server:
         assert judge(server).build()(batch)["vlm_clean"] == [1.0] * 5
+
+
+@pytest.mark.parametrize("form", ['"{}": 0.8', '"{}": 10', '"{}": null', "<|channel|>analysis<|message|>{}: yes"])
+def test_vlm__what_is_neither_yes_nor_no_is_no_answer(judge, batch, form):
+    text = "\n".join(map(form.format, ALL))
+    with Loopback(lambda exchange: exchange.send(200, completion(text))) as server, pytest.raises(EndpointError):
+        judge(server).build()(batch)
 
 
 def test_vlm__a_thought_without_end_is_no_answer(judge, batch):
@@ -145,6 +173,13 @@ def test_vlm__stops_at_the_limit_and_keeps_what_was_paid(judge, batch):
         assert len(server.bodies) == asked + 5 - paid
 
 
+def test_vlm__nobody_asks_on_when_the_key_is_refused(judge, batch):
+    with Loopback(lambda exchange: exchange.send(401, {"error": {"message": "no"}})) as server:
+        with pytest.raises(EndpointError, match="refuses the key"):
+            judge(server, concurrency=1).build()(batch)
+        assert len(server.bodies) == 1
+
+
 def test_cli__judge_fills_the_table_and_rules_read_it(table, tmp_path):
     with Loopback(answer(vlm_clean=False)) as server:
         sets = [f"base_url={server.url}", "model=m", f"answers={tmp_path / 'a.jsonl'}", "price_in=1"]
@@ -155,3 +190,16 @@ def test_cli__judge_fills_the_table_and_rules_read_it(table, tmp_path):
     rules = tmp_path / "rules.json"
     rules.write_text('{"rules": [{"score": "vlm_clean", "op": ">=", "threshold": 1}]}')
     assert "kept 0 of 5" in CliRunner().invoke(main, ["decide", str(table.path), "--rules", str(rules)]).output
+
+
+def test_cli__judge_tells_what_it_has_no_answer_about(table, tmp_path):
+    def respond(exchange):
+        wrong = "thing 1" in question(exchange.body)
+        exchange.send(200, completion("I cannot say" if wrong else json.dumps(dict.fromkeys(ALL, True))))
+
+    with Loopback(respond) as server:
+        sets = [f"base_url={server.url}", "model=m", f"answers={tmp_path / 'a.jsonl'}"]
+        line = ["judge", str(table.path), *(part for text in sets for part in ("--set", text))]
+        done = CliRunner().invoke(main, line)
+    assert done.exit_code == 3 and "3 judged" in done.output and "rows: 5 in, 3 out, 2 lost" in done.output, done.output
+    assert "the answer holds no JSON object" in done.output

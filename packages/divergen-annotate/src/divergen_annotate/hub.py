@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from divergen_records import WeightsError, require_extra
-from divergen_records.pretrained import find_pretrained
+from divergen_records.pretrained import find_pretrained, loading_errors
 
 __all__ = ["load_pretrained", "read_model_type"]
 
@@ -25,7 +25,7 @@ def read_model_type(model: str) -> str:
         from transformers import AutoConfig
     source = find_pretrained(model).source
     with _readable(model):
-        return str(AutoConfig.from_pretrained(source).model_type)
+        return str(AutoConfig.from_pretrained(source, trust_remote_code=False).model_type)
 
 
 def load_pretrained(model: str, class_name: str) -> Any:
@@ -47,7 +47,14 @@ def load_pretrained(model: str, class_name: str) -> Any:
     if not (issubclass(loader, transformers.PreTrainedModel) or hasattr(loader, "_model_mapping")):  # AutoModelFor…
         found.check_processor()
         with _readable(model), require_extra("divergen-annotate", "transformers"):
-            return loader.from_pretrained(found.source)
+            loaded = loader.from_pretrained(found.source, trust_remote_code=False)
+        tokenizer = getattr(loaded, "tokenizer", None)
+        if tokenizer is not None and set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+            raise WeightsError(
+                f"{model} holds no words: no tokenizer.json, vocab.json, vocab.txt or .model; any text would be the "
+                "same to it. Download the model again"
+            )
+        return loaded
     variant = found.find_variant()
     with _readable(model), _quiet():
         loaded, report = loader.from_pretrained(
@@ -67,12 +74,14 @@ def _readable(model: str) -> Iterator[None]:
     """Translate what transformers and safetensors raise for a model that cannot be loaded."""
     from safetensors import SafetensorError
 
+    known: tuple[type[Exception], ...] = (*loading_errors(), SafetensorError)
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except known as error:
+        said = " ".join(str(error).split())[:300].rstrip(".")
         raise WeightsError(
-            f"{model}: the model cannot be loaded: {str(error).strip().splitlines()[0]} Give the id of a model on the "
-            "hub, or a folder that holds config.json, preprocessor_config.json and model.safetensors"
+            f"{model}: the model cannot be loaded: {said}. Give the id of a model on the hub, or a folder that "
+            "holds config.json, preprocessor_config.json and model.safetensors"
         ) from error
 
 

@@ -133,6 +133,7 @@ def score(
     help="A setting: model=NAME (needed), base_url=URL, price_in=0.15, price_out=0.6, max_cost=5.",
 )
 @SHARD
+@losses_options
 def judge(table: Path, settings: tuple[str, ...], shard: str) -> None:
     """Ask a vision model yes-no questions about each cut-out; go on where it was interrupted, and pay nothing twice.
 
@@ -146,13 +147,16 @@ def judge(table: Path, settings: tuple[str, ...], shard: str) -> None:
     from .config import ScoreConfig
 
     stage = apply_settings(ScoreConfig, {"kind": "vlm"}, settings, where="score 'vlm'").build()
-    report = fill(InstanceTable.open(table), stage, shard=Shard.parse(shard), batch_size=64)
+    part = Shard.parse(shard)
+    report = fill(InstanceTable.open(table), stage, shard=part, batch_size=64)
     cost = f"; cost {stage.account.cost:.4g} in all" if stage.account.cost else ""
-    answer(judged=report.done, skipped=report.skipped, cost=stage.account.cost, unanswered=stage.unanswered)
-    echo(f"{report.done} judged, {report.skipped} not ready{cost}")
-    if stage.unanswered:
-        reason = next(iter(stage.unanswered.values()))
-        echo(f"no answer about {len(stage.unanswered)}, first: {reason}", err=True)
+    judged = report.done - len(stage.unanswered)
+    answer(judged=judged, skipped=report.skipped, cost=stage.account.cost, unanswered=stage.unanswered)
+    echo(f"{judged} judged, {report.skipped} not ready{cost}")
+    losses = Losses(stage.unanswered.items())
+    if report.done:  # else what an earlier call lost stays in its file; so does what other shards lose
+        out = table if part.count == 1 else table.with_name(f"{table.name}.{part.index}-of-{part.count}")
+        finish(losses, came=report.done, went=report.done - len(losses), unit="rows", out=out)
 
 
 @main.command()

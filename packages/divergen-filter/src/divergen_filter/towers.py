@@ -13,6 +13,7 @@ import torch
 from divergen_records import ConfigError, WeightsError
 from divergen_records.cores import usable_cores
 from divergen_records.devices import pick_device
+from divergen_records.pretrained import loading_errors
 from torch.nn import functional as F
 
 from .embedder import Embeddings, Image
@@ -133,9 +134,9 @@ def loading(what: str) -> Iterator[None]:
     """Translate what model libraries raise while they load into `WeightsError`."""
     try:
         yield
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, LookupError) as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
+    except loading_errors() as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise WeightsError(
-            f"{what} cannot be loaded: {reason[0][:300]}. Give a local path, or make sure that the weights can be "
+            f"{what} cannot be loaded: {reason[:300]}. Give a local path, or make sure that the weights can be "
             "downloaded or are in the cache; they are never random"
         ) from error

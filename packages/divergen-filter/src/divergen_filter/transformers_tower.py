@@ -54,7 +54,8 @@ class TransformersEmbedder:
         place.check_processor()
         variant = place.find_variant()
         with loading(f"transformers model {model!r}"):
-            options: dict[str, Any] = {} if revision is None else {"revision": revision}
+            options: dict[str, Any] = {"trust_remote_code": False}  # else it asks at the terminal
+            options |= {} if revision is None else {"revision": revision}
             found, report = AutoModel.from_pretrained(
                 place.source, variant=variant, output_loading_info=True, **options
             )

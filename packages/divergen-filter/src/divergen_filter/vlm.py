@@ -49,9 +49,14 @@ _ASK = (
     "The picture shows one object, cut out and laid on white. Answer each question about it by yes (true) or no "
     "(false), as a JSON object with these keys.\n{questions}"
 )
-_THOUGHT = re.compile(r"</\w*(?:think|thought|reason)\w*>|◁/think▷|\[/THINK\]", re.IGNORECASE)
-_THINKING = re.compile(r"<\w*(?:think|thought|reason)\w*>|◁think▷|\[THINK\]", re.IGNORECASE)
-_YES_NO = {"yes": True, "no": False, "true": True, "false": False}
+_THOUGHT = re.compile(
+    r"</\w*(?:think|thought|reason)\w*>|◁/think▷|\[/THINK\]|<\|channel\|>\s*final\b[^<]*(?:<\|[^|]*\|>[^<]*)?<\|message\|>",
+    re.IGNORECASE,
+)
+_THINKING = re.compile(
+    r"<\w*(?:think|thought|reason)\w*>|◁think▷|\[THINK\]|<\|channel\|>\s*(?:analysis|commentary)", re.IGNORECASE
+)
+_YES_NO = {"yes": True, "no": False, "true": True, "false": False, "y": True, "n": False, "1": True, "0": False}
 
 Answers = dict[str, bool]
 
@@ -108,8 +113,20 @@ class VlmStage:
             extra=config.extra_body,
             memory=self._memory,
         )
+        places, ended = asyncio.Semaphore(config.concurrency), list[Exception]()
+
+        async def answer(row: Mapping[str, Any]) -> Answers | None:
+            async with places:
+                if ended:  # for good: nobody asks on
+                    raise ended[0]
+                try:
+                    return await self._answer(endpoint, row)
+                except (EndpointError, LimitReached) as error:
+                    ended.append(error)
+                    raise
+
         async with endpoint:
-            found = await asyncio.gather(*(self._answer(endpoint, row) for row in rows), return_exceptions=True)
+            found = await asyncio.gather(*map(answer, rows), return_exceptions=True)
         for one in found:
             if isinstance(one, BaseException):
                 raise one
@@ -159,7 +176,9 @@ class VlmStage:
 
 def _answer_to(key: str, text: str) -> bool | None:
     """Yes or no beside the last mention of a question, in JSON, nearly JSON, or a list."""
-    said = re.findall(rf"(?<!\w){re.escape(key)}[\"'*_`]*\s*[:=]\s*[\"'*_`]*(\w+)", text)
+    beside = r"(?:\{?\s*[\"']?(?:answer|value|result)[\"']?\s*[:=]\s*)?"  # the question's own object, or the next key
+    mark = rf"[\"'*_`\\\\]*\s*[:=|,>→–—✅❌-]+[\s\"'*_`✅❌]*{beside}[\"'*_`]*"
+    said = re.findall(rf"(?<!\w){re.escape(key)}{mark}(\w+)\b(?!\.\d)", text)
     return _YES_NO.get(said[-1].lower()) if said else None
 
 

@@ -172,6 +172,24 @@ def test_generator__what_is_paid_for_is_kept_when_the_endpoint_ends():
             make(generator)
 
 
+@pytest.mark.parametrize("good", [0, 3])
+def test_generator__nobody_asks_on_when_the_endpoint_ends(good):
+    def respond(exchange):
+        if len(server.bodies) <= good:
+            answer_pictures(exchange)
+        else:
+            exchange.send(401, {"error": {"message": "no such key"}})
+
+    with Loopback(respond) as server:
+        generator = build(server, background=None, concurrency=1)
+        records = [planned_record(f"cup {number}", number, generator) for number in range(8)]
+        if good:
+            assert sum(record.error is None for record in generator(records)) == good
+        with pytest.raises(EndpointError, match="refuses the key"):
+            generator(records)
+        assert len(server.bodies) == good + 1
+
+
 def test_generator__servers_that_give_addresses_unless_asked():
     def respond(exchange):
         if exchange.body.get("response_format") == "b64_json":

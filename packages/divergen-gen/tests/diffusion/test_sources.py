@@ -153,6 +153,14 @@ def test_generator__a_gpu_that_is_not_there(model, monkeypatch):
         picture(model("sd"), device="cuda:1")
 
 
+KEPT = {
+    "words": (),
+    "settings alone": ("tokenizer_config.json",),
+    "merges": ("tokenizer_config.json", "vocab.json"),
+}
+"""Of a tokenizer."""
+
+
 def damaged(folder, what):
     """Take something away from a model, or put something else in its place."""
     import torch
@@ -160,9 +168,13 @@ def damaged(folder, what):
 
     if what == "tokenizer":
         shutil.rmtree(folder / "tokenizer")
-    elif what == "words":
+    elif what in KEPT:
         for file in (folder / "tokenizer").iterdir():
-            file.unlink()
+            if file.name not in KEPT[what]:
+                file.unlink()
+    elif what == "text encoder":
+        file = folder / "text_encoder" / "config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"hidden_size": "32"}))
     elif what == "another network":
         save_file({"nothing.weight": torch.zeros(2)}, folder / "unet" / "diffusion_pytorch_model.safetensors")
     elif what == "pointer":
@@ -177,6 +189,9 @@ def damaged(folder, what):
     [
         ("tokenizer", "lacks the folder of its tokenizer; download the model again"),
         ("words", "holds no words"),
+        ("settings alone", "holds no words"),
+        ("merges", "merges.txt"),
+        ("text encoder", "cannot be loaded: .*hidden_size.*32"),
         ("another network", "the weights of its unet are another network's: 208 of 208 tensors"),
         ("pointer", "is a pointer of Git LFS, .*git lfs pull"),
         ("unfinished", "has no weights"),

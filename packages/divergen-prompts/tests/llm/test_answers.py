@@ -161,6 +161,9 @@ THOUGHT = "1. a photo of a person holding a draft cup, in a white background"
         "Prompt nr 1: {}\nPrompt nr 2: {}",
         "```sql\nINSERT INTO prompts (id, text) VALUES\n(1, '{}'),\n(2, '{}', 'red');\n```",
         '```toml\n[[prompts]]\ntext = "{}"\n\n[[prompts]]\ntext = "{}"\n```',
+        '[[prompts]]\ntext = "{}"\n\n[[prompts]]\ntext = "{}"\n',
+        "<|channel|>analysis<|message|>a cup of thought<|end|><|start|>assistant<|channel|>commentary to=functions.x "
+        '<|constrain|>json<|message|>{{"prompts": ["{}", "{}"]}}<|call|>',
         "[prompt1]\ntext={}\n\n[prompt2]\ntext={}",
         '<function=prompts><parameter=prompts>["{}", "{}"]</parameter></function>',
         'Action: final_answer\nAction Input: {{"prompts": ["{}", "{}"]}}',
@@ -216,6 +219,67 @@ def test_read_prompts_of__numbers_and_marks_of_any_kind(form: str) -> None:
 @pytest.mark.parametrize(
     "form",
     [
+        "1. \u202a{}\u202c\n2. \u2066{}\u2069",
+        "1. \u2060{}\n2. {}\u00ad",
+        "\u202b1.\u202c {}\n\u202b2.\u202c {}",
+        "1. Small cups\n   a. {}\n2. Large cups\n   i. {}",
+        "1. Cups\n   a) {}\n   b) {}",
+        "1. {} (一只白色背景的杯子)\n2. {} / 白色背景的杯子",
+        "1. {} — чашка на белом фоне\n2. {} - كوب",
+        "1. {} — 14 words\n2. {} -> one object, good",
+        "1. {} — colour: red, material: clay\n2. {} | colour: blue  \\",
+        "1. {}\n   *This cup looks well before a white wall.*\n2. {}\n   *A cup for the table.*",
+        "1. {}\n2. {}\n\nTips:\n- Use a cup with soft light\n- Keep the cup centred",
+        "1. {}\n2. {}\n\n**Checklist:**\n- [x] One cup, before a white wall",
+        "Notes:\n- {}\n- {}",
+        "Rules:\n- Exactly one cup, before a wall\n\nPrompts:\n- {}\n- {}",
+        "1. [{}]\n2. [{}]",
+        "1. {} [colour: red; view: side]\n2. {} [colour: blue; view: front]",
+        "I – {}\nII – {}",
+        "1. İstem: {}\n2. Übung: {}",
+        "{} • {} • no",
+    ],
+)
+def test_read_prompts_of__nothing_that_stands_around_one(form: str) -> None:
+    assert [candidate.text for candidate in read_prompts_of(form.format(ONE, TWO))] == [ONE, TWO]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        '{{"description": "a cup for a data set", "prompts": [{{"text": "{}"}}, {{"text": "{}"}}]}}',
+        '{{"metadata": {{"description": "a cup data set"}}, "rules": ["one cup, no more"], "prompts": ["{}", "{}"]}}',
+        '[{{"image_description": "{}", "rationale": "this shows a cup"}}, {{"final_prompt": "{}", "draft": "a"}}]',
+        '{{"type": "object", "properties": {{"prompts": [{{"text": "{}"}}, {{"text": "{}"}}]}}}}',
+        '{{"prompts": "1. {}\\\\n2. {}"}}',
+        "Draft:\n1. a cup of a draft\n\nRevised:\n1. {}\n2. {}",
+        '["a cup of a draft"]\nThat is no good. Let me fix it.\n\n["{}", "{}"]',
+        "1. {}\n2. {}\n\nIf any of them fails I will fix it at once.\nWith best regards, your model",
+        "**Simple**\n1. {}\n\n**Refined elegance**\n2. {}",
+    ],
+)
+def test_read_prompts_of__what_is_said_beside_or_taken_back_is_none(form: str) -> None:
+    assert [candidate.text for candidate in read_prompts_of(form.format(ONE, TWO))] == [ONE, TWO]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "1. a small red cup,\nside view\n\n2. a large blue cup,\nfront view",
+        "1. a red cup,\n   side view\n2. a blue cup,\n   front view",
+        "1. a small\n   red cup, side view\n2. a large\n   blue cup, front view",
+        "a small red cup, in\na white room\na large blue cup\nin a white room",
+        '["a small red cup, in\\na white room", "a large blue cup\\nin a white room"]',
+    ],
+)
+def test_read_prompts_of__one_over_two_lines(form: str) -> None:
+    found = [candidate.text.replace("in a white room", "side view") for candidate in read_prompts_of(form)]
+    assert len(found) == 2 and all(text.endswith("view") for text in found)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
         '"{}", "{}"',
         'Here are two: "{}" and "{}".',
         '("{}", "{}")',
@@ -251,6 +315,45 @@ def test_read_prompts_of__half_a_pair_of_utf16_is_left_out() -> None:
     content = json.dumps({"prompts": [f"{ONE} \ud83d"]})
     assert [candidate.text for candidate in read_prompts_of(content)] == [ONE]
     assert [candidate.text for candidate in read_prompts_of(f"1. {ONE} \ud83d")] == [ONE]
+
+
+@pytest.mark.parametrize(
+    "form", ['"{}"\n"{}"', '"{}", "{}"', 'Prompt 1:\n"{}"\nPrompt 2:\n"{}"', 'print("{}")\nprint("{}")']
+)
+def test_read_prompts_of__other_quotes_within_quotes(form: str) -> None:
+    text = "a small cup with 'Paris' on it"
+    assert [candidate.text for candidate in read_prompts_of(form.format(text, TWO))] == [text, TWO]
+
+
+@pytest.mark.parametrize(
+    ("form", "texts"),
+    [
+        ("1. Small\n  1.1 {}\n2. Large\n  2.1 {}", ["red cup, side view", "Blue cup, front view"]),
+        ("1. {}\n2. {}", ["1.5 litre cup, side view", "2.5 cm cup, front view"]),
+        ("- {}\n- {}", ["1.5 litre cup, side view", "3D printed cup, front view"]),
+    ],
+)
+def test_read_prompts_of__numbers_of_parts_and_of_measures(form: str, texts: list[str]) -> None:
+    assert [candidate.text for candidate in read_prompts_of(form.format(*texts))] == texts
+
+
+@pytest.mark.parametrize("name", ["airplane", "notebook", "potted_plant", "banknote"])
+def test_read_prompts_of__a_category_that_sounds_like_a_note_or_a_plan(name: str) -> None:
+    content = json.dumps({"notes": ["a cup of no use"], name: [ONE, TWO]})
+    assert [candidate.text for candidate in read_prompts_of(content)] == [ONE, TWO]
+
+
+@pytest.mark.parametrize("title", ["Scratched Enamel", "Reflective Chrome", "Thoughtful Shape", "Reasonable Size"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "### {0}\n{1}\n\n### Matte Steel\n{2}",
+        "**{0}**\n{1}\n\n**Matte Steel**\n{2}",
+        "[{0}] {1}\n[Matte Steel] {2}",
+    ],
+)
+def test_read_prompts_of__titles_that_sound_like_thoughts(form: str, title: str) -> None:
+    assert [candidate.text for candidate in read_prompts_of(form.format(title, ONE, TWO))] == [ONE, TWO]
 
 
 def test_read_prompts_of__apostrophes_between_single_quotes() -> None:

@@ -257,15 +257,30 @@ def test_llm__a_refusal_in_the_models_own_words(ask: Ask, tmp_path: Path) -> Non
     assert len(prompts_of(tmp_path)) == 12
 
 
-def test_llm__a_request_too_long_for_the_model_is_asked_for_less(ask: Ask) -> None:
-    said = "This model's maximum context length is 4096 tokens. However, you requested 9000 tokens."
-
+@pytest.mark.parametrize(
+    "said",
+    [
+        "This model's maximum context length is 4096 tokens. However, you requested 9000 tokens.",
+        "`inputs` tokens + `max_new_tokens` must be <= 2048. Given: 400 `inputs` tokens and 2048 `max_new_tokens`",
+        "Range of max_tokens should be [1, 1500]",
+        "`max_tokens` must be less than or equal to `1500`",
+    ],
+)
+def test_llm__a_request_too_long_for_the_model_is_asked_for_less(said: str, ask: Ask) -> None:
     def reply(_: str, __: list[str], exchange: Exchange) -> tuple[int, object] | None:
         return (400, {"error": {"message": said}}) if exchange.body["max_completion_tokens"] > 1500 else None
 
     with FakeEndpoint(reply=reply) as endpoint:
         assert ask(endpoint).exit_code == 0
     assert [body["max_completion_tokens"] for body in endpoint.bodies][:2] == [2048, 1024]
+
+
+def test_llm__nobody_asks_on_when_the_key_is_refused(ask: Ask) -> None:
+    with FakeEndpoint(reply=lambda *_: (401, {"error": {"message": "no such key"}})) as endpoint:
+        result = ask(endpoint)
+    assert result.exit_code == 2
+    assert "refuses the key" in result.output and "never came" not in result.output
+    assert len(endpoint.bodies) == 1
 
 
 SECRETS = {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from .errors import WeightsError
 from .hub import local_model, variant_of
 from .weights_files import check_shards, read_header, why_no_weights
 
-__all__ = ["Pretrained", "find_pretrained"]
+__all__ = ["Pretrained", "find_pretrained", "loading_errors"]
 
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
@@ -62,6 +64,17 @@ def find_pretrained(model: str) -> Pretrained:
         remedy = f"give {inner[0]}" if len(inner) == 1 else "give the folder of a whole model, or its hub id"
         raise WeightsError(f"{folder} is no model of transformers: it holds no config.json; {remedy}")
     return Pretrained(str(folder), folder)
+
+
+def loading_errors() -> tuple[type[Exception], ...]:
+    """What transformers and diffusers raise for a model that cannot be loaded.
+
+    Among it is a quantisation whose package is missing, and a configuration with a value of the wrong kind.
+    """
+    known = (OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, ImportError)
+    errors = import_module("huggingface_hub.errors") if find_spec("huggingface_hub") else None
+    strict = getattr(errors, "StrictDataclassError", None)  # younger than what is required
+    return known if strict is None else (*known, strict)
 
 
 def _check_weights(folder: Path) -> str | None:

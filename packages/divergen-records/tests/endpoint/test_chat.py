@@ -48,6 +48,12 @@ def test_read_completion__where_other_servers_have_it(payload: dict[str, Any], c
     assert read_completion(payload).content == content
 
 
+def test_read_completion__what_follows_the_end_of_a_thought_is_no_thought() -> None:
+    assert (
+        read_completion(chat(None, reasoning_content="a cup?</think>\n1. a red cup")).content.strip() == "1. a red cup"
+    )
+
+
 def test_read_completion__cut_off() -> None:
     assert read_completion(chat("a cu", "length")).cut_off
 
@@ -70,6 +76,8 @@ def test_read_completion__cut_off() -> None:
         ({"choices": []}, Transient, "holds no completion"),
         ({"error": "busy"}, Transient, "busy"),
         ({"choices": [None]}, Transient, "holds no completion"),
+        ({"detail": "Not authenticated"}, Transient, "Not authenticated"),
+        ({"choices": None, "base_resp": {"status_msg": "insufficient balance"}}, Transient, "insufficient balance"),
     ],
 )
 def test_read_completion__says_why_there_is_none(payload: dict[str, Any], kind: type[Exception], said: str) -> None:

@@ -104,6 +104,14 @@ def test_ask__no_key_goes_where_a_server_redirects_to(monkeypatch: pytest.Monkey
         assert "sesame" not in str([*other.headers, *other.fetched])
 
 
+def test_ask__a_redirect_that_loses_the_request_is_named() -> None:
+    def respond(exchange: Exchange) -> None:
+        exchange.send(301, "", location="/v2/chat/completions")
+
+    (error,), server, _ = ask(respond, QUERY)
+    assert f"name {server.url.replace('/v1', '/v2/chat/completions')}" in str(error)
+
+
 def test_key_headers__azures_own() -> None:
     assert key_headers("https://x.openai.azure.com/openai/deployments/m?api-version=1", "k") == {"api-key": "k"}
     assert key_headers("https://x.openai.azure.us./openai/v1", "k") == {"api-key": "k"}

@@ -85,6 +85,11 @@ def test_read_pictures__names_what_is_none(text: str) -> None:
         read_pictures(text)
 
 
+def test_is_picture__json_under_any_type_is_none() -> None:
+    assert not is_picture(b' {"data": []}', "image/png")
+    assert is_picture(b"odd bytes", "image/x-odd") and is_picture(b"\x89PNG", "application/octet-stream")
+
+
 def test_as_json__a_picture_as_the_whole_answer() -> None:
     content = base64.b64decode(PNG)
     assert is_picture(content, "application/octet-stream") and is_picture(b"<svg/>", "image/svg+xml")

@@ -107,7 +107,7 @@ def _without_pictures(payload: Mapping[str, Any]) -> Exception:
         return EndpointError(
             f"the endpoint queues its pictures ({', '.join(map(' '.join, told.items()))[:80]}) instead of sending "
             "them, and wants to be asked for them afterwards, which this generator does not. If a parameter makes it "
-            "wait, name that in extra_body; this answer may be paid for, and no other was asked for"
+            "wait, name that in extra_body; this answer may be paid for, and nothing is asked for after it"
         )
     if payload.get("pieces"):
         return Unusable(f"the answer is a stream without a complete picture (pieces: {payload['pieces']})")

@@ -129,21 +129,28 @@ class ImageApiGenerator:
                     break
                 done |= found
                 requests = [part for part in (first[1:], *rest) if part]
-            for part in await asyncio.gather(*(self._keep(endpoint, part) for part in requests)):
+            places = asyncio.Semaphore(config.concurrency)
+            for part in await asyncio.gather(*(self._keep(endpoint, part, places) for part in requests)):
                 done |= part
+        if self._down is not None and all(record.error for record in done.values()):
+            raise self._down  # nothing to keep: the rows stay to be made
         return done
 
     def _lacks_alpha(self) -> bool:
         """Whether alpha was asked for and is known not to come."""
         return self._probed and not self.transparent
 
-    async def _keep(self, endpoint: Endpoint, records: Sequence[InstanceRecord]) -> dict[str, InstanceRecord]:
+    async def _keep(
+        self, endpoint: Endpoint, records: Sequence[InstanceRecord], places: asyncio.Semaphore
+    ) -> dict[str, InstanceRecord]:
         """As `_ask`; an endpoint that fails for good ends the next call, so that what is paid for is kept now."""
         try:
-            return await self._ask(endpoint, records)
+            async with places:
+                if self._down is None:
+                    return await self._ask(endpoint, records)
         except EndpointError as error:
-            self._down = error
-            return {record.id: record.failed("gen", str(error)) for record in records}
+            self._down = self._down or error
+        return {record.id: record.failed("gen", str(self._down)) for record in records}
 
     async def _ask(self, endpoint: Endpoint, records: Sequence[InstanceRecord]) -> dict[str, InstanceRecord]:
         """The records of one prompt, completed or with the row error that the endpoint's words make."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from divergen_records import ConfigError, WeightsError
+from divergen_records.pretrained import loading_errors
 
 from .classes import TEXT_PARTS, pipeline_class
 from .environment import import_diffusers
@@ -62,11 +63,10 @@ def load_pipeline(model: Model, half: Half | None, *, first: bool = True, pictur
     settings = {"dtype": getattr(torch, model.dtype), "local_files_only": True, **_left_out(files, model, half)}
     from diffusers.loaders.single_file_utils import SingleFileComponentError
 
-    known = (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, ImportError)
     with quiet():
         try:
             pipe = _load(loader, files, model, settings)
-        except (*known, SingleFileComponentError) as error:
+        except (*loading_errors(), SingleFileComponentError) as error:
             raise _translated(model, name, str(error).strip()) from error
     _check_whole(pipe, model)
     pipe.set_progress_bar_config(disable=True)
@@ -145,7 +145,8 @@ def _translated(model: Model, name: str, message: str) -> Exception:
             "text-to-image model, or name its text-to-image class with pipeline=…"
         )
     as_class = f" as a {model.pipeline}" if model.pipeline else ""
-    return WeightsError(f"{model.model} cannot be loaded{as_class}: {message.splitlines()[0] if message else name}")
+    said = " ".join(message.split())[:300] or name
+    return WeightsError(f"{model.model} cannot be loaded{as_class}: {said}")
 
 
 def _left_out(files: ModelFiles, model: Model, half: Half | None) -> dict[str, bool | None]:

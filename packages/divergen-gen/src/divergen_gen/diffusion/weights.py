@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Container
 from functools import lru_cache
@@ -32,8 +33,8 @@ __all__ = [
 ]
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
-WORDS = (".json", ".txt", ".model")
-"""Files of a tokenizer."""
+SETTINGS = re.compile(r".*config\.json|special_tokens_map\.json|added_tokens\.json|chat_template.*")
+"""Files of a tokenizer that hold none of its words; without the others it reads all prompts alike, and says nothing."""
 CHECKER = ("safety_checker", "feature_extractor")
 """Parts that look at pictures after they are made."""
 
@@ -81,11 +82,21 @@ def check_folder(
         if used and not part.is_dir():
             remedy = "set safety_checker=false, or download it" if name in CHECKER else "download the model again"
             raise WeightsError(f"{folder} lacks the folder of its {name}; {remedy}")
-        if used and "Tokenizer" in value[1] and not any(file.suffix in WORDS for file in part.iterdir()):
-            raise WeightsError(f"{part} holds no words (.json, .txt, .model); download the model again")
+        if used and "Tokenizer" in value[1] and not _has_words({file.name for file in part.iterdir()}):
+            raise WeightsError(
+                f"{part} holds no words (.json, .txt, .model), or not all of them (vocab.json with merges.txt); "
+                "download the model again"
+            )
         if used and (part / "config.json").is_file():
             _check_part(part, value, variant, allow_pickle)
     return index
+
+
+def _has_words(names: set[str]) -> bool:
+    """Whether a tokenizer's files are whole; of BPE, neither the vocabulary nor the merges are of use alone."""
+    words = {name for name in names if name.endswith((".json", ".txt", ".model")) and not SETTINGS.fullmatch(name)}
+    pair = {"vocab.json", "merges.txt"}
+    return bool(words - pair or pair <= words)
 
 
 def _is_part(entry: Any) -> bool:

@@ -28,9 +28,20 @@ _TEXT_KEYS = (
     "positiveprompt",
     "value",
 )
+_TEXT_ENDS = ("prompt", "description", "caption")
 _NO_PROMPTS = re.compile(
-    r"reason|thought|think|analysis|note|explan|comment|negative|draft|reject|discard|example|wrong|plan|summary|intro"
+    r"reason|thought|think|analysis|(?<![a-z])notes?(?![a-z])|explan|comment|negative|draft|reject|discard|example|wrong"
+    r"|(?<![a-z])plan(?:s|ning)?(?![a-z])|summary|intro|rationale|justif|metadata|rules?\b|instruct|guideline|constraint|requirement|\berror"
 )
+_REVISED = re.compile(
+    r"^(?:[^\n]{0,200}[.!?,:—-][ ]+)?\W{0,6}(?:the |my |here (?:is|are) (?:the |my )?)?(?:revised|corrected|improved"
+    r"|updated|refined|rewritten|fixed)(?::| (?:answer|output|response|result|version|list|json|prompt|set)s?:?)\W*$"
+    r"|^(?:[^\n]{0,200}[.!?,] )?(?:let me|i'll|i will|i should|let's) (?:fix|correct|revise|rewrite|redo|improve"
+    r"|try again)\b[^\n]{0,60}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Where a model takes back what it wrote, and writes it anew."""
+_MOST_REVISIONS = 3
 _LABELS = re.compile(r"title|categor")
 _NOTHING = frozenset(
     "null none nil n/a na nan undefined unspecified unknown any default - -- — – . ? empty false not_applicable".split()  # noqa: SIM905
@@ -54,6 +65,14 @@ def read_prompts_of(content: str) -> list[Candidate]:
     the complete parts of one that was cut off, Python's or any other near JSON), a table, a list, plain lines.
     """
     content = plain(without_thoughts(content))
+    found = _read(content)
+    for mark in list(_REVISED.finditer(content))[-_MOST_REVISIONS:]:
+        revised = _read(content[mark.end() :])
+        found = revised if 2 * len(revised) >= len(found) else found  # else it speaks of what comes to nothing
+    return found
+
+
+def _read(content: str) -> list[Candidate]:
     for reading in (_from_values, _from_tables, _from_lines):
         found = [Candidate(tidy(item.text), item.attributes) for item in reading(content)]
         found = list(filter(_is_long, found))
@@ -86,7 +105,8 @@ def _of_text(text: str) -> Iterator[Candidate]:
     """A text is a prompt, unless it holds JSON itself, or a list."""
     if text.lstrip().startswith(("{", "[")):
         yield from (found for value in next(values(text), []) if not isinstance(value, str) for found in _walk(value))
-    elif "\n" in text.strip():
+    elif "\n" in text.strip() or "\\n" in text:
+        text = text.replace("\\n", "\n")  # escaped twice
         yield from (Candidate(line) for line in listed(without_tags(text), _LEAST_WORDS))
     else:
         yield Candidate(text)
@@ -94,15 +114,23 @@ def _of_text(text: str) -> Iterator[Candidate]:
 
 def _of_object(value: dict[Any, Any]) -> Iterator[Candidate]:
     """The prompt of an object that has one, or those in its parts; what a JSON schema describes is none."""
+    filled = value.get("properties")
+    if isinstance(filled, dict) and not any(isinstance(one, dict) for one in filled.values()):
+        value = filled  # a schema, with what it asks for in its place
     if value.get("type") in _SCHEMA_TYPES or "properties" in value:
         value = {key: item for key, item in value.items() if key not in ("description", "properties", "items")}
     names = {key: re.sub(r"[^a-z]", "", str(key).lower()) for key in value}
+    lists = [item for key, item in value.items() if "prompts" in names[key] and not _NO_PROMPTS.search(names[key])]
+    if whole := [one for item in lists if not isinstance(item, str) for one in _walk(item) if _is_long(one)]:
+        yield from whole  # and nothing of what is said beside them
+        return
     numbered = [item for key, item in value.items() if names[key] in _TEXT_KEYS and re.search(r"\d", str(key))]
     if len(numbered) > 1:  # prompt_1, prompt_2
         yield from (found for item in numbered for found in _walk(item))
         return
     named = {names[key]: item for key, item in value.items()}
-    text = next((named[key] for key in _TEXT_KEYS if isinstance(named.get(key), str)), None)
+    ends = [key for key in named if key.endswith(_TEXT_ENDS) and not _NO_PROMPTS.search(key)]  # final_prompt
+    text = next((named[key] for key in (*_TEXT_KEYS, *ends) if isinstance(named.get(key), str)), None)
     if text is not None:
         attributes = _attributes(value)
         yield from (replace(found, attributes=attributes) for found in _of_text(text))
@@ -144,6 +172,6 @@ def _from_tables(content: str) -> Iterator[Candidate]:
 
 
 def _from_lines(content: str) -> Iterable[Candidate]:
-    if "<html" in content.lower() or re.match(r"\s*(?:\{|\[\s*[\[{\"'“”„‘’«「『])", content):
+    if "<html" in content.lower() or re.match(r"\s*(?!\[\[?\w+\]\]?\s*\n)(?:\{|\[\s*[\[{\"'“”„‘’«「『])", content):
         return ()
     return [Candidate(line) for line in listed(without_tags(content), _LEAST_WORDS)]

@@ -103,6 +103,9 @@ class Asking:
                 self.queue.rotate(-1)
             try:
                 await self._round(job, count)
+            except DivergenError:
+                self.queue.clear()  # it ends all: the others must not ask for what is missing now
+                raise
             finally:
                 async with self.changed:
                     job.asked -= count

@@ -27,13 +27,16 @@ def tables(content: str) -> Iterator[dict[str, str]]:
     """The rows of tables, Markdown's and those of CSV: column title -> cell, the prompt under ``text``."""
     yield from _sheet(content)
     block: list[list[str]] = []
+    framed = False
     for line in [*content.splitlines(), ""]:
         if line.count("|") >= 1 and not line.lstrip().startswith(("{", "[")):
+            framed = framed or line.lstrip().startswith("|")
             if not is_rule(line):
                 block.append([cell.strip() for cell in _cells(line)])
             continue
-        yield from _rows(block)
-        block = []
+        if framed or len(block) > 1:  # one line with a bar in it is no table
+            yield from _rows(block)
+        block, framed = [], False
 
 
 def _cells(line: str) -> list[str]:

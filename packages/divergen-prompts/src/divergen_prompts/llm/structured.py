@@ -77,8 +77,8 @@ def _distinct(values: list[Any]) -> Any:
 
 
 def _start(content: str) -> int | None:
-    """Where a list or an object seems to begin; a word in brackets is none."""
-    found = re.search(r"[\[{]\s*[\"'“‘„«「『{\[\w]", content)
+    """Where a list or an object seems to begin; words in square brackets are none."""
+    found = re.search(r"\[\s*[\"'“‘„«「『{\[]|\{\s*[\"'“‘„«「『{\[\w]", content)
     return found.start() if found else None
 
 

@@ -10,7 +10,11 @@ from .spans import without_spans
 
 __all__ = ["without_thoughts"]
 
-_STEMS = "think|thought|reason|reflect|analysis|scratch|rationale|deliberat|monolog"
+_STEMS = (
+    r"(?:think(?:ing)?|thoughts?|reason(?:ing|s)?|reflect(?:ions?)?|analysis|scratch[_-]?pad|rationale|deliberat(?:e|ion)"
+    r"|monolog(?:ue)?)(?:process|blocks?|steps?)?(?![a-z])"
+)
+"""Words of thinking; not those of things, which are scratched, reflective or of a reasonable size."""
 _WORDS = rf"(?:\w+:)?(?:[\w-]{{0,30}}(?:{_STEMS})[\w-]{{0,30}}|cot)"
 _OPEN, _CLOSE = r"(?:<\|?|\[|◁|【)\s*", r"\s*(?:\|?>|\]|▷|】)"
 _END = rf"(?:/\s*{_WORDS}|{_WORDS}[_ ]?end|(?:end[_ ]of[_ ]|end[_ ]){_WORDS})"
@@ -43,7 +47,8 @@ _QUOTED = re.compile(r"\s*>")
 _CHANNEL_ENDS = re.compile(r"\A.*<channel\|>", re.DOTALL)
 _UNUSED = re.compile("<unused94>"), re.compile("<unused95>")
 _FINAL_CHANNEL = re.compile(
-    r"<\|channel\|>\s*final\b[^<]{0,99}(?:<\|[^>]{0,99}\|>[^<]{0,99}){0,9}?<\|message\|>", re.IGNORECASE
+    r"<\|channel\|>\s*(?:final\b|commentary\s+to=)[^<]{0,99}(?:<\|[^>]{0,99}\|>[^<]{0,99}){0,9}?<\|message\|>",
+    re.IGNORECASE,
 )
 _CHANNEL = re.compile(r"<\|channel\|>", re.IGNORECASE)
 _BARE_HARMONY = re.compile(r"\A\s*(?:analysis|commentary).*?assistant\s{0,9}final", re.DOTALL)
@@ -111,7 +116,7 @@ def _without_quotation(content: str) -> str:
 
 
 def _final_channel(content: str) -> str:
-    """The last message on harmony's final channel; nothing of the others."""
+    """The last message on harmony's final channel, or to a tool; nothing of the others."""
     finals = list(_FINAL_CHANNEL.finditer(content))
     if finals:
         rest = content[finals[-1].end() :]

@@ -46,7 +46,7 @@ def read_completion(payload: Mapping[str, Any]) -> Completion:
     if said:
         raise Refused(_line(said))
     if message is None and not filtered(finish):
-        raise Transient(f"the answer holds no completion{f': {_line(_words(error))}' if error else ''}")
+        raise Transient(f"the answer holds no completion: {_line(_words(error or dict(payload)))}")
     message = message or {}
     content = _text(message.get("content")) or _called(message) or _used(message.get("content"))
     content = content if content.strip() or finish in CUT_OFF else _misplaced(message)
@@ -84,8 +84,11 @@ def _called(message: Mapping[str, Any]) -> str:
 
 
 def _misplaced(message: Mapping[str, Any]) -> str:
-    """An answer that a server took for reasoning, because the model did not reason (vLLM, SGLang): JSON and no more."""
+    """An answer that a server took for reasoning (vLLM, SGLang): what follows the thought, or JSON and no more."""
     for text in filter(None, map(message.get, _REASONING)):
+        _, ended, answer = str(text).rpartition("</think>")
+        if ended and answer.strip():
+            return answer
         try:
             json.loads(text)
         except (ValueError, TypeError, RecursionError):

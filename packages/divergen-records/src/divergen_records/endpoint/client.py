@@ -204,6 +204,9 @@ class Client:
     def _status(self, error: Any) -> StatusError:
         body = json.loads(_UNSEEN.sub(r"\1", json.dumps(error.body))) if isinstance(error.body, dict) else None
         said = (body.get("message") or json.dumps(body, ensure_ascii=False)) if body else error.body or error
+        asked = error.response.request
+        if error.response.history and asked.method == "GET":
+            said = f"a redirect made another request of it; name {self.redact.url(str(asked.url))}, less its end"
         return StatusError(error.status_code, self.redact.line(said), body, _retry_after(error.response.headers))
 
 

@@ -45,8 +45,9 @@ _LONGEST_SHOWN = 60
 
 
 def is_picture(content: bytes, kind: str) -> bool:
-    """Whether an answer's body is a picture itself, by its type or its first bytes."""
-    return kind.lower().startswith("image/") or _MAGIC.match(content[:16]) is not None
+    """Whether an answer's body is a picture itself, by its type or its first bytes; JSON under any type is none."""
+    typed = kind.lower().startswith("image/") and content.lstrip()[:1] not in (b"{", b"[")
+    return typed or _MAGIC.match(content[:16]) is not None
 
 
 def as_json(content: bytes, finish: str | None) -> str:

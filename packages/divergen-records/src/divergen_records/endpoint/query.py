@@ -21,7 +21,8 @@ _NO_SYSTEM = ("system role", "system message", "system prompt", "'system'", "rol
 _KEYS = ("max_completion_tokens", "max_tokens")
 """The two names that the limit of output tokens has; the second is the older."""
 _TOO_LONG = re.compile(
-    r"(?=.*(?:token|context))(?=.*(?:too (?:large|long|many)|at most|exceed|maximum|context (?:length|size|window)))",
+    r"(?=.*(?:token|context))(?=.*(?:too (?:large|long|many)|at most|exceed|maximum|context (?:length|size|window)"
+    r"|must be (?:<|less|smaller|below)|should be (?:<|less|between|in|\[)|greater than \d))",
     re.IGNORECASE | re.DOTALL,
 )
 _TOO_LONG_STATUSES = (400, 413, 422)

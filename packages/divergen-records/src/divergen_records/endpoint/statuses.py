@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .client import StatusError
 from .errors import EndpointError, Refused, Rejected, Transient
 from .payload import filtered
@@ -13,6 +15,13 @@ _LONGEST_WAIT = 600.0
 _FILTERS = (400, 403, 404, 422, 451, 500)
 """Statuses with which content filters answer."""
 _FOREVER = {401: "refuses the key", 402: "wants to be paid first", 403: "refuses the key"}
+_SPENDING = (400, 429)
+_SPENT = re.compile(
+    r"insufficient[_ ](?:quota|balance|credit|funds)|credit balance is too low|budget (?:has been |_)?exceeded"
+    r"|billing[_ ](?:hard[_ ]limit|not[_ ]active)",
+    re.IGNORECASE,
+)
+"""Words by which a spent quota is told, whatever the status: OpenAI, Anthropic, DeepSeek, LiteLLM."""
 _PASSING = (408, 409, 425, 429, 498, 499)
 """That pass: 498 is Groq's for no capacity, 499 a gateway's for a caller who is gone."""
 _REJECTING = (400, 405, 413, 415, 422)
@@ -25,7 +34,8 @@ def final(url: str, error: StatusError) -> Exception | None:
         return Refused(" ".join(words.split())[:300])
     if error.status in _FOREVER:
         return EndpointError(f"{url} {_FOREVER[error.status]} (status {error.status}): {error.said}")
-    if isinstance(error.body, dict) and error.body.get("code") == "insufficient_quota":
+    told = [str(error.body.get(key)) for key in ("code", "type")] if isinstance(error.body, dict) else []
+    if error.status in _SPENDING and _SPENT.search(" ".join((error.said, *told))):
         return EndpointError(f"{url}: the quota is spent (status {error.status}): {error.said}")
     return None
 
