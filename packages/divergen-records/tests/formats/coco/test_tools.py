@@ -241,6 +241,21 @@ def test_read__pictures_without_annotations(content, write, change):
     assert "has pictures and no list of annotations" in dataset.notes[0]
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_read__annotations_inside_their_images(content, write, there):
+    plain = read_dataset(write(content))
+    rows = content.pop("annotations")
+    content["annotations"] = [*rows] if there else []
+    for image in content["images"]:
+        own = (dict(one) for one in rows if one["image_id"] == image["id"])
+        image["annotations"] = [one for one in own if one.pop("image_id")]
+    dataset = read_dataset(write(content))
+    assert dataset.annotations == plain.annotations
+    assert f"3 annotations lie inside 2 images{'; not read' if there else ', and are read'}" in dataset.notes[0]
+    if not there:
+        assert dataset.images == plain.images
+
+
 @pytest.mark.parametrize("indent", [None, 4])
 def test_read__a_list_that_is_there_twice_is_refused(content, write, indent):
     path = write(content)
