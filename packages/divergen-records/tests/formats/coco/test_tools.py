@@ -241,6 +241,22 @@ def test_read__pictures_without_annotations(content, write, change):
     assert "has pictures and no list of annotations" in dataset.notes[0]
 
 
+@pytest.mark.parametrize(
+    "box",
+    [
+        {"x": 2, "y": 1, "width": 4, "height": "3"},
+        {"x1": 2, "y1": 1, "x2": 6, "y2": 4},
+        {"x_min": 2, "y_min": 1, "x_max": 6, "y_max": 4},
+        {"Left": 2.0, "Top": 1.0, "Width": 4.0, "Height": 3.0},
+    ],
+)
+def test_read__boxes_as_objects(content, write, box):
+    content["annotations"][0] |= {"bbox": box, "segmentation": [], "area": None}
+    dataset = read_dataset(write(content), on_problem="repair", boxes=True)
+    assert dataset.annotations[0].bbox == (2, 1, 4, 3)
+    assert "annotations[0]: bbox read as the " in dataset.repairs[-1]
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_read__annotations_inside_their_images(content, write, there):
     plain = read_dataset(write(content))
