@@ -134,8 +134,10 @@ def open_categories(path: Path) -> tuple[Category, ...]:
 def tell(dataset: Dataset) -> None:
     """Print to stderr what reading a data set left out, mended, and what is worth knowing; the first few of each.
 
-    With ``--quiet`` without the last.
+    With ``--quiet`` without the last. One that is empty, which is no loss, is told as well.
     """
+    if not dataset.images and not dataset.problems:
+        echo(f"note: {dataset.path} has no pictures", err=True)
     for title, lines in (("note", dataset.notes), ("mended", dataset.repairs), ("left out", dataset.problems)):
         say = note if title == "note" else partial(echo, err=True)
         for line in once_each(((line.partition(":")[0], line) for line in lines), SHOWN):
