@@ -477,6 +477,15 @@ def test_read__another_spelling_is_never_another_images_picture(content, write, 
     assert [image.file_name for image in read_dataset(path).images] == ["a.png", name]
 
 
+def test_read__a_picture_that_two_names_fit_by_another_spelling_is_neithers(content, write):
+    content["images"][0]["file_name"], content["images"][1]["file_name"] = "A.png", "a"
+    path = write(content)
+    problems = read_dataset(path, need_pictures=True, on_problem="skip").problems
+    assert sum(one.endswith("and 'a.png' there is another image's") for one in problems) == 2
+    content["images"][1]["file_name"] = "./A.png"  # one picture under two ids, which check tells
+    assert [image.file_name for image in read_dataset(write(content)).images] == ["a.png", "a.png"]
+
+
 def test_read__letters_composed_otherwise(content, write):
     path = write(change(content, {"images.0.file_name": "cafe\u0301.png"}))
     folder = read_dataset(path).image_dir
