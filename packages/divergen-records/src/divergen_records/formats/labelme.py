@@ -54,8 +54,13 @@ def _head(file: Path) -> bytes:
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
-    """Files in order; hidden ones are nobody's shapes."""
-    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+    """Files in order; hidden ones are nobody's shapes but a hidden picture's."""
+    return sorted(path for path in folder.glob(pattern) if path.name[0] != "." or _is_of_hidden(path))
+
+
+def _is_of_hidden(path: Path) -> bool:
+    """Whether a picture has its name; what begins with ``._`` is macOS's."""
+    return path.name[1] != "_" and any(path.with_suffix(suffix).is_file() for suffix in PICTURE_SUFFIXES)
 
 
 def read_labelme(
