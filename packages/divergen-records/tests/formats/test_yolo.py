@@ -38,6 +38,16 @@ def test_write_yolo__a_label_for_every_picture_also_below_images(tmp_path):
     assert all(Path(ultralytics_label(str(path))).is_file() for path in pictures)
 
 
+def test_read_yolo__what_macos_adds_is_no_picture(tmp_path):
+    write_yolo(small_dataset(tmp_path / "source"), tmp_path / "out")
+    names = [path.name for path in (tmp_path / "out" / "images").iterdir()]
+    for name in names:
+        (tmp_path / "out" / "images" / f"._{name}").write_bytes(b"Mac OS X")
+    assert sorted(one.file_name for one in read_any(tmp_path / "out").images) == sorted(
+        f"images/{name}" for name in names
+    )
+
+
 def test_write_yolo__two_pictures_of_one_label_are_refused(tmp_path):
     dataset = small_dataset(tmp_path / "source")
     one, other = dataset.images
