@@ -44,6 +44,7 @@ def test_read_labelme__half_a_character_and_a_shape_that_is_no_text(folder):
     dataset = read_any(folder(SQUARE | {"label": "cup \ud83d"}, SQUARE | {"shape_type": [1]}), on_problem="skip")
     assert [one.name for one in dataset.categories] == ["cup \ufffd", "cup"]
     assert "its shape is [1], which covers nothing" in dataset.problems[0]
+    assert "a.json: holds halves of characters (as \\ud83d alone), read as \\ufffd" in dataset.notes
 
 
 def test_read_labelme__hidden_pictures_and_what_macos_adds(folder):

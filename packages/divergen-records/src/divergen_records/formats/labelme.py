@@ -96,7 +96,7 @@ def read_labelme(
     annotations: list[Annotation] = []
     for file in files:
         where = file.name if file == path else file.relative_to(path).as_posix()
-        content = problems.attempt(where, partial(_load, file))
+        content = problems.attempt(where, partial(_load, file, problems.notes))
         if content is None:
             continue
         info = problems.attempt(where, partial(_image, content, file, folder, len(images) + 1))
@@ -116,9 +116,9 @@ def read_labelme(
     return Dataset(path, folder, images, annotations, categories, **problems.told).counted()
 
 
-def _load(file: Path, mends: Mends) -> dict[str, Any]:
+def _load(file: Path, notes: list[str], mends: Mends) -> dict[str, Any]:
     try:
-        content = json.loads(whole_characters(read_json_bytes(file)))
+        content = json.loads(whole_characters(read_json_bytes(file), file, notes))
     except UnicodeDecodeError as error:
         raise DatasetError(f"is no UTF-8 text (byte {error.start}); save the file as UTF-8") from error
     except (ValueError, RecursionError) as error:
