@@ -25,7 +25,7 @@ from .yolo_layout import find_yolo, split_places, yolo_part
 __all__ = ["Layout", "Source", "coco_files", "find_layout", "only_source", "unwrapped"]
 
 _FILE_FOLDERS = ("annotations", "annotation", "labels", "ann")
-_OTHER_TASKS = ("captions_", "person_keypoints_", "stuff_", "panoptic_", "image_info_")
+_OTHER_TASKS = ("captions", "person_keypoints_", "stuff_", "panoptic_", "image_info_")
 _COCO_KEYS = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
 _OURS = ("annotations.json", "train.json", "val.json")
 """Names that are enough: whoever reads such a file says what is wrong with it."""
