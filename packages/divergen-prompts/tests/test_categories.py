@@ -143,6 +143,11 @@ def test_read_categories__text_is_taken_as_it_is(tmp_path: Path, name: str, text
     assert [(one.id, one.name) for one in found] == [(ids[0], "cup"), (ids[1], "dog")]
 
 
+def test_read_categories__plain_names_that_look_like_other_forms(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("item\nname\n7 up\ntench, Tinca tinca\n")
+    assert [one.name for one in read_categories(tmp_path / "x.txt")] == ["item", "name", "7 up", "tench, Tinca tinca"]
+
+
 @pytest.mark.parametrize("text", ["<label>cup</label>", "names = obj.names", "cup, dog, bird", "item {\n id: 1"])
 def test_read_categories__text_that_is_no_list_of_names_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.txt").write_text(text)

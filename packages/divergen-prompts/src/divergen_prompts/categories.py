@@ -190,7 +190,7 @@ def _read_text(path: Path, text: str) -> Iterable[Any]:
         return _read_lines(path, text)
     if head[:1] in ("{", "["):
         return _read_json(path, text)
-    if re.match(r"item\s*\{?$", head):
+    if re.match(r"item\s*\{", "\n".join(lines)):
         return _read_label_map(path, text)
     if head == "names:" or (lines and all(line.startswith("- ") for line in lines)):
         return _read_yaml(path, text)
