@@ -181,14 +181,15 @@ LAYOUTS = {
         "train.txt": "data/{p}\n",
     },
     "Label Studio": {"classes.txt": "cup\n", "notes.json": '{"categories": [{"id": 0, "name": "cup"}]}'},
-    "two folders": {"data.yaml": "train: [images, more]\nnames: [cup]\n"},
+    "two folders": {"data.yaml": "train: [images, more/images]\nnames: [cup]\n"},
 }
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_read_yolo__layouts_of_tools(tmp_path, layout):
     source = small_dataset(tmp_path / "source")
-    folders = {"CVAT, YOLO 1.1": ["obj_train_data"] * 2, "two folders": ["images", "more"]}.get(layout, ["images"] * 2)
+    folders = {"CVAT, YOLO 1.1": ["obj_train_data"] * 2, "two folders": ["images", "more/images"]}
+    folders = folders.get(layout, ["images"] * 2)
     for image, folder in zip(source.images, folders, strict=True):
         for place, name in ((folder, image.file_name), (folder.replace("images", "labels"), f"{image.id}.txt")):
             (tmp_path / "data" / place).mkdir(parents=True, exist_ok=True)
@@ -201,7 +202,7 @@ def test_read_yolo__layouts_of_tools(tmp_path, layout):
     assert (len(dataset.images), len(dataset.annotations)) == (2, 2)
     assert [category.name for category in dataset.categories] == ["cup"]
     if layout == "two folders":
-        with pytest.raises(DatasetError, match=r"train is 2 folders \(images, more\)"):
+        with pytest.raises(DatasetError, match=r"train is 2 folders \(images, more/images\)"):
             find_layout(tmp_path / "data")
     else:
         read_any(tmp_path / "data", image_dir=find_layout(tmp_path / "data").splits["train"].images)

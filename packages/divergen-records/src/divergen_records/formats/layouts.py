@@ -109,8 +109,9 @@ def _yolo(file: Path) -> Layout:
     places = split_places(file)
     for split, some in places.items():
         if len(some) > 1:
+            names = ", ".join(path.relative_to(file.parent).as_posix() for path in some)
             raise DatasetError(
-                f"{file}: {split} is {len(some)} folders ({', '.join(path.name for path in some)}); list their "
+                f"{file}: {split} is {len(some)} folders ({names}); list their "
                 f"pictures in one text file and name that, {split}: {split}.txt"
             )
     splits = {name: Source(file, place) for name, (place,) in places.items()}
