@@ -114,6 +114,30 @@ def test_correct__tells_what_does_not_belong(run: Run, tmp_path: Path) -> None:
     assert run.table.count("annotator = 'grabcut'") == COUNT
 
 
+def test_correct__what_is_no_mask_of_the_instance_is_a_loss(run: Run, tmp_path: Path) -> None:
+    """Of another size, with several pictures (as augmentation makes them), erased; a name in capitals is that name."""
+    out, (first, second, third, _) = tmp_path / "fix", sorted(run.table.ids())
+    export_instances(list(run.table.records()), out, "coco")
+    content = json.loads((out / "annotations.json").read_text(encoding="utf-8"))
+    images = {Path(image["file_name"]).stem: image for image in content["images"]}
+    objects = {one["image_id"]: one for one in content["annotations"]}
+    images[first] |= {"width": 2 * SIZE, "height": 2 * SIZE}
+    objects[images[first]["id"]]["segmentation"] = [[0, 0, 32, 0, 32, 32, 0, 32]]
+    content["images"].append(images[second] | {"id": 99, "file_name": f"{second}_png.rf.00.png"})
+    content["annotations"].append(
+        objects[images[second]["id"]] | {"id": 99, "image_id": 99, "segmentation": [[0, 0, 9, 0, 9, 9]]}
+    )
+    objects[images[third]["id"]]["segmentation"] = {"size": [SIZE, SIZE], "counts": [SIZE * SIZE]}
+    for category in content["categories"]:
+        category["name"] = category["name"].upper()
+    (out / "annotations.json").write_text(json.dumps(content), encoding="utf-8")
+    done = correct(run, out)
+    assert done.exit_code == 3 and "0 masks corrected, 1 as they were" in done.output, done.output
+    assert f"{first}: its picture is 64 wide and 64 high there, and 32 wide and 32 high in the run" in done.output
+    assert f"{second}: is there as 2 pictures" in done.output and f"{third}: its mask covers no pixel" in done.output
+    assert run.table.count("annotator = 'grabcut'") == COUNT
+
+
 def test_correct__tags_are_verdicts_and_a_deleted_object_is_told(run: Run, tmp_path: Path) -> None:
     out, (_, second, third, _) = tmp_path / "fix", sorted(run.table.ids())
     export_instances(run.table.records(), out, "fiftyone")

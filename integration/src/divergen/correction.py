@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from divergen_records.coco import Annotation, Dataset
 from divergen_records.losses import Losses
 from divergen_records.masks import decode_counts, encode_rle, mask_to_bbox, mask_to_polygons, segmentation_to_mask
+from divergen_records.text import folded
 
 from .run import Run
 
@@ -53,11 +54,13 @@ def correct_masks(run: Run, dataset: Dataset, *, tool: str, who: str, losses: Lo
         tool: What it was corrected in, for ``annotator``.
         who: Who corrected it.
         losses: Takes in objects of unknown pictures, of another category than their instance's, or without a mask, and
-            pictures without an object.
+            pictures without an object, of another size, or of an instance that has several.
     """
     objects: defaultdict[str, list[Annotation]] = defaultdict(list)
     known = run.table.ids()
     names = {image.id: _instance_of(image.file_name, known) for image in dataset.images}
+    sizes = {names[image.id]: (image.height, image.width) for image in dataset.images}
+    shown = Counter(names.values())
     for annotation in dataset.annotations:
         objects[names[annotation.image_id]].append(annotation)
     losses.extend((key, "no instance of this run has this name") for key in objects if key not in known)
@@ -70,10 +73,12 @@ def correct_masks(run: Run, dataset: Dataset, *, tool: str, who: str, losses: Lo
     unchanged = 0
     for row in run.table.take(chosen, columns).to_pylist() if chosen else ():
         found = objects[row["id"]]
-        reason = _problem(row, found, labels)
+        reason = _problem(row, found, labels, sizes[row["id"]], shown[row["id"]])
         if reason is not None:
             losses.add(row["id"], reason)
-        elif (mask := _new_mask(row, found)) is not None:
+        elif not (mask := _drawn(row, found)).any():
+            losses.add(row["id"], "its mask covers no pixel; reject it by divergen review")
+        elif _is_new(row, mask):
             changed.append(_columns(row["id"], mask, f"{tool} ({who})"))
         else:
             unchanged += 1
@@ -89,8 +94,18 @@ def _instance_of(file_name: str, known: Container[str]) -> str:
     return stem if stem in known else next((one for one in _ID.findall(stem) if one in known), stem)
 
 
-def _problem(row: dict[str, Any], found: Sequence[Annotation], labels: dict[int, str]) -> str | None:
-    other = {labels[one.category_id] for one in found} - {row["category"]}
+def _problem(
+    row: dict[str, Any], found: Sequence[Annotation], labels: dict[int, str], size: tuple[int, int], shown: int
+) -> str | None:
+    if shown > 1:
+        return f"is there as {shown} pictures; leave the one whose mask is meant, without augmented ones"
+    if size != (row["height"], row["width"]):
+        height, width = size
+        return (
+            f"its picture is {width} wide and {height} high there, and {row['width']} wide and {row['height']} high in "
+            "the run; correct it in its own size"
+        )
+    other = {name for one in found if folded(name := labels[one.category_id]) != folded(row["category"])}
     if other:
         return f"is labelled {', '.join(sorted(other))}, not {row['category']}; say that by divergen review"
     if not all(one.has_mask for one in found):
@@ -100,18 +115,22 @@ def _problem(row: dict[str, Any], found: Sequence[Annotation], labels: dict[int,
     return None
 
 
-def _new_mask(row: dict[str, Any], found: Sequence[Annotation]) -> NDArray[np.bool_] | None:
-    """The mask (H, W) of the objects; None where it is the row's own, exactly or as polygons draw it."""
+def _drawn(row: dict[str, Any], found: Sequence[Annotation]) -> NDArray[np.bool_]:
+    """The mask (H, W) of the objects."""
     import numpy as np
 
-    height, width = row["height"], row["width"]
-    masks = [segmentation_to_mask(one.segmentation, height, width) for one in found]
+    masks = [segmentation_to_mask(one.segmentation, row["height"], row["width"]) for one in found]
     mask: NDArray[np.bool_] = np.any(masks, axis=0)
-    before = decode_counts(row["mask"], height, width)
-    drawn = segmentation_to_mask(mask_to_polygons(before), height, width)
-    if not mask.any() or np.array_equal(mask, before) or np.array_equal(mask, drawn):
-        return None
     return mask
+
+
+def _is_new(row: dict[str, Any], mask: NDArray[np.bool_]) -> bool:
+    """Whether it is neither the row's own mask, nor that as polygons draw it."""
+    import numpy as np
+
+    before = decode_counts(row["mask"], *mask.shape)
+    drawn = segmentation_to_mask(mask_to_polygons(before), *mask.shape)
+    return not (np.array_equal(mask, before) or np.array_equal(mask, drawn))
 
 
 def _columns(instance_id: str, mask: NDArray[np.bool_], annotator: str) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from divergen_annotate import Prediction, Sam3
 from divergen_annotate.cli import main
 from divergen_annotate.photos import annotate_photos
-from divergen_records import Category, RowError
+from divergen_annotate.wanted import wanted_categories
+from divergen_records import Category, ConfigError, RowError
 from divergen_records.coco import read_dataset
 from divergen_records.losses import Losses
 from divergen_records.masks import segmentation_to_mask
@@ -92,6 +93,28 @@ def test_photos__by_grounded_sam_with_the_ids_of_a_data_set(photos, tmp_path):
     dataset = read_dataset(out, image_dir=photos)
     assert {one.id for one in dataset.categories} == {3, 7}
     assert {one.category_id for one in dataset.annotations} <= {3, 7} and dataset.annotations
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("x.pbtxt", "item {\n id: 1\n}"), ("x.csv", "id,name\n1,cup"), ("x.txt", "- cup"), ("x.txt", "0 cup\n1 dog"),
+     ("names.txt", None)],
+)  # fmt: skip
+def test_wanted_categories__a_file_that_is_no_list_of_names(tmp_path, name, text):
+    """Its lines, or its name, would be looked for in every photo."""
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match=r"no list of names, a name a line|there is no such file"):
+        wanted_categories(str(tmp_path / name))
+
+
+def test_wanted_categories__of_a_data_set_whatever_its_objects_are(tmp_path):
+    (tmp_path / "data.yaml").write_text("names: [cup, dog]\ntrain: images\n")
+    (tmp_path / "images").mkdir()
+    names = ["cup", "dog"]
+    assert [one.name for one in wanted_categories(str(tmp_path))] == names
+    assert [one.name for one in wanted_categories(str(tmp_path / "data.yaml"))] == names
+    assert [one.name for one in wanted_categories("cup.n.01, dog")] == ["cup.n.01", "dog"]
 
 
 def test_photos__one_too_narrow_for_the_detector_is_a_loss(photos, tmp_path):

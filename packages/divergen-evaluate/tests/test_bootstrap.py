@@ -17,12 +17,14 @@ from divergen_evaluate.bootstrap import (
 )
 from divergen_evaluate.cli import main
 from divergen_evaluate.evaluate import evaluate_coco, evaluate_lvis
+from divergen_evaluate.files import repeats_notice
 from divergen_evaluate.selection import COCO_RULES, LVIS_RULES, match_results
 from divergen_evaluate.submission import export_results
 from divergen_evaluate.testing import lvis_case
 from divergen_records import Category
 from divergen_records.coco import Annotation, Dataset, ImageInfo, read_dataset
 from divergen_records.errors import ConfigError, DatasetError
+from divergen_records.losses import Losses
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +179,21 @@ def test_export_results__best_of_each_image_in_the_formats_keys(case: Any) -> No
     assert list(dict.fromkeys(ids)) == [image.id for image in dataset.images if image.id in ids]
     assert min(row["score"] for row in rows) >= 0.2
     assert evaluate_lvis(export_results(results, dataset), dataset) == evaluate_lvis(results, dataset)
+
+
+def test_export_results__one_without_box_and_mask_is_a_loss_among_others(case: Any) -> None:
+    dataset, results, _ = case
+    bare = {key: results[0][key] for key in ("image_id", "category_id", "score")}
+    losses = Losses()
+    kept = export_results([bare, *results], dataset, losses=losses, drop_misfits=True)
+    assert (kept, list(losses)) == (export_results(results, dataset), [("result 0", "has no bbox and no segmentation")])
+
+
+def test_repeats_notice__masks_alone_of_one_score_are_no_repetitions() -> None:
+    row = {"image_id": 1, "category_id": 1, "score": 1.0}
+    masks = [{**row, "segmentation": {"size": [8, 10], "counts": code}} for code in ("a", "b")]
+    assert repeats_notice(masks) is None
+    assert repeats_notice(masks * 2) is not None
 
 
 def test_export_results__unknown(case: Any) -> None:

@@ -36,6 +36,16 @@ def test_bake__images_and_annotations(dataset, paster, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_bake__ids_that_are_hashes_stay_ids_that_are_read(dataset, paster, tmp_path):
+    far = 2**61
+    images = [msgspec.structs.replace(image, id=image.id + far) for image in dataset.images]
+    objects = [msgspec.structs.replace(one, image_id=one.image_id + far) for one in dataset.annotations]
+    dataset = dataset.replace(images=images, annotations=objects)
+    baked = read_dataset(bake(dataset, paster, tmp_path / "out", copies=2, progress=False))
+    assert [image.id for image in baked.images if image.id >= far] == [image.id for image in images]
+    assert [image.id for image in baked.images if image.id < far] == [1, 2, 3, 4, 5, 6]
+
+
 def test_bake__provenance_of_every_pasted_instance(dataset, paster, pool, tmp_path):
     content = json.loads(bake(dataset, paster, tmp_path / "out", progress=False).read_text())
     originals = {image["id"] for image in dataset_images(content, copies=False)}

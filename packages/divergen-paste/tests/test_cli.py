@@ -120,6 +120,16 @@ def test_bake__an_object_that_covers_no_pixel_gets_no_label_and_is_told(annotati
     assert "its mask covers no pixel" in run(*bake, status=3)
 
 
+@pytest.mark.parametrize("name", ["yolo", "labelme"])
+def test_bake__crowds_that_a_format_has_no_place_for_are_told(annotations, tmp_path, name):
+    content = json.loads(Path(annotations).read_text())
+    content["annotations"][0]["iscrowd"] = 1
+    Path(annotations).write_text(json.dumps(content))
+    run("pool", annotations, "--out", tmp_path / "pool")
+    output = run("bake", annotations, tmp_path / "pool", "--out", tmp_path / "out", "--format", name)
+    assert f"note: 1 regions of many objects (iscrowd) are no objects of {name}; not written" in output
+
+
 def test_categories__unmatched(annotations, dataset, tmp_path):
     """A pool of extra categories, and the same ids for other things."""
     run("pool", annotations, "--out", tmp_path / "pool")

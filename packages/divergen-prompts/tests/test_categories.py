@@ -116,6 +116,45 @@ def test_read_categories__binary_file(tmp_path: Path) -> None:
         read_categories(tmp_path / "c.txt")
 
 
+ITEM = "item {{\n  id: {}\n  name: '/m/{}'\n  display_name: \"{}\"\n}}\n"
+COCO = '[{"id": 3, "name": "cup"}, {"id": 5, "name": "dog"}]'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "ids"),
+    [
+        ("map.pbtxt", ITEM.format(3, "c", "cup") + ITEM.format(5, "d", "dog"), (3, 5)),
+        ("data.yaml", "train: images\nnc: 2\nnames:\n  0: cup\n  1: dog\n", (1, 2)),
+        ("data.yaml", "names: [cup, dog]\ntrain: images\n", (1, 2)),
+        ("names.txt", "names:\n  0: cup\n  1: dog\n", (1, 2)),
+        ("list.txt", "- cup\n- dog\n", (1, 2)),
+        ("coco.txt", COCO, (3, 5)),
+        ("lvis.txt", '{"categories": ' + COCO + "}", (3, 5)),
+        ("lines.txt", COCO[1:-1].replace("}, ", "}\n"), (3, 5)),
+        ("label2id.json", '{"cup": 0, "dog": 1}', (0, 1)),
+        ("table", "id,name\n3,cup\n5,dog\n", (3, 5)),
+        ("numbers.txt", "0 cup\n1 dog\n", (0, 1)),
+        ("numbers.txt", "1. cup: a vessel\n2. dog\n", (1, 2)),
+    ],
+)
+def test_read_categories__text_is_taken_as_it_is(tmp_path: Path, name: str, text: str, ids: tuple[int, ...]) -> None:
+    (tmp_path / name).write_text(text)
+    found = read_categories(tmp_path / name)
+    assert [(one.id, one.name) for one in found] == [(ids[0], "cup"), (ids[1], "dog")]
+
+
+def test_read_categories__plain_names_that_look_like_other_forms(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("item\nname\n7 up\ntench, Tinca tinca\n")
+    assert [one.name for one in read_categories(tmp_path / "x.txt")] == ["item", "name", "7 up", "tench, Tinca tinca"]
+
+
+@pytest.mark.parametrize("text", ["<label>cup</label>", "names = obj.names", "cup, dog, bird", "item {\n id: 1"])
+def test_read_categories__text_that_is_no_list_of_names_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.txt").write_text(text)
+    with pytest.raises(DatasetError, match=r"x.txt: is"):
+        read_categories(tmp_path / "x.txt")
+
+
 @pytest.mark.skipif(find_spec("timm") is None, reason="timm is not installed")
 def test_read_categories__imagenet_tells_the_two_cranes_apart() -> None:
     categories = read_categories("imagenet")

@@ -168,6 +168,12 @@ def test_convert__crowds_are_neither_written_nor_counted_where_there_are_none(co
     assert len(read_any(tmp_path / "x").annotations) == 2
 
 
+def test_convert__a_file_without_pictures_is_told(content, write, tmp_path):
+    path = write({**content, "images": [], "annotations": []})
+    result = run("convert", path, tmp_path / "x.json", "--format", "coco")
+    assert (result.exit_code, f"note: {path} has no pictures" in result.output) == (0, True)
+
+
 def test_check__a_box_alone_is_no_problem(content, write):
     content["annotations"][0]["segmentation"] = []
     result = run("check", write(content), "--decode")

@@ -82,7 +82,7 @@ def images(
     "--categories",
     required=True,
     metavar="NAMES|FILE",
-    help="What to look for: names separated by commas, a text file with a name a line, or a data set (.json).",
+    help="What to look for: names separated by commas, a text file with a name a line, or a data set.",
 )
 @annotator_options
 @click.option("--out", type=_PATH, required=True, help="COCO file to write; every object has its score.")

@@ -100,7 +100,8 @@ def repeats_notice(results: Sequence[Mapping[str, Any]]) -> str | None:
     keys = [(row["image_id"], row["category_id"], row["score"]) for row in results]
     if len(set(keys)) == len(keys):
         return None
-    whole = {(*key, *(row.get("bbox") or ())) for key, row in zip(keys, results, strict=True)}
+    shapes = (hash(repr(row.get("segmentation") or row.get("bbox"))) for row in results)
+    whole = {(*key, shape) for key, shape in zip(keys, shapes, strict=True)}
     distinct, found = Counter(key[0] for key in whole), Counter(key[0] for key in keys)
     images = sum(2 * distinct[image] <= count for image, count in found.items())
     return f"every result stands twice or more on images: {images}; each repetition is an error" if images else None

@@ -55,6 +55,7 @@ def export_results(
         row = fitter.mend_labels(given)
         try:
             fitter.check(row, index, any_category=drop_unknown)
+            slim = _slim(row, only, index)
         except DatasetError as error:
             if losses is None or not drop_misfits:
                 raise
@@ -66,7 +67,7 @@ def export_results(
                 raise DatasetError(f"result {index}: {reason}")
             losses.add(f"result {index}", reason)
         elif row["category_id"] in fitter.categories and (min_score is None or row["score"] >= min_score):
-            by_image.setdefault(row["image_id"], []).append(_slim(row, only, index))
+            by_image.setdefault(row["image_id"], []).append({key: row[key] for key in slim})
     if losses and len(losses) == len(results):
         raise NothingLeft(f"all {len(results)} results are malformed, so nothing is written")
     for rows in by_image.values():

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from divergen_records.command import Group, answer, echo, next_step, note
-from divergen_records.data_options import finish_reading, format_option, on_problem_option, open_dataset, tell_shared
+from divergen_records.data_options import (
+    finish_reading,
+    format_option,
+    on_problem_option,
+    open_dataset,
+    tell_crowds,
+    tell_shared,
+)
 from divergen_records.files import refuse_existing, write_bytes
 from divergen_records.losses import Losses, finish, finishing, losses_options
 
@@ -253,6 +260,8 @@ def bake(
     beside = None if val is None else open_dataset(val, val_images, split="val", on_problem=on_problem)
     if beside is not None:
         tell_shared(dataset, beside)
+    for name in formats:
+        tell_crowds(dataset, writers()[name])
     paster = _paster(dataset, pool_path, settings, seed, unmatched)
     losses = Losses()
     losses.extend(dataset.problems)

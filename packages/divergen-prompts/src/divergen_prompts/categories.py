@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -27,6 +28,8 @@ _KEYS = {
 }  # fmt: skip
 """Key in a file -> field of `Category`; other keys (``supercategory``, ``isthing``) say nothing about prompts."""
 
+_NAMES = {key for key, field in _KEYS.items() if field == "name"}
+
 
 def read_categories(source: Path | str) -> list[Category]:
     """Read categories.
@@ -35,8 +38,9 @@ def read_categories(source: Path | str) -> list[Category]:
         source: A file, by its suffix: ``.json`` (an LVIS or COCO dataset, or a list of categories or names), ``.jsonl``
             (one a line), ``.yaml`` or ``.yml`` (a list of categories or names, or a mapping of names to definitions, or
             of ids to names), ``.csv`` or ``.tsv`` (with a header that has ``name``), else plain text (a name a line,
-            ``name: definition`` or ``name<tab>definition``, ``#`` opens a comment). Or the word ``imagenet``:
-            ImageNet-1K, shipped with timm.
+            ``name: definition`` or ``name<tab>definition``, ``#`` opens a comment), or text that is one of these or
+            TensorFlow's label map. YOLO's ``data.yaml`` has ``names``. Or the word ``imagenet``: ImageNet-1K, shipped
+            with timm.
 
     Raises:
         DatasetError: If the file cannot be read, holds no categories, or two share an id; names the file and key.
@@ -135,13 +139,25 @@ def _read_yaml(path: Path, text: str) -> Iterable[Any]:
 
 
 def _listed(path: Path, content: Any) -> Iterable[Any]:
+    if isinstance(content, Mapping) and isinstance(names := content.get("names"), list | Mapping):
+        return _classes(path, names)
     if isinstance(content, Mapping) and "categories" in content:
         content = _without_roots(path, content["categories"], content.get("annotations"))
     elif isinstance(content, Mapping) and all(isinstance(value, str | None) for value in content.values()):
         return _numbered([{"name": str(name), "definition": definition} for name, definition in content.items()])
+    elif isinstance(content, Mapping) and all(type(value) is int for value in content.values()):
+        return [{"name": str(name), "id": id_} for name, id_ in content.items()]
     if not isinstance(content, list):
         raise DatasetError(f"{path}: holds no list of categories, neither itself nor under the key 'categories'")
     return content
+
+
+def _classes(path: Path, names: Any) -> list[dict[str, Any]]:
+    """Class names of YOLO, by number or in its order; the ids are those of the data set as it is read: from 1."""
+    numbered = list(names.items() if isinstance(names, Mapping) else enumerate(names))
+    if not all(str(number).isdecimal() for number, _ in numbered):
+        raise DatasetError(f"{path}: names is a list, or {{class: name}}, not {names!r:.80}")
+    return [{"id": int(number) + 1, "name": name} for number, name in numbered]
 
 
 def _without_roots(path: Path, categories: Any, annotations: Any) -> Any:
@@ -160,14 +176,47 @@ def _read_table(path: Path, text: str) -> Iterable[Any]:
     lines = text.splitlines()
     head = lines[0].lower() if lines else ""
     rows = list(csv.DictReader([head, *lines[1:]], delimiter=max(",;\t", key=head.count)))
-    if rows and not {"name", "category", "label", "class"} & rows[0].keys():
+    if rows and not _NAMES & rows[0].keys():
         raise DatasetError(f"{path}: its header has no column 'name': {', '.join(map(str, rows[0]))}")
     return [{key: value for key, value in row.items() if isinstance(key, str)} for row in rows]
 
 
 def _read_text(path: Path, text: str) -> Iterable[Any]:
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return _numbered([_split(line) for line in lines if line])
+    """A name a line, or what the text is, whatever the file's name says."""
+    lines = [line for line in (line.partition("#")[0].strip() for line in text.splitlines()) if line]
+    head = lines[0] if lines else ""
+    cells = [cell.strip() for cell in re.split(r"[,;\t]", head.lower())]
+    if len(lines) > 1 and all(line[0] + line[-1] == "{}" for line in lines):
+        return _read_lines(path, text)
+    if head[:1] in ("{", "["):
+        return _read_json(path, text)
+    if re.match(r"item\s*\{", "\n".join(lines)):
+        return _read_label_map(path, text)
+    if head == "names:" or (lines and all(line.startswith("- ") for line in lines)):
+        return _read_yaml(path, text)
+    if len(lines) > 1 and len(cells) > 1 and _NAMES & {*cells}:
+        return _read_table(path, text)
+    if odd := next((line for line in lines if re.search(r"[{}<>]| = ", line)), None):
+        raise DatasetError(f"{path}: is no list of names, a name a line: {odd!r:.60}")
+    if len(lines) == 1 and head.count(",") > 1:
+        raise DatasetError(f"{path}: is one line with commas; write a name a line")
+    counted = [re.match(r"(\d+)[.)]?\s+(.*)", line) for line in lines]
+    if len(lines) > 1 and len({match[1] for match in counted if match}) == len(lines):
+        note(f"the numbers of its lines, as in {head!r:.60}, are read as ids")
+        return [{"id": int(match[1]), **_split(match[2])} for match in counted if match]
+    return _numbered([_split(line) for line in lines])
+
+
+def _read_label_map(path: Path, text: str) -> list[dict[str, Any]]:
+    """TensorFlow's ``label_map.pbtxt``: items with an id, and a name or what is displayed for it."""
+    rows = []
+    for item in re.findall(r"item\s*\{([^{}]*)\}", text):
+        found = dict(re.findall(r"(\w+)\s*:\s*(\d+|'[^']*'|\"[^\"]*\")", item))
+        name = (found.get("display_name") or found.get("name") or "")[1:-1]
+        rows.append({"name": name, **({"id": int(found["id"])} if "id" in found else {})})
+    if len(rows) != len(re.findall(r"^\s*item\b", text, re.MULTILINE)):
+        raise DatasetError(f"{path}: is a label map of TensorFlow that cannot be read; give its names, one a line")
+    return rows
 
 
 def _numbered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

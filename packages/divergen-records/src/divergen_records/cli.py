@@ -10,7 +10,7 @@ import click
 from pydantic import BaseModel
 
 from .command import Group, answer, echo, next_step
-from .data_options import FormatName, finish_reading, format_option, on_problem_option, open_dataset
+from .data_options import FormatName, finish_reading, format_option, on_problem_option, open_dataset, tell_crowds
 from .errors import require_extra
 from .formats import OnProblem, ReadsData, WritesData, locate, writers
 from .formats.problems import count_mendable
@@ -133,11 +133,8 @@ def _writable(data: Dataset, writer: WritesData) -> Dataset:
     """The objects that a format of masks holds; the others are told, crowds as what they are."""
     from .declared import drop_empty
 
-    objects = [one for one in data.annotations if not one.iscrowd]
-    crowds = len(data.annotations) - len(objects)
-    if crowds and not getattr(writer, "keeps_crowds", True):
-        data = data.replace(annotations=objects)
-        echo(f"note: {crowds} regions of many objects (iscrowd) are no objects of {writer.name}; not written", err=True)
+    if tell_crowds(data, writer):
+        data = data.replace(annotations=[one for one in data.annotations if not one.iscrowd])
     return drop_empty(data)
 
 

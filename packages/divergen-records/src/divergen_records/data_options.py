@@ -19,6 +19,7 @@ from .losses import Losses, finish
 
 if TYPE_CHECKING:
     from .dataset import Dataset
+    from .formats import WritesData
     from .record import Category
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "open_categories",
     "open_dataset",
     "tell",
+    "tell_crowds",
     "tell_shared",
 ]
 
@@ -132,12 +134,22 @@ def open_categories(path: Path) -> tuple[Category, ...]:
 def tell(dataset: Dataset) -> None:
     """Print to stderr what reading a data set left out, mended, and what is worth knowing; the first few of each.
 
-    With ``--quiet`` without the last.
+    With ``--quiet`` without the last. One that is empty, which is no loss, is told as well.
     """
+    if not dataset.images and not dataset.problems:
+        echo(f"note: {dataset.path} has no pictures", err=True)
     for title, lines in (("note", dataset.notes), ("mended", dataset.repairs), ("left out", dataset.problems)):
         say = note if title == "note" else partial(echo, err=True)
         for line in once_each(((line.partition(":")[0], line) for line in lines), SHOWN):
             say(f"{title}: {line}")
+
+
+def tell_crowds(dataset: Dataset, writer: WritesData) -> int:
+    """Print to stderr how many crowds a format has no place for, where it has none; gives their number."""
+    crowds = 0 if getattr(writer, "keeps_crowds", True) else sum(bool(one.iscrowd) for one in dataset.annotations)
+    if crowds:
+        echo(f"note: {crowds} regions of many objects (iscrowd) are no objects of {writer.name}; not written", err=True)
+    return crowds
 
 
 def tell_shared(train: Dataset, val: Dataset) -> None:

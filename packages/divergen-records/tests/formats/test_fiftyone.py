@@ -58,6 +58,7 @@ def test_read_fiftyone__what_is_not_read_and_has_no_name_is_told(folder):
 def test_read_fiftyone__half_a_character(folder):
     dataset = read_any(folder(BOX | {"label": "cup \ud83d"}), boxes=True)
     assert [one.name for one in dataset.categories] == ["cup \ufffd"]
+    assert "samples.json: holds halves of characters (as \\ud83d alone), read as \\ufffd" in dataset.notes
 
 
 def test_read_fiftyone__mask_files_and_outlines(folder):

@@ -20,6 +20,11 @@ WRITTEN = {
     "SuperAnnotate": ("a.jpg.json", '{"instances": [{"className": "cup"}]}', "export_annotation"),
     "Darwin": ("a.json", '{"version": "2.0", "item": {"slots": []}, "annotations": []}', "darwin dataset convert"),
     "Labelbox": ("export.ndjson", '{"data_row": {"id": "x"}}', "Labelbox's Python SDK"),
+    "Kili": ("data.json", '[{"externalId": "a.jpg", "labels": [{"jsonResponse": {}}]}]', 'fmt="coco"'),
+    "Scale": ("tasks.json", '[{"task_id": "5", "response": {"annotations": [{"vertices": []}]}}]', "(label, vertices)"),
+    "Scale Nucleus": ("a.json", '{"annotations": [{"geometry": {"vertices": []}}]}', "(label, vertices)"),
+    "Dataloop": ("a.json", '{"annotations": [{"coordinates": [[{"x": 1, "y": 2}]]}]}', "dtlpy-converters"),
+    "Hasty": ("export.json", '{"label_classes": [], "images": []}', "project there as COCO"),
     "Encord": ("labels.json", '[{"data_title": "a.jpg", "label_hash": "0f5a", "data_units": {}}]', "there as COCO"),
     "Segments.ai": ("v1.json", '{"dataset": {"task_type": "segmentation-bitmap", "samples": []}}', "coco-instance"),
     "SA-1B": (

@@ -1,5 +1,6 @@
 import base64
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -43,6 +44,16 @@ def test_read_labelme__half_a_character_and_a_shape_that_is_no_text(folder):
     dataset = read_any(folder(SQUARE | {"label": "cup \ud83d"}, SQUARE | {"shape_type": [1]}), on_problem="skip")
     assert [one.name for one in dataset.categories] == ["cup \ufffd", "cup"]
     assert "its shape is [1], which covers nothing" in dataset.problems[0]
+    assert "a.json: holds halves of characters (as \\ud83d alone), read as \\ufffd" in dataset.notes
+
+
+def test_read_labelme__hidden_pictures_and_what_macos_adds(folder):
+    path = folder(SQUARE)
+    for name in (".hidden", "._a"):
+        shutil.copy(path / "a.jpg", path / f"{name}.jpg")
+        (path / f"{name}.json").write_text(json.dumps({"shapes": [SQUARE], "imagePath": f"{name}.jpg"}))
+    (path / ".settings.json").write_text("{}")
+    assert [one.file_name for one in read_any(path).images] == [".hidden.jpg", "a.jpg"]
 
 
 def test_read_labelme__objects_without_a_label_are_told(folder):

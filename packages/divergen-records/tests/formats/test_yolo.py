@@ -38,6 +38,16 @@ def test_write_yolo__a_label_for_every_picture_also_below_images(tmp_path):
     assert all(Path(ultralytics_label(str(path))).is_file() for path in pictures)
 
 
+def test_read_yolo__what_macos_adds_is_no_picture(tmp_path):
+    write_yolo(small_dataset(tmp_path / "source"), tmp_path / "out")
+    names = [path.name for path in (tmp_path / "out" / "images").iterdir()]
+    for name in names:
+        (tmp_path / "out" / "images" / f"._{name}").write_bytes(b"Mac OS X")
+    assert sorted(one.file_name for one in read_any(tmp_path / "out").images) == sorted(
+        f"images/{name}" for name in names
+    )
+
+
 def test_write_yolo__two_pictures_of_one_label_are_refused(tmp_path):
     dataset = small_dataset(tmp_path / "source")
     one, other = dataset.images
@@ -171,14 +181,15 @@ LAYOUTS = {
         "train.txt": "data/{p}\n",
     },
     "Label Studio": {"classes.txt": "cup\n", "notes.json": '{"categories": [{"id": 0, "name": "cup"}]}'},
-    "two folders": {"data.yaml": "train: [images, more]\nnames: [cup]\n"},
+    "two folders": {"data.yaml": "train: [images, more/images]\nnames: [cup]\n"},
 }
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_read_yolo__layouts_of_tools(tmp_path, layout):
     source = small_dataset(tmp_path / "source")
-    folders = {"CVAT, YOLO 1.1": ["obj_train_data"] * 2, "two folders": ["images", "more"]}.get(layout, ["images"] * 2)
+    folders = {"CVAT, YOLO 1.1": ["obj_train_data"] * 2, "two folders": ["images", "more/images"]}
+    folders = folders.get(layout, ["images"] * 2)
     for image, folder in zip(source.images, folders, strict=True):
         for place, name in ((folder, image.file_name), (folder.replace("images", "labels"), f"{image.id}.txt")):
             (tmp_path / "data" / place).mkdir(parents=True, exist_ok=True)
@@ -191,7 +202,7 @@ def test_read_yolo__layouts_of_tools(tmp_path, layout):
     assert (len(dataset.images), len(dataset.annotations)) == (2, 2)
     assert [category.name for category in dataset.categories] == ["cup"]
     if layout == "two folders":
-        with pytest.raises(DatasetError, match=r"train is 2 folders \(images, more\)"):
+        with pytest.raises(DatasetError, match=r"train is 2 folders \(images, more/images\)"):
             find_layout(tmp_path / "data")
     else:
         read_any(tmp_path / "data", image_dir=find_layout(tmp_path / "data").splits["train"].images)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -19,6 +20,9 @@ __all__ = ["Plan", "bake_identity", "check_names"]
 
 SUFFIX = {"jpeg": ".jpg", "png": ".png"}
 
+_MOST = 2**62
+"""Beyond any id that is read, as hashes of tools are."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -31,6 +35,7 @@ class Plan:
         quality: Of JPEGs.
         offset: Distance between the ids of an image and of its next copy.
         repeated: Names without suffix that several images have; copies of these keep the suffix in their name.
+        ids: Image id and number of a copy -> its id, of data whose ids are so large that ``offset`` leads too far.
     """
 
     copies: int
@@ -39,6 +44,7 @@ class Plan:
     quality: int
     offset: int
     repeated: frozenset[str]
+    ids: Mapping[tuple[int, int], int] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -57,8 +63,9 @@ class Plan:
             )
         offset = max((image.id for image in dataset.images), default=0) + 1
         counts = Counter(_stem(info.file_name) for info in dataset.images)
-        repeated = frozenset(stem for stem, count in counts.items() if count > 1)
-        return cls(copies, keep_originals, image_format, quality, offset, repeated)
+        repeated = frozenset(stem for stem, times in counts.items() if times > 1)
+        ids = _free_ids(dataset, copies) if offset * (copies + 1) >= _MOST else {}
+        return cls(copies, keep_originals, image_format, quality, offset, repeated, ids)
 
     @property
     def numbers(self) -> range:
@@ -75,7 +82,13 @@ class Plan:
 
     def image_id(self, info: ImageInfo, number: int) -> int:
         """Of a copy; the original keeps its own."""
-        return info.id + number * self.offset
+        return self.ids.get((info.id, number), info.id + number * self.offset)
+
+
+def _free_ids(dataset: Dataset, copies: int) -> dict[tuple[int, int], int]:
+    taken = {image.id for image in dataset.images}
+    free = (number for number in count(1) if number not in taken)
+    return {(image.id, number): next(free) for image in dataset.images for number in range(1, copies + 1)}
 
 
 def _stem(file_name: str) -> str:

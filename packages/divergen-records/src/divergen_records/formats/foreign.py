@@ -82,6 +82,18 @@ _FOREIGN = (
         "V7 Darwin's", "convert it by `darwin dataset convert TEAM/DATASET coco`", content=rb'"slots"|darwin_json'
     ),
     _Foreign("Labelbox's", "convert it to COCO by Labelbox's Python SDK", r".*\.(nd)?json", rb'"data_row"'),
+    _Foreign(
+        "Kili's own JSON", 'export the labels there as COCO, export_labels(…, fmt="coco")', content=rb'"jsonResponse"'
+    ),
+    _Foreign(
+        "Scale's tasks",
+        "write their polygons (label, vertices) as a COCO file",
+        content=rb'"task_id"[\s\S]*"vertices"|"geometry"\s*:\s*\{\s*"vertices"',
+    ),
+    _Foreign(
+        "Dataloop's own JSON", "convert it to COCO by dtlpy-converters", content=rb'"coordinates"\s*:\s*\[\[?\s*\{'
+    ),
+    _Foreign("Hasty's own JSON", "export the project there as COCO", content=rb'"label_classes"'),
     _Foreign("Encord's own JSON", "export the labels there as COCO", content=rb'"label_hash"'),
     _Foreign(
         "a release of Segments.ai",

@@ -54,8 +54,13 @@ def _head(file: Path) -> bytes:
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
-    """Files in order; hidden ones are nobody's shapes."""
-    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+    """Files in order; hidden ones are nobody's shapes but a hidden picture's."""
+    return sorted(path for path in folder.glob(pattern) if path.name[0] != "." or _is_of_hidden(path))
+
+
+def _is_of_hidden(path: Path) -> bool:
+    """Whether a picture has its name; what begins with ``._`` is macOS's."""
+    return path.name[1] != "_" and any(path.with_suffix(suffix).is_file() for suffix in PICTURE_SUFFIXES)
 
 
 def read_labelme(
@@ -91,7 +96,7 @@ def read_labelme(
     annotations: list[Annotation] = []
     for file in files:
         where = file.name if file == path else file.relative_to(path).as_posix()
-        content = problems.attempt(where, partial(_load, file))
+        content = problems.attempt(where, partial(_load, file, problems.notes))
         if content is None:
             continue
         info = problems.attempt(where, partial(_image, content, file, folder, len(images) + 1))
@@ -111,9 +116,9 @@ def read_labelme(
     return Dataset(path, folder, images, annotations, categories, **problems.told).counted()
 
 
-def _load(file: Path, mends: Mends) -> dict[str, Any]:
+def _load(file: Path, notes: list[str], mends: Mends) -> dict[str, Any]:
     try:
-        content = json.loads(whole_characters(read_json_bytes(file)))
+        content = json.loads(whole_characters(read_json_bytes(file), file, notes))
     except UnicodeDecodeError as error:
         raise DatasetError(f"is no UTF-8 text (byte {error.start}); save the file as UTF-8") from error
     except (ValueError, RecursionError) as error:

@@ -25,7 +25,7 @@ from .yolo_layout import find_yolo, split_places, yolo_part
 __all__ = ["Layout", "Source", "coco_files", "find_layout", "only_source", "unwrapped"]
 
 _FILE_FOLDERS = ("annotations", "annotation", "labels", "ann")
-_OTHER_TASKS = ("captions_", "person_keypoints_", "stuff_", "panoptic_", "image_info_")
+_OTHER_TASKS = ("captions", "person_keypoints_", "stuff_", "panoptic_", "image_info_")
 _COCO_KEYS = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
 _OURS = ("annotations.json", "train.json", "val.json")
 """Names that are enough: whoever reads such a file says what is wrong with it."""
@@ -109,8 +109,9 @@ def _yolo(file: Path) -> Layout:
     places = split_places(file)
     for split, some in places.items():
         if len(some) > 1:
+            names = ", ".join(path.relative_to(file.parent).as_posix() for path in some)
             raise DatasetError(
-                f"{file}: {split} is {len(some)} folders ({', '.join(path.name for path in some)}); list their "
+                f"{file}: {split} is {len(some)} folders ({names}); list their "
                 f"pictures in one text file and name that, {split}: {split}.txt"
             )
     splits = {name: Source(file, place) for name, (place,) in places.items()}

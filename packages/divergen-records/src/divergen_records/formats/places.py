@@ -212,6 +212,8 @@ def _names_in(listing: Listing, images: Mapping[int, ImageInfo], strip: int) -> 
         plain = name in (image.file_name, tidy(image.file_name), _short(image.file_name, strip))
         found[key] = name, trouble, trouble is None and not plain
     taken = {name for name, trouble, odd in found.values() if trouble is None and not odd}
+    claims = {(name, tidy(images[key].file_name)) for key, (name, _, odd) in found.items() if odd}
+    taken |= {name for name, count in Counter(name for name, _ in claims).items() if count > 1}
     for key, (name, _, odd) in found.items():
         if odd and name in taken:
             reason = f"{_GONE} {listing.folder}, and {name!r} there is another image's"

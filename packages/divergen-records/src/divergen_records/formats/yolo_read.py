@@ -134,9 +134,10 @@ def _size(picture: Path, mends: Mends) -> tuple[int, int]:
 
 
 def _pictures(place: Path, root: Path, problems: Problems) -> Iterator[Path]:
-    """A folder's pictures by name, or those that a text file lists."""
+    """A folder's pictures by name, without what macOS adds (``._a.jpg``), or those that a text file lists."""
     if place.is_dir():
-        yield from sorted(path for path in place.rglob("*") if is_picture(path) and path.is_file())
+        found = sorted(path for path in place.rglob("*") if is_picture(path) and path.is_file())
+        yield from (path for path in found if not path.name.startswith("._"))
         return
     for number, line in enumerate(read_text(place).splitlines(), start=1):
         if not line.strip():

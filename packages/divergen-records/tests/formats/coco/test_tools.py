@@ -241,6 +241,37 @@ def test_read__pictures_without_annotations(content, write, change):
     assert "has pictures and no list of annotations" in dataset.notes[0]
 
 
+@pytest.mark.parametrize(
+    "box",
+    [
+        {"x": 2, "y": 1, "width": 4, "height": "3"},
+        {"x1": 2, "y1": 1, "x2": 6, "y2": 4},
+        {"x_min": 2, "y_min": 1, "x_max": 6, "y_max": 4},
+        {"Left": 2.0, "Top": 1.0, "Width": 4.0, "Height": 3.0},
+    ],
+)
+def test_read__boxes_as_objects(content, write, box):
+    content["annotations"][0] |= {"bbox": box, "segmentation": [], "area": None}
+    dataset = read_dataset(write(content), on_problem="repair", boxes=True)
+    assert dataset.annotations[0].bbox == (2, 1, 4, 3)
+    assert "annotations[0]: bbox read as the " in dataset.repairs[-1]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_read__annotations_inside_their_images(content, write, there):
+    plain = read_dataset(write(content))
+    rows = content.pop("annotations")
+    content["annotations"] = [*rows] if there else []
+    for image in content["images"]:
+        own = (dict(one) for one in rows if one["image_id"] == image["id"])
+        image["annotations"] = [one for one in own if one.pop("image_id")]
+    dataset = read_dataset(write(content))
+    assert dataset.annotations == plain.annotations
+    assert f"3 annotations lie inside 2 images{'; not read' if there else ', and are read'}" in dataset.notes[0]
+    if not there:
+        assert dataset.images == plain.images
+
+
 @pytest.mark.parametrize("indent", [None, 4])
 def test_read__a_list_that_is_there_twice_is_refused(content, write, indent):
     path = write(content)
@@ -444,6 +475,15 @@ def test_read__another_spelling_is_never_another_images_picture(content, write, 
     problem = read_dataset(path, need_pictures=True, on_problem="skip").problems[0]
     assert problem.endswith("and 'a.png' there is another image's")
     assert [image.file_name for image in read_dataset(path).images] == ["a.png", name]
+
+
+def test_read__a_picture_that_two_names_fit_by_another_spelling_is_neithers(content, write):
+    content["images"][0]["file_name"], content["images"][1]["file_name"] = "A.png", "a"
+    path = write(content)
+    problems = read_dataset(path, need_pictures=True, on_problem="skip").problems
+    assert sum(one.endswith("and 'a.png' there is another image's") for one in problems) == 2
+    content["images"][1]["file_name"] = "./A.png"  # one picture under two ids, which check tells
+    assert [image.file_name for image in read_dataset(write(content)).images] == ["a.png", "a.png"]
 
 
 def test_read__letters_composed_otherwise(content, write):

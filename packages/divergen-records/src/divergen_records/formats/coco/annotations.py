@@ -242,16 +242,44 @@ def _bbox(row: dict[str, Any], mends: Mends) -> Box | None:
     return (x, y, width, height) if width > 0 and height > 0 else None
 
 
+_SPELLED = (
+    (("x", "y", "width", "height"), False),
+    (("x", "y", "w", "h"), False),
+    (("left", "top", "width", "height"), False),
+    (("x1", "y1", "x2", "y2"), True),
+    (("xmin", "ymin", "xmax", "ymax"), True),
+    (("left", "top", "right", "bottom"), True),
+)
+"""Keys of a box that is an object, and whether they are corners."""
+
+
 def _listed(value: Any, mends: Mends) -> Any:
-    """The box as a list where it is one in a text (``"[2, 1, 4, 4]"``) or in another list, and mending is allowed."""
+    """The box as a list where it is a text (``"[2, 1, 4, 4]"``), in another list or an object, and may be mended."""
     if mends is None:
         return value
+    if isinstance(value, dict):
+        return _of_keys(value, mends)
     if isinstance(value, str) and len(words := re.split(r"[\s,;]+", value.strip("[]() "))) == 4:
         return words
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
         mends.append("bbox taken out of a list around it")
         return value[0]
     return value
+
+
+def _of_keys(box: dict[str, Any], mends: list[str]) -> Any:
+    named = {key.lower().replace("_", ""): one for key, one in box.items()}
+    for keys, corners in _SPELLED:
+        if named.keys() >= {*keys}:
+            told = "corners" if corners else "box"
+            values = [
+                _number(one, f"bbox.{key}")
+                for key, one in zip(keys, _unquoted([named[key] for key in keys], mends), strict=True)
+            ]
+            mends.append(f"bbox read as the {told} {', '.join(keys)}")
+            x, y, right, bottom = values
+            return [x, y, right - x, bottom - y] if corners else values
+    return box
 
 
 def _unquoted(values: list[Any], mends: Mends) -> list[Any]:

@@ -165,9 +165,8 @@ def _decode_otherwise(data: bytes, path: Path, error: Exception, notes: list[str
         raise DatasetError(f"{path}: the file is empty ({len(data)} bytes)") from error
     if "UTF-8" in str(error) or isinstance(error, UnicodeDecodeError):
         raise DatasetError(f"{path}: holds text that is no UTF-8; save the file as UTF-8") from error
-    whole = whole_characters(data)
+    whole = whole_characters(data, path, notes)
     if whole != data:
-        notes.append(f"{path.name}: holds halves of characters (as \\ud83d alone), read as \\ufffd")
         try:
             return _decode(whole, path)
         except msgspec.DecodeError as another:
@@ -177,9 +176,12 @@ def _decode_otherwise(data: bytes, path: Path, error: Exception, notes: list[str
     return _decode_with_nan(whole, path)
 
 
-def whole_characters(data: bytes) -> bytes:
-    """JSON text in which halves of characters, which are no text, are replaced."""
-    return _ESCAPE.sub(_whole_character, data)
+def whole_characters(data: bytes, path: Path, notes: list[str]) -> bytes:
+    """JSON text in which halves of characters, which are no text, are replaced; that is told."""
+    whole = _ESCAPE.sub(_whole_character, data)
+    if whole != data:
+        notes.append(f"{path.name}: holds halves of characters (as \\ud83d alone), read as \\ufffd")
+    return whole
 
 
 def _whole_character(escape: re.Match[bytes]) -> bytes:

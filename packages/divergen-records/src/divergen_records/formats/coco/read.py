@@ -14,6 +14,7 @@ from .annotations import Reader
 from .categories import read_categories
 from .frame import read_frame
 from .images import names_of, read_images, with_sizes
+from .nested import lift_annotations
 from .values import Ids
 
 __all__ = ["read_dataset"]
@@ -53,6 +54,7 @@ def read_dataset(
     path = Path(path)
     problems = Problems(path, on_problem)
     parts = read_frame(path, problems.notes)
+    lift_annotations(parts, problems)
     ids = {what: Ids(what) for what in ("category", "image", "annotation")}
     categories, rows = read_categories(parts.pop("categories"), problems, ids["category"])
     images = read_images(parts.pop("images"), problems, ids["image"])

@@ -79,9 +79,9 @@ def read_fiftyone(
     path = Path(path)
     root = path if path.is_dir() else path.parent
     folder = image_dir or root
-    samples = _samples(root)
-    field = _field(samples, root)
     problems = Problems(path, on_problem)
+    samples = _samples(root, problems.notes)
+    field = _field(samples, root)
     names: dict[str, int] = {}
     images: list[ImageInfo] = []
     annotations: list[Annotation] = []
@@ -107,21 +107,21 @@ def read_fiftyone(
     return Dataset(path, folder, images, annotations, categories, **problems.told).counted()
 
 
-def _samples(root: Path) -> list[dict[str, Any]]:
+def _samples(root: Path, notes: list[str]) -> list[dict[str, Any]]:
     file = root / "samples.json"
     if file.is_file():
-        content = _json(file)
+        content = _json(file, notes)
         found = content.get("samples") if isinstance(content, dict) else None
     else:
-        found = [_json(each) for each in sorted((root / "samples").glob("*.json"))] or None
+        found = [_json(each, notes) for each in sorted((root / "samples").glob("*.json"))] or None
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise DatasetError(f"{root}: has no list of samples, so it is none of FiftyOne's data sets")
     return found
 
 
-def _json(file: Path) -> Any:
+def _json(file: Path, notes: list[str]) -> Any:
     try:
-        return json.loads(whole_characters(read_json_bytes(file)))
+        return json.loads(whole_characters(read_json_bytes(file), file, notes))
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{file}: cannot be read ({error})") from error
 
