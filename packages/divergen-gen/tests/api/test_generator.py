@@ -317,6 +317,20 @@ def test_read_answer__a_refusal_of_status_200(payload, said):
     assert str(error.value) == said
 
 
+@pytest.mark.parametrize("said", ["GPU out of memory", "model is loading", "Server busy, please try again later"])
+@pytest.mark.parametrize("form", [lambda said: {"error": said}, lambda said: {"data": [{"error": {"message": said}}]}])
+def test_generator__an_error_of_status_200_that_passes_is_asked_again(said, form):
+    def respond(exchange):
+        if len(server.bodies) == 1:
+            exchange.send(200, form(said))
+        else:
+            answer_pictures(exchange)
+
+    with Loopback(respond) as server:
+        assert [record.error for record in make(build(server, concurrency=1))] == [None] * 3
+    assert len(server.bodies) == 4
+
+
 @pytest.mark.parametrize("broken", ["AAAA", "not base64!", "PHN2Zy8+", None], ids=["bytes", "text", "svg", "cut"])
 def test_generator__a_broken_picture_is_that_rows_error(broken):
     def respond(exchange):
