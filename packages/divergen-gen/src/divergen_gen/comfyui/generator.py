@@ -55,19 +55,25 @@ class ComfyUIGenerator:
         """Complete planned records, in order.
 
         Raises:
-            EndpointError: There is no server, or it refuses the workflow. What was made before is kept.
+            EndpointError: There is no server, or it refuses the workflow; with what was made before.
         """
-        if self._down is not None:
-            raise self._down
         if not records:
             return []
+        made = self._made_of(records) if self._down is None else []
+        if self._down is not None:
+            self._down.made = made
+            raise self._down
+        return made
+
+    def _made_of(self, records: Sequence[InstanceRecord]) -> list[InstanceRecord]:
+        """The records that were completed, or failed, until the server went away."""
         if self._seeds is None:
             self._seeds = {one: self._server.largest_seed(one.kind, one.name) for one in self._workflow.seeds}
             if not self._seeds:
                 self._say_once("no input of the workflow is a seed: pictures of one prompt are the same")
         with ThreadPoolExecutor(self.config.concurrency) as pool:
             try:
-                return list(pool.map(self._keep, records))
+                return [record for record in pool.map(self._unless_down, records) if record is not None]
             except BaseException:  # Ctrl-C: what the server did not begin is not wanted
                 self._stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -75,10 +81,10 @@ class ComfyUIGenerator:
                     self._server.forget(self._waiting)
                 raise
 
-    def _keep(self, record: InstanceRecord) -> InstanceRecord:
-        """The completed record; a server that is gone ends the next call, so that what is made is kept now."""
+    def _unless_down(self, record: InstanceRecord) -> InstanceRecord | None:
+        """The completed record; None of a server that is gone."""
         if self._down is not None:
-            return record.failed("gen", str(self._down))
+            return None
         try:
             made = self._complete(record)
         except Refused as error:
@@ -87,8 +93,8 @@ class ComfyUIGenerator:
                 self._down = EndpointError(f"{self._server.shown} made none of {self._failed} pictures: {error}")
             return record.failed("gen", str(error))
         except EndpointError as error:
-            self._down = error
-            return record.failed("gen", str(error))
+            self._down = self._down or error
+            return None
         self._made += 1
         return made
 
