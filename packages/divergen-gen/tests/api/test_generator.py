@@ -155,6 +155,13 @@ def test_generator__money_is_never_passed():
         build(server, max_cost=1)
 
 
+def test_generator__money_is_set_aside_for_all_pictures_that_extra_body_asks_for():
+    with Loopback(lambda exchange: exchange.send(200, {"data": [{"b64_json": encoded_picture()}] * 4})) as server:
+        generator = build(server, price_picture=0.04, max_cost=0.1, extra_body={"num_images": 4})
+        assert "cost limit of 0.1 is reached" in make(generator, 1)[0].error
+    assert not server.bodies
+
+
 def test_generator__what_is_paid_for_is_kept_when_the_endpoint_ends():
     def respond(exchange):
         if "zebra" in exchange.body["prompt"]:

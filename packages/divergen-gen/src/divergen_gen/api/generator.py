@@ -38,6 +38,8 @@ __all__ = ["ImageApiGenerator"]
 _LOG = logging.getLogger(__name__)
 _ALWAYS_ENCODED = "gpt-image"
 """Begins the names of models that give no addresses, and refuse to be asked for something else."""
+_SEVERAL = ("num_images", "num_images_per_prompt", "num_outputs", "number_of_images", "samples", "batch_size")
+"""Names under which ``extra_body`` may ask for several pictures at once."""
 _REPEATED = (
     "the endpoint gave the very picture of another row: it makes its pictures by one seed, or shows a placeholder. Let "
     "it draw a seed for each (its settings, or mostly extra_body={seed: -1})"
@@ -213,7 +215,8 @@ class ImageApiGenerator:
         if not config.model.startswith(_ALWAYS_ENCODED):
             options.append(Option("response_format", ({"response_format": "b64_json"}, {})))
         body = {"model": config.model, "prompt": prompt}
-        return Query(body, len(prompt) // 3, IMAGES, tuple(options), pictures=count)
+        several = [value for name in _SEVERAL if isinstance(value := config.extra_body.get(name), int)]
+        return Query(body, len(prompt) // 3, IMAGES, tuple(options), pictures=max([count, *several]))
 
     def _probe(self, answer: Answer) -> None:
         """See from the first picture whether the model gives alpha; said once if not."""
