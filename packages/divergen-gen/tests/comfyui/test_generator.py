@@ -196,6 +196,38 @@ def test_generator__a_workflow_that_fails_is_its_rows_error_and_all_of_them_the_
     assert [record.category for record in ended.value.made] == ["gun"] * 3
 
 
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ({"outputs": {"9": {"gifs": [{"filename": "a.mp4"}]}}}, "the workflow gives no picture, but gifs"),
+        ({"outputs": {"9": None}}, "outcome is not as ComfyUI gives it"),
+        ({"outputs": {"9": {"images": ["a.png"]}}}, "outcome is not as ComfyUI gives it"),
+        ({"status": "error"}, "outcome is not as ComfyUI gives it"),
+        ({"status": {"messages": ["x"]}}, "outcome is not as ComfyUI gives it"),
+    ],
+)
+def test_generator__an_outcome_of_another_shape_is_its_rows_error(saved, outcome, said):
+    with ComfyUI() as server:
+        server.history = lambda name, _: (200, {name: outcome})
+        assert said in make(config(saved(), server).build(), "cup")[0].error
+
+
+@pytest.mark.parametrize("errors", [{"3": "bad"}, {"3": {"errors": ["bad"]}}, ["bad"]])
+def test_generator__a_refusal_of_another_shape_is_told(saved, errors):
+    with ComfyUI(refuses={"error": "bad", "node_errors": errors}) as server:
+        generator = config(saved(), server).build()
+        with pytest.raises(EndpointError, match=r"refuses the workflow: .*bad"):
+            make(generator, "cup")
+
+
+@pytest.mark.parametrize("most", ["Infinity", "-1", "null", '"many"'])
+def test_generator__a_largest_seed_that_is_none_limits_nothing(saved, most):
+    with ComfyUI() as server:
+        described = f'{{"KSampler": {{"input": {{"required": {{"seed": ["INT", {{"max": {most}}}]}}}}}}}}'
+        server.object_info = lambda *_: (200, described)
+        assert make(config(saved(), server).build(), "cup")[0].error is None
+
+
 def test_generator__a_server_that_begins_anew_is_asked_again(saved, caplog, monkeypatch):
     monkeypatch.setattr("divergen_gen.comfyui.generator._LOOKS_FOR_IT", 0.1)
     with ComfyUI(forgets=1) as server:

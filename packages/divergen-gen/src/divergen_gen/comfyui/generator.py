@@ -100,7 +100,11 @@ class ComfyUIGenerator:
 
     def _complete(self, record: InstanceRecord) -> InstanceRecord:
         outcome = self._outcome(record)
-        content = self._server.picture(self._chosen(outcome))
+        try:
+            chosen = self._chosen(outcome)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise Refused("the workflow's outcome is not as ComfyUI gives it") from error
+        content = self._server.picture(chosen)
         try:
             image, alpha = over_white(*read_cutout(content))
         except ImageError as error:
@@ -172,7 +176,9 @@ class ComfyUIGenerator:
             images = next(iter((saved or given).values()), None)
         if not images:
             who = "the workflow" if self.config.node is None else f"node {self.config.node}"
-            raise Refused(f"{who} gives no picture" + (f"; those that do: {', '.join(given)}" if given else ""))
+            others = ", ".join(sorted({kind for node in outputs.values() for kind in node} - {"images"}))
+            hint = f"; those that do: {', '.join(given)}" if given else f", but {others}" if others else ""
+            raise Refused(f"{who} gives no picture{hint}")
         if len(images) > 1:
             self._say_once(f"it gives {len(images)} pictures at a time; the first is taken: set its batch to 1")
         chosen: Mapping[str, Any] = images[0]
