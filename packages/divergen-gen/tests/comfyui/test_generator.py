@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import cv2
 import numpy as np
@@ -253,6 +253,16 @@ def test_generator__the_picture_is_the_saved_one_or_that_of_the_node_that_is_nam
         assert make(config(saved(), server, node=8).build(), "cup")[0].error is None
         said = make(config(saved(), server, node="7").build(), "cup")[0].error
     assert said == "node 7 gives no picture; those that do: 8, 9"
+
+
+def test_generator__nodes_whose_class_is_no_plain_word(saved):
+    nodes = {**WORKFLOW, "3": {**WORKFLOW["3"], "class_type": "KSampler (Efficient) é/#"}}
+    with ComfyUI() as server:
+        server.object_info = lambda kind, _: (200, {unquote(kind): ComfyUI.object_info(server, "x", _)[1]["x"]})
+        generator = config(saved(nodes), server).build()
+        made = generator([planned_record("cup", 2**40 + 5, generator)])[0]
+        assert server.workflows["id-0"]["3"]["inputs"]["seed"] == 2**40 % 2**32 + 5
+    assert made.error is None
 
 
 def test_generator__without_a_seed_it_is_said(saved, caplog):

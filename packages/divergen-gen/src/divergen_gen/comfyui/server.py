@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
 from divergen_records.endpoint.errors import EndpointError, Refused
@@ -63,7 +63,7 @@ class Server:
 
     def outcome(self, prompt_id: str) -> Mapping[str, Any] | None:
         """What came of a workflow: ``outputs`` by node, and ``status``; None where it has not ended."""
-        found = self._json(f"history/{prompt_id}").get(prompt_id)
+        found = self._json(f"history/{quote(prompt_id, safe='')}").get(prompt_id)
         return found if isinstance(found, Mapping) else None
 
     def knows(self, prompt_id: str) -> bool:
@@ -82,7 +82,7 @@ class Server:
     def largest_seed(self, kind: str, name: str) -> int:
         """The largest number that an input of a node's class takes, as the server describes it."""
         try:
-            inputs = self._json(f"object_info/{kind}")[kind]["input"]
+            inputs = self._json(f"object_info/{quote(kind, safe='')}")[kind]["input"]
             most = next(group[name][1]["max"] for group in inputs.values() if name in group)
             return min(int(most), _ANY_SEED) if most > 0 else _ANY_SEED
         except (LookupError, TypeError, ValueError, OverflowError, AttributeError, StopIteration, Refused):
