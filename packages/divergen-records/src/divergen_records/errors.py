@@ -23,10 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from .record import InstanceRecord
+from typing import Any, ClassVar
 
 __all__ = [
     "CommitError",
@@ -100,10 +97,10 @@ class SourceEnded(DivergenError):
     """A source can make nothing more.
 
     Attributes:
-        made: What it completed of the records that it was given, which is kept; the others stay to be made.
+        made: The records that it completed of those that it was given, which are kept; the others stay to be made.
     """
 
-    made: Sequence[InstanceRecord] = ()
+    made: Sequence[Any] = ()
 
 
 class ExistsError(DivergenError):
