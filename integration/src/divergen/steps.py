@@ -164,6 +164,10 @@ def _score(pipeline: Pipeline) -> None:
         pipeline.run.note_scores(pipeline.score_configs)
     for score in pipeline.scores:
         pipeline.fill(score)
+        unanswered: dict[str, str] = getattr(score, "unanswered", {})  # a judge's
+        if unanswered:
+            told = f"no answer about {len(unanswered)} rows, for example {': '.join(next(iter(unanswered.items())))}"
+            echo(f"      {score.name}: {told}; --redo score asks about those again", err=True)
 
 
 def _decide(pipeline: Pipeline) -> None:

@@ -201,5 +201,12 @@ def test_cli__judge_tells_what_it_has_no_answer_about(table, tmp_path):
         sets = [f"base_url={server.url}", "model=m", f"answers={tmp_path / 'a.jsonl'}"]
         line = ["judge", str(table.path), *(part for text in sets for part in ("--set", text))]
         done = CliRunner().invoke(main, line)
+        shard = CliRunner().invoke(main, [*line, "--shard", "0/1"])
+        asked = len(server.bodies)
+        server.respond = answer()
+        again = CliRunner().invoke(main, line)
     assert done.exit_code == 3 and "3 judged" in done.output and "rows: 5 in, 3 out, 2 lost" in done.output, done.output
     assert "the answer holds no JSON object" in done.output
+    assert shard.exit_code == 1 and "2 rows that got no answer before are asked about again" in shard.output
+    assert again.exit_code == 0 and "2 judged" in again.output and len(server.bodies) == asked + 2
+    assert table.count("vlm_whole = 1") == 5

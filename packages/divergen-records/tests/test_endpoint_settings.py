@@ -15,6 +15,7 @@ class Asking(Config):
     [
         ("base_url=localhost:80/secret", "base_url: base_url is 'localhost:80/secret'; expected an address"),
         ("base_url=http://x/v1?key=hidden", "base_url: the query of base_url holds 'key'"),
+        ("extra_body={n: 3}", "extra_body: extra_body asks for several answers at once (n)"),
         ("extra_body={heat: .nan, key: hidden}", "extra_body: extra_body holds what JSON cannot say"),
     ],
 )

@@ -14,6 +14,7 @@ from divergen_records import (
     fill,
     results,
 )
+from divergen_records.errors import SourceEnded
 from divergen_records.testing import FakeSource, FakeStage, plan_instances
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,6 +59,18 @@ def test_append__source_without_result(table):
     report = append(table, blank, plan_instances(21), progress=False)
     assert (report.done, report.failed) == (0, 1)
     assert table.errors()[0]["error"] == "blank gave no picture, no size and no error"
+
+
+def test_append__a_source_that_ends_leaves_the_rest_to_be_made(table):
+    class Ends(FakeSource):
+        def __call__(self, records):
+            error = SourceEnded("no server")
+            error.made = super().__call__(records[:3])
+            raise error
+
+    with pytest.raises(SourceEnded, match="no server"):
+        append(table, Ends(), plan_instances(26), progress=False)
+    assert table.count() == table.count("error IS NULL") == 23
 
 
 def test_append__source_with_other_records(table):

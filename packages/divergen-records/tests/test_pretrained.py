@@ -3,12 +3,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 from divergen_records import WeightsError
 from divergen_records.hub import local_model
-from divergen_records.pretrained import Pretrained, find_pretrained
+from divergen_records.pretrained import Pretrained, find_pretrained, why_not_loaded
 
 WEIGHTS = "model.safetensors"
 NO_TENSORS = (2).to_bytes(8, "little") + b"{}"
@@ -96,3 +97,10 @@ def test_local_model__a_folder_of_the_hubs_cache(folder: Path) -> None:
     (cache / "refs").mkdir()
     (cache / "refs" / "main").write_text("b2\n")
     assert local_model(str(cache)) == cache / "snapshots" / "b2"
+
+
+def test_why_not_loaded__a_package_that_is_missing_is_one_to_install() -> None:
+    error = PackageNotFoundError("bitsandbytes")
+    assert why_not_loaded(error) == "bitsandbytes is not installed; pip install bitsandbytes"
+    assert why_not_loaded(ImportError("x needs y:\n`pip install y`.")) == "x needs y: `pip install y`"
+    assert why_not_loaded(KeyError()) == "KeyError"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from divergen_records import WeightsError, require_extra
-from divergen_records.pretrained import find_pretrained, loading_errors
+from divergen_records.pretrained import find_pretrained, loading_errors, why_not_loaded
 
 __all__ = ["load_pretrained", "read_model_type"]
 
@@ -78,7 +78,7 @@ def _readable(model: str) -> Iterator[None]:
     try:
         yield
     except known as error:
-        said = " ".join(str(error).split())[:300].rstrip(".")
+        said = why_not_loaded(error)
         raise WeightsError(
             f"{model}: the model cannot be loaded: {said}. Give the id of a model on the hub, or a folder that "
             "holds config.json, preprocessor_config.json and model.safetensors"

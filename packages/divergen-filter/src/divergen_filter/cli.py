@@ -137,6 +137,8 @@ def score(
 def judge(table: Path, settings: tuple[str, ...], shard: str) -> None:
     """Ask a vision model yes-no questions about each cut-out; go on where it was interrupted, and pay nothing twice.
 
+    Rows without an answer are asked about again by the next call.
+
     Columns: vlm_whole, vlm_category, vlm_uncut, vlm_clean; a rule reads vlm_whole >= 1.
 
     Example: divergen-filter judge run/instances.lance --set model=qwen2.5-vl --set base_url=http://localhost:8000/v1
@@ -148,7 +150,10 @@ def judge(table: Path, settings: tuple[str, ...], shard: str) -> None:
 
     stage = apply_settings(ScoreConfig, {"kind": "vlm"}, settings, where="score 'vlm'").build()
     part = Shard.parse(shard)
-    report = fill(InstanceTable.open(table), stage, shard=part, batch_size=64)
+    opened = InstanceTable.open(table)
+    if again := stage.forget_unanswered(opened, part):
+        echo(f"{again} rows that got no answer before are asked about again", err=True)
+    report = fill(opened, stage, shard=part, batch_size=64)
     cost = f"; cost {stage.account.cost:.4g} in all" if stage.account.cost else ""
     judged = report.done - len(stage.unanswered)
     answer(judged=judged, skipped=report.skipped, cost=stage.account.cost, unanswered=stage.unanswered)

@@ -13,7 +13,7 @@ import torch
 from divergen_records import ConfigError, WeightsError
 from divergen_records.cores import usable_cores
 from divergen_records.devices import pick_device
-from divergen_records.pretrained import loading_errors
+from divergen_records.pretrained import loading_errors, why_not_loaded
 from torch.nn import functional as F
 
 from .embedder import Embeddings, Image
@@ -135,8 +135,7 @@ def loading(what: str) -> Iterator[None]:
     try:
         yield
     except loading_errors() as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise WeightsError(
-            f"{what} cannot be loaded: {reason[:300]}. Give a local path, or make sure that the weights can be "
-            "downloaded or are in the cache; they are never random"
+            f"{what} cannot be loaded: {why_not_loaded(error)}. Give a local path, or make sure that the weights can "
+            "be downloaded or are in the cache; they are never random"
         ) from error

@@ -40,6 +40,8 @@ from divergen_records.masks import decode_counts, mask_to_bbox
 from .columns import VlmColumns
 
 if TYPE_CHECKING:
+    from divergen_records import InstanceTable, Shard
+
     from .config import VlmConfig
 
 __all__ = ["VlmStage"]
@@ -101,6 +103,13 @@ class VlmStage:
             name: [np.nan if found is None else float(found[name]) for found in answers] for name in self.writes
         }
         return columns
+
+    def forget_unanswered(self, table: InstanceTable, shard: Shard) -> int:
+        """Make rows pending again that an earlier call got no answer about. Returns their number."""
+        first = self.writes[0]
+        found = table.ids(f"isnan({first}) AND error IS NULL") if first in table.columns else set()
+        names = ", ".join(f"'{name}'" for name in sorted(found) if shard.has(name))
+        return table.clear(self.writes, f"id IN ({names})") if names else 0
 
     async def _run(self, rows: Sequence[Mapping[str, Any]]) -> list[Answers | None]:
         config = self.config

@@ -155,6 +155,13 @@ def test_generator__money_is_never_passed():
         build(server, max_cost=1)
 
 
+def test_generator__money_is_set_aside_for_all_pictures_that_extra_body_asks_for():
+    with Loopback(lambda exchange: exchange.send(200, {"data": [{"b64_json": encoded_picture()}] * 4})) as server:
+        generator = build(server, price_picture=0.04, max_cost=0.1, extra_body={"num_images": 4})
+        assert "cost limit of 0.1 is reached" in make(generator, 1)[0].error
+    assert not server.bodies
+
+
 def test_generator__what_is_paid_for_is_kept_when_the_endpoint_ends():
     def respond(exchange):
         if "zebra" in exchange.body["prompt"]:
@@ -163,13 +170,14 @@ def test_generator__what_is_paid_for_is_kept_when_the_endpoint_ends():
             answer_pictures(exchange)
 
     with Loopback(respond) as server:
-        generator = build(server)
-        made = generator([planned_record(name, 1, generator) for name in ("cup", "zebra")])
-        assert made[0].error is None
-        assert "refuses the key" in made[1].error
-        assert KEY not in made[1].error
-        with pytest.raises(EndpointError, match="refuses the key"):
+        generator = build(server, n=2)
+        with pytest.raises(EndpointError, match="refuses the key") as ended:
+            generator([planned_record(name, 1, generator) for name in ("cup", "zebra")])
+        assert [(record.category, record.error) for record in ended.value.made] == [("cup", None)]
+        assert KEY not in str(ended.value)
+        with pytest.raises(EndpointError, match="refuses the key") as ended:
             make(generator)
+        assert ended.value.made == []
 
 
 @pytest.mark.parametrize("good", [0, 3])
@@ -183,11 +191,45 @@ def test_generator__nobody_asks_on_when_the_endpoint_ends(good):
     with Loopback(respond) as server:
         generator = build(server, background=None, concurrency=1)
         records = [planned_record(f"cup {number}", number, generator) for number in range(8)]
-        if good:
-            assert sum(record.error is None for record in generator(records)) == good
-        with pytest.raises(EndpointError, match="refuses the key"):
+        with pytest.raises(EndpointError, match="refuses the key") as ended:
             generator(records)
+        assert [record.error for record in ended.value.made] == [None] * good
         assert len(server.bodies) == good + 1
+
+
+def test_generator__pictures_given_one_at_a_time_are_kept_when_the_endpoint_ends():
+    def respond(exchange):
+        if len(server.bodies) <= 2:
+            exchange.send(200, {"data": [{"b64_json": encoded_picture()}]})
+        else:
+            exchange.send(401, {"error": {"message": "no such key"}})
+
+    with Loopback(respond) as server:
+        generator = build(server, background=None, n=4)
+        with pytest.raises(EndpointError) as ended:
+            make(generator, 4)
+    assert [record.error for record in ended.value.made] == [None, None]
+
+
+def test_command__rows_that_nobody_was_asked_for_stay_to_be_made(tmp_path):
+    dead = True
+
+    def respond(exchange):
+        if dead and len(server.bodies) > 2:
+            exchange.send(401, {"error": {"message": "no such key"}})
+        else:
+            answer_pictures(exchange)
+
+    table = tmp_path / "t.lance"
+    with Loopback(respond) as server:
+        line = ["run", str(planned_file(tmp_path, 5)), "--table", str(table)]
+        line += ["-g", f"openai-images,model=m,base_url={server.url},concurrency=1"]
+        first = CliRunner().invoke(main, line)
+        assert first.exit_code == 2 and "refuses the key" in first.output, first.output
+        assert InstanceTable.open(table).count() == InstanceTable.open(table).count("error IS NULL") == 2
+        dead = False
+        assert CliRunner().invoke(main, line).exit_code == 0
+    assert InstanceTable.open(table).count("error IS NULL") == 4 and len(server.bodies) == 5
 
 
 def test_generator__servers_that_give_addresses_unless_asked():
@@ -315,6 +357,20 @@ def test_read_answer__a_refusal_of_status_200(payload, said):
     with pytest.raises(Refused) as error:
         read(payload)
     assert str(error.value) == said
+
+
+@pytest.mark.parametrize("said", ["GPU out of memory", "model is loading", "Server busy, please try again later"])
+@pytest.mark.parametrize("form", [lambda said: {"error": said}, lambda said: {"data": [{"error": {"message": said}}]}])
+def test_generator__an_error_of_status_200_that_passes_is_asked_again(said, form):
+    def respond(exchange):
+        if len(server.bodies) == 1:
+            exchange.send(200, form(said))
+        else:
+            answer_pictures(exchange)
+
+    with Loopback(respond) as server:
+        assert [record.error for record in make(build(server, concurrency=1))] == [None] * 3
+    assert len(server.bodies) == 4
 
 
 @pytest.mark.parametrize("broken", ["AAAA", "not base64!", "PHN2Zy8+", None], ids=["bytes", "text", "svg", "cut"])

@@ -439,6 +439,25 @@ def test_read_prompts_of__keeps_known_attributes() -> None:
     assert read_prompts_of(nested) == [Candidate(ONE, {"colour": "red"})]
 
 
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        ('{"prompts": ["a photo of a 12" plate", "a photo of a "blue" plate"]}', ['a 12" plate', 'a "blue" plate']),
+        ('Here:\n[{"prompt": "a photo of a 12" plate"}, {"prompt": "a photo of a plate"}]', ['a 12" plate', "a plate"]),
+        ('{"prompts": ["a photo of a\n  red cup on white", "a photo of a cup"]}', ["a red cup on white", "a cup"]),
+        ('["a photo of a cup\\na photo of a mug", "a photo of a jug"]', ["a cup", "a mug", "a jug"]),
+        ("Prompts: a photo of a cup; a photo of a mug; a photo of a jug", ["a cup", "a mug", "a jug"]),
+        ("a photo of a cup | a photo of a mug | a photo of a jug.", ["a cup", "a mug", "a jug"]),
+        ("1. a photo of a cup; it is red; it is small", ["a cup; it is red; it is small"]),
+        ("1. **Cup** (a photo of a red cup)\n2. **Mug** (a photo of a red mug)", ["a red cup", "a red mug"]),
+    ],
+)
+def test_read_prompts_of__inner_quotes_texts_over_lines_lists_in_a_line_prompts_in_brackets(
+    content: str, texts: list[str]
+) -> None:
+    assert [one.text for one in read_prompts_of(content)] == [f"a photo of {text}" for text in texts]
+
+
 @given(st.text())
 def test_read_prompts_of__never_fails(content: str) -> None:
     for candidate in read_prompts_of(content):

@@ -10,6 +10,7 @@
   x TableError           an instance table cannot be used
     · SchemaTooNew       it was written by a newer version
     · CommitError        a commit did not go through (disk full, too many writers)
+  x SourceEnded          a source can make nothing more; what it made is kept
   x ExistsError          something is there already and was not to be replaced
   x RunLocked            somebody else works in this folder
   x NothingLeft          everything that came in was left out: status 1
@@ -20,9 +21,9 @@ Commands print the message and end with status 2 (`DivergenError.exit_code`); it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = [
     "CommitError",
@@ -37,6 +38,7 @@ __all__ = [
     "RowError",
     "RunLocked",
     "SchemaTooNew",
+    "SourceEnded",
     "TableError",
     "WeightsError",
     "install_line",
@@ -89,6 +91,16 @@ class SchemaTooNew(TableError):
 
 class CommitError(TableError):
     """A commit did not go through; nothing of it is in the table."""
+
+
+class SourceEnded(DivergenError):
+    """A source can make nothing more.
+
+    Attributes:
+        made: The records that it completed of those that it was given, which are kept; the others stay to be made.
+    """
+
+    made: Sequence[Any] = ()
 
 
 class ExistsError(DivergenError):

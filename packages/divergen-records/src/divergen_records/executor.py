@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 
-from .errors import CommitError, TableError
+from .errors import CommitError, SourceEnded, TableError
 from .pending import find_pending, read_ahead
 from .progress import Progress
 from .record import InstanceRecord
@@ -130,7 +130,8 @@ def append(
                     bar.update(len(batch), f"{writer.failed} failed" if writer.failed else None)
         except CommitError:
             raise
-        except BaseException:
+        except BaseException as error:
+            writer.add(error.made if isinstance(error, SourceEnded) else ())
             writer.commit()
             raise
         writer.commit()

@@ -7,11 +7,11 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from .errors import WeightsError
+from .errors import WeightsError, lacking
 from .hub import local_model, variant_of
 from .weights_files import check_shards, read_header, why_no_weights
 
-__all__ = ["Pretrained", "find_pretrained", "loading_errors"]
+__all__ = ["Pretrained", "find_pretrained", "loading_errors", "why_not_loaded"]
 
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
@@ -75,6 +75,13 @@ def loading_errors() -> tuple[type[Exception], ...]:
     errors = import_module("huggingface_hub.errors") if find_spec("huggingface_hub") else None
     strict = getattr(errors, "StrictDataclassError", None)  # younger than what is required
     return known if strict is None else (*known, strict)
+
+
+def why_not_loaded(error: Exception) -> str:
+    """What one of `loading_errors` says, on one line; what installs a package that it only calls missing."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return lacking(error.name, f"pip install {error.name.partition('.')[0]}")
+    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
 
 
 def _check_weights(folder: Path) -> str | None:

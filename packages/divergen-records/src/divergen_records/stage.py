@@ -68,7 +68,7 @@ class Stage(Protocol):
 class Source(Protocol):
     """Makes new rows: given planned records (identity only), returns them complete, in the same order.
 
-    A record that failed comes back by `InstanceRecord.failed`.
+    A record that failed comes back by `InstanceRecord.failed`. One that can go on with none raises `SourceEnded`.
     """
 
     @property

@@ -91,3 +91,12 @@ def test_filtered__knows_what_is_none(body: object) -> None:
 def test_is_page() -> None:
     assert is_page("\n<!DOCTYPE html><html>")
     assert not is_page('{"x": "<html>"}')
+
+
+def test_read_payload__an_event_over_several_lines_of_data() -> None:
+    pieces = [json.dumps({"choices": [{"delta": {"content": text}}]}, indent=1) for text in ("a red ", "cup")]
+    events = [f"event: x\n{''.join(f'data: {line}{chr(10)}' for line in piece.splitlines())}\n" for piece in pieces]
+    found = read_payload("".join(events) + "data: [DONE]\n\n")
+    assert found["choices"][0]["message"]["content"] == "a red cup"
+    with pytest.raises(Transient, match="not JSON"):
+        read_payload("".join(events) + "data: {\n\n")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from divergen_records import ImageError
-from divergen_records.endpoint import EndpointError, Refused, Unusable
+from divergen_records.endpoint import EndpointError, Refused, Transient, Unusable
 from divergen_records.endpoint.payload import filtered
 from divergen_records.images import read_cutout
 from numpy.typing import NDArray
@@ -25,6 +25,12 @@ __all__ = ["Answer", "Picture", "read_answer"]
 _MARKS = ("has_nsfw_concepts", "has_nsfw_concept", "nsfw_content_detected", "nsfw", "is_nsfw")
 _URL_SAFE = str.maketrans("-_", "+/")
 _STATUS, _TASK = ("status", "task_status", "state"), ("task_id", "taskId", "job_id", "jobId")
+_PASSES = re.compile(
+    r"out of memory|load(?:ing|ed yet)|starting|warming|overload|busy|capacity|too many|rate limit|timed? ?out|timeout"
+    r"|temporar|unavailable|(?:try|retry|again) (?:again|later)|internal (?:server )?error",
+    re.IGNORECASE,
+)
+"""Words of an error that another attempt may not meet."""
 _QUEUED = re.compile(r"queue|pending|process|progress|start|submit|wait|running|created|accepted", re.IGNORECASE)
 
 
@@ -63,6 +69,7 @@ async def read_answer(payload: Mapping[str, Any], fetch: Callable[[str], Awaitab
 
     Raises:
         Refused: The endpoint refuses, in its words; or no address of its answer gives a picture.
+        Transient: It tells an error that passes.
         EndpointError: It only queues the picture, which would be paid for and lost with every request.
         Unusable: No picture can be read, or there is none.
     """
@@ -79,7 +86,7 @@ async def read_answer(payload: Mapping[str, Any], fetch: Callable[[str], Awaitab
     if found and any(map(_unsafe, (payload, *entries))):
         raise Refused("the endpoint marks the picture as not safe")
     if said := next(filter(None, map(_refusal, (payload, *entries))), None):
-        raise Refused(said)
+        raise Transient(said) if _PASSES.search(said) and not filtered(said) else Refused(said)
     raise _without_pictures(payload)
 
 

@@ -38,6 +38,8 @@ __all__ = ["ImageApiGenerator"]
 _LOG = logging.getLogger(__name__)
 _ALWAYS_ENCODED = "gpt-image"
 """Begins the names of models that give no addresses, and refuse to be asked for something else."""
+_SEVERAL = ("num_images", "num_images_per_prompt", "num_outputs", "number_of_images", "samples", "batch_size")
+"""Names under which ``extra_body`` may ask for several pictures at once."""
 _REPEATED = (
     "the endpoint gave the very picture of another row: it makes its pictures by one seed, or shows a placeholder. Let "
     "it draw a seed for each (its settings, or mostly extra_body={seed: -1})"
@@ -83,15 +85,16 @@ class ImageApiGenerator:
         """Complete planned records, in order.
 
         Raises:
-            EndpointError: The endpoint is down, or refuses for good. What was made before is kept.
+            EndpointError: The endpoint is down, or refuses for good; with what was made before.
             ConfigError: There is no key, or no such address.
         """
-        if self._down is not None:
-            raise self._down
         if not records:
             return []
         self._say_once("an image API takes no seeds: a picture made again is another one")
-        done = asyncio.run(self._run(records))
+        done = asyncio.run(self._run(records)) if self._down is None else {}
+        if self._down is not None:
+            self._down.made = [done[record.id] for record in records if record.id in done]
+            raise self._down
         return [done[record.id] for record in records]
 
     def keep_account(self, path: Path) -> None:
@@ -122,9 +125,9 @@ class ImageApiGenerator:
         requests = list(_requests(records, self.together))
         done: dict[str, InstanceRecord] = {}
         async with endpoint:
-            while requests and not self._probed:  # one picture says whether there is alpha
+            while requests and not self._probed and self._down is None:  # one picture says whether there is alpha
                 first, *rest = requests
-                found = await self._ask(endpoint, first[:1])
+                found = await self._unless_down(endpoint, first[:1])
                 if self._lacks_alpha():  # made again, with the background that its prompt asks for
                     break
                 done |= found
@@ -132,8 +135,6 @@ class ImageApiGenerator:
             places = asyncio.Semaphore(config.concurrency)
             for part in await asyncio.gather(*(self._keep(endpoint, part, places) for part in requests)):
                 done |= part
-        if self._down is not None and all(record.error for record in done.values()):
-            raise self._down  # nothing to keep: the rows stay to be made
         return done
 
     def _lacks_alpha(self) -> bool:
@@ -143,14 +144,17 @@ class ImageApiGenerator:
     async def _keep(
         self, endpoint: Endpoint, records: Sequence[InstanceRecord], places: asyncio.Semaphore
     ) -> dict[str, InstanceRecord]:
-        """As `_ask`; an endpoint that fails for good ends the next call, so that what is paid for is kept now."""
-        try:
-            async with places:
-                if self._down is None:
-                    return await self._ask(endpoint, records)
-        except EndpointError as error:
-            self._down = self._down or error
-        return {record.id: record.failed("gen", str(self._down)) for record in records}
+        async with places:
+            return await self._unless_down(endpoint, records)
+
+    async def _unless_down(self, endpoint: Endpoint, records: Sequence[InstanceRecord]) -> dict[str, InstanceRecord]:
+        """As `_ask`; of an endpoint that fails for good none, so that nobody asks on and what is paid for is kept."""
+        if self._down is None:
+            try:
+                return await self._ask(endpoint, records)
+            except EndpointError as error:
+                self._down = self._down or error
+        return {}
 
     async def _ask(self, endpoint: Endpoint, records: Sequence[InstanceRecord]) -> dict[str, InstanceRecord]:
         """The records of one prompt, completed or with the row error that the endpoint's words make."""
@@ -179,7 +183,7 @@ class ImageApiGenerator:
 
     async def _singly(self, endpoint: Endpoint, records: Sequence[InstanceRecord]) -> dict[str, InstanceRecord]:
         """As `_ask`, a request for each picture."""
-        parts = [await self._ask(endpoint, [record]) for record in records]
+        parts = [await self._unless_down(endpoint, [record]) for record in records]
         return {key: record for part in parts for key, record in part.items()}
 
     def _part(self, given: int, asked: int) -> None:
@@ -211,7 +215,8 @@ class ImageApiGenerator:
         if not config.model.startswith(_ALWAYS_ENCODED):
             options.append(Option("response_format", ({"response_format": "b64_json"}, {})))
         body = {"model": config.model, "prompt": prompt}
-        return Query(body, len(prompt) // 3, IMAGES, tuple(options), pictures=count)
+        several = [value for name in _SEVERAL if isinstance(value := config.extra_body.get(name), int)]
+        return Query(body, len(prompt) // 3, IMAGES, tuple(options), pictures=max([count, *several]))
 
     def _probe(self, answer: Answer) -> None:
         """See from the first picture whether the model gives alpha; said once if not."""

@@ -55,19 +55,25 @@ class ComfyUIGenerator:
         """Complete planned records, in order.
 
         Raises:
-            EndpointError: There is no server, or it refuses the workflow. What was made before is kept.
+            EndpointError: There is no server, or it refuses the workflow; with what was made before.
         """
-        if self._down is not None:
-            raise self._down
         if not records:
             return []
+        made = self._made_of(records) if self._down is None else []
+        if self._down is not None:
+            self._down.made = made
+            raise self._down
+        return made
+
+    def _made_of(self, records: Sequence[InstanceRecord]) -> list[InstanceRecord]:
+        """The records that were completed, or failed, until the server went away."""
         if self._seeds is None:
             self._seeds = {one: self._server.largest_seed(one.kind, one.name) for one in self._workflow.seeds}
             if not self._seeds:
                 self._say_once("no input of the workflow is a seed: pictures of one prompt are the same")
         with ThreadPoolExecutor(self.config.concurrency) as pool:
             try:
-                return list(pool.map(self._keep, records))
+                return [record for record in pool.map(self._unless_down, records) if record is not None]
             except BaseException:  # Ctrl-C: what the server did not begin is not wanted
                 self._stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -75,10 +81,10 @@ class ComfyUIGenerator:
                     self._server.forget(self._waiting)
                 raise
 
-    def _keep(self, record: InstanceRecord) -> InstanceRecord:
-        """The completed record; a server that is gone ends the next call, so that what is made is kept now."""
+    def _unless_down(self, record: InstanceRecord) -> InstanceRecord | None:
+        """The completed record; None of a server that is gone."""
         if self._down is not None:
-            return record.failed("gen", str(self._down))
+            return None
         try:
             made = self._complete(record)
         except Refused as error:
@@ -87,14 +93,18 @@ class ComfyUIGenerator:
                 self._down = EndpointError(f"{self._server.shown} made none of {self._failed} pictures: {error}")
             return record.failed("gen", str(error))
         except EndpointError as error:
-            self._down = error
-            return record.failed("gen", str(error))
+            self._down = self._down or error
+            return None
         self._made += 1
         return made
 
     def _complete(self, record: InstanceRecord) -> InstanceRecord:
         outcome = self._outcome(record)
-        content = self._server.picture(self._chosen(outcome))
+        try:
+            chosen = self._chosen(outcome)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise Refused("the workflow's outcome is not as ComfyUI gives it") from error
+        content = self._server.picture(chosen)
         try:
             image, alpha = over_white(*read_cutout(content))
         except ImageError as error:
@@ -166,7 +176,9 @@ class ComfyUIGenerator:
             images = next(iter((saved or given).values()), None)
         if not images:
             who = "the workflow" if self.config.node is None else f"node {self.config.node}"
-            raise Refused(f"{who} gives no picture" + (f"; those that do: {', '.join(given)}" if given else ""))
+            others = ", ".join(sorted({kind for node in outputs.values() for kind in node} - {"images"}))
+            hint = f"; those that do: {', '.join(given)}" if given else f", but {others}" if others else ""
+            raise Refused(f"{who} gives no picture{hint}")
         if len(images) > 1:
             self._say_once(f"it gives {len(images)} pictures at a time; the first is taken: set its batch to 1")
         chosen: Mapping[str, Any] = images[0]

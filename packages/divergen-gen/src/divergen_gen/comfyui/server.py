@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
 from divergen_records.endpoint.errors import EndpointError, Refused
@@ -63,7 +63,7 @@ class Server:
 
     def outcome(self, prompt_id: str) -> Mapping[str, Any] | None:
         """What came of a workflow: ``outputs`` by node, and ``status``; None where it has not ended."""
-        found = self._json(f"history/{prompt_id}").get(prompt_id)
+        found = self._json(f"history/{quote(prompt_id, safe='')}").get(prompt_id)
         return found if isinstance(found, Mapping) else None
 
     def knows(self, prompt_id: str) -> bool:
@@ -82,18 +82,19 @@ class Server:
     def largest_seed(self, kind: str, name: str) -> int:
         """The largest number that an input of a node's class takes, as the server describes it."""
         try:
-            inputs = self._json(f"object_info/{kind}")[kind]["input"]
+            inputs = self._json(f"object_info/{quote(kind, safe='')}")[kind]["input"]
             most = next(group[name][1]["max"] for group in inputs.values() if name in group)
-            return min(int(most), _ANY_SEED)
-        except (LookupError, TypeError, ValueError, AttributeError, StopIteration, Refused):
+            return min(int(most), _ANY_SEED) if most > 0 else _ANY_SEED
+        except (LookupError, TypeError, ValueError, OverflowError, AttributeError, StopIteration, Refused):
             return _ANY_SEED
 
     def about(self) -> str:
         """Version and device."""
         told = self._json("system_stats")
-        system, devices = told.get("system") or {}, told.get("devices") or []
-        names = [str(device.get("name")) for device in devices if isinstance(device, Mapping)]
-        return ", ".join([f"ComfyUI {system.get('comfyui_version', '')}".strip(), *names])
+        system, devices = told.get("system"), told.get("devices")
+        version = system.get("comfyui_version", "") if isinstance(system, dict) else ""
+        names = [str(one.get("name")) for one in devices if isinstance(one, dict)] if isinstance(devices, list) else []
+        return ", ".join([f"ComfyUI {version}".strip(), *names])
 
     def _json(self, route: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         try:
@@ -133,7 +134,11 @@ class Server:
             return EndpointError(f"{self.shown} refuses the key of {self._key_variable} (HTTP {status}); set another")
         if what in ("view", "object_info"):
             return Refused(f"the server has no such picture (HTTP {status})")
-        return EndpointError(f"{self.shown} has no /{what} (HTTP {status}); mend base_url: it is no ComfyUI")
+        if status in (404, 405):
+            return EndpointError(f"{self.shown} has no /{what} (HTTP {status}); mend base_url: it is no ComfyUI")
+        return EndpointError(
+            f"{self.shown} refuses /{what} (HTTP {status}); mend base_url, or what stands before ComfyUI"
+        )
 
 
 @dataclass(frozen=True)
@@ -163,12 +168,15 @@ def _why(answer: Mapping[str, Any]) -> str:
     said = [
         f"node {key} ({node.get('class_type')}): {_words(error)}"
         for key, node in (nodes.items() if isinstance(nodes, dict) else ())
+        if isinstance(node, dict)
         for error in node.get("errors", ())
     ]
     error = answer.get("error")
-    whole = "; ".join(said) or (_words(error) if isinstance(error, dict) else str(error or "it does not say why"))
+    whole = "; ".join(said) or _words(error or "it does not say why")
     return " ".join(whole.split())[:_LONGEST]
 
 
-def _words(error: Mapping[str, Any]) -> str:
+def _words(error: Any) -> str:
+    if not isinstance(error, dict):
+        return str(error)
     return ": ".join(str(error[key]) for key in ("message", "details") if error.get(key))

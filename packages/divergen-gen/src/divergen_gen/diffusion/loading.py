@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from divergen_records import ConfigError, WeightsError
-from divergen_records.pretrained import loading_errors
+from divergen_records.pretrained import loading_errors, why_not_loaded
 
 from .classes import TEXT_PARTS, pipeline_class
 from .environment import import_diffusers
@@ -67,7 +67,7 @@ def load_pipeline(model: Model, half: Half | None, *, first: bool = True, pictur
         try:
             pipe = _load(loader, files, model, settings)
         except (*loading_errors(), SingleFileComponentError) as error:
-            raise _translated(model, name, str(error).strip()) from error
+            raise _translated(model, name, error) from error
     _check_whole(pipe, model)
     pipe.set_progress_bar_config(disable=True)
     if half != "text":
@@ -138,15 +138,14 @@ def reads_prompt_apart(kind: type) -> bool:
     return hasattr(kind, "encode_prompt") and "prompt_embeds" in inspect.signature(kind.__call__).parameters
 
 
-def _translated(model: Model, name: str, message: str) -> Exception:
-    if message.startswith("AutoPipeline can't find"):
+def _translated(model: Model, name: str, error: Exception) -> Exception:
+    if str(error).strip().startswith("AutoPipeline can't find"):
         return ConfigError(
             f"{model.model} is a {name}, which diffusers does not know to make pictures from text; take a "
             "text-to-image model, or name its text-to-image class with pipeline=…"
         )
     as_class = f" as a {model.pipeline}" if model.pipeline else ""
-    said = " ".join(message.split())[:300] or name
-    return WeightsError(f"{model.model} cannot be loaded{as_class}: {said}")
+    return WeightsError(f"{model.model} cannot be loaded{as_class}: {why_not_loaded(error)}")
 
 
 def _left_out(files: ModelFiles, model: Model, half: Half | None) -> dict[str, bool | None]:

@@ -95,10 +95,24 @@ def _walk(value: Any) -> Iterator[Candidate]:
     if isinstance(value, str):
         yield from _of_text(value)
     elif isinstance(value, (list, tuple, set)):
-        for item in value:
+        for item in _unwrapped(list(value)):
             yield from _walk(item)
     elif isinstance(value, dict):
         yield from _of_object(value)
+
+
+def _unwrapped(items: list[Any]) -> list[Any]:
+    """The items of a list; texts that all begin alike are one line each, where no line below begins so."""
+    texts = [item for item in items if isinstance(item, str)]
+    begins = {_begin(text) for text in texts}
+    below = [line for text in texts for line in text.strip().splitlines()[1:]]
+    if len(texts) < 2 or len(begins) > 1 or any(_begin(line) in begins for line in below):
+        return items
+    return [" ".join(item.split()) if isinstance(item, str) else item for item in items]
+
+
+def _begin(text: str) -> tuple[str, ...]:
+    return tuple(text.lower().split()[:2])
 
 
 def _of_text(text: str) -> Iterator[Candidate]:

@@ -53,6 +53,10 @@ _LABEL = (
 _MARK = re.compile(rf"\A\s*(?:{_NUMBER}|{_LABEL}|{_BULLET})\s*", re.IGNORECASE)
 _HEADING = re.compile(r"\A(?:(?:[A-Z]|[^\W\da-z_])[\w /&'-]{0,40}:|\[[A-Z][^\[\]]{0,40}\]:?)\s+(?=\S+(?:\s+\S+){3})")
 _BOLD_TITLE = re.compile(rf"\A(\s*(?:{_NUMBER}|{_BULLET})?\s*)\*\*[^*\n]{{1,60}}\*\*\s*[:–—-]\s*(?=\S+(?:\s+\S+){{2}})")
+_TITLED = re.compile(
+    rf"\A(\s*(?:{_NUMBER}|{_BULLET})?\s*)\*\*[^\s*]+(?:\s+[^\s*]+){{0,2}}\*\*\s*\((?=\S+(?:\s+\S+){{5}})([^()\n]+)\)\W*\Z"
+)
+"""A short title, and the prompt in brackets."""
 _AFTER = re.compile(
     r"\s+--(?:ar|v|no|style|q|s|stylize|niji|seed|chaos|quality|iw)\b.*\Z"  # Midjourney
     rf"|\s*[(\[](?:(?:focus|emphasi|highlight|vari|note)[^()\[\]]*|[^()\[\]]*\b(?:{'|'.join(KEYS)}|color)\s*:[^()\[\]]*|\d+\s+(?:words?|tokens?|characters?))[)\]]\s*\Z"
@@ -85,6 +89,7 @@ _QUOTED = re.compile(r"(?<!\w)([\"'`])((?:(?!\1)[^\\\n]|(?<=\w)'(?=\w)){25,1000}
 """A long text in quotes: among others in a line, or in the call of a function."""
 _COUNT = re.compile(r"\A\W{0,4}(?:[^\W\d]{1,20}[\s#=]{1,2})?(?:\d{1,3}\.)?(\d{1,3})(?:st|nd|rd|th)?(?!\w)\W{0,4}")
 _IN_LINE = re.compile(r"(?:\A|(?<=\s))\(?(\d{1,2})[.)](?=\s)")
+_BETWEEN = re.compile(r"[;|]\s+")
 _LONGEST = 5_000
 """Letters of a text that may be a prompt."""
 _QUOTES = "\"'“”„‟«»‹›‘’‚「」『』《》〈〉＂`´"
@@ -128,9 +133,12 @@ def plain(content: str) -> str:
 
 
 def _apart(line: str) -> str:
-    """A line that counts from one on, "1. … 2. … 3. …", as lines."""
+    """A line that counts from one on, "1. … 2. … 3. …", or whose parts all begin alike, as lines."""
     if line.count(" • ") > 1:
         return "\n".join(f"• {part.lstrip(' •')}" for part in line.split(" • "))
+    parts = [part.rpartition(": ")[2].strip() for part in _BETWEEN.split(line)]
+    if len(parts) > 2 and len({tuple(part.lower().split()[:2]) for part in parts}) == 1:
+        return "\n".join(f"- {part}" for part in parts)
     marks = list(_IN_LINE.finditer(line))
     if len(marks) < 3 or [int(mark[1]) for mark in marks] != list(range(1, len(marks) + 1)):
         return line
@@ -152,7 +160,7 @@ def tidy(text: str) -> str:
     if len(text) > _LONGEST:
         return ""
     text = _CODE.sub(lambda code: chr(int(code[1], 16)), text)
-    text = _BOLD_TITLE.sub(r"\1", _FIRST_CELL.sub(r"\1. ", text.strip()))
+    text = _BOLD_TITLE.sub(r"\1", _TITLED.sub(r"\1\2", _FIRST_CELL.sub(r"\1. ", text.strip())))
     text = _EMOJI.sub(" ", _EMPHASIS.sub("", _LINKS.sub(r"\1", without_tags(text))))
     text = _unmarked(" ".join(_CONTROLS.sub("", text).translate(_SHAPES).split()))
     return _unmarked(_AFTER.sub("", text)).rstrip(f" .,;\\{_QUOTES}")

@@ -18,6 +18,8 @@ _UNESCAPED = re.compile(r"[\[{:,]\s*\"")
 _OPENING = re.compile(r"[\[{]")
 _SINGLE = re.compile(r"'(?=\s*[\]},:])|(?<=[\[{,:])\s*'")
 """A single quote that begins or ends a text, and is no apostrophe in it."""
+_WITHIN = re.compile(r'(?<=[^\s\[{,:"\\])(\s*)"(?!\s*(?:[,:}\]"]|\Z))')
+"""A double quote in the midst of a text, of inches or around a word, that is not escaped."""
 _STRAIGHT = str.maketrans("“”„‟″«»「」『』", '"' * 11)
 _SIDE_BY_SIDE = re.compile(r"[\"'][ \t]*\n\s*[\"']|[\"']\s+[\"'](?=\w)")
 """Texts without a comma between them, which Python makes one of."""
@@ -35,10 +37,11 @@ def values(content: str) -> Iterator[list[Any]]:
     content = content.replace('\\"', '"') if _ESCAPED.search(content) and not _UNESCAPED.search(content) else content
     yield _parsed([content])
     yield _parsed(_FENCE.findall(content))
-    yield _whole(content)
     start = _start(content)
+    text = "" if start is None else content[start : max(content.rfind("]"), content.rfind("}")) + 1]
+    yield _parsed([_WITHIN.sub(r'\1\\"', text)])
+    yield _whole(content)
     if start is not None:
-        text = content[start : max(content.rfind("]"), content.rfind("}")) + 1]
         yield from _literal(text)
         content = content if '"' in content else _SINGLE.sub('"', content)
         straight = content[start:].translate(_STRAIGHT)

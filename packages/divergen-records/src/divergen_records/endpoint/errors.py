@@ -1,6 +1,6 @@
 """What can go wrong with an endpoint.
 
-* DivergenError
+* SourceEnded
   x EndpointError        the endpoint cannot be used: down, refuses the key, unknown model
 * Exception              one request; who asked decides what comes of it
   x Refused              the endpoint will not answer this request: a content filter, the model's own refusal
@@ -13,12 +13,12 @@
 
 from __future__ import annotations
 
-from ..errors import DivergenError
+from ..errors import SourceEnded
 
 __all__ = ["EndpointError", "LimitReached", "Refused", "Rejected", "Transient", "Unreached", "Unusable"]
 
 
-class EndpointError(DivergenError):
+class EndpointError(SourceEnded):
     """The endpoint cannot be used; what was answered before is kept, and the same command goes on from there."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from .forms import as_completion, first
@@ -25,19 +26,20 @@ def joined(text: str) -> dict[str, Any] | None:
 
 
 def pieces_of(text: str) -> list[dict[str, Any]]:
-    """The objects of a stream: server-sent events (``data: {…}``) or one JSON a line; none if a line is no such."""
-    found = []
-    for line in text.splitlines():
-        line = line.strip().removeprefix("data:").strip()
-        if not line or line == "[DONE]" or line.startswith((":", "event:", "id:", "retry:")):
-            continue
+    """The objects of a stream: server-sent events (``data: {…}``) or one JSON a line; none if a line is no such.
+
+    One object may spread over several lines of data, up to an empty one.
+    """
+    lines = [line.strip().removeprefix("data:").strip() for line in text.splitlines()]
+    lines = [line for line in lines if line != "[DONE]" and not line.startswith((":", "event:", "id:", "retry:"))]
+    try:
+        found = [json.loads(line) for line in lines if line]
+    except (ValueError, RecursionError):
         try:
-            piece = json.loads(line)
+            found = [json.loads(event) for event in re.split(r"\n{2,}", "\n".join(lines).strip("\n")) if event]
         except (ValueError, RecursionError):
             return []
-        if isinstance(piece, dict):
-            found.append(piece)
-    return found
+    return [piece for piece in found if isinstance(piece, dict)]
 
 
 def _joined(pieces: list[dict[str, Any]]) -> dict[str, Any]:
