@@ -138,6 +138,10 @@ def test_generator__prompt_category_and_seed_go_where_the_workflow_says(saved):
         ('{"3": {"inputs": {}}}', "no workflow of ComfyUI"),
         ('{"nodes": [{"id": 3}], "links": []}', "saved for ComfyUI's editor; save it by \"Export"),
         (
+            '{"9": {"class_type": "SaveImage", "inputs": {"filename_prefix": "{prompt}"}}}',
+            "stands in none of its inputs",
+        ),
+        (
             '{"6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a red cup"}}}',
             r'stands in none of its inputs; .*"text" of node 6 \(CLIPTextEncode\), now \'a red cup\'',
         ),

@@ -111,7 +111,8 @@ def read_workflow(path: Path) -> Workflow:
         )
     if not isinstance(found, dict) or not found or not all(map(_is_node, found.values())):
         raise ConfigError(f'workflow {path}: no workflow of ComfyUI; give the file that its "Export (API)" saves')
-    if not any(_PROMPT in text for node in found.values() for text in _texts(node["inputs"])):
+    inputs = ({**node["inputs"], "filename_prefix": None} for node in found.values())  # a name decides nothing
+    if not any(_PROMPT in text for one in inputs for text in _texts(one)):
         raise ConfigError(f"workflow {path}: {_PROMPT} stands in none of its inputs; {_candidates(found)}")
     return Workflow(found)
 
