@@ -331,13 +331,19 @@ def test_command__stopped_it_takes_what_waits_out_of_the_queue(saved, tmp_path):
     with ComfyUI(stuck=True) as server:
         generator = f"comfyui,workflow={saved()},base_url={server.url}"
         line = ["run", str(prompts(tmp_path)), "--table", str(tmp_path / "t.lance"), "--per-category", "5"]
-        code = "from divergen_gen.cli import main; main()"
+        code = (
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it"
+        )
+        code += "\nfrom divergen_gen.cli import main; main()"
         with subprocess.Popen([sys.executable, "-c", code, *line, "-g", generator], stderr=subprocess.PIPE) as run:
             while len(server.workflows) < 2:
                 assert run.poll() is None
                 time.sleep(0.05)
             run.send_signal(signal.SIGINT)
-            _, said = run.communicate(timeout=30)
+            try:
+                _, said = run.communicate(timeout=60)
+            finally:
+                run.kill()
     assert run.returncode == 130
     assert sorted(server.deleted) == ["id-0", "id-1"]
     assert b"Traceback" not in said
