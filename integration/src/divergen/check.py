@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from divergen_records import ConfigError, DivergenError
 from divergen_records.alike import remedies_once
-from divergen_records.data_options import tell_shared
+from divergen_records.data_options import shared_pictures
 from divergen_records.hub import cache_folder
 from divergen_records.requirements import Finding, Requirement, look, requirements_of
 from divergen_records.stores import StorePath
@@ -149,8 +149,8 @@ def _data(run: Run, *, pictures: bool) -> tuple[Dataset | None, list[Entry]]:
             found = Finding(str(error), problem=True)
         if found is not None:
             entries.append(Entry(f"data.{name}", found))
-    if len(read) == 2:
-        tell_shared(read["train"], read["val"])
+    if len(read) == 2 and (shared := shared_pictures(read["train"], read["val"])):
+        entries.append(Entry("data.val", Finding(shared)))
     return read.get("train"), entries
 
 

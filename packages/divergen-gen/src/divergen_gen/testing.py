@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import cv2
 import numpy as np
 from divergen_records import Columns, Config, InstanceRecord, instance_id
-from divergen_records.images import encode_image, read_image
+from divergen_records.images import picture_columns, read_image
 
 from .protocol import Generator
 
@@ -50,15 +50,7 @@ class FakeGenerator:
         top, left = rng.integers(1, self.size // 4, 2)
         inside = (slice(top, top + self.size // 2), slice(left, left + self.size // 2))
         image[inside], alpha[inside] = rng.integers(0, 200, 3), 255
-        return record.model_copy(
-            update={
-                "image": encode_image(image, "png"),
-                "image_format": "png",
-                "width": self.size,
-                "height": self.size,
-                "alpha": encode_image(alpha, "png"),
-            }
-        )
+        return record.model_copy(update=picture_columns(image, alpha, "png"))
 
 
 class FakeConfig(Config):

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from divergen_records import ConfigError, InstanceRecord, short_hash
-from divergen_records.images import encode_image
+from divergen_records.images import picture_columns
 
 from . import renderer
 from .boxes import Box, generated_member, read_box
@@ -124,12 +124,4 @@ class _Drawing:
             spoilt=self.spoilt,
             member=generated_member(self.box, self.style, program, record.prompt, record.seed),
         )
-        return record.model_copy(
-            update={
-                "image": encode_image(image, self.image_format, self.quality),
-                "image_format": self.image_format,
-                "width": image.shape[1],
-                "height": image.shape[0],
-                "alpha": encode_image(alpha, "png"),
-            }
-        )
+        return record.model_copy(update=picture_columns(image, alpha, self.image_format, self.quality))

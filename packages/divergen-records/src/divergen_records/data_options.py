@@ -29,6 +29,7 @@ __all__ = [
     "on_problem_option",
     "open_categories",
     "open_dataset",
+    "shared_pictures",
     "tell",
     "tell_crowds",
     "tell_shared",
@@ -152,11 +153,17 @@ def tell_crowds(dataset: Dataset, writer: WritesData) -> int:
     return crowds
 
 
+def shared_pictures(train: Dataset, val: Dataset) -> str | None:
+    """How many of the validation pictures are training pictures, in a sentence; None where none are."""
+    seen, judged = ({data.image_dir.resolve() / image.file_name for image in data.images} for data in (train, val))
+    shared = len(seen & judged)
+    return f"{shared} of {len(val.images)} validation pictures are training pictures too" if shared else None
+
+
 def tell_shared(train: Dataset, val: Dataset) -> None:
     """Print to stderr how many of the validation pictures are training pictures, if any are."""
-    seen, judged = ({data.image_dir.resolve() / image.file_name for image in data.images} for data in (train, val))
-    if shared := len(seen & judged):
-        echo(f"note: {shared} of {len(val.images)} validation pictures are training pictures too", err=True)
+    if shared := shared_pictures(train, val):
+        echo(f"note: {shared}", err=True)
 
 
 def finish_reading(dataset: Dataset, out: Path | None = None, *, results: int = 0, lost: Losses | None = None) -> None:

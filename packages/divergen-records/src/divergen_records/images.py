@@ -18,7 +18,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from .errors import ImageError
 
-__all__ = ["MAX_PIXELS", "encode_image", "read_cutout", "read_image", "read_mask"]
+__all__ = ["MAX_PIXELS", "encode_image", "picture_columns", "read_cutout", "read_image", "read_mask"]
 
 MAX_PIXELS = 89_478_485
 """Pictures with more pixels are refused unless the caller says otherwise: a few bytes can claim gigabytes. (Pillow's
@@ -138,6 +138,29 @@ def encode_image(
     buffer = BytesIO()
     Image.fromarray(np.ascontiguousarray(image)).save(buffer, format, **settings[format])
     return buffer.getvalue()
+
+
+def picture_columns(
+    image: NDArray[np.uint8],
+    alpha: NDArray[np.uint8] | None = None,
+    format: Literal["jpeg", "png", "webp"] = "jpeg",  # noqa: A002
+    quality: int = 95,
+) -> dict[str, Any]:
+    """The columns of an instance record that hold its picture.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        alpha: (H, W) uint8, 255 where the object is; stored as PNG.
+        format: As of `encode_image`.
+        quality: As of `encode_image`.
+    """
+    return {
+        "image": encode_image(image, format, quality),
+        "image_format": format,
+        "width": image.shape[1],
+        "height": image.shape[0],
+        "alpha": None if alpha is None else encode_image(alpha, "png"),
+    }
 
 
 @contextmanager

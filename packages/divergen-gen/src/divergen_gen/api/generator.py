@@ -27,8 +27,9 @@ from divergen_records.endpoint import (
     Transient,
     read_key,
 )
-from divergen_records.images import encode_image
+from divergen_records.images import picture_columns
 
+from ..blank import is_blank
 from ..columns import GenerationColumns
 from .answers import Answer, Picture, read_answer
 from .settings import ImageApi
@@ -44,8 +45,6 @@ _REPEATED = (
     "the endpoint gave the very picture of another row: it makes its pictures by one seed, or shows a placeholder. Let "
     "it draw a seed for each (its settings, or mostly extra_body={seed: -1})"
 )
-_BLANK = 4
-"""A picture whose grey levels all lie closer together than this is blank."""
 
 
 class ImageApiGenerator:
@@ -234,21 +233,13 @@ class ImageApiGenerator:
 
     def _complete(self, record: InstanceRecord, picture: Picture, request: str | None) -> InstanceRecord:
         image, config = picture.image, self.config
-        if int(image.max()) - int(image.min()) < _BLANK:
+        if is_blank(image):
             return record.failed("gen", "the picture is blank")
         if self._given.setdefault(blake2b(image.tobytes(), digest_size=16).digest(), record.id) != record.id:
             self.repeated += 1
             self._say_once(_REPEATED)
-        return record.model_copy(
-            update={
-                "image": encode_image(image, config.image_format, config.image_quality),
-                "image_format": config.image_format,
-                "width": image.shape[1],
-                "height": image.shape[0],
-                "alpha": None if picture.alpha is None else encode_image(picture.alpha, "png"),
-                "request_id": request,
-            }
-        )
+        columns = picture_columns(image, picture.alpha, config.image_format, config.image_quality)
+        return record.model_copy(update={**columns, "request_id": request})
 
 
 def _requests(records: Sequence[InstanceRecord], most: int) -> Iterator[list[InstanceRecord]]:

@@ -12,9 +12,10 @@ from typing import Any
 
 from divergen_records import ImageError, InstanceRecord
 from divergen_records.endpoint.errors import EndpointError, Refused
-from divergen_records.images import encode_image, read_cutout
+from divergen_records.images import picture_columns, read_cutout
 
 from ..alpha import over_white
+from ..blank import is_blank
 from .server import Server
 from .settings import Settings
 from .workflow import Seed, read_workflow
@@ -109,18 +110,10 @@ class ComfyUIGenerator:
             image, alpha = over_white(*read_cutout(content))
         except ImageError as error:
             raise Refused(f"the server's picture cannot be read: {str(error).partition(';')[0]}") from error
-        if int(image.max()) == int(image.min()):
+        if is_blank(image):
             raise Refused("the picture is blank")
-        config = self.config
-        return record.model_copy(
-            update={
-                "image": encode_image(image, config.image_format, config.image_quality),
-                "image_format": config.image_format,
-                "width": image.shape[1],
-                "height": image.shape[0],
-                "alpha": None if alpha is None else encode_image(alpha, "png"),
-            }
-        )
+        columns = picture_columns(image, alpha, self.config.image_format, self.config.image_quality)
+        return record.model_copy(update=columns)
 
     def _outcome(self, record: InstanceRecord) -> Mapping[str, Any]:
         """What came of a record's workflow; one that the server forgot, because it began anew, is asked for again."""

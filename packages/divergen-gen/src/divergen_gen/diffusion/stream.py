@@ -11,15 +11,13 @@ from typing import Any, Literal
 import numpy as np
 from divergen_records import DivergenError, InstanceRecord, derive_seed
 from divergen_records.cores import usable_cores
-from divergen_records.images import encode_image
+from divergen_records.images import picture_columns
 from numpy.typing import NDArray
 
 from ..alpha import split_alpha
+from ..blank import is_blank
 
 __all__ = ["Drawn", "PictureStream", "Task", "is_out_of_memory"]
-
-BLANK = 4
-"""A picture whose grey levels all lie closer together than this is blank."""
 
 HOPELESS = 8
 """Pictures in a row that do not fit the device's memory alone, after which the run ends instead of failing them all."""
@@ -163,23 +161,15 @@ class PictureStream:
         pixels, alpha = split_alpha(drawn.pixels[at].numpy())
         if fault := self._fault(drawn, at, pixels):
             return fault
-        return task.record.model_copy(
-            update={
-                "image": encode_image(pixels, self.image_format, self.quality),
-                "image_format": self.image_format,
-                "width": pixels.shape[1],
-                "height": pixels.shape[0],
-                "alpha": None if alpha is None else encode_image(alpha, "png"),
-                "seed": task.seed,
-            }
-        )
+        columns = picture_columns(pixels, alpha, self.image_format, self.quality)
+        return task.record.model_copy(update={**columns, "seed": task.seed})
 
     def _fault(self, drawn: Drawn, at: int, pixels: NDArray[np.uint8]) -> str | None:
         if not bool(drawn.finite[at]):
             return "not finite (NaN); try dtype=bfloat16 or float32"
         if drawn.flagged[at]:
             return "refused by the model's safety checker"
-        if int(pixels.max()) - int(pixels.min()) < BLANK:
+        if is_blank(pixels):
             return "blank"
         if self.size is not None and pixels.shape[:2] != self.size:
             return f"{pixels.shape[1]} x {pixels.shape[0]} pixels instead of {self.size[1]} x {self.size[0]}"
