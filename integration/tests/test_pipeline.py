@@ -12,15 +12,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from divergen.budget import describe_plan
 from divergen.loading import load_config
 from divergen.run import Run
-from divergen.runner import run_pipeline
+from divergen.runner import finish_run, run_pipeline
 from divergen.status import run_status
 from divergen_filter.config import VlmConfig
 from divergen_records import ConfigError, InstanceTable, RunLocked, Shard
 from divergen_records.coco import read_dataset
+from divergen_records.endpoint.testing import Exchange, Loopback, completion
 
 
 def rows(run: Run) -> list[dict[str, object]]:
@@ -77,6 +79,30 @@ def test_run_pipeline__rules_of_further_scores(tmp_path: Path, finished: Run, sm
     run = Run(tmp_path / "run", load_config("quickstart", [*small, rules]))
     run_pipeline(run, until="decide")
     assert sorted(row["category"] for row in rows(run) if row["kept"]) == ["apple", "banana", "cup"]
+
+
+def test_run_pipeline__a_judge_without_answers_shows_in_the_status(
+    tmp_path: Path, finished: Run, small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def respond(exchange: Exchange) -> None:
+        silent = "banana" in json.dumps(exchange.body)
+        exchange.send(200, completion("I cannot say" if silent else json.dumps({"vlm_whole": True})))
+
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    shutil.copytree(finished.folder, tmp_path / "run")
+    with Loopback(respond) as server:
+        asked = "{kind: vlm, model: m, base_url: '%s', questions: {vlm_whole: 'Is it a whole {name}?'}}" % server.url
+        rule = "rules={rules: [{score: vlm_whole, op: '>=', threshold: 1}]}"
+        run = Run(tmp_path / "run", load_config("quickstart", [*small, f"scores=[{asked}]", rule]))
+        run_pipeline(run, until="decide")
+    without = {str(row["id"]) for row in rows(run) if row["category"] == "banana"}
+    assert without == {str(row["id"]) for row in rows(run) if not row["kept"]}
+    with pytest.raises(click.exceptions.Exit) as ended:
+        finish_run(run)
+    assert ended.value.exit_code == 3
+    noted: Any = run.note("decide")
+    assert {name for name, _ in noted["lost"]} == without
+    assert all("vlm" in reason for _, reason in noted["lost"])
 
 
 def test_run_pipeline__changed_annotator_is_refused(finished: Run, small: tuple[str, ...]) -> None:

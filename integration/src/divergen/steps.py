@@ -176,12 +176,23 @@ def _decide(pipeline: Pipeline) -> None:
     table = pipeline.run.table
     if len(pipeline.plan):
         _further_scores(pipeline)
+        _note_unanswered(pipeline)
     if table.count("kept IS NULL AND error IS NULL"):
         report = decide_table(table, pipeline.config.rules, pipeline.references)
         for line in (f"kept {report.kept:,} of {report.kept + report.rejected:,}", *report.lines()):
             echo(f"      {line}", err=True)
         if report.reviewed:
             echo(f"      people decided about {report.reviewed:,}, against the rules in {report.overruled:,}", err=True)
+
+
+def _note_unanswered(pipeline: Pipeline) -> None:
+    """Rows that a judge was asked about and gave no answer to are losses of the run."""
+    from divergen_filter.vlm import VlmStage
+
+    for score in pipeline.scores:
+        if isinstance(score, VlmStage):
+            found = score.without_answer(pipeline.run.table)
+            pipeline.losses.extend((name, f"{score.name}: {reason}") for name, reason in found.items())
 
 
 def _further_scores(pipeline: Pipeline) -> None:

@@ -106,10 +106,14 @@ class VlmStage:
 
     def forget_unanswered(self, table: InstanceTable, shard: Shard) -> int:
         """Make rows pending again that an earlier call got no answer about. Returns their number."""
+        names = ", ".join(f"'{name}'" for name in self.without_answer(table) if shard.has(name))
+        return table.clear(self.writes, f"id IN ({names})") if names else 0
+
+    def without_answer(self, table: InstanceTable) -> dict[str, str]:
+        """Rows that the judge was asked about and gave no answer to: the reason by id, where this stage asked."""
         first = self.writes[0]
         found = table.ids(f"isnan({first}) AND error IS NULL") if first in table.columns else set()
-        names = ", ".join(f"'{name}'" for name in sorted(found) if shard.has(name))
-        return table.clear(self.writes, f"id IN ({names})") if names else 0
+        return {name: self.unanswered.get(name, "no answer from the judge") for name in sorted(found)}
 
     async def _run(self, rows: Sequence[Mapping[str, Any]]) -> list[Answers | None]:
         config = self.config
