@@ -91,9 +91,10 @@ def test_run_pipeline__a_judge_without_answers_shows_in_the_status(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     shutil.copytree(finished.folder, tmp_path / "run")
     with Loopback(respond) as server:
-        asked = "{kind: vlm, model: m, base_url: '%s', questions: {vlm_whole: 'Is it a whole {name}?'}}" % server.url
+        questions = "questions: {vlm_whole: 'Is it a whole {name}?'}"
+        judge = f"scores=[{{kind: vlm, model: m, base_url: '{server.url}', {questions}}}]"
         rule = "rules={rules: [{score: vlm_whole, op: '>=', threshold: 1}]}"
-        run = Run(tmp_path / "run", load_config("quickstart", [*small, f"scores=[{asked}]", rule]))
+        run = Run(tmp_path / "run", load_config("quickstart", [*small, judge, rule]))
         run_pipeline(run, until="decide")
     without = {str(row["id"]) for row in rows(run) if row["category"] == "banana"}
     assert without == {str(row["id"]) for row in rows(run) if not row["kept"]}

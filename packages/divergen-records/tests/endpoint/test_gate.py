@@ -6,7 +6,6 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 import pytest
-
 from divergen_records.endpoint.gate import Gate
 
 T = TypeVar("T")
