@@ -7,6 +7,7 @@ import pytest
 from divergen_filter import gathered
 from divergen_filter.gathered import gather_embeddings
 from divergen_filter.generated import _BLOCK, compare_generated
+from divergen_records.stores import place
 
 
 @pytest.mark.parametrize("in_memory", [0, 2**20])
@@ -26,6 +27,15 @@ def test_gather_embeddings__any_order_and_no_file_left(tmp_path, monkeypatch, in
     assert isinstance(found, np.memmap) == (in_memory == 0)
     np.testing.assert_array_equal(found, expected)
     assert [child.name for child in tmp_path.iterdir()] == ["t.lance"]
+
+
+def test_gather_embeddings__of_a_store_lie_on_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(gathered, "_IN_MEMORY", 0)
+    column = pa.FixedSizeListArray.from_arrays(pa.array([1, 2, 3, 4], pa.float32()), 2)
+    rows = pa.table({"embedding": column, "embedder": ["e", "e"]})
+    dataset = lance.write_dataset(rows, tmp_path / "t.lance")
+    found = gather_embeddings(dataset, place("s3://bucket/t.lance"), np.array([1, 0], np.uint64))
+    assert found.tolist() == [[3, 4], [1, 2]]
 
 
 @pytest.mark.parametrize("count", [1, 2, _BLOCK, _BLOCK + 1, 2 * _BLOCK + 3])

@@ -9,6 +9,7 @@ import lance
 import numpy as np
 import pyarrow as pa
 from divergen_records.storage import reading
+from divergen_records.stores import StorePath
 from numpy.typing import NDArray
 
 from .embedder import Embeddings
@@ -16,7 +17,8 @@ from .embedder import Embeddings
 __all__ = ["gather_embeddings"]
 
 _IN_MEMORY = 256 * 2**20
-"""Bytes; more lie in a file beside the table that has no name, and goes with the process."""
+"""Bytes; more lie in a file without a name, which goes with the process: beside the table, of a table on a store in the
+system's temporary folder."""
 
 _ROWS = 4096
 """Rows that are read at a time."""
@@ -27,7 +29,7 @@ def gather_embeddings(snapshot: lance.LanceDataset, path: Path, addresses: NDArr
 
     Args:
         snapshot: The version that the addresses belong to.
-        path: The table's folder, for messages; a large result lies beside it.
+        path: The table's folder, for messages; a large result lies beside it, where it is on this machine.
         addresses: (N,) fragment << 32 | row, each once; rows that have an embedding.
 
     Returns:
@@ -54,7 +56,8 @@ def gather_embeddings(snapshot: lance.LanceDataset, path: Path, addresses: NDArr
 def _empty(rows: int, width: int, path: Path) -> Embeddings:
     if rows * width * 4 <= _IN_MEMORY:
         return np.empty((rows, width), dtype=np.float32)
-    with tempfile.TemporaryFile(dir=path.parent) as file:  # the mapping holds it
+    folder = None if isinstance(path, StorePath) else path.parent
+    with tempfile.TemporaryFile(dir=folder) as file:  # the mapping holds it
         return np.memmap(file, dtype=np.float32, mode="w+", shape=(rows, width))
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from divergen_records import DatasetError
 from divergen_records.files import parse_json, read_text, write_text
-from divergen_records.masks import segmentation_area
 
 if TYPE_CHECKING:
     from divergen_records.coco import Annotation, Dataset
@@ -59,8 +58,7 @@ def _scales(dataset: Dataset, annotations: Sequence[Annotation]) -> list[float]:
     scales = []
     for annotation in annotations:
         image = dataset.image(annotation.image_id)
-        area = segmentation_area(annotation.segmentation, image.height, image.width)
-        if area:
+        if area := dataset.measure_area(annotation):
             scales.append(math.sqrt(area / (image.height * image.width)))
     return scales
 

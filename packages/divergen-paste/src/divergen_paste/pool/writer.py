@@ -103,8 +103,9 @@ class PoolWriter:
             raise NothingLeft(f"{self.out}: {origin} gives no instance ({why}), and an empty pool pastes nothing")
         index = np.frombuffer(self._rows, dtype=INDEX)
         # By source inside a category: the rows, and with them what a seed draws, do not depend on the order of work.
-        order = np.lexsort((np.array(self._sources), index["category_id"]))
-        index, sources = index[order], np.array(self._sources)[order]
+        sources = np.array(self._sources)
+        order = np.lexsort((sources, index["category_id"]))
+        index, sources = index[order], sources[order]
         np.save(self._folder / "index.npy", index)
         np.save(self._folder / "sources.npy", sources)
         manifest = PoolManifest(

@@ -104,8 +104,11 @@ def label_map(
         wide: uint16 in place of uint8.
     """
     labels = np.zeros((image.height, image.width), dtype=np.uint16 if wide else np.uint8)
-    for annotation in sorted(dataset.annotations_of(image.id), key=lambda one: -dataset.measure(one)[1]):
-        crop, x, y = crop_segmentation(annotation.segmentation, image.height, image.width)
+    objects = [
+        (annotation, *crop_segmentation(annotation.segmentation, image.height, image.width))
+        for annotation in dataset.annotations_of(image.id)
+    ]
+    for annotation, crop, x, y in sorted(objects, key=lambda one: -np.count_nonzero(one[1])):
         labels[y : y + crop.shape[0], x : x + crop.shape[1]][crop] = value(annotation)
     return labels
 
