@@ -71,7 +71,9 @@ def decide(
         limits = _as_stored(rule_limits(rule, values, ids, categories, open_rows, thresholds or {}))
         passes = _passes(rule, values, limits, rules.no_reference)
         if isinstance(rule.threshold, Best):
-            passes &= ~_beyond(rule, rule.threshold.best, values, categories, open_rows, columns.get("id"))
+            strictly = operator.gt if rule.op in (">=", ">") else operator.lt
+            better, tied = open_rows & strictly(values, limits), open_rows & (values == limits)
+            passes &= ~_beyond(rule.threshold.best, better, tied, categories, columns.get("id"))
         failed = np.flatnonzero(open_rows & ~passes)
         reasons[failed] = _reasons(rule, values[failed], limits[failed], whole)
         open_rows[failed] = False
@@ -130,18 +132,29 @@ def _by_category(values: Floats, categories: NDArray[np.int64], rows: NDArray[np
 
 
 def _beyond(
-    rule: Rule, best: int, values: Floats, categories: NDArray[np.int64], open_rows: NDArray[np.bool_], names: Any
+    best: int,
+    better: NDArray[np.bool_],
+    tied: NDArray[np.bool_],
+    categories: NDArray[np.int64],
+    names: Any,
 ) -> NDArray[np.bool_]:
-    """Rows that come after the ``best`` first of their category; among equal scores, the smaller id is first."""
-    chosen = np.flatnonzero(open_rows & ~np.isnan(values))
-    keys = -values[chosen] if rule.op in (">=", ">") else values[chosen]
-    ties = chosen if names is None else np.argsort(np.argsort(np.asarray(names)[chosen]))
-    order = np.lexsort((ties, keys, categories[chosen]))
-    ordered = categories[chosen][order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ordered) else np.zeros(0, dtype=np.int64)
-    ranks = np.arange(len(ordered)) - np.repeat(starts, np.diff(np.r_[starts, len(ordered)]))
-    beyond = np.zeros(len(values), dtype=bool)
-    beyond[chosen[order[ranks >= best]]] = True
+    """Rows that tie with the last of the ``best`` of their category, and come after it: the smaller id is first.
+
+    Args:
+        best: So many are kept of each category.
+        better: (N,), rows with a better score than the last of these.
+        tied: (N,), rows with the same score.
+        categories: (N,), each row's category.
+        names: (N,), ids; the rows' order decides where None.
+    """
+    rows = np.flatnonzero(tied)
+    places = np.argsort(rows if names is None else np.asarray(names)[rows], kind="stable")
+    rows = rows[places[np.argsort(categories[rows[places]], kind="stable")]]
+    mine = categories[rows]
+    ranks = np.arange(len(rows)) - np.searchsorted(mine, mine)
+    ahead = np.bincount(categories[better], minlength=int(categories.max(initial=0)) + 1)
+    beyond = np.zeros(len(tied), dtype=bool)
+    beyond[rows[ranks >= best - ahead[mine]]] = True
     return beyond
 
 

@@ -99,7 +99,7 @@ def _ink(data: bytes) -> int:
 
 
 def _is_null(part: Any) -> bool:
-    return part is None or (isinstance(part, msgspec.Raw) and bytes(part) == b"null")
+    return part is None or (isinstance(part, msgspec.Raw) and bytes(memoryview(part)[:5]) == b"null")
 
 
 def _hint(path: Path, data: bytes) -> str:
