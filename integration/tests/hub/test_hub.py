@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from divergen import Run
 from divergen.cli import main
-from divergen.hub import pull, push, read_instances, write_instances
+from divergen.hub import Published, pull, push, read_instances, write_instances
 from divergen_records import InstanceTable
 from divergen_records.errors import DatasetError, ExistsError, TableError, WeightsError
 from PIL import Image
@@ -85,6 +85,18 @@ def test_card__says_what_made_it(finished: Run, tmp_path: Path) -> None:
 def test_push__nothing_to_publish(finished: Run, tmp_path: Path) -> None:
     with pytest.raises(TableError, match="no instance with picture and mask fits"):
         write_instances(finished.table, tmp_path, where="category = 'x'")
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+def test_write_instances__rows_decided_between_count_and_read(
+    more: int, finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, taken = finished.table, iter(range(20))  # a loop without end would use these up
+    there = table.count("kept AND mask IS NOT NULL")
+    monkeypatch.setattr(table, "count", lambda where: there + more)
+    monkeypatch.setattr(Published, "count", property(lambda found: next(taken) and found.categories.total()))
+    monkeypatch.setattr("divergen.hub.parquet._ROWS", 1)
+    assert write_instances(table, tmp_path, shard_bytes=1).categories.total() == there
 
 
 def test_pull__stopped_half_way_leaves_nothing_and_replaces_what_it_made(

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +100,10 @@ def write_instances(
     (folder / "data").mkdir(parents=True)
     with Progress("hub files", total, unit="instances") as progress:
         batches = table.batches(plain.names, complete, batch_size=_ROWS)
-        while found.count < total:
+        for first in batches:  # of each file
             path = folder / "data" / f"instances-{shards:05d}.parquet"
             with ParquetWriter(path, schema) as writer:
-                for batch in batches:
+                for batch in chain([first], batches):
                     rows = batch.to_pylist()
                     writer.write_batch(pa.RecordBatch.from_pylist([_published_row(row) for row in rows], schema))
                     found.add(rows)
