@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,23 +57,24 @@ def write_pool(dataset: Dataset, out: Path, *, overwrite: bool = False, progress
         ImageError: If a picture cannot be read.
         MaskError: If a segmentation does not fit.
     """
-    order = [category.id for category in dataset.class_categories]
-    pools: dict[str, list[str]] = {str(index): [] for index in range(len(order))}
+    pools: dict[int, list[str]] = {category.id: [] for category in dataset.class_categories}
     with new_folder(out, overwrite=overwrite) as folder, counting("cut out", dataset, progress) as step:
         for info in dataset.images:
-            _cut_out(dataset, info, folder, lambda category, name: pools[str(order.index(category))].append(name))
+            _cut_out(dataset, info, folder, pools)
             step()
         rows = [
             {"id": index + 1, **dataset.category(id_).model_dump(exclude={"id"}, exclude_none=True)}
-            for index, id_ in enumerate(order)
+            for index, id_ in enumerate(pools)
         ]
         write_provenance(dataset, folder, _name)
         (folder / NAMES).write_bytes(msgspec.json.encode(rows))
-        (folder / POOLS).write_bytes(msgspec.json.encode(pools))
+        by_index = {str(index): names for index, names in enumerate(pools.values())}
+        (folder / POOLS).write_bytes(msgspec.json.encode(by_index))
     return out / POOLS
 
 
-def _cut_out(dataset: Dataset, info: ImageInfo, folder: Path, put: Callable[[int, str], None]) -> None:
+def _cut_out(dataset: Dataset, info: ImageInfo, folder: Path, pools: Mapping[int, list[str]]) -> None:
+    """Write the objects of a picture; their names go into the pools of their categories."""
     objects = [one for one in dataset.annotations_of(info.id) if not one.iscrowd]
     if not objects:
         return
@@ -86,7 +87,7 @@ def _cut_out(dataset: Dataset, info: ImageInfo, folder: Path, put: Callable[[int
         name = _name(one)
         (folder / name).parent.mkdir(exist_ok=True)
         Image.fromarray(np.dstack([crop, mask.astype(np.uint8) * np.uint8(255)])).save(folder / name)
-        put(one.category_id, name)
+        pools[one.category_id].append(name)
 
 
 def _name(one: Annotation) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ def read_yolo(
     problems = Problems(file, on_problem)
     images: list[ImageInfo] = []
     annotations: list[Annotation] = []
+    classes = {category.id - 1: category for category in categories}
     repeated = 0
     for picture in dict.fromkeys(picture for place in places for picture in _pictures(place, file.parent, problems)):
         name = picture.relative_to(root).as_posix()
@@ -74,7 +75,7 @@ def read_yolo(
         lines = _lines(picture, file.parent, problems)
         repeated += len(lines) - len(set(lines))
         for line in dict.fromkeys(lines):
-            read = partial(_object, line, info, categories, boxes, len(annotations) + 1)
+            read = partial(_object, line, info, classes, boxes, len(annotations) + 1)
             annotation = problems.attempt(f"label of {name}, line {lines.index(line) + 1}", read)
             if annotation is not None:
                 annotations.append(annotation)
@@ -175,15 +176,17 @@ def _lines(picture: Path, root: Path, problems: Problems) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
-def _object(line: str, info: ImageInfo, categories: list[Category], boxes: bool, id_: int, mends: Mends) -> Annotation:
+def _object(
+    line: str, info: ImageInfo, classes: Mapping[float, Category], boxes: bool, id_: int, mends: Mends
+) -> Annotation:
     """One line: a class and a polygon, or a class and a box; coordinates from 0 to 1."""
     try:
         head, *numbers = (float(word) for word in line.split())
     except ValueError as error:
         raise DatasetError(f"is not numbers: {line[:60]!r}") from error
-    category = next((one for one in categories if one.id == head + 1), None)
+    category = classes.get(head)
     if category is None:
-        raise DatasetError(f"class {head:g} is none of the {len(categories)} names")
+        raise DatasetError(f"class {head:g} is none of the {len(classes)} names")
     if mends is not None and len(numbers) > 4 and len(numbers) % 2 and 0 <= numbers[-1] <= 1:
         mends.append(f"the last of {len(numbers)} numbers read as a detector's confidence")
         numbers.pop()
