@@ -23,13 +23,6 @@ def test_dataset__survives_pickling_for_loader_workers(content, write):
     assert copy.categories == dataset.categories
 
 
-def test_measure_area__is_what_measure_tells(content, write):
-    dataset = read_dataset(write(content))
-    areas = [dataset.measure_area(annotation) for annotation in dataset.annotations]
-    assert areas == [dataset.measure(annotation)[1] for annotation in dataset.annotations]
-    assert all(areas)
-
-
 def test_dataset__made_by_hand(tmp_path):
     image = ImageInfo(id=1, width=4, height=4, file_name="../a.png")
     annotation = Annotation(1, 1, 1, np.array([0, 0, 2, 2]), 4.0, [[0, 0, 2, 0, 2, 2, 0, 2]])

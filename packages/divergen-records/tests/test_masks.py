@@ -11,10 +11,11 @@ from divergen_records.masks import (
     label_components,
     largest_component,
     mask_to_bbox,
+    measure_segmentation,
     rle_area,
     segmentation_to_mask,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
@@ -140,6 +141,25 @@ def test_crop_segmentation__tight(mask):
     assert (x, y, *crop.shape) == (left, top, height, width)
     np.testing.assert_array_equal(crop, mask[y : y + crop.shape[0], x : x + crop.shape[1]])
     assert crop.flags.c_contiguous
+
+
+POLYGONS = st.lists(
+    st.lists(st.floats(-1, 9, width=16), min_size=6, max_size=12).filter(lambda polygon: len(polygon) % 2 == 0),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(st.one_of(POLYGONS, MASKS.map(encode_rle)))
+@example([[1, 1, 1, 1, 1, 1]])
+@example({"size": [3, 2], "counts": [2, 2, 2]})  # goes on in the next column
+@example({"size": [3, 2], "counts": [1, 0, 2, 1, 2, 0]})  # runs without a pixel, which are no object's edge
+@example({"size": [3, 2], "counts": [6, 0]})
+def test_measure_segmentation__is_of_the_drawn_mask(segmentation):
+    height, width = segmentation["size"] if isinstance(segmentation, dict) else (8, 8)
+    crop, x, y = crop_segmentation(segmentation, height, width)
+    expected = (x, y, *crop.shape[::-1]), crop.sum()
+    assert measure_segmentation(segmentation, height, width) == expected
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ def _choose(
 def _mask_area(dataset: Dataset, annotation: Annotation) -> float:
     """Pixels of the mask; of one that is empty or does not fit what the file declares: that is told on cutting out."""
     try:
-        return dataset.measure_area(annotation) or annotation.area
+        return dataset.measure(annotation)[1] or annotation.area
     except MaskError:
         return annotation.area
 

@@ -58,7 +58,7 @@ def _scales(dataset: Dataset, annotations: Sequence[Annotation]) -> list[float]:
     scales = []
     for annotation in annotations:
         image = dataset.image(annotation.image_id)
-        if area := dataset.measure_area(annotation):
+        if area := dataset.measure(annotation)[1]:
             scales.append(math.sqrt(area / (image.height * image.width)))
     return scales
 

@@ -268,13 +268,6 @@ class Dataset:
         image = self.image(annotation.image_id)
         return measure_segmentation(annotation.segmentation, image.height, image.width)
 
-    def measure_area(self, annotation: Annotation) -> int:
-        """The area that `measure` tells, pixels, in a quarter of its time; raises `MaskError` as it does."""
-        from .masks import segmentation_area
-
-        image = self.image(annotation.image_id)
-        return segmentation_area(annotation.segmentation, image.height, image.width)
-
     def annotations_of(self, image_id: int) -> list[Annotation]:
         """The annotations of an image, in the file's order; empty where it has none."""
         return self._by_image.get(image_id, [])

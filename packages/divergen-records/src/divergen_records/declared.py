@@ -121,7 +121,7 @@ def _compare_sizes(dataset: Dataset) -> Iterator[str]:
 
 def drop_empty(dataset: Dataset) -> Dataset:
     """Without the objects whose masks cover no pixel, which are told in `Dataset.problems`; boxes alone stay."""
-    empty = [one for one in dataset.annotations if one.has_mask and not dataset.measure_area(one)]
+    empty = [one for one in dataset.annotations if one.has_mask and not dataset.measure(one)[1]]
     if not empty:
         return dataset
     ids = {one.id for one in empty}
