@@ -233,7 +233,8 @@ def _sources(config: RunConfig, categories: list[Category]) -> Iterator[Entry]:
 
 def _personal(run: Run, train: Dataset, categories: list[Category]) -> Iterator[Entry]:
     """What generators with weights of single categories will train, and categories that they can learn nothing of."""
-    chosen = [category for category in categories if category.id in {one.id for one in train.categories}]
+    known = {category.id for category in train.categories}
+    chosen = [category for category in categories if category.id in known]
     without = unlearnable(train, chosen) if train.annotations else {}
     for number, config in enumerate(run.config.generators):
         if is_trained(config) and categories:

@@ -35,6 +35,13 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, list[dict[s
     return read_dataset(path), results, path
 
 
+def test_intervals__of_no_images_are_none(tmp_path: Path) -> None:
+    nothing = Dataset(tmp_path / "truth.json", tmp_path, [], [], [Category(id=1, name="cup")]).counted()
+    intervals = evaluate_with_intervals([], nothing, resamples=40).intervals
+    assert intervals is not None and intervals.box == dict.fromkeys(METRICS)
+    assert compare_results([], [], nothing, resamples=40).differences == ()
+
+
 @pytest.mark.parametrize("rules", [LVIS_RULES, COCO_RULES])
 def test_resampled_precision__every_image_once_is_the_evaluation(case: Any, rules: Any) -> None:
     dataset, results, _ = case

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from divergen_records import DatasetError
 from divergen_records.coco import Dataset, ImageInfo
-from divergen_records.files import parse_json, read_text
 
 from ..data import load_splits
 from ..draw import data_uri, thumbnail
@@ -78,13 +76,6 @@ def _losses(run: Run) -> str | None:
     return loss_curves({title: [line for line in log if "loss" in line] for title, log in logs.items()})
 
 
-def _results(path: Path) -> list[dict[str, Any]]:
-    found = parse_json(read_text(path), str(path))
-    if not isinstance(found, list):
-        raise DatasetError(f"{path}: damaged (no list); predict again: --redo train")
-    return found
-
-
 def _predictions(run: Run, titles: Mapping[str, str], telling: Sequence[int]) -> list[dict[str, Any]]:
     """Validation images, each with what is there and the predictions of each training, side by side."""
     from divergen_evaluate import draw_predictions
@@ -124,18 +115,19 @@ def _truth(val: Dataset, image: ImageInfo) -> list[dict[str, Any]]:
     from divergen_records.masks import encode_rle, segmentation_to_mask
 
     rows = []
-    for one in val.annotations:
-        if one.image_id == image.id:
-            row: dict[str, Any] = {"category_id": one.category_id, "bbox": list(one.bbox)}
-            if one.has_mask:
-                row["segmentation"] = encode_rle(segmentation_to_mask(one.segmentation, image.height, image.width))
-            rows.append(row)
+    for one in val.annotations_of(image.id):
+        row: dict[str, Any] = {"category_id": one.category_id, "bbox": list(one.bbox)}
+        if one.has_mask:
+            row["segmentation"] = encode_rle(segmentation_to_mask(one.segmentation, image.height, image.width))
+        rows.append(row)
     return rows
 
 
 def _by_image(path: Path) -> dict[int, list[dict[str, Any]]]:
+    from divergen_evaluate import read_results
+
     found: dict[int, list[dict[str, Any]]] = {}
-    for row in _results(path):
+    for row in read_results(path):
         if row["score"] >= _MIN_SCORE:
             found.setdefault(row["image_id"], []).append(row)
     return found

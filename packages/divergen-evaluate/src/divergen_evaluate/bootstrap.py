@@ -201,7 +201,7 @@ def _resample(
         raise ConfigError(f"resamples={resamples}: give at least {_LEAST}, better 1000")
     rng = np.random.default_rng(derive_seed(seed, "bootstrap"))
     groups = np.array([category.frequency for category in sorted(dataset.categories, key=lambda one: one.id)])
-    images = len(dataset.images)
+    images = max(len(dataset.images), 1)  # in the place of none, one that shows nothing
     collected: list[dict[str, dict[str, list[Floats]]]] = [
         {kind: {name: [] for name in (*METRICS, _CATEGORIES)} for kind in one.matches} for one in judged
     ]
