@@ -52,6 +52,12 @@ def test_write_sheet__best_borderline_and_worst(decided, tmp_path):
     assert "thing_2:" not in text
 
 
+def test_write_sheet__a_category_without_real_crops_has_no_middle(decided, tmp_path):
+    rules = RulesConfig(rules=(Rule(score="area_fraction", op=">=", threshold=0.01),))
+    write_sheet(decided[0], tmp_path / "sheet.html", rules=rules, each=1)
+    assert "thing_9: 1 of 1 kept" in (tmp_path / "sheet.html").read_text()
+
+
 def test_write_sheet__says_what_is_missing(table, decided, tmp_path):
     with pytest.raises(ConfigError, match="no instance of the category 'unicorn'"):
         write_sheet(table, tmp_path / "a.html", categories=["unicorn"])

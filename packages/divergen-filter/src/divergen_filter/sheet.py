@@ -108,7 +108,7 @@ def write_sheet(
         Markup("<h2>Scores</h2>"),
         *_histograms(rows),
         Markup("<h2>Kept, by frequency</h2>"),
-        _shares(np.array([value or "none" for value in rows.table["frequency"].to_pylist()], dtype=object), kept),
+        bars(_shares(np.array([value or "none" for value in rows.table["frequency"].to_pylist()], dtype=object), kept)),
         Markup("<h2>Real and generated ({})</h2>").format(projection.upper()),
         _scatter(table, rows, references, projection),
         Markup(
@@ -117,7 +117,7 @@ def write_sheet(
         ).format(score),
         *(_category(table, rows, name, names == name, each) for name in chosen),
         Markup("<h2>Kept, by category</h2>"),
-        _shares(names, kept),
+        bars(_shares(names, kept)),
     ]
     body = Markup("\n").join(parts)
     write_text(path, f"{page_start(table.path.name, _STYLE)}{body}{page_end()}", overwrite=overwrite)
@@ -189,14 +189,16 @@ def _histograms(rows: _Rows) -> list[Markup]:
     return charts
 
 
-def _shares(groups: NDArray[Any], kept: NDArray[np.bool_]) -> Markup:
-    rows = [(str(name), int(kept[groups == name].sum()), int((groups == name).sum())) for name in sorted(set(groups))]
-    return bars(sorted(rows, key=lambda row: row[1] / row[2]))
+def _shares(groups: NDArray[Any], kept: NDArray[np.bool_]) -> list[tuple[str, int, int]]:
+    """Name of each group, how many of it are kept, of how many; the least kept first."""
+    whole, part = Counter(groups.tolist()), Counter(groups[kept].tolist())
+    rows = ((str(name), part[name], count) for name, count in whole.items())
+    return sorted(rows, key=lambda row: (row[1] / row[2], row[0]))
 
 
 def _spread(names: NDArray[Any], kept: NDArray[np.bool_], count: int) -> list[str]:
     """So many categories, evenly from the least to the most kept."""
-    found = sorted(set(names), key=lambda name: (kept[names == name].mean(), name))
+    found = [name for name, *_ in _shares(names, kept)]
     places = np.unique(np.linspace(0, len(found) - 1, min(count, len(found))).round().astype(int))
     return [found[place] for place in places]
 
@@ -226,7 +228,8 @@ def _category(table: InstanceTable, rows: _Rows, name: str, mine: NDArray[np.boo
     where = where[~np.isnan(values[where])] if not np.isnan(values[where]).all() else where
     order = where[np.argsort(-np.nan_to_num(values[where]), kind="stable")]
     limit = next((found for key, found in rows.limits.items() if key.split()[0] == rows.score), None)
-    middle = float(np.nanmedian(values[order] if limit is None or np.isnan(limit[order]).all() else limit[order]))
+    middles = values[order] if limit is None or np.isnan(limit[order]).all() else limit[order]
+    middle = float(np.median(middles[~np.isnan(middles)])) if not np.isnan(middles).all() else np.nan
     if len(order) <= 2 * each:
         strips = {"all": order}
     else:
