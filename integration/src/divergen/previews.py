@@ -52,7 +52,7 @@ def generated_preview(run: Run, plan: Plan, generators: Sequence[Generator]) -> 
 
 def stored_preview(run: Run) -> None:
     """Pictures that were made for the run, where each costs money and none was made only to be looked at."""
-    ids = run.table.select(["id"], where="image IS NOT NULL")["id"].to_pylist()
+    ids = run.table.select(["id"], where="width IS NOT NULL")["id"].to_pylist()
     chosen = spread(ids, _COLUMNS * _ROWS)
     if chosen:
         pictures = run.table.take(chosen, ["image"])["image"].to_pylist()

@@ -30,7 +30,7 @@ def cards(table: InstanceTable, *, kept: bool, count: int = 24) -> list[dict[str
         count: How many at most.
     """
     rows = table.select(
-        ["id", "category", "reject_reason"], where=f"image IS NOT NULL AND kept = {str(kept).lower()}"
+        ["id", "category", "reject_reason"], where=f"width IS NOT NULL AND kept = {str(kept).lower()}"
     ).to_pylist()
     chosen = [row["id"] for row in _varied(rows)[:count]]
     found = table.take(chosen, _columns(table)).to_pylist()
@@ -39,7 +39,7 @@ def cards(table: InstanceTable, *, kept: bool, count: int = 24) -> list[dict[str
 
 def cards_of(table: InstanceTable, category_id: int, *, kept: bool, count: int) -> list[dict[str, Any]]:
     """Instances of one category, of as many kinds of reasons as possible; see `cards`."""
-    where = f"image IS NOT NULL AND kept = {str(kept).lower()} AND category_id = {category_id}"
+    where = f"width IS NOT NULL AND kept = {str(kept).lower()} AND category_id = {category_id}"
     rows = table.select(["id", "category", "reject_reason"], where=where).to_pylist()
     found = table.take([row["id"] for row in _varied(rows)[:count]], _columns(table)).to_pylist()
     return [_card(row, ACCEPTED if kept else REJECTED) for row in found]
@@ -53,7 +53,7 @@ def judged_cards(table: InstanceTable, *, best: bool, count: int = 12) -> list[d
     )
     if not by:
         return []
-    rows = table.select(["id", by], where=f"image IS NOT NULL AND {by} IS NOT NULL").sort_by(
+    rows = table.select(["id", by], where=f"width IS NOT NULL AND {by} IS NOT NULL").sort_by(
         [(by, "descending" if best else "ascending"), ("id", "ascending")]
     )
     found = table.take(rows["id"].to_pylist()[:count], [*_columns(table), by]).to_pylist()

@@ -87,7 +87,7 @@ def _from_table(path: Path, left_out: Callable[[str], None]) -> Iterator[Example
     from divergen_records import InstanceTable
 
     columns = ["id", "category", "image", "alpha"]
-    where = "image IS NOT NULL AND alpha IS NOT NULL"
+    where = "width IS NOT NULL AND alpha IS NOT NULL"
     for batch in InstanceTable.open(path).batches(columns, where=where, batch_size=32):
         for row in batch.to_pylist():
             try:
