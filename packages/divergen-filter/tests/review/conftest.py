@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from divergen_filter.columns import FolderColumns, SimilarityColumns
+from divergen_filter.columns import FolderColumns, SimilarityColumns, VlmColumns
 from divergen_filter.review.desk import Desk
 from divergen_filter.review.rows import ReviewRows
 from divergen_filter.review.verdicts import VerdictLog, log_path
@@ -16,8 +16,9 @@ COUNT = 60
 RULES = RulesConfig(rules=(Rule(score="inter_similarity", op=">=", threshold=0.5),))
 
 
-def make_table(path, count=COUNT, prompt=None):
-    """Rows of three categories whose inter-similarity rises from 0 to 1."""
+def make_table(path, count=COUNT, prompt=None, **scores):
+    """Rows of three categories whose inter-similarity rises from 0 to 1; ``scores`` are other ones, N values each."""
+    scores = {"inter_similarity": [number / count for number in range(count)], **scores}
     image = np.full((32, 32, 3), 230, dtype=np.uint8)
     mask = np.zeros((32, 32), dtype=bool)
     mask[8:24, 6:26] = True
@@ -33,11 +34,13 @@ def make_table(path, count=COUNT, prompt=None):
         "annotator": "test",
     }
     table = InstanceTable.create(path)
-    table.ensure_columns(SimilarityColumns, ["inter_similarity"])
+    for columns in (SimilarityColumns, VlmColumns):
+        table.ensure_columns(columns, scores.keys() & columns.model_fields)
     table.ensure_columns(FolderColumns)
+    rows = (dict(zip(scores, values, strict=True)) for values in zip(*scores.values(), strict=True))
     records = [
-        record.model_copy(update={**changes, "prompt": prompt or record.prompt, "inter_similarity": number / count})
-        for number, record in enumerate(plan_instances(count))
+        record.model_copy(update={**changes, "prompt": prompt or record.prompt, **row})
+        for record, row in zip(plan_instances(count), rows, strict=True)
     ]
     table.append(records)
     return table

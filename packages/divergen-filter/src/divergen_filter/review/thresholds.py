@@ -17,10 +17,10 @@ from divergen_records.schema import is_number_field
 from numpy.typing import NDArray
 
 from ..calibration import rule_thresholds
-from ..decision import decide
+from ..decision import decide, rule_columns
 from ..known import check_rules
 from ..references import References
-from ..rules import Rule, RulesConfig
+from ..rules import REAL_SCORES, Rule, RulesConfig
 from .merging import merge_reviews
 
 __all__ = ["Proposal", "Quality", "propose_rules"]
@@ -88,7 +88,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A score with a direction, or a rule in force as it is: its pass or fail is then its value."""
+    """A score with a direction, or a rule in force as it is: its pass or fail is then its value; NaN always passes."""
 
     values: Floats
     low_is_bad: bool
@@ -105,7 +105,7 @@ def propose_rules(table: InstanceTable, rules: RulesConfig, references: Referenc
         references: Needed where one of them is calibrated.
 
     Raises:
-        ConfigError: If there are too few verdicts of either kind.
+        ConfigError: If there are too few verdicts of either kind, or the table lacks a score of the rules.
     """
     check_rules(rules, table)
     merge_reviews(table)
@@ -134,8 +134,10 @@ def _reviewed(table: InstanceTable, rules: RulesConfig) -> tuple[dict[str, Any],
     """Scores of the reviewed rows that have all that the rules look at, and whether people keep each."""
     if "review" not in table.columns:
         raise ConfigError(f"{table.path} has no reviews; divergen-filter review makes them")
+    if lacking := [name for name in rule_columns(rules) if name not in table.columns]:
+        raise ConfigError(f"{table.path} has no {', '.join(lacking)}, which the rules look at: divergen-filter score")
     names = [field.name for field in table.schema if is_number_field(field) and field.name not in _NO_SCORES]
-    needed = "".join(f" AND {rule.score} IS NOT NULL" for rule in rules.rules)
+    needed = "".join(f" AND {name} IS NOT NULL" for name in rule_columns(rules))
     rows = table.select(["id", "category_id", "review", *names], f"review IS NOT NULL AND error IS NULL{needed}")
     full = [name for name in names if not rows[name].null_count]
     columns = {name: rows[name].to_numpy() for name in ("category_id", *full)}
@@ -155,7 +157,10 @@ def _candidates(
     for name, values in columns.items():
         if name not in ("id", "category_id"):
             numbers = np.asarray(values, dtype=np.float64)
-            found += [_Candidate(numbers, low_is_bad, name) for low_is_bad in (True, False)]
+            ignored = name in REAL_SCORES and rules.no_reference == "ignore"
+            for low_is_bad, worst in ((True, -np.inf), (False, np.inf)):  # what is not a number fails, as in `decide`
+                filled = numbers if ignored else np.where(np.isnan(numbers), worst, numbers)
+                found.append(_Candidate(filled, low_is_bad, name))
     return found
 
 
@@ -176,22 +181,28 @@ def _choose(candidates: Sequence[_Candidate], good: Bools, seen: Bools) -> tuple
 
 def _best_cut(one: _Candidate, good: Bools, open_rows: Bools, seen: Bools) -> tuple[float, Rule | None, Bools]:
     """The threshold of a candidate that gains most on open rows, the gain, and which rows pass (N,)."""
-    known = open_rows & np.isfinite(one.values)
-    levels = np.unique(one.values[known])
+    levels = np.unique(one.values[open_rows & np.isfinite(one.values)])
     if len(levels) < 2:
         return 0.0, None, open_rows
-    cuts = (levels[1:] + levels[:-1]) / 2
-    cuts = cuts[np.unique(np.linspace(0, len(cuts) - 1, min(_CUTS, len(cuts))).astype(int))]
+    places = np.unique(np.linspace(0, len(levels) - 2, min(_CUTS, len(levels) - 1)).astype(int))
+    cuts = (levels[places] + levels[places + 1]) / 2
+    known = open_rows & ~np.isnan(one.values)
     fails = one.values[known] < cuts[:, None] if one.low_is_bad else one.values[known] > cuts[:, None]
     truth = good[known]
     gains = fails[:, ~truth].sum(axis=1) / (~good & seen).sum() - fails[:, truth].sum(axis=1) / (good & seen).sum()
     best = int(np.argmax(gains))
-    number = float(f"{cuts[best]:.4g}")
+    number = _between(*levels[places[best] : places[best] + 2].tolist())
     op: Literal[">=", "<="] = ">=" if one.low_is_bad else "<="
     rule = one.rule or Rule(score=one.score, op=op, threshold=number)
-    missing = ~np.isfinite(one.values)
-    passes = (one.values >= number if one.low_is_bad else one.values <= number) | missing
+    passes = (one.values >= number if one.low_is_bad else one.values <= number) | np.isnan(one.values)
     return float(gains[best]), rule, passes
+
+
+def _between(low: float, high: float) -> float:
+    """The middle of two numbers, with as few digits, from four on, as lie between them once `decide` rounds them."""
+    middle = (low + high) / 2
+    rounded = (float(f"{middle:.{digits}g}") for digits in range(4, 18))
+    return next((number for number in rounded if low < float(np.float32(number)) < high), middle)
 
 
 def _share(values: Bools) -> float:

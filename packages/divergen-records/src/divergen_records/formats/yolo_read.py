@@ -63,7 +63,7 @@ def read_yolo(
     problems = Problems(file, on_problem)
     images: list[ImageInfo] = []
     annotations: list[Annotation] = []
-    classes = {category.id - 1: category for category in categories}
+    classes: dict[float, Category] = {category.id - 1: category for category in categories}
     repeated = 0
     for picture in dict.fromkeys(picture for place in places for picture in _pictures(place, file.parent, problems)):
         name = picture.relative_to(root).as_posix()
