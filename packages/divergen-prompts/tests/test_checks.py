@@ -57,6 +57,28 @@ def test_checker__lets_good_prompts_pass(categories: list[Category], number: int
     assert Checker(categories, background="white background")(text, categories[number]) == []
 
 
+@pytest.mark.parametrize("name", ["A+", "cup (blue)", "Dr. Pepper!", "'scope", "10%"])
+def test_checker__names_that_begin_or_end_with_a_sign(name: str) -> None:
+    category = Category(id=1, name=name)
+    check = Checker([category])
+    assert check(f"one {name}, in a white background", category) == []
+    assert check(f"one x{name}x, in a white background", category) == [f"does not name the category ({name})"]
+
+
+@pytest.mark.parametrize("word", ["t-shirt", "C++", "T_Shirt"])
+def test_checker__banned_words_with_signs(word: str) -> None:
+    check = Checker(banned=[word, " "])
+    category = Category(id=1, name="banana")
+    (said,) = check(f"a banana and {word}", category)
+    assert said.startswith("banned word (")
+    assert check("a banana", category) == []
+
+
+def test_checker__names_with_a_hyphen_are_known_as_other_objects() -> None:
+    banana, shirt = Category(id=1, name="banana"), Category(id=2, name="T-shirt")
+    assert Checker([banana, shirt])("a banana and a t-shirt", banana) == ["more than one object (also 't shirt')"]
+
+
 def test_checker__counts_with_the_given_tokenizer(categories: list[Category]) -> None:
     class Letters:
         identity = "letters"

@@ -57,8 +57,8 @@ class Checker:
     ) -> None:
         self.max_tokens, self.background = max_tokens, background
         self.counter = counter or EstimatedTokens()
-        self._banned = re.compile(rf"\b({'|'.join(map(re.escape, [*_LISTS['banned'], *banned]))})\b", re.IGNORECASE)
-        self._labels = frozenset(name.lower() for category in categories for name in names(category))
+        self._banned = _any_of({_plain(word) for word in (*_LISTS["banned"], *banned)} - {""})
+        self._labels = frozenset(_plain(name) for category in categories for name in names(category))
         self._subjects: dict[tuple[int, str], _Subject] = {}
 
     def __call__(self, text: str, category: Category) -> list[str]:
@@ -112,9 +112,9 @@ class Checker:
         tokens = self.counter(text)
         return f"too long ({tokens} tokens, at most {self.max_tokens})" if tokens > self.max_tokens else None
 
-    def _words(self, text: str) -> str | None:
-        found = self._banned.search(text)
-        return f"banned word ({found.group().lower()!r})" if found else None
+    def _words(self, plain: str) -> str | None:
+        found = self._banned.search(plain)
+        return f"banned word ({found.group()!r})" if found else None
 
     def _ending(self, text: str) -> str | None:
         if self.background is None:
@@ -159,8 +159,8 @@ class _Subject:
         plurals = _alternatives(plural(name) for name in countable if plural(name) not in self.names)
         between = rf"(?:[\w']+ ){{0,{_BETWEEN}}}?"
         self.several = re.compile(
-            rf"\b(?:(?:{_SEVERAL}) (?:of )?{between}(?:{plurals})|(?:{_SEVERAL}) of (?:{_alternatives(self.names)})"
-            rf"|(?:{plurals}))\b"
+            rf"(?<!\w)(?:(?:{_SEVERAL}) (?:of )?{between}(?:{plurals})"
+            rf"|(?:{_SEVERAL}) of (?:{_alternatives(self.names)})|(?:{plurals}))(?!\w)"
         )
         quoted = (definition_clause(category), gloss(category.definition or ""), meaning_of(category))
         self._quoted = [_plain(text) for text in quoted if text]
@@ -177,7 +177,8 @@ def _alternatives(phrases: Iterable[str]) -> str:
 
 
 def _any_of(phrases: Iterable[str]) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{_alternatives(phrases)})\b")
+    r"""Finds whole ones. They may begin or end with a sign ("A+"), where ``\b`` would ask for a letter beside it."""
+    return re.compile(rf"(?<!\w)(?:{_alternatives(phrases)})(?!\w)")
 
 
 class Seen:
