@@ -5,9 +5,9 @@ from divergen_records import ConfigError, PromptRecord
 RECORD = PromptRecord(text="a cup", category_id=1, category="cup", source="template")
 
 
-def test_read_prompts__skips_empty_lines(tmp_path):
+def test_read_prompts__skips_empty_lines_and_a_byte_order_mark(tmp_path):
     path = tmp_path / "prompts.jsonl"
-    path.write_text(f"{RECORD.model_dump_json()}\n\n{RECORD.model_dump_json()}\n")
+    path.write_text(f"{RECORD.model_dump_json()}\n\n{RECORD.model_dump_json()}\n", encoding="utf-8-sig")
     assert list(read_prompts(path)) == [RECORD, RECORD]
 
 

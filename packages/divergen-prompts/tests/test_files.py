@@ -19,6 +19,13 @@ def test_write_prompts__round_trip(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == [path.parent, path]
 
 
+def test_read_prompts__with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    write_prompts(path, PROMPTS)
+    path.write_text(path.read_text("utf-8"), encoding="utf-8-sig")
+    assert read_prompts(path) == PROMPTS
+
+
 def test_write_prompts__never_overwrites_unasked(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text("mine\n")

@@ -45,6 +45,8 @@ def test_template_prompts__synonyms_and_several_templates() -> None:
     ("template", "said"),
     [
         ("a {nmae}", "unknown field 'nmae'. Known fields: name"),
+        ("a {name:d}", "fields are texts, {name} and no more: Unknown format code 'd'"),
+        ("a {name:{width}}", "fields are texts, {name} and no more: 'width'"),
         ("a photo", "names no category"),
         ("nonsense", "is to be one of xpaste, divergen"),
         ("a {name", "expected '}'"),

@@ -18,7 +18,7 @@ def read_prompts(path: Path | str) -> Iterator[PromptRecord]:
         ConfigError: The file cannot be read, or a line is no prompt record.
     """
     try:
-        with Path(path).open(encoding="utf-8") as lines:
+        with Path(path).open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield _parse(line, f"{path}, line {number}")

@@ -26,7 +26,7 @@ def read_prompts(path: Path | str) -> list[PromptRecord]:
 
 def _lines(path: Path) -> Iterator[PromptRecord]:
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     yield _parse(path, number, line)

@@ -87,6 +87,10 @@ def _parse(template: str) -> str:
             f"template {text!r} names no category: it needs {{name}}, {{a_name}} or {{names}}, "
             f"or is to be one of {', '.join(TEMPLATES)}"
         )
+    try:
+        text.format_map(dict.fromkeys(FIELDS, "text"))
+    except (ValueError, KeyError) as error:  # {name:d}
+        raise ConfigError(f"template {text!r}: fields are texts, {{name}} and no more: {error}") from error
     return text
 
 
