@@ -93,6 +93,18 @@ def test_diversity__prompts_in_turn_until_there_are_enough_pictures() -> None:
     assert report.overall.duplicate_rate == pytest.approx(4 / 6)
 
 
+@pytest.mark.parametrize("dim", [3, 64])
+def test_diversity__spread_is_that_of_the_repeated_prompts(dim: int) -> None:
+    texts = ["a red chair", "a blue chair", "one sofa", "two old lamps", "a lamp"]
+    embed = HashedWords(dim)
+    figures = diversity(records(texts), pictures_per_category=8, embedder=embed).mean
+    vectors = embed([*texts, *texts[:3]]).astype(float)
+    cosines = vectors @ vectors.T
+    assert figures.embedding_distance == pytest.approx(np.mean(1 - cosines[~np.eye(8, dtype=bool)]))
+    values = np.linalg.eigvalsh(cosines / 8).clip(1e-12)
+    assert figures.vendi_score == pytest.approx(np.exp(-np.sum(values * np.log(values))))
+
+
 @given(st.lists(st.text("abc ", min_size=1, max_size=12).filter(str.strip), min_size=1, max_size=8))
 @settings(max_examples=40, deadline=None)
 def test_diversity__figures_stay_in_range_and_order_does_not_matter(texts: list[str]) -> None:

@@ -7,9 +7,11 @@ diverse because its few prompts do not repeat: a category gets the same number o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import cycle, islice, pairwise
+from typing import Any
 
 import numpy as np
 from divergen_records import Category, ConfigError, DatasetError, PromptRecord
@@ -19,7 +21,7 @@ from threadpoolctl import ThreadpoolController
 from .attributes import KEYS, PROFILES
 from .embedders import Embedder, HashedWords
 from .kinds import kind_of
-from .ngrams import Corpus, best_clipped, phrase_code
+from .ngrams import Corpus, best_clipped, changes, phrase_code
 
 __all__ = ["DiversityReport", "Figures", "diversity"]
 
@@ -173,11 +175,13 @@ class _Measures:
         ngrams = self.corpus.ngrams(n)
         group = self.groups[ngrams.documents]
         total = np.bincount(group, minlength=self.count)
-        order = np.lexsort((ngrams.codes, group))
-        code, group = ngrams.codes[order], group[order]
-        new = np.ones(len(code), dtype=bool)
-        new[1:] = (code[1:] != code[:-1]) | (group[1:] != group[:-1])
-        return np.bincount(group[new], minlength=self.count) / np.maximum(total, 1)
+        return self._different(group, ngrams.codes) / np.maximum(total, 1)
+
+    def _different(self, group: Groups, keys: NDArray[Any]) -> NDArray[np.int64]:
+        """Different keys of each group (G,)."""
+        order = np.lexsort((keys, group))
+        group = group[order]
+        return np.bincount(group[changes(keys[order], group)], minlength=self.count)
 
     def _self_bleu(self) -> NDArray[np.float64]:
         lengths = self.corpus.lengths
@@ -204,8 +208,7 @@ class _Measures:
 
     def _repeats(self, keys: NDArray[np.int64]) -> NDArray[np.float64]:
         """Share of each group's texts whose key an earlier one has."""
-        different = np.unique(np.stack([self.groups, keys]), axis=1)[0]
-        return 1 - np.bincount(different, minlength=self.count) / np.maximum(self.sizes, 1)
+        return 1 - self._different(self.groups, keys) / np.maximum(self.sizes, 1)
 
     def coverage(self, names: Sequence[str]) -> list[float]:
         """Per group of that name, the share of its kind's words that occur in it, mean over the attribute keys."""
@@ -247,18 +250,15 @@ class _Spread:
         self.per_group: list[tuple[float, float]] = []
         blas = ThreadpoolController()
         for start, stop in pairwise(bounds):
-            vectors = _embed_unique(embed, texts[start:stop])
+            counts = Counter(texts[start:stop])  # equal texts are embedded once, and count as one longer vector
+            vectors, repeats = embed(list(counts)).astype(np.float64), np.fromiter(counts.values(), np.float64)
             with blas.limit(limits=1, user_api="blas"):  # on so small matrices more threads only wait for each other
-                self.per_group.append((_distance(vectors.sum(axis=0), len(vectors)), _vendi(vectors @ vectors.T)))
-                total = total + vectors.sum(axis=0)
-                scatter = scatter + vectors.T @ vectors
+                added, longer = repeats @ vectors, vectors * np.sqrt(repeats)[:, None]
+                own = longer.T @ longer
+                smaller = longer @ longer.T if len(longer) < len(own) else own
+                self.per_group.append((_distance(added, stop - start), _vendi(smaller, stop - start)))
+                total, scatter = total + added, scatter + own
         self.overall = (_distance(np.asarray(total), len(texts)), _vendi(np.asarray(scatter), len(texts)))
-
-
-def _embed_unique(embed: Embedder, texts: Sequence[str]) -> NDArray[np.float64]:
-    """(N, D) float64; equal texts are embedded once."""
-    position = {text: number for number, text in enumerate(dict.fromkeys(texts))}
-    return embed(list(position)).astype(np.float64)[[position[text] for text in texts]]
 
 
 def _distance(total: NDArray[np.float64], count: int) -> float:
@@ -268,8 +268,8 @@ def _distance(total: NDArray[np.float64], count: int) -> float:
     return float(np.maximum(0.0, 1 - (total @ total - count) / (count * (count - 1))))
 
 
-def _vendi(gram: NDArray[np.float64], count: int | None = None) -> float:
-    """From the Gram matrix, or from the scatter matrix of ``count`` vectors, whose eigenvalues are the same."""
-    values = np.linalg.eigvalsh(gram / (count or len(gram)))
+def _vendi(matrix: NDArray[np.float64], count: int) -> float:
+    """From the Gram matrix of ``count`` vectors, or from their scatter matrix, whose eigenvalues are the same."""
+    values = np.linalg.eigvalsh(matrix / count)
     values = values[values > 1e-12]
     return float(np.exp(-np.sum(values * np.log(values))))

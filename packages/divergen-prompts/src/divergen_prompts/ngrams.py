@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Corpus", "NGrams", "best_clipped", "normalized", "phrase_code", "words"]
+__all__ = ["Corpus", "NGrams", "best_clipped", "changes", "normalized", "phrase_code", "words"]
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
@@ -122,12 +122,12 @@ def best_clipped(ngrams: NGrams, groups: Indices, size: int) -> NDArray[np.float
     order = np.lexsort((ngrams.documents, ngrams.codes, groups[ngrams.documents]))
     codes, documents = ngrams.codes[order], ngrams.documents[order]
     group = groups[documents]
-    new_pair = _changes(codes, documents, group)
+    new_pair = changes(codes, documents, group)
     starts = np.flatnonzero(new_pair)
     counts = np.diff(np.append(starts, len(codes)))
     codes, documents, group = codes[starts], documents[starts], group[starts]
 
-    new_gram = _changes(codes, group)
+    new_gram = changes(codes, group)
     gram = np.cumsum(new_gram) - 1
     first = np.flatnonzero(new_gram)
     largest = np.maximum.reduceat(counts, first)
@@ -139,7 +139,7 @@ def best_clipped(ngrams: NGrams, groups: Indices, size: int) -> NDArray[np.float
     return np.bincount(documents, weights=np.minimum(counts, reference), minlength=size).astype(np.float64)
 
 
-def _changes(*columns: NDArray[np.generic]) -> NDArray[np.bool_]:
+def changes(*columns: NDArray[np.generic]) -> NDArray[np.bool_]:
     """(M,) bool: where a row differs from the one before."""
     changed = np.ones(len(columns[0]), dtype=bool)
     changed[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
