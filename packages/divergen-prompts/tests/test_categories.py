@@ -42,6 +42,19 @@ def test_read_categories__tables(tmp_path: Path, suffix: str, text: str) -> None
 @pytest.mark.parametrize(
     ("suffix", "text"),
     [
+        (".csv", 'id,name,definition\r\n7,bow,"a\nlong\u2028weapon"\r\n'),
+        (".jsonl", '{"id": 7, "name": "bow", "def": "a\\nlong\u2028weapon"}\r\n'),
+    ],
+)
+def test_read_categories__lines_within_a_text(tmp_path: Path, suffix: str, text: str) -> None:
+    (tmp_path / f"c{suffix}").write_bytes(text.encode())
+    (category,) = read_categories(tmp_path / f"c{suffix}")
+    assert (category.id, category.name, category.definition) == (7, "bow", "a\nlong\u2028weapon")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
         (".txt", "# names\nbow: a weapon\n\nmouse\n"),
         (".txt", "bow\ta weapon\nmouse"),
         (".json", '{"bow": "a weapon", "mouse": null}'),
@@ -177,7 +190,7 @@ def test_read_categories__a_root_is_left_out_and_told(tmp_path, capsys):
     path.write_text(json.dumps({"categories": rows, "annotations": [{"category_id": 1}]}))
     assert [category.name for category in read_categories(path)] == ["fig"]
     assert "'fruits' only heads the others" in capsys.readouterr().err
-    path.write_text(json.dumps({"categories": rows, "annotations": [{"category_id": 0}, {"category_id": 1}]}))
+    path.write_text(json.dumps({"categories": rows, "annotations": [*({"category_id": x} for x in ([2], 0, 1))]}))
     assert [category.name for category in read_categories(path)] == ["fruits", "fig"]
 
 

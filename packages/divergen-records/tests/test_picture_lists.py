@@ -12,6 +12,10 @@ from divergen_records.picture_lists import find_list, read_list
     ("name", "text"),
     [
         ("metadata.jsonl", '{"file_name": "a.png", "label": "cup"}\n\n{"file_name": "b/c.png", "label": 2}\n'),
+        (
+            "metadata.jsonl",
+            '{"file_name": "a.png", "label": "cup", "text": "a\u2028b"}\r\n{"file_name": "b/c.png", "label": 2}\r\n',
+        ),
         ("metadata.csv", "\ufeffFile_Name;Class;text\n./a.png;cup;x\nb\\c.png;2;y\n"),
         ("metadata.csv", 'image,category,text\na.png,cup,"one, red"\nb/c.png,2,"two\nlines"\n'),
     ],

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -165,15 +166,15 @@ def _without_roots(path: Path, categories: Any, annotations: Any) -> Any:
     if not isinstance(categories, list) or not isinstance(annotations, list):
         return categories
     rows = {row["id"]: row for row in categories if isinstance(row, Mapping) and isinstance(row.get("id"), int)}
-    used = {row.get("category_id") for row in annotations if isinstance(row, Mapping)}
-    roots = root_ids(rows, {id_ for id_ in used if isinstance(id_, int)})
+    named = (row.get("category_id") for row in annotations if isinstance(row, Mapping))
+    roots = root_ids(rows, {id_ for id_ in named if isinstance(id_, int)})
     for id_ in sorted(roots):
         echo(f"{path}: category {rows[id_].get('name')!r} only heads the others; there are no prompts for it", err=True)
     return [row for row in categories if not isinstance(row, Mapping) or row.get("id") not in roots]
 
 
 def _read_table(path: Path, text: str) -> Iterable[Any]:
-    lines = text.splitlines()
+    lines = list(StringIO(text, newline=None))  # str.splitlines would take the line breaks out of quoted cells
     head = lines[0].lower() if lines else ""
     rows = list(csv.DictReader([head, *lines[1:]], delimiter=max(",;\t", key=head.count)))
     if rows and not _NAMES & rows[0].keys():
@@ -228,7 +229,7 @@ def _numbered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _read_lines(path: Path, text: str) -> Iterable[Any]:
-    lines = enumerate(text.splitlines(), 1)
+    lines = enumerate(text.split("\n"), 1)
     return [parse_json(line, f"{path}, line {number}") for number, line in lines if line.strip()]
 
 

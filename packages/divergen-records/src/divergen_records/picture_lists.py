@@ -81,7 +81,7 @@ def _column(columns: Iterable[str], wanted: Iterable[str], path: Path, what: str
 
 
 def _lines(path: Path) -> list[Mapping[str, Any]]:
-    lines = [(number, line) for number, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(read_text(path).split("\n"), 1) if line.strip()]
     rows = [(number, parse_json(line, f"{path}, line {number}")) for number, line in lines]
     for number, row in rows:
         if not isinstance(row, dict):

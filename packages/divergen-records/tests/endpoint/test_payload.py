@@ -34,6 +34,13 @@ def test_read_payload__joins_what_is_streamed() -> None:
         assert usage_of(payload) == Usage(3, 2)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_read_payload__streams_whose_texts_hold_other_ends_of_lines(end: str) -> None:
+    chunks = [{"choices": [{"delta": {"content": text}}]} for text in ("a\u2028", "cup\x85")]
+    events = "".join(f"data: {json.dumps(chunk, ensure_ascii=False)}{end}{end}" for chunk in chunks)
+    assert read_payload(events)["choices"][0]["message"] == {"content": "a\u2028cup\x85"}
+
+
 REASONED = {"completion_tokens_details": {"reasoning_tokens": 90}}
 
 

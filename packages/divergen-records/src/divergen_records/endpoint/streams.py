@@ -30,7 +30,7 @@ def pieces_of(text: str) -> list[dict[str, Any]]:
 
     One object may spread over several lines of data, up to an empty one.
     """
-    lines = [line.strip().removeprefix("data:").strip() for line in text.splitlines()]
+    lines = [line.strip().removeprefix("data:").strip() for line in re.split(r"\r\n?|\n", text)]  # no other ends one
     lines = [line for line in lines if line != "[DONE]" and not line.startswith((":", "event:", "id:", "retry:"))]
     try:
         found = [json.loads(line) for line in lines if line]
