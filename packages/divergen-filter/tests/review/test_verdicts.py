@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from divergen_filter.review.verdicts import Verdict, VerdictLog
+from divergen_filter.review.verdicts import Verdict, VerdictLog, log_path
 
 KILLED = """
 import os, signal, sys
@@ -67,3 +67,8 @@ def test_append__after_half_a_line(path, half):
     log.append(said("c"))
     again = VerdictLog(path)
     assert set(again.state()) == {"a", "c"} and again.damaged == [2]
+
+
+@pytest.mark.parametrize(("table", "log"), [("a.lance", "a"), ("trial.v1", "trial.v1"), ("trial.v2", "trial.v2")])
+def test_log_path__is_each_tables_own(tmp_path, table, log):
+    assert log_path(tmp_path / table) == tmp_path / f"{log}.reviews.jsonl"

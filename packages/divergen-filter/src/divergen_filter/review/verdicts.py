@@ -52,7 +52,7 @@ def now() -> str:
 
 def log_path(table: Path) -> Path:
     """``run/instances.lance`` has its verdicts in ``run/instances.reviews.jsonl``."""
-    return table.with_name(f"{table.stem}.reviews.jsonl")
+    return table.with_name(f"{table.name.removesuffix('.lance')}.reviews.jsonl")
 
 
 class VerdictLog:
