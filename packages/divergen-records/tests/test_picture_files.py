@@ -30,7 +30,9 @@ def test_find_pictures__what_only_looks_like_one_is_told(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
     (tmp_path / "folder").symlink_to("/")
-    (tmp_path / os.fsdecode(b"x\xff.png")).write_bytes(b"")
+    for name in (b"x\xff.png", b"\xff/b.png"):
+        (tmp_path / os.fsdecode(name)).parent.mkdir(exist_ok=True)
+        (tmp_path / os.fsdecode(name)).write_bytes(b"")
     losses = Losses()
     assert [path.name for path in find_pictures(tmp_path, losses=losses)] == ["a.png"]
     assert {name: reason.split(";")[0] for name, reason in losses} == {
@@ -38,6 +40,7 @@ def test_find_pictures__what_only_looks_like_one_is_told(tmp_path):
         "link.png": "is a link",
         "pipe.png": "is no file but a pipe or a device",
         "x\udcff.png": "its name is no UTF-8 text, and no data set can name it",
+        "\udcff/b.png": "its name is no UTF-8 text, and no data set can name it",
     }
 
 

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import ImageError
+from .errors import DatasetError, ImageError
 from .losses import Losses
 
-__all__ = ["PICTURE_SUFFIXES", "find_pictures", "is_picture"]
+__all__ = ["PICTURE_SUFFIXES", "find_pictures", "is_picture", "name_below"]
 
 PICTURE_SUFFIXES = frozenset(
     [
@@ -23,6 +23,20 @@ PICTURE_SUFFIXES = frozenset(
 def is_picture(path: Path | str) -> bool:
     """Whether a file's name says so."""
     return Path(path).suffix.lower() in PICTURE_SUFFIXES
+
+
+def name_below(folder: Path, picture: Path) -> str:
+    """What a data set calls a picture: its path below a folder.
+
+    Raises:
+        DatasetError: If that is no text, and so nothing that JSON or a table can hold.
+    """
+    name = picture.relative_to(folder).as_posix()
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise DatasetError("its name is no UTF-8 text, and no data set can name it; rename it") from error
+    return name
 
 
 def find_pictures(
@@ -71,7 +85,7 @@ class _Finder:
         linked, suffix = entry.is_symlink(), path.suffix.lower()
         if suffix not in PICTURE_SUFFIXES | self.suffixes and not (linked and path.is_dir()):
             return False
-        reason = "is a link; put the pictures themselves into the folder" if linked else self._reason(entry)
+        reason = "is a link; put the pictures themselves into the folder" if linked else self._reason(entry, path)
         if reason is None and suffix not in self.suffixes:
             reason = (
                 f"is a picture of a kind that is not taken here; convert it to {' or '.join(sorted(self.suffixes))}"
@@ -80,12 +94,12 @@ class _Finder:
             self.losses.add(path.relative_to(self.top).as_posix(), reason)
         return reason is None
 
-    def _reason(self, entry: os.DirEntry[str]) -> str | None:
+    def _reason(self, entry: os.DirEntry[str], path: Path) -> str | None:
         """Why a file is no picture that can be used; None where it is one."""
         if not entry.is_file(follow_symlinks=False):
             return "is no file but a pipe or a device"
         try:
-            entry.name.encode("utf-8")
-        except UnicodeEncodeError:
-            return "its name is no UTF-8 text, and no data set can name it; rename it"
+            name_below(self.top, path)
+        except DatasetError as error:
+            return str(error)
         return None

@@ -1,5 +1,6 @@
 import base64
 import json
+import os
 import shutil
 
 import numpy as np
@@ -31,6 +32,14 @@ def test_read_labelme__polygons(folder):
     assert [(one.width, one.height, one.file_name) for one in dataset.images] == [(30, 20, "a.jpg")]
     assert [category.name for category in dataset.categories] == ["cup", "dog"]
     assert dataset.measure(dataset.annotations[0])[1] in range(100, 122)
+
+
+def test_read_labelme__a_picture_that_no_data_set_can_name(folder):
+    path = folder(SQUARE)
+    for suffix in (".jpg", ".json"):
+        (path / f"a{suffix}").rename(path / os.fsdecode(b"caf\xe9" + suffix.encode()))
+    with pytest.raises(DatasetError, match=r"caf\udce9\.json: its name is no UTF-8 text"):
+        read_any(path)
 
 
 def test_read_labelme__parts_of_one_group_are_one_object(folder):

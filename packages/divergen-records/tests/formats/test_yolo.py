@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -46,6 +47,15 @@ def test_read_yolo__what_macos_adds_is_no_picture(tmp_path):
     assert sorted(one.file_name for one in read_any(tmp_path / "out").images) == sorted(
         f"images/{name}" for name in names
     )
+
+
+def test_read_yolo__a_picture_that_no_data_set_can_name(tmp_path):
+    write_yolo(small_dataset(tmp_path / "source"), tmp_path / "out")
+    picture = next((tmp_path / "out" / "images").iterdir())
+    picture.rename(picture.with_name(os.fsdecode(b"caf\xe9.png")))
+    with pytest.raises(DatasetError, match=r"caf\udce9\.png: its name is no UTF-8 text"):
+        read_any(tmp_path / "out")
+    assert len(read_any(tmp_path / "out", on_problem="skip").images) == 1
 
 
 def test_write_yolo__two_pictures_of_one_label_are_refused(tmp_path):

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from ..dataset import Annotation, Dataset, ImageInfo
 from ..errors import DatasetError, MaskError
 from ..masks import Segmentation, encode_rle, measure_segmentation, segmentation_to_mask
-from ..picture_files import PICTURE_SUFFIXES
+from ..picture_files import PICTURE_SUFFIXES, name_below
 from ..polygons import clip_polygons
 from ..record import Category
 from .coco.frame import read_json_bytes, whole_characters
@@ -142,7 +142,7 @@ def _image(content: dict[str, Any], file: Path, folder: Path, id_: int, mends: M
             f"its picture {named or file.stem!r} is not in the folder {folder}; give its folder by --images{inside_it}"
         )
     width, height = _size(content, picture, mends)
-    return ImageInfo(id=id_, width=width, height=height, file_name=picture.relative_to(folder).as_posix())
+    return ImageInfo(id=id_, width=width, height=height, file_name=name_below(folder, picture))
 
 
 def _size(content: dict[str, Any], picture: Path, mends: Mends) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import Any
 from ..dataset import Annotation, Dataset, ImageInfo
 from ..errors import DatasetError, MaskError
 from ..masks import measure_segmentation
-from ..picture_files import is_picture
+from ..picture_files import is_picture, name_below
 from ..polygons import clip_polygons
 from ..reading import read_text
 from ..record import Category
@@ -67,10 +67,9 @@ def read_yolo(
     repeated = 0
     for picture in dict.fromkeys(picture for place in places for picture in _pictures(place, file.parent, problems)):
         name = picture.relative_to(root).as_posix()
-        size = problems.attempt(name, partial(_size, picture))
-        if size is None:
+        info = problems.attempt(name, partial(_image, picture, root, len(images) + 1))
+        if info is None:
             continue
-        info = ImageInfo(id=len(images) + 1, width=size[0], height=size[1], file_name=name)
         images.append(info)
         lines = _lines(picture, file.parent, problems)
         repeated += len(lines) - len(set(lines))
@@ -130,8 +129,9 @@ def _categories(names: Any, file: Path) -> list[Category]:
     return [Category(id=number + 1, name=str(name).strip() or f"class {number}") for number, name in listed.items()]
 
 
-def _size(picture: Path, mends: Mends) -> tuple[int, int]:
-    return picture_size(picture)
+def _image(picture: Path, root: Path, id_: int, mends: Mends) -> ImageInfo:
+    width, height = picture_size(picture)
+    return ImageInfo(id=id_, width=width, height=height, file_name=name_below(root, picture))
 
 
 def _pictures(place: Path, root: Path, problems: Problems) -> Iterator[Path]:
