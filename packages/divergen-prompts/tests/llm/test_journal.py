@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ def test_journal__continues(tmp_path: Path) -> None:
         assert journal.spent == 0.25
         journal.accept([CUP])
     assert read_prompts(path) == [CUP, CUP]
+
+
+def test_journal__words_of_a_server_that_are_no_text(tmp_path: Path) -> None:
+    with Journal(tmp_path / "p.jsonl") as journal:
+        journal.note(cost=0.25, outcome="refused: caf\xe9 \ud83d")
+    (line,) = map(json.loads, journal.requests_path.read_text("utf-8").splitlines())
+    assert line["outcome"] == "refused: caf\xe9 \ud83d"
+    assert spent_on(tmp_path / "p.jsonl") == 0.25
 
 
 @pytest.mark.parametrize("torn", ['{"text": "a re', "x", '{"text": "half"}'])

@@ -88,7 +88,8 @@ class Journal:
             return
         try:
             with self._writing:
-                file.write("".join(f"{line}\n" for line in lines).encode())
+                # A server's words may hold half an emoji, which JSON can write, and UTF-8 cannot.
+                file.write("".join(f"{line}\n" for line in lines).encode(errors="backslashreplace"))
                 file.flush()
             if durable:
                 os.fsync(file.fileno())
