@@ -232,7 +232,8 @@ def test_from_pools_json__path_that_leaves_the_folder(cutouts, tmp_path):
         pool_from_pools_json(path, tmp_path / "pool", CATEGORIES)
 
 
-def test_from_pools_json__malformed(tmp_path):
-    (tmp_path / "pools.json").write_text("[1]")
+@pytest.mark.parametrize("text", ["[1]", '{"0": "1/a.png"}', '{"0": null}', '{"a": []}'])
+def test_from_pools_json__malformed(tmp_path, text):
+    (tmp_path / "pools.json").write_text(text)
     with pytest.raises(DatasetError, match=r"expected \{category index"):
         pool_from_pools_json(tmp_path / "pools.json", tmp_path / "pool", CATEGORIES)

@@ -142,7 +142,9 @@ def pool_from_pools_json(
     path = Path(path)
     base = Path(root if root is not None else path.parent).resolve()
     try:
-        entries = {int(key) + id_offset: list(names) for key, names in parse_json(read_text(path), str(path)).items()}
+        entries = {int(key) + id_offset: names for key, names in parse_json(read_text(path), str(path)).items()}
+        if not all(isinstance(names, list) for names in entries.values()):
+            raise TypeError("a category has no list")
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise DatasetError(f"{path}: expected {{category index: [picture, …]}}: {error}") from error
     files = [
