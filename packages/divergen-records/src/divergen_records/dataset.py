@@ -307,8 +307,8 @@ class Dataset:
         return path
 
 
-_PLAIN = re.compile(r"[^/\\:\0][^\\:\0]*")
-"""Names that can leave their folder by ``..`` alone; to take a path apart costs twenty times as much."""
+_PLAIN = re.compile(r"(?![./]*\Z)[^/\\:\0][^\\:\0]*")
+"""Names of something that can leave its folder by ``..`` alone; to take a path apart costs twenty times as much."""
 
 
 def check_file_name(file_name: str, where: str) -> None:

@@ -143,6 +143,8 @@ BAD = [
     ("images", {"file_name": "..\\b.png"}, "leaves the folder of images"),
     ("images", {"file_name": "C:\\b.png"}, "leaves the folder of images"),
     ("images", {"file_name": "b.png\0"}, "leaves the folder of images"),
+    ("images", {"file_name": "."}, "file_name is empty"),
+    ("images", {"file_name": "././"}, "file_name is empty"),
     ("images", {"file_name": ""}, "neither file_name nor coco_url"),
     ("images", {"file_name": "", "coco_url": "http://x/../.."}, "leaves the folder of images"),
     ("images", {"file_name": "", "coco_url": "http://x/%2e%2e/b.png"}, "leaves the folder of images"),
