@@ -77,7 +77,7 @@ def _tell_unused(dataset: Dataset, names: Sequence[str] | None) -> None:
     if unused and names is None:
         names_shown = ", ".join(unused[:5]) + (f", and {len(unused) - 5} more" if len(unused) > 5 else "")
         told = f"{len(unused)} of {len(dataset.categories)} categories have no object in {dataset.path.name}"
-        echo(f"note: {told}; nothing is generated for them unless `categories` names them: {names_shown}", err=True)
+        note(f"note: {told}; nothing is generated for them unless `categories` names them: {names_shown}")
 
 
 def select_categories(dataset: Dataset, names: Sequence[str] | None) -> list[Category]:

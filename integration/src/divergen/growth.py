@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from divergen_records import ConfigError, Shard
+from divergen_records.command import console
 from divergen_records.files import write_text
 from rich.console import Console
 from rich.table import Table
@@ -177,7 +178,7 @@ def grow(run: Run, out: Path, budget: int, rounds: int = 1, *, evenly: bool = Fa
         folder = out / f"round-{number}"
         if not folder.exists():
             plan = make_plan(found[-1], pictures)
-            print_growth(plan, Console(stderr=True))
+            print_growth(plan, console(err=True))
             _begin(found[-1], folder, plan)
         grown = Run(folder)
         run_pipeline(grown)
