@@ -106,6 +106,15 @@ def test_load_config__a_validation_set_by_its_path(tmp_path: Path) -> None:
     assert (data.train.annotations.name, data.val.annotations.name) == ("mine.json", "theirs.json")
 
 
+@pytest.mark.parametrize("kind", ["lvis", "coco", "yolo"])
+def test_load_config__each_name_of_a_kind(kind: str) -> None:
+    data = load_config("coco100", [f"data.kind={kind}", "data.train=t.json", "data.holdout=0.5"]).data
+    assert isinstance(data, LvisData)
+    assert (data.kind, data.holdout) == (kind, 0.5)
+    with pytest.raises(ConfigError, match=r"coco100: data\.holdout: input should be less than 1"):
+        load_config("coco100", [f"data={{kind: {kind}, train: t.json, holdout: 2}}"])
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
