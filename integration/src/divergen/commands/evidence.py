@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -162,7 +163,8 @@ def results(folders: tuple[Path, ...], out: Path | None, overwrite: bool) -> Non
     from ..evidence.plot import findings_plot
     from ..evidence.results import asked, read_ablations, results_page, shared_note, shipped_findings
 
-    line = " ".join(["divergen results", *(folder.name for folder in folders), *(["--out", out.name] if out else [])])
+    given = [folder.name or str(folder) for folder in folders]
+    line = shlex.join(["divergen", "results", *given, *(["--out", out.name] if out else [])])
     ablations, findings, explanation = read_ablations(folders), shipped_findings(), find_explanation(folders)
     note = shared_note(folders)
     if out is None:
