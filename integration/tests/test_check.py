@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ from divergen import Run, load_config, run_pipeline
 from divergen.budget import describe_plan
 from divergen.check import Entry, check_run, refuse_problems
 from divergen.cli import main
+from divergen.data import load_splits
 from divergen.loading import shipped_text
-from divergen_records import ConfigError
+from divergen_records import ConfigError, DatasetError
 from divergen_records.images import encode_image
 from divergen_records.requirements import Finding
 
@@ -67,6 +70,28 @@ def test_check_run__validation_pictures_that_are_training_pictures_are_told(data
     overrides = (f"data={{kind: lvis, train: {data}, val: {data}}}", "counts={per_category: 1}")
     found = check_run(Run(tmp_path / "run", load_config("quickstart", overrides)))
     assert Entry("data.val", Finding("4 of 4 validation pictures are training pictures too")) in found
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"categories": [{"id": 1, "name": "pear"}]}, "1 of 1 categories are not those of"),
+        ({"categories": [{"id": 1, "name": "apple"}, {"id": 2, "name": "pear"}]}, "which has no 2 ('pear')"),
+        ({"annotations": []}, "no object to evaluate on"),
+        ({}, ""),
+    ],
+)
+def test_check_run__validation_data_that_say_nothing_of_the_detector(
+    data: Path, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    file = data / "val.json"
+    file.write_text(json.dumps(json.loads((data / "annotations.json").read_text()) | change))
+    given = (f"data={{kind: lvis, train: {data / 'annotations.json'}, val: {file}}}", "counts={per_category: 1}")
+    assert [said in str(found) for found in problems(tmp_path, *given)] == [True] * bool(said)
+    assert not problems(tmp_path, *given, "train=null")
+    run = Run(tmp_path / "run", load_config("quickstart", given))
+    with pytest.raises(DatasetError, match=re.escape(said)) if said else nullcontext():
+        load_splits(run)
 
 
 @pytest.mark.usefixtures("hub")

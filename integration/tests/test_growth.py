@@ -136,6 +136,22 @@ def test_grow__a_round_is_begun_whole_or_not_at_all(
     assert list((tmp_path / "grown").iterdir()) == []
 
 
+def test_grow__a_round_of_another_plan_is_not_taken_for_this_one(
+    finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished.folder, tmp_path / "run")
+    run = Run(tmp_path / "run")
+    trained(run, (0.2, 0.2, 0.5), (0.6, 0.2, 0.1))
+    judged(run, 1.0)
+    monkeypatch.setattr("divergen.growth.run_pipeline", lambda run: None)
+    (_, first) = grow(run, tmp_path / "grown", 30)
+    assert [one.folder for one in grow(run, tmp_path / "grown", 30)] == [run.folder, first.folder]
+    for budget, rounds, evenly in ((40, 1, False), (30, 2, False), (30, 1, True)):
+        with pytest.raises(ConfigError, match="round-1 was planned otherwise: by another budget"):
+            grow(run, tmp_path / "grown", budget, rounds, evenly=evenly)
+    assert sorted(path.name for path in (tmp_path / "grown").iterdir()) == ["round-1"]
+
+
 @pytest.mark.slow
 def test_grow__rounds_add_to_what_there_is(small: tuple[str, ...], tmp_path: Path) -> None:
     training = (

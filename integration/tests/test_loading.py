@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,24 @@ def test_load_config__folder_of_images_and_annotations(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "annotations.json").write_text("{}")
     data = load_config("coco100", [f"data={tmp_path}"]).data
+    assert isinstance(data, LvisData)
+    assert data.train.annotations == tmp_path / "annotations.json"
+
+
+def test_load_config__paths_from_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    box = (files("divergen_minilvis.boxes") / "classic.yaml").read_text("utf-8")
+    (tmp_path / "my box.yaml").write_text(box, "utf-8")
+    (tmp_path / "annotations.json").write_text("{}")
+    path = tmp_path / "run.yaml"
+    path.write_text("name: x\ndata: {train: ~/t.json, val: {annotations: ~/v.json}}\ntrain: {init: ~/init.pt}\n")
+    config = load_config(str(path), ["generators=[{kind: procedural, box: '~/my box.yaml'}]"])
+    assert isinstance(config.data, LvisData)
+    assert config.data.val is not None
+    assert (config.data.train.annotations, config.data.val.annotations) == (tmp_path / "t.json", tmp_path / "v.json")
+    assert getattr(config.train, "init", None) == tmp_path / "init.pt"
+    assert config.generators[0].box == str(tmp_path / "my box.yaml")
+    data = load_config(str(path), ["data=~/annotations.json"]).data
     assert isinstance(data, LvisData)
     assert data.train.annotations == tmp_path / "annotations.json"
 
@@ -85,6 +104,15 @@ def test_load_config__a_validation_set_by_its_path(tmp_path: Path) -> None:
     assert isinstance(data, LvisData)
     assert data.val is not None
     assert (data.train.annotations.name, data.val.annotations.name) == ("mine.json", "theirs.json")
+
+
+@pytest.mark.parametrize("kind", ["lvis", "coco", "yolo"])
+def test_load_config__each_name_of_a_kind(kind: str) -> None:
+    data = load_config("coco100", [f"data.kind={kind}", "data.train=t.json", "data.holdout=0.5"]).data
+    assert isinstance(data, LvisData)
+    assert (data.kind, data.holdout) == (kind, 0.5)
+    with pytest.raises(ConfigError, match=r"coco100: data\.holdout: input should be less than 1"):
+        load_config("coco100", [f"data={{kind: {kind}, train: t.json, holdout: 2}}"])
 
 
 @pytest.mark.parametrize(

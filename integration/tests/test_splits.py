@@ -128,10 +128,13 @@ def test_held_out__a_small_dataset_gives_its_share(count: int, kept: int) -> Non
 
 
 def test_load_splits__tells_what_is_worth_knowing_once(
-    tmp_path: Path, split: SplitConfig, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, split: SplitConfig, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Run(tmp_path / "run", load_config("coco100", (f"data={split.annotations}", f"data.val={split.annotations}")))
     load_splits(run)
     assert capsys.readouterr().err.count("have no object") == 1
     load_splits(run, told=True)
+    assert not capsys.readouterr().err
+    monkeypatch.setenv("DIVERGEN_LOG", "quiet")
+    load_splits(run)
     assert not capsys.readouterr().err

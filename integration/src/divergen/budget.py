@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from divergen_records import ConfigError, DivergenError
 from divergen_records.alike import remedies_once
 from divergen_records.command import answer, echo
+from divergen_records.console import TextConsole
 from divergen_records.temporary import scratch_folder
-from rich.console import Console
 from rich.table import Table
 
 from .check import check_run, problems_of
@@ -258,7 +258,7 @@ def _table(works: Sequence[Work], gpu_price: float | None) -> str:
     fees = sum(work.fee or 0 for work in works)
     table.add_row(*total, *([] if gpu_price is None else [f"{known * gpu_price + fees:,.2f}"]))
     text = StringIO()
-    Console(file=text, width=120).print(table)
+    TextConsole(file=text, width=120).print(table)
     return "\n".join([line.rstrip() for line in text.getvalue().splitlines()] + _notes(works, gpu_price))
 
 

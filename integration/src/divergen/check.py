@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
-from divergen_records import ConfigError, DivergenError
+from divergen_records import ConfigError, DatasetError, DivergenError
 from divergen_records.alike import remedies_once
 from divergen_records.data_options import shared_pictures
 from divergen_records.hub import cache_folder
@@ -20,7 +20,7 @@ from divergen_records.stores import StorePath
 from divergen_records.stores.errors import StoreError
 
 from .config import LvisData, RunConfig
-from .data import select_categories
+from .data import check_evaluated, select_categories
 from .gpu_memory import memory_findings
 from .personal import drawn_as_it_is, is_trained, unlearnable
 from .plans import picture_bytes, planned_pictures, sketch_data, sketch_extra
@@ -151,6 +151,11 @@ def _data(run: Run, *, pictures: bool) -> tuple[Dataset | None, list[Entry]]:
             entries.append(Entry(f"data.{name}", found))
     if len(read) == 2 and (shared := shared_pictures(read["train"], read["val"])):
         entries.append(Entry("data.val", Finding(shared)))
+    if len(read) == 2 and config.train is not None:
+        try:
+            check_evaluated(read["train"], read["val"])
+        except DatasetError as error:
+            entries.append(Entry("data.val", Finding(str(error), problem=True)))
     return read.get("train"), entries
 
 

@@ -15,6 +15,7 @@ from divergen_minilvis.config import ProceduralConfig, check_box
 from divergen_paste.config import PasteConfig
 from divergen_prompts.config import GrammarPrompts, PromptsConfig, PromptSourceConfig
 from divergen_records import Config, ConfigError, DatasetError
+from divergen_records.file_names import from_home
 from divergen_records.formats import OnProblem, writers
 from divergen_records.requirements import Requirement, extra_modules
 from divergen_records.stores import refuse_store
@@ -123,7 +124,7 @@ def _folder(value: Any) -> Any:
 
     try:
         refuse_store(value)
-        splits = find_layout(Path(value)).splits
+        splits = find_layout(from_home(value)).splits
     except (ConfigError, DatasetError) as error:
         raise ValueError(str(error)) from error
     wanted = {name: splits[name] for name in ("train", "val") if name in splits}

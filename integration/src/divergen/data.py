@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from divergen_records import Category, ConfigError, derive_seed
+from divergen_records import Category, ConfigError, DatasetError, derive_seed
 from divergen_records.coco import Dataset, write_dataset
 from divergen_records.command import echo, note
 from divergen_records.cores import usable_cores
@@ -20,7 +20,7 @@ from .splits import read_split
 if TYPE_CHECKING:
     from .run import Run
 
-__all__ = ["Splits", "extend", "load_splits", "read_extra_categories", "select_categories", "unseen"]
+__all__ = ["Splits", "check_evaluated", "extend", "load_splits", "read_extra_categories", "select_categories", "unseen"]
 
 _EXTRA_IMAGE_COUNT = 2000
 
@@ -49,6 +49,8 @@ def load_splits(run: Run, *, told: bool = False) -> Splits:
     train = read_split(config.train, config.on_problem, notes=run.data, keep=True)
     val = None if config.val is None else read_split(config.val, config.on_problem, notes=run.data, keep=True)
     splits = _hold_out(run, train, config) if val is None else Splits(train, val)
+    if val is not None and run.config.train is not None:
+        check_evaluated(train, val)
     if not told:
         for dataset in (train, val):
             if dataset is not None:
@@ -57,6 +59,25 @@ def load_splits(run: Run, *, told: bool = False) -> Splits:
         if val is None:
             _tell_held_out(run, train, splits.val)
     return splits
+
+
+def check_evaluated(train: Dataset, val: Dataset) -> None:
+    """Refuse validation data that says nothing of a detector, whose results have the training data's ids.
+
+    Raises:
+        DatasetError: There is no object, or a category is not learned, or another one in the training data.
+    """
+    if not val.annotations:
+        raise DatasetError(f"{val.path}: no object to evaluate on; give data with objects, or leave data.val out")
+    learned = {category.id: category.name for category in train.categories}
+    other = [category for category in val.categories if learned.get(category.id) != category.name]
+    if other:
+        first = other[0]
+        there = f"calls {first.id} {learned[first.id]!r}" if first.id in learned else f"has no {first.id}"
+        raise DatasetError(
+            f"{val.path}: {len(other)} of {len(val.categories)} categories are not those of {train.path}, which "
+            f"{there} ({first.name!r}); give both the same ids and names"
+        )
 
 
 def unseen(splits: Splits) -> Dataset:
@@ -77,7 +98,7 @@ def _tell_unused(dataset: Dataset, names: Sequence[str] | None) -> None:
     if unused and names is None:
         names_shown = ", ".join(unused[:5]) + (f", and {len(unused) - 5} more" if len(unused) > 5 else "")
         told = f"{len(unused)} of {len(dataset.categories)} categories have no object in {dataset.path.name}"
-        echo(f"note: {told}; nothing is generated for them unless `categories` names them: {names_shown}", err=True)
+        note(f"note: {told}; nothing is generated for them unless `categories` names them: {names_shown}")
 
 
 def select_categories(dataset: Dataset, names: Sequence[str] | None) -> list[Category]:

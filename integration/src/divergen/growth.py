@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from divergen_records import ConfigError, Shard
+from divergen_records.command import console
 from divergen_records.files import write_text
 from rich.console import Console
 from rich.table import Table
@@ -169,17 +170,25 @@ def grow(run: Run, out: Path, budget: int, rounds: int = 1, *, evenly: bool = Fa
         budget: Pictures in all.
         rounds: They are divided among these.
         evenly: By `plan_evenly`.
+
+    Raises:
+        ConfigError: If the run cannot be grown, or a round is there that was planned otherwise.
     """
     make_plan = plan_evenly if evenly else plan_growth
     found = [run]
     for number in range(1, rounds + 1):
         pictures = budget * number // rounds - budget * (number - 1) // rounds
         folder = out / f"round-{number}"
+        plan = make_plan(found[-1], pictures)
         if not folder.exists():
-            plan = make_plan(found[-1], pictures)
-            print_growth(plan, Console(stderr=True))
+            print_growth(plan, console(err=True))
             _begin(found[-1], folder, plan)
         grown = Run(folder)
+        if grown.config.counts != grown_config(found[-1].config, plan).counts:
+            raise ConfigError(
+                f"{folder} was planned otherwise: by another budget, number of rounds or division, or before "
+                f"{found[-1].folder} was trained as it is now; say what was said then, or give another --out"
+            )
         run_pipeline(grown)
         found.append(grown)
     return found

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from divergen_records.answers import answer
 from divergen_records.coco import Dataset, read_dataset
-from divergen_records.command import echo
+from divergen_records.command import console, echo
 from divergen_records.errors import DatasetError
 from divergen_records.files import read_json, write_text
-from rich.console import Console
 from rich.table import Table
 
 from .config import RunConfig
@@ -146,4 +145,4 @@ def print_comparison(run: Run) -> None:
         table.add_section()
     for column in table.columns[1:]:
         column.justify = "right"
-    Console().print(table)
+    console().print(table)

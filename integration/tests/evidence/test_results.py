@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,14 @@ def test_saved__the_command_names_a_base_that_is_not_its_own(tmp_path: Path) -> 
     pairs = [("two models", "one model", 1.0, 0.4, 8), ("three models", "one model", 1.0, 0.4, 8)]
     (ablation,) = read_ablations([saved(tmp_path, "models", pairs, base="proof", overrides=[])])
     assert ablation.command == "divergen ablate models --base proof --seeds 2 --out models"
+
+
+def test_saved__the_command_of_ones_own_ablation_names_its_file_and_is_quoted(tmp_path: Path) -> None:
+    settings = ["rules.rules.0.op=>=", "data=my photos"]
+    (ablation,) = read_ablations([saved(tmp_path, "a&b", [("b", "a", 1.0, 0.4, 8)], overrides=settings)])
+    told = ["a&b.yaml", "--seeds", "2", "--out", "a&b", *settings]
+    assert shlex.split(ablation.command) == ["divergen", "ablate", *told]
+    assert "&" not in ablation.command.replace("'a&b", "")
 
 
 def test_saved__a_comparison_may_be_asked_the_other_way_round(tmp_path: Path) -> None:

@@ -135,3 +135,12 @@ def test_llm__limit_without_prices(run: Run, names: Path, tmp_path: Path) -> Non
     result = run("llm", "--categories", names, "--model", "m", "--max-cost", 1, "--out", tmp_path / "p.jsonl")
     assert result.exit_code == 2
     assert "--price-in" in result.output
+
+
+def test_measure__names_are_text_and_no_markup(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    row = '{"text":"a cup","category_id":%d,"category":"%s","source":"x"}\n'
+    file = tmp_path / "[red]p.jsonl"
+    file.write_text("".join(row % one for one in enumerate(["[/nope]", "[red]cup", ":cup:", "\\u001b[2Jcup"], 1)))
+    done = run("measure", str(file), "--worst", "4")
+    assert all(name in done.output for name in ("[red]p", "[/nope]", "[red]cup", ":cup:", "\\x1b[2Jcup"))

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from divergen_records import DatasetError, NothingLeft
 from divergen_records.command import Group, next_step
+from divergen_records.stores.arguments import AddressPath, LocalPath
 
 
 @click.group(cls=Group)
@@ -140,6 +141,24 @@ def test_group__what_a_command_reads_is_never_replaced(tmp_path, monkeypatch, ou
         Path(name).touch()
     result = CliRunner().invoke(main, ["replace", "in.json", "folder/pool.json", "--out", out, "--overwrite"])
     assert (result.exit_code, said in result.output) == (2 if said else 0, True)
+
+
+@pytest.mark.parametrize("kind", [click.Path(path_type=Path), AddressPath(), LocalPath()])
+def test_group__the_home_folder_that_a_shell_left(kind, monkeypatch):
+    @click.group(cls=Group)
+    def main():
+        pass
+
+    @main.command()
+    @click.option("--out", type=kind)
+    def make(out):
+        click.echo(out)
+
+    monkeypatch.setenv("HOME", "/me")
+    printed = [
+        CliRunner().invoke(main, ["make", f"--out={path}"]).output.strip() for path in ("~/x y", "./~/x", "~backup")
+    ]
+    assert printed == ["/me/x y", "~/x", "~backup"]
 
 
 @pytest.mark.parametrize(

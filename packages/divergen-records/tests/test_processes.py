@@ -101,22 +101,24 @@ def test_processes__killed_and_resumed_gives_the_same_table():
 
 def _count_in_child(path: Path, queue: multiprocessing.Queue) -> None:
     try:
-        queue.put(InstanceTable.open(path).count())
+        queue.put(InstanceTable.create(path, exist_ok=True).count())
     except TableError as error:
         queue.put(str(error))
 
 
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore")
-def test_processes__a_forked_one_is_refused(tmp_path):
-    table = InstanceTable.create(tmp_path / "table.lance")
+@pytest.mark.parametrize("name", ["table.lance", "new.lance"])
+def test_processes__a_forked_one_is_refused(name, tmp_path):
+    InstanceTable.create(tmp_path / "table.lance")
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     with warnings.catch_warnings(action="ignore"):
-        child = context.Process(target=_count_in_child, args=(table.path, queue))
+        child = context.Process(target=_count_in_child, args=(tmp_path / name, queue))
         child.start()
     assert "forkserver" in queue.get(timeout=30)
     child.join()
+    assert not (tmp_path / "new.lance").exists()
 
 
 def test_killed_while_creating__can_be_created_again(tmp_path):

@@ -1,5 +1,8 @@
 import base64
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
 
 import pytest
 from divergen_records import Category, Config, InstanceRecord, PromptRecord
@@ -86,3 +89,15 @@ def test_config__unknown_key_is_an_error():
 
     with pytest.raises(ValidationError, match="sise"):
         Thing(sise=2)
+
+
+def test_config__the_home_folder_in_paths_alone(monkeypatch):
+    class Thing(Config):
+        name: str
+        weights: Literal["none"] | Path = "none"
+        more: Mapping[str, Path] = {}
+
+    monkeypatch.setenv("HOME", "/me")
+    thing = Thing(name="~/x", weights="~/x.pt", more={"a": "~/a", "b": "~nobody-here/b"})
+    more = {"a": Path("/me/a"), "b": Path("~nobody-here/b")}
+    assert thing == Thing(name="~/x", weights=Path("/me/x.pt"), more=more)

@@ -320,3 +320,12 @@ def test_open__schema_2_is_carried_on(second):
     assert writer_in(field).startswith("divergen-records ") and find_marker(second.schema, "embedding") == "embedder"
     assert writer_in(second.schema.field("sharpness")) is None
     assert second.count("inter_similarity IS NOT NULL AND mask IS NOT NULL") == 6
+
+
+@pytest.mark.parametrize("name", ["~", "x:y", "s3", "memory:x"])
+def test_create__a_relative_path_means_a_folder_and_nothing_else(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    table = InstanceTable.create(Path(name) / "table.lance")
+    table.append(list(plan_instances(1)))
+    assert InstanceTable.open(tmp_path / name / "table.lance").count() == 1

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
-from divergen_records.command import answer, echo
+from divergen_records.command import answer, console, echo
 from divergen_records.losses import losses_options
 from divergen_records.stores.arguments import LocalPath
 
@@ -66,7 +67,6 @@ def ablate(
       divergen ablate my.yaml --shard $SLURM_ARRAY_TASK_ID/10
     """
     from divergen_records import Shard
-    from rich.console import Console
 
     from ..evidence.ablation import load_ablation, run_ablation, run_until_told_apart
     from ..evidence.comparison import print_comparisons
@@ -88,8 +88,8 @@ def ablate(
             part = Shard.parse(shard) if shard else None
             found = run_ablation(loaded, folder, seeds=range(count), overrides=overrides, shard=part, resolution=points)
     answer(out=folder, outcomes=found.outcomes, comparisons=found.comparisons, seeds=found.plan, cost=found.cost)
-    print_outcomes(found.outcomes, Console())
-    print_comparisons(found.comparisons, Console())
+    print_outcomes(found.outcomes, console())
+    print_comparisons(found.comparisons, console())
     echo(f"\n{found.plan or 'one seed says nothing of how sure this is: give --seeds 2, or auto'}")
     echo(f"\n{folder / 'ablation.png'}\n{folder / 'ablation.json'}")
 
@@ -163,7 +163,8 @@ def results(folders: tuple[Path, ...], out: Path | None, overwrite: bool) -> Non
     from ..evidence.plot import findings_plot
     from ..evidence.results import asked, read_ablations, results_page, shared_note, shipped_findings
 
-    line = " ".join(["divergen results", *(folder.name for folder in folders), *(["--out", out.name] if out else [])])
+    given = [folder.name or str(folder) for folder in folders]
+    line = shlex.join(["divergen", "results", *given, *(["--out", out.name] if out else [])])
     ablations, findings, explanation = read_ablations(folders), shipped_findings(), find_explanation(folders)
     note = shared_note(folders)
     if out is None:
@@ -204,8 +205,6 @@ def grow(run: Path, budget: int, rounds: int, out: Path | None, evenly: bool, dr
       divergen grow RUN --budget 500 --rounds 3
       divergen grow RUN --budget 500 --evenly --out RUN-even
     """
-    from rich.console import Console
-
     from ..growth import grow as grow_run
     from ..growth import plan_evenly, plan_growth, print_growth
     from ..run import Run
@@ -215,7 +214,7 @@ def grow(run: Path, budget: int, rounds: int, out: Path | None, evenly: bool, dr
     if dry_run:
         plan = (plan_evenly if evenly else plan_growth)(Run(run), budget)
         answer(plan=plan)
-        print_growth(plan, Console())
+        print_growth(plan, console())
         return
     with stoppable():
         found = grow_run(Run(run), out or run.with_name(f"{run.name}-grown"), budget, rounds, evenly=evenly)

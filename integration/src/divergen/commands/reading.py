@@ -6,7 +6,7 @@ from getpass import getuser
 from pathlib import Path
 
 import click
-from divergen_records.command import answer, echo, next_step
+from divergen_records.command import answer, console, echo, next_step
 from divergen_records.data_options import FormatName, format_option, on_problem_option, open_dataset
 from divergen_records.formats import OnProblem, find_format, readers
 from divergen_records.losses import Losses, finish, finishing, losses_options
@@ -24,8 +24,6 @@ def status(run: Path) -> None:
     Example:
       divergen status divergen-quickstart
     """
-    from rich.console import Console
-
     from ..run import Run
     from ..status import print_status, run_status
 
@@ -33,7 +31,7 @@ def status(run: Path) -> None:
     opened.pull("personal")
     found = run_status(opened)
     answer(**found.values())
-    print_status(found, Console())
+    print_status(found, console())
 
 
 @click.command()

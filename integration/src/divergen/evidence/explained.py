@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -69,7 +70,7 @@ def explained_cells(explanation: Explanation | None, kind: str, ours: str, their
 
 def explanation_section(explained: Explained) -> Iterator[str]:
     """All that was measured, with the line that measures it and what a person says of it."""
-    runs = " ".join(explained.content.runs)
+    runs = shlex.join(explained.content.runs)
     yield from ("## Why does it gain?", "", "```", f"$ divergen explain {runs} --out explanation.json")
     yield from (explained.content.table(), "```", "", *note_of(explained.folder))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -94,8 +95,9 @@ class Saved:
         """The line that goes on with it."""
         content = self.content
         seeds = max((len(arm["values"].get("mask AP", {})) for arm in content["arms"]), default=0)
+        name = content["name"]
         words = [
-            content["name"],
+            name if name in shipped_ablations() else f"{name}.yaml",
             *self._asked(),
             "--seeds",
             str(seeds),
@@ -103,7 +105,7 @@ class Saved:
             self.folder.name,
             *content["overrides"],
         ]
-        return " ".join(["divergen ablate", *(f"'{word}'" if set(word) & set(" {[") else word for word in words)])
+        return f"divergen ablate {shlex.join(words)}"
 
 
 def shipped_findings() -> list[Finding]:

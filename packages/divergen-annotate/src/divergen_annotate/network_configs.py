@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from divergen_records import Config, ConfigError, WeightsError
+from divergen_records.file_names import from_home
 from divergen_records.requirements import HubModel, InputFile, Requirement, extra_modules
 from pydantic import Field, field_validator, model_validator
 
@@ -38,7 +39,7 @@ _Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 def _sam_requirements(checkpoint: str) -> Iterable[Requirement]:
-    path = Path(checkpoint).expanduser()
+    path = from_home(checkpoint)
     if path.suffix in (".pth", ".pt") or path.is_file():
         yield from extra_modules("divergen-annotate", "sam", "segment_anything", "torch")
         yield InputFile(path, f"SAM's checkpoints are published at {_SAM_SOURCE}")
@@ -188,7 +189,7 @@ class SaliencyConfig(Config):
         from .model_card import known_cards
         from .needs import FitsCard
 
-        file = Path(self.weights or self.model).expanduser()
+        file = from_home(self.weights or self.model)
         known = known_cards().get(self.model if self.weights else file.stem.lower())
         source = f"the network is published at {known.source}" if known and known.source else ""
         yield InputFile(file, source)

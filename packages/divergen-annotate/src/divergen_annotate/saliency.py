@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from divergen_records import MaskError, WeightsError
 from divergen_records.cores import usable_cores
+from divergen_records.file_names import from_home
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
@@ -76,7 +77,7 @@ class Saliency:
             ConfigError: If the card is missing or wrong, or is not that of this network.
             MissingExtra: If what runs it is not installed.
         """
-        path = Path(model).expanduser()
+        path = from_home(model)
         if not path.is_file():
             raise WeightsError(
                 f"{path}: there is no such network; export U2Net, IS-Net, BiRefNet or another saliency network to ONNX "

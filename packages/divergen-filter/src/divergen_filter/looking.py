@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,7 +130,7 @@ def review(
         port=port,
         opened=announce(opens=opens),
     )
-    echo(f"{summary(found)}; to decide again: divergen-filter decide {table}")
+    echo(f"{summary(found)}; to decide again: divergen-filter decide {shlex.quote(str(table))}")
 
 
 def _take_tags(table: InstanceTable, kind: str, folder: Path, reviewer: str) -> tuple[Losses, int]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from divergen_records import require_extra
+from divergen_records.file_names import from_home
 from PIL import Image as PILImage
 from torch.nn import functional as F
 
@@ -61,7 +62,7 @@ class OpenClipEmbedder:
         self.device = check_device(device, precision)
         what = f"open_clip model {model!r} with weights {str(pretrained)!r}" if pretrained else f"open_clip {model!r}"
         with loading(what):
-            self.model = _load(model, None if pretrained is None else str(pretrained)).eval().to(self.device)
+            self.model = _load(model, None if pretrained is None else str(from_home(pretrained))).eval().to(self.device)
             self._tokenize = open_clip.get_tokenizer(model)
         preprocessing = dict(open_clip.get_model_preprocess_cfg(self.model))
         if resize is not None:

@@ -32,6 +32,7 @@ from divergen_records.endpoint import (
     Unusable,
     read_completion,
     read_key,
+    run_to_end,
 )
 from divergen_records.files import make_folder
 from divergen_records.images import encode_image, read_image
@@ -98,7 +99,7 @@ class VlmStage:
             ConfigError: There is no key, or no such address.
         """
         rows = [dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True)]
-        answers = asyncio.run(self._run(rows))
+        answers = run_to_end(self._run(rows))
         columns: dict[str, list[Any]] = {
             name: [np.nan if found is None else float(found[name]) for found in answers] for name in self.writes
         }

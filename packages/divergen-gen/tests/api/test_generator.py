@@ -50,6 +50,14 @@ def test_generator__true_alpha_and_no_background_in_the_prompt():
     assert [record.seed for record in made] == [0, 1, 2]
 
 
+def test_generator__in_a_cell_of_a_notebook():
+    async def cell(server):
+        return make(build(server))
+
+    with Loopback(answer_pictures) as server:
+        assert [record.error for record in asyncio.run(cell(server))] == [None] * 3
+
+
 @pytest.mark.parametrize("refuses", [False, True])
 def test_generator__a_model_without_alpha_is_said_once(caplog, refuses):
     def respond(exchange):

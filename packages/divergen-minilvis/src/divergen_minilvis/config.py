@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from divergen_records import Config, ConfigError
+from divergen_records.file_names import from_home
 from pydantic import Field, field_validator
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def check_box(name: str | None) -> str | None:
     """
     from .boxes import BOXES, read_box
 
+    name = str(from_home(name)) if name else name
     try:
         read_box(name or "classic")
     except ConfigError as error:

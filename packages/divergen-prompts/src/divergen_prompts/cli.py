@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from divergen_records.command import Group, answer, echo, next_step
+from divergen_records.command import Group, answer, console, echo, next_step
 
 if TYPE_CHECKING:
     from divergen_records.endpoint import Account
@@ -139,18 +139,15 @@ def measure(
     divergen-prompts measure prompts.jsonl
     divergen-prompts measure templates.jsonl grammar.jsonl --out diversity.json
     """
-    from rich.console import Console
-
     from .embedders import build_embedder
     from .reports import measure_files, write_reports
     from .tables import comparison, worst_categories
 
     reports = measure_files(files, pictures_per_category=per_category, embedder=build_embedder(embedder))
-    console = Console()
     answer(files=reports)
-    console.print(comparison(reports))
+    console().print(comparison(reports))
     for report in reports.values() if worst else ():
-        console.print(worst_categories(report, worst))
+        console().print(worst_categories(report, worst))
     if out is not None:
         write_reports(out, reports, overwrite=overwrite)
         echo(f"figures in {out}")
@@ -184,8 +181,6 @@ def check(
     \b
     divergen-prompts check prompts.jsonl --categories lvis_v1_categories.json --out good.jsonl
     """
-    from rich.console import Console
-
     from . import read_categories, read_prompts, write_prompts
     from .checks import Checker, check_prompts
     from .reports import count_problems
@@ -207,7 +202,7 @@ def check(
     counts = count_problems(problems for _, problems in checked)
     told = [{"line": line, "prompt": prompt.text, "problems": problems} for line, prompt, problems in faulty]
     answer(prompts=len(checked), problems=counts, faulty=told)
-    Console().print(problem_counts(counts, len(checked)))
+    console().print(problem_counts(counts, len(checked)))
     if out is not None:
         good = (prompt for prompt, problems in checked if not problems)
         _tell(write_prompts(out, good, overwrite=overwrite), out)

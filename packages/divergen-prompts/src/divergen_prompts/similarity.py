@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from divergen_records import Category, ConfigError, require_extra
+from divergen_records.file_names import from_home
 from numpy.typing import NDArray
 
 from .embedders import Embedder, build_embedder
@@ -209,7 +210,7 @@ def check_wordnet(folder: Path | None = None) -> None:
 
 def _nltk_folders() -> list[Path]:
     """Where nltk looks for its data, as ``nltk.data.path`` has it."""
-    named = [Path(one).expanduser() for one in os.environ.get("NLTK_DATA", "").split(os.pathsep) if one]
+    named = [from_home(one) for one in os.environ.get("NLTK_DATA", "").split(os.pathsep) if one]
     tops = [Path(top, part) for top in (sys.prefix, "/usr", "/usr/local") for part in ("share", "lib")]
     windows = [Path(os.environ.get("APPDATA", "C:/")), *(Path(f"{drive}:/") for drive in "CDE")]
     return [*named, *(top / "nltk_data" for top in (Path.home(), Path(sys.prefix), *tops, *windows))]

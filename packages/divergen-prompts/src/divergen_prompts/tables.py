@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from rich.table import Table
+from rich.text import Text
 
 from .measures import LOWER_IS_BETTER, DiversityReport, Figures
 
@@ -47,15 +48,17 @@ def _title(reports: Mapping[str, DiversityReport]) -> str:
     return f"Diversity ({budget}; vectors: {first.embedder})"
 
 
-def _cells(name: str, values: Sequence[float]) -> list[str]:
+def _cells(name: str, values: Sequence[float]) -> list[str | Text]:
     written = [f"{value:,.0f}" if name == "prompts" else f"{round(value, 6):.4g}" for value in values]
     if name == "prompts":
         return ["", *written]
     lower = name in LOWER_IS_BETTER
+    which = "lower" if lower else "higher"
     best = min(values) if lower else max(values)
     if min(values) < max(values):
-        written = [f"[bold]{cell}[/]" if value == best else cell for cell, value in zip(written, values, strict=True)]
-    return ["lower" if lower else "higher", *written]
+        pairs = zip(written, values, strict=True)
+        return [which, *(Text(cell, "bold") if value == best else cell for cell, value in pairs)]
+    return [which, *written]
 
 
 def worst_categories(report: DiversityReport, count: int) -> Table:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
@@ -46,6 +47,14 @@ def test_llm_prompts__full_provenance(tmp_path: Path) -> None:
     assert first.request_hash
     assert first.tokens
     assert first.created
+
+
+def test_llm_prompts__in_a_cell_of_a_notebook(tmp_path: Path) -> None:
+    async def cell(endpoint: FakeEndpoint) -> LlmReport:
+        return ask(endpoint, tmp_path / "p.jsonl")
+
+    with FakeEndpoint() as endpoint:
+        assert asyncio.run(cell(endpoint)).accepted == 72
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,12 +28,16 @@ from .stores.arguments import accept_addresses, sending, shown_addresses
 from .system_errors import explain
 from .text import shown
 
+if TYPE_CHECKING:
+    from .console import TextConsole
+
 __all__ = [
     "LOG_VARIABLE",
     "STOPPED",
     "UNREAD",
     "Group",
     "answer",
+    "console",
     "echo",
     "next_step",
     "note",
@@ -65,6 +69,13 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
         if quiet():
             return
     click.echo(shown(_with_addresses(str(text))), err=err, nl=nl)
+
+
+def console(*, err: bool = False) -> TextConsole:
+    """What prints a table as `echo` prints a line, or with ``err`` as `note` does."""
+    from .console import TextConsole
+
+    return TextConsole(stderr=err, quiet=quiet() and (err or asked_for_json() is not None))
 
 
 def _with_addresses(text: str) -> str:

@@ -115,7 +115,7 @@ def member_of(schema: Any, section: Mapping[Any, Any], key: str) -> type[BaseMod
     if len(found) == 1:
         return found[0]
     if kinds_of(schema):
-        return next((model for model in found if _kind(model) == section.get("kind")), None)
+        return next((model for model in found if section.get("kind") in _kinds(model)), None)
     fitting = [model for model in found if section.keys() <= model.model_fields.keys()]
     return next((model for model in fitting if key in model.model_fields), next(iter(fitting), None))
 
@@ -126,8 +126,8 @@ def models(schema: Any) -> list[type[BaseModel]]:
 
 
 def kinds_of(schema: Any) -> list[str]:
-    """The ``kind`` of each of these models that has one."""
-    return [str(_kind(model)) for model in models(schema) if _kind(model) is not None]
+    """The ``kind`` of each of these models that has one; some answer to several."""
+    return [kind for model in models(schema) for kind in _kinds(model)]
 
 
 def elements(schema: Any, key: int | str) -> Any:
@@ -147,8 +147,8 @@ def _models(types: Iterable[Any]) -> Iterator[type[BaseModel]]:
     return (each for each in types if isinstance(each, type) and issubclass(each, BaseModel))
 
 
-def _kind(model: type[BaseModel]) -> Any:
-    return model.model_fields["kind"].default if "kind" in model.model_fields else None
+def _kinds(model: type[BaseModel]) -> tuple[str, ...]:
+    return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
 
 
 def _resolve(schema: Any, location: Sequence[int | str]) -> tuple[str, list[Any]]:
@@ -160,7 +160,7 @@ def _resolve(schema: Any, location: Sequence[int | str]) -> tuple[str, list[Any]
     here = list(_members(schema))
     for part in location:
         fields = [model.model_fields[part] for model in _models(here) if part in model.model_fields]
-        tagged = [model for model in _models(here) if _kind(model) == part]
+        tagged = [model for model in _models(here) if part in _kinds(model)]
         inside = [elements(each, part) for each in here if elements(each, part) is not Any]
         if fields or (inside and not tagged):
             names.append(str(part))

@@ -1,16 +1,25 @@
-"""Names of files that are made from other names: no disk takes more than 255 bytes."""
+"""Names of files: as a person says them, and made from other names (no disk takes more than 255 bytes)."""
 
 from __future__ import annotations
 
 import os
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from .identity import short_hash
 
-__all__ = ["NAME_BYTES", "fit_beside", "fit_path"]
+__all__ = ["NAME_BYTES", "fit_beside", "fit_path", "from_home"]
 
 NAME_BYTES = 255
 """What the name of a file may have at most; a path may have more."""
+
+
+def from_home(path: str | os.PathLike[str]) -> Path:
+    """A path with the home folder for ``~``, which shells leave as it is in ``--out=~/x``, and YAML everywhere.
+
+    A name that only begins so (``~backup``) is a name, though Python takes it for a user's; as a text ``./~`` is, too.
+    """
+    at_home = str(path).startswith(("~/", f"~{os.sep}")) or str(path) == "~"
+    return Path(path).expanduser() if at_home else Path(path)
 
 
 def fit_path(path: str, ending: str) -> str:

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 from .errors import WeightsError
+from .file_names import from_home
 
 __all__ = [
     "HubAnswer",
@@ -62,7 +63,7 @@ def local_model(model: str) -> Path | None:
     Raises:
         WeightsError: If it is neither there nor a hub id.
     """
-    path = Path(model).expanduser()
+    path = from_home(model)
     if path.exists():
         return _snapshot(path)
     if "://" in model:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from .command import quiet
+from .text import shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -26,7 +27,7 @@ class Progress:
     """
 
     def __init__(self, description: str, total: int | None = None, *, unit: str = "rows", every: float = 5.0) -> None:
-        self.description, self.total, self.unit, self.every = description, total, unit, every
+        self.description, self.total, self.unit, self.every = shown(description), total, unit, every
         self.done = 0
         self.note = ""
         self._told = (0, "")
@@ -91,12 +92,12 @@ def _make_bar() -> RichProgress:
     )
 
     return Progress(
-        TextColumn("{task.description:<16}"),
+        TextColumn("{task.description:<16}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         console=Console(stderr=True),
     )

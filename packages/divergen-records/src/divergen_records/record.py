@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .columns import Arrow, Float32, Int32
 from .explain import unsuitable
+from .file_names import from_home
 
 __all__ = ["SCHEMA_VERSION", "Category", "Config", "Frequency", "InstanceRecord", "PromptRecord"]
 
@@ -33,8 +35,17 @@ def _takes(annotation: Any, *kinds: type) -> bool:
     )
 
 
+def _paths_from_home(given: Any) -> Any:
+    if isinstance(given, Mapping):
+        return {key: _paths_from_home(inside) for key, inside in given.items()}
+    return from_home(given) if isinstance(given, (str, Path)) and str(given).startswith("~") else given
+
+
 class Config(BaseModel):
-    """Base of every configuration: frozen, and a key that nobody reads is an error; so is a number that is none."""
+    """Base of every configuration: frozen, and a key that nobody reads is an error; so is a number that is none.
+
+    In a field that takes a path ``~`` is the home folder.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -47,6 +58,14 @@ class Config(BaseModel):
             if isinstance(given, bool) and _takes(kind, int, float) and not _takes(kind, bool):
                 raise unsuitable(f"{name} is {str(given).lower()}; expected a number")
         return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _paths(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        names = [name for name, field in cls.model_fields.items() if name in values and _takes(field.annotation, Path)]
+        return {**values, **{name: _paths_from_home(values[name]) for name in names}}
 
 
 class Record(BaseModel):

@@ -22,6 +22,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from pydantic import BaseModel
 
 from .errors import DivergenError, WeightsError, install_line, lacking
+from .file_names import from_home
 from .weights_files import why_no_weights
 
 __all__ = [
@@ -135,7 +136,7 @@ class InputFile:
 
     def look(self) -> Finding | None:
         """Whether it is there and holds something."""
-        path, remedy = self.path.expanduser(), self.remedy or "give the path of yours"
+        path, remedy = from_home(self.path), self.remedy or "give the path of yours"
         if not path.is_file():
             return Finding(f"{self.path} is {'a folder' if path.is_dir() else 'not there'}; {remedy}", problem=True)
         size = path.stat().st_size
@@ -160,7 +161,7 @@ class InputPath:
 
     def look(self) -> Finding | None:
         """Nothing where it is there."""
-        if self.path.expanduser().exists():
+        if from_home(self.path).exists():
             return None
         return Finding(f"{self.path} is not there; {self.remedy}", problem=True)
 

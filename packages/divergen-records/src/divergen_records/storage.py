@@ -162,10 +162,13 @@ def make_dataset(path: Path, rows: pa.Table) -> None:
 
 
 def _at(path: Path) -> dict[str, Any]:
-    """Lance's arguments for a place; in the address of a store, ``#``, ``?`` and ``%`` would mean something to it."""
+    """Lance's arguments for a place; in the address of a store, ``#``, ``?`` and ``%`` would mean something to it.
+
+    So would a relative path's beginning: ``~`` the home folder, ``run:1`` a scheme.
+    """
     if isinstance(path, StorePath):
         return {"uri": quote(str(path), safe=":/"), "storage_options": lance_options(path)}
-    return {"uri": path}
+    return {"uri": path.absolute()}
 
 
 def plain(columns: Columns | None) -> dict[str, str] | list[str] | None:

@@ -74,6 +74,7 @@ class InstanceTable:
         Raises:
             TableError: If something is there, or the folder cannot be written.
         """
+        storage.check_process()
         refuse_store(path, ours=False)
         path = place(path)
         if not storage.is_free(path):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from divergen_records import Config
+from divergen_records.file_names import from_home
 from divergen_records.requirements import InputFile, Requirement
 from pydantic import Field, PositiveInt, field_validator
 
@@ -67,7 +68,7 @@ class Detectron2ScriptConfig(Config):
     @property
     def command(self) -> str:
         """The line that `CommandTrainer` runs."""
-        own = ["--script", str(self.script), "--config", self.config, "--evaluator", self.evaluator]
+        own = ["--script", str(self.script), "--config", str(from_home(self.config)), "--evaluator", self.evaluator]
         own += [word for key, value in self.settings.items() for word in ("--set", f"{key}={value}")]
         words = [*shlex.split(self.python), str(_LAUNCH), *own, *(f"--argument={word}" for word in self.arguments)]
         places = " ".join(f"--{name.replace('_', '-')} {{{name}}}" for name in PLACES)

@@ -26,6 +26,7 @@ from divergen_records.endpoint import (
     SharedAccount,
     Transient,
     read_key,
+    run_to_end,
 )
 from divergen_records.images import picture_columns
 
@@ -90,7 +91,7 @@ class ImageApiGenerator:
         if not records:
             return []
         self._say_once("an image API takes no seeds: a picture made again is another one")
-        done = asyncio.run(self._run(records)) if self._down is None else {}
+        done = run_to_end(self._run(records)) if self._down is None else {}
         if self._down is not None:
             self._down.made = [done[record.id] for record in records if record.id in done]
             raise self._down

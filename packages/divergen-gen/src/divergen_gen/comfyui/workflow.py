@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from divergen_records import ConfigError, InstanceRecord
+from divergen_records.file_names import from_home
 from divergen_records.reading import parse_json, read_text
 
 __all__ = ["Seed", "Workflow", "WorkflowFile", "read_workflow"]
@@ -100,9 +101,9 @@ def read_workflow(path: Path) -> Workflow:
     Raises:
         ConfigError: If it is none, or no place in it is marked for the prompt; with what to do.
     """
-    if not path.expanduser().is_file():
+    if not from_home(path).is_file():
         raise ConfigError(f'workflow {path}: is not there; give the file that ComfyUI\'s "Export (API)" saves')
-    found = parse_json(read_text(path.expanduser()), f"workflow {path}", error=ConfigError)
+    found = parse_json(read_text(from_home(path)), f"workflow {path}", error=ConfigError)
     found = found.get("prompt", found) if isinstance(found, dict) else found
     if isinstance(found, dict) and isinstance(found.get("nodes"), list):
         raise ConfigError(

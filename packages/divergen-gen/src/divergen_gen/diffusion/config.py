@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from divergen_records import Config
+from divergen_records.file_names import from_home
 from divergen_records.requirements import HubModel, InputFile, Requirement
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -72,7 +73,7 @@ class DiffusersConfig(Model):
         yield from super().requirements()
         yield WholeModel(self.model, self.variant, self.config, self.allow_pickle, self.safety_checker)
         for lora in self.lora:
-            path = Path(lora.path).expanduser()
+            path = from_home(lora.path)
             yield InputFile(path) if path.suffix == ".safetensors" else HubModel(lora.path)
         personal = self.personal if isinstance(self.personal, Mapping) else {}
         yield from map(InputFile, (*self.textual_inversion.values(), *personal.values()))

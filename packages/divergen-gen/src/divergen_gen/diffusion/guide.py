@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from divergen_records import Config, ConfigError, short_hash
+from divergen_records.file_names import from_home
 from divergen_records.requirements import HubModel, InputPath, Requirement
 from pydantic import AfterValidator, Field, PrivateAttr, create_model
 
@@ -23,7 +24,7 @@ _STRENGTH = 0.6
 
 def _absolute(source: str) -> str:
     """A run goes on from whatever folder it is called in."""
-    return source if source == _REAL_CROPS else str(Path(source).expanduser().absolute())
+    return source if source == _REAL_CROPS else str(from_home(source).absolute())
 
 
 class _Guide(Config):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from divergen_records import Category, PromptRecord, require_extra
-from divergen_records.endpoint import Account, EndpointError, read_key
+from divergen_records.endpoint import Account, EndpointError, read_key, run_to_end
 
 from ..categories import check_categories
 from ..checks import Checker
@@ -66,7 +65,7 @@ def llm_prompts(
         account.cost += journal.spent
         jobs = make_jobs(categories, settings.per_category, journal.prompts)
         asking = Asking(jobs, checker, settings, account, journal, counter, say)
-        asyncio.run(asking.run(key))
+        run_to_end(asking.run(key))
         return LlmReport(
             accepted=asking.accepted,
             total=sum(len(job.said) for job in jobs),

@@ -14,6 +14,7 @@ from .client import CHAT, IMAGES, Route
 from .endpoint import Endpoint
 from .errors import EndpointError, LimitReached, Refused, Rejected, Transient, Unreached, Unusable
 from .ledger import Ledger, SharedAccount
+from .loops import run_to_end
 from .memory import Memory
 from .options import Option
 from .query import Query, chat
@@ -45,4 +46,5 @@ __all__ = [
     "chat",
     "read_completion",
     "read_key",
+    "run_to_end",
 ]

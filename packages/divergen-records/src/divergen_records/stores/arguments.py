@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ..file_names import from_home
 from .paths import StorePath, is_address, place
 from .refusing import refuse_store
 
@@ -29,7 +30,7 @@ class AddressPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """A `StorePath` for an address."""
         refuse_store(value, ours=False)
-        return place(value) if is_address(value) else super().convert(value, param, ctx)
+        return place(value) if is_address(value) else super().convert(from_home(value), param, ctx)
 
 
 class LocalPath(click.Path):
@@ -41,7 +42,7 @@ class LocalPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Refuse an address."""
         refuse_store(value)
-        return super().convert(value, param, ctx)
+        return super().convert(from_home(value), param, ctx)
 
 
 class _AnyPath(click.Path):
@@ -51,7 +52,7 @@ class _AnyPath(click.Path):
         refuse_store(value, ours=False)
         path = place(value)
         if not isinstance(path, StorePath):
-            return super().convert(value, param, ctx)
+            return super().convert(from_home(value), param, ctx)
         return (_output if param is not None and param.name in _NEW else _input)(path, ctx)
 
 

@@ -18,6 +18,7 @@ import msgspec
 from filelock import FileLock
 
 from ..errors import ConfigError
+from ..file_names import from_home
 from ..hosts import runs
 from . import access
 from .errors import StoreError
@@ -38,7 +39,7 @@ def home(kind: str, path: StorePath) -> Path:
     shared = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     base = Path(os.environ.get("DIVERGEN_CACHE") or shared / "divergen")
     server = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    return base.expanduser().absolute() / kind / sha256(f"{server} {path}".encode()).hexdigest()[:16]
+    return from_home(base).absolute() / kind / sha256(f"{server} {path}".encode()).hexdigest()[:16]
 
 
 def local(path: str | Path) -> Path:
