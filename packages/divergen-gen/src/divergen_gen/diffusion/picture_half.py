@@ -82,7 +82,7 @@ class PictureHalf:
             extra: Further arguments of the pipeline's call.
 
         Returns:
-            The pipeline's output; its images are a tensor (N, 3, H, W) on the device.
+            The pipeline's output; its `pictures` are a tensor (N, 3, H, W) on the device.
         """
         import torch
 
@@ -106,6 +106,16 @@ class PictureHalf:
                 raise ConfigError(
                     f"{model.model} cannot draw with these settings (scheduler, call, size, pipeline): {first}"
                 ) from error
+
+    def pictures(self, output: Any) -> Any:
+        """The pictures in the pipeline's output; raises `ConfigError` where it makes something else."""
+        for name in ("images", "image"):
+            if name in output:
+                return output[name]
+        raise ConfigError(
+            f"{self.model.model}: {type(self.pipe).__name__} makes {', '.join(output)}, no pictures; take a "
+            "text-to-image model"
+        )
 
     def _batch(self, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What the pipeline is given of the prompts."""
