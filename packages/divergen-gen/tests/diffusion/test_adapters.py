@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from divergen_gen.diffusion.adapters import identify_lora
 from divergen_gen.diffusion.model import Lora
 from divergen_gen.testing import planned_record
 from divergen_records import WeightsError
@@ -68,6 +69,27 @@ def test_generator__lora_that_does_not_fit(build, tmp_path, halves):
     generator = build(lora=[Lora(path=str(path))])
     with pytest.raises(WeightsError, match="LoRA"):
         image(generator)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "message"),
+    [
+        ("pytorch_lora_weights.bin", "unet.x.lora_A.weight", "is no .safetensors file"),
+        ("adapter_model.safetensors", "base_model.model.x.lora_A.weight", "in the form of peft's save_pretrained"),
+    ],
+)
+def test_identify_lora__files_that_no_pipeline_loads(tmp_path, name, tensor, message):
+    save_file({tensor: torch.zeros(2, 2)}, tmp_path / name)
+    with pytest.raises(WeightsError, match=message):
+        identify_lora(Lora(path=str(tmp_path / name)))
+
+
+def test_identify_lora__one_of_several_files(tmp_path):
+    for name in ("epoch-1.safetensors", "epoch-2.safetensors"):
+        save_file({"unet.x.lora_A.weight": torch.zeros(2, 2)}, tmp_path / name)
+    with pytest.raises(WeightsError, match=r"holds 2 files of weights .*weight_name"):
+        identify_lora(Lora(path=str(tmp_path)))
+    assert identify_lora(Lora(path=str(tmp_path), weight_name="epoch-2.safetensors"))[1] == "epoch-2.safetensors"
 
 
 def test_generator__textual_inversion_gives_a_word_its_meaning(build, model, tmp_path):

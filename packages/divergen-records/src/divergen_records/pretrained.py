@@ -81,7 +81,10 @@ def why_not_loaded(error: Exception) -> str:
     """What one of `loading_errors` says, on one line; what installs a package that it only calls missing."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         return lacking(error.name, f"pip install {error.name.partition('.')[0]}")
-    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+    text = " ".join(str(error).split())
+    if "ignore_mismatched_sizes" in text:  # the libraries' remedy are random weights
+        return "its weights have other shapes than its config.json says; download the model again"
+    return text[:300].rstrip(".") or type(error).__name__
 
 
 def _check_weights(folder: Path) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from divergen_records import ConfigError, WeightsError, require_extra
 from divergen_records.hub import local_model
+from divergen_records.pretrained import why_not_loaded
 from divergen_records.weights_files import read_header
 
 from .loading import Half, denoiser_name, quiet
@@ -109,8 +110,29 @@ def identify_personal(personal: PersonalTraining | Mapping[str, Path] | Path | N
 
 
 def identify_lora(lora: Lora) -> tuple[str, str | None, float]:
-    """What identifies LoRA weights."""
+    """What identifies LoRA weights; raises `WeightsError` for files that no pipeline would load."""
+    path = local_model(lora.path)
+    if path is not None:
+        _check_lora(path, lora.weight_name)
     return identify(lora.path), lora.weight_name, lora.scale
+
+
+def _check_lora(path: Path, name: str | None) -> None:
+    """Refuse pickles, weights in peft's own form, and a folder of several files of which none is named."""
+    files = [path] if path.is_file() else sorted(path.glob(name or "*.safetensors"))
+    if len(files) > 1 and not any(file.name == "pytorch_lora_weights.safetensors" for file in files):
+        names = ", ".join(file.name for file in files[:3])
+        raise WeightsError(
+            f"{path} holds {len(files)} files of weights ({names}, …); name one: lora={{path: …, weight_name: …}}"
+        )
+    for file in files[:1]:
+        if file.suffix != ".safetensors":
+            raise WeightsError(f"{file} is no .safetensors file; LoRA weights in another form are not read")
+        if any(key.startswith("base_model.model.") for key in read_header(file)):
+            raise WeightsError(
+                f"{file} holds LoRA weights in the form of peft's save_pretrained, which no pipeline reads; write them "
+                "with the pipeline's save_lora_weights"
+            )
 
 
 def _open(path: Path) -> CategoryWeights:
@@ -156,8 +178,8 @@ def load_lora(pipe: Any, lora: Lora, half: Half, name: str) -> list[str]:
                 return _load_text(pipe, state, alphas, name)
             return _load_denoiser(pipe, state, alphas, name)
         except (OSError, ValueError, RuntimeError, LookupError) as error:
-            first = str(error).strip().split("\n")[0]
-            raise WeightsError(f"LoRA {lora.path} does not fit {type(pipe).__name__}: {first}") from error
+            reason = why_not_loaded(error)
+            raise WeightsError(f"LoRA {lora.path} does not fit {type(pipe).__name__}: {reason}") from error
 
 
 def _load_text(pipe: Any, state: Mapping[str, Any], alphas: Any, name: str) -> list[str]:
