@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from divergen_records import require_extra
-from divergen_records.pretrained import find_pretrained
+from divergen_records.pretrained import find_pretrained, quiet_loading
 
 from .embedder import Embeddings, Image
 from .towers import Precision, Runner, check_device, describe, hash_weights, loading
@@ -53,7 +53,7 @@ class TransformersEmbedder:
         place = find_pretrained(model)
         place.check_processor()
         variant = place.find_variant()
-        with loading(f"transformers model {model!r}"):
+        with loading(f"transformers model {model!r}"), quiet_loading():
             options: dict[str, Any] = {"trust_remote_code": False}  # else it asks at the terminal
             options |= {} if revision is None else {"revision": revision}
             found, report = AutoModel.from_pretrained(
