@@ -86,7 +86,8 @@ def load_network(source: str | Path, revision: str | None, categories: Sequence[
         )
     anew = sorted(str(key if isinstance(key, str) else key[0]) for key in report["mismatched_keys"])
     shapes = {key: tensor.shape for key, tensor in model.state_dict().items()}
-    if others := [key for key in anew if shapes[key][:1] not in ((len(names),), (len(names) + 1,))]:  # no class, no object
+    counts = (len(names),), (len(names) + 1,)  # the second with a class for "no object"
+    if others := [key for key in anew if shapes[key][:1] not in counts]:
         raise WeightsError(
             f"{source}: {len(others)} weights have other shapes than its config.json says ({', '.join(others[:3])} …); "
             "they would be random. It is the checkpoint of another architecture"
