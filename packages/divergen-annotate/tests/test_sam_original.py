@@ -152,3 +152,9 @@ def test_load_sam__its_successors_are_named(tmp_path, original, tensor, named):
     torch.save({"model": {**original[1].state_dict(), tensor: torch.zeros(1)}}, tmp_path / "sam.pt")
     with pytest.raises(WeightsError, match=named):
         load_predictor(tmp_path / "sam.pt")
+
+
+def test_load_sam__a_whole_model_instead_of_its_weights(tmp_path):
+    torch.save(torch.nn.Linear(1, 1), tmp_path / "sam.pth")
+    with pytest.raises(WeightsError, match=r"objects of Python beside tensors.*torch.save\(model.state_dict"):
+        load_sam(tmp_path / "sam.pth")

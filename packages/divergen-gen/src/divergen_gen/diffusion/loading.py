@@ -116,7 +116,12 @@ def _check_whole(pipe: Any, model: Model) -> None:
         if missing := [key for key, tensor in tensors.items() if tensor.is_meta]:
             raise WeightsError(
                 f"{model.model}: the weights of its {part} are another network's: {len(missing)} of {len(tensors)} "
-                f"tensors are not among them ({missing[0]}, …); download the model again"
+                f"tensors are not among them ({missing[0]}, …); "
+                + (
+                    "download the model again"
+                    if model.config is None
+                    else "name a model of its architecture with config="
+                )
             )
 
 
@@ -170,6 +175,11 @@ def _translated(model: Model, name: str, error: Exception) -> Exception:
         return WeightsError(
             f"{model.model} lacks the {', '.join(sorted(wanted - given - set(spare)))} that a {found[1]} is made of; "
             "give the folder of a whole text-to-image model"
+        )
+    if found := re.match(r"Failed to load (\w+)\. Weights", str(error)):  # Flux and SD3 are published so
+        return WeightsError(
+            f"{model.model} is a part of a model, or of another architecture than config= says: it holds no weights of a "
+            f"{found[1]}; give the folder or hub id of the whole model"
         )
     as_class = f" as a {model.pipeline}" if model.pipeline else ""
     return WeightsError(f"{model.model} cannot be loaded{as_class}: {why_not_loaded(error)}")
