@@ -178,8 +178,8 @@ def _translated(model: Model, name: str, error: Exception) -> Exception:
         )
     if found := re.match(r"Failed to load (\w+)\. Weights", str(error)):  # Flux and SD3 are published so
         return WeightsError(
-            f"{model.model} is a part of a model, or of another architecture than config= says: it holds no weights of a "
-            f"{found[1]}; give the folder or hub id of the whole model"
+            f"{model.model} is a part of a model, or of another architecture than config= says: it holds no weights of "
+            f"a {found[1]}; give the folder or hub id of the whole model"
         )
     as_class = f" as a {model.pipeline}" if model.pipeline else ""
     return WeightsError(f"{model.model} cannot be loaded{as_class}: {why_not_loaded(error)}")
