@@ -103,3 +103,16 @@ def test_generator__textual_inversion_gives_a_word_its_meaning(build, model, tmp
     mine, cup = (planned_record("cup", 1, generator, f"a red {word}") for word in ("<mine>", "cup"))
     one, other = generator([mine, cup])
     assert one.image == other.image
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"clip_l": (1, 32), "clip_g": (1, 32)}, "has no attribute 'text_encoder_2'"),
+        ({"emb_params": (2, 768)}, r"the shape \(2, 768\) where the model's words have 32 numbers"),
+    ],
+)
+def test_generator__textual_inversion_of_another_model(build, tmp_path, tensors, message):
+    save_file({name: torch.zeros(shape) for name, shape in tensors.items()}, tmp_path / "word.safetensors")
+    with pytest.raises(WeightsError, match=f"'<mine>' does not fit StableDiffusionPipeline: .*{message}"):
+        image(build(textual_inversion={"<mine>": tmp_path / "word.safetensors"}))

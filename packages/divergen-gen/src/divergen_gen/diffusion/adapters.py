@@ -223,14 +223,22 @@ def load_inversions(pipe: Any, inversions: Mapping[str, Path]) -> None:
     for token, path in inversions.items():
         read_header(path)
         state = load_file(str(path))
-        parts = {"text_encoder": "clip_l", "text_encoder_2": "clip_g"} if "clip_l" in state else {"text_encoder": None}
-        for part, key in parts.items():
-            tensor = state[key] if key else next(iter(state.values()))
-            tokenizer = getattr(pipe, part.replace("text_encoder", "tokenizer"))
+        named = {"text_encoder": "clip_l", "text_encoder_2": "clip_g"}  # of SDXL; others hold one tensor
+        parts = {part: state[key] for part, key in named.items() if key in state}
+        for part, tensor in (parts or {"text_encoder": next(iter(state.values()))}).items():
             try:
-                with quiet():
-                    pipe.load_textual_inversion(
-                        {token: tensor}, token=token, tokenizer=tokenizer, text_encoder=getattr(pipe, part)
-                    )
+                _teach_word(pipe, part, token, tensor)
             except (AttributeError, RuntimeError, ValueError) as error:
-                raise WeightsError(f"{path}: {token!r} does not fit {type(pipe).__name__}: {error}") from error
+                reason = why_not_loaded(error)
+                raise WeightsError(f"{path}: {token!r} does not fit {type(pipe).__name__}: {reason}") from error
+
+
+def _teach_word(pipe: Any, part: str, token: str, tensor: Any) -> None:
+    encoder, tokenizer = getattr(pipe, part), getattr(pipe, part.replace("text_encoder", "tokenizer"))
+    width = encoder.get_input_embeddings().weight.shape[-1]
+    if tensor.ndim > 2 or tensor.shape[-1] != width:
+        raise ValueError(
+            f"its vectors have the shape {tuple(tensor.shape)} where the model's words have {width} numbers"
+        )
+    with quiet():
+        pipe.load_textual_inversion({token: tensor}, token=token, tokenizer=tokenizer, text_encoder=encoder)
