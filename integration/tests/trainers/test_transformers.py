@@ -186,6 +186,14 @@ def test_load__says_what_is_wrong(tmp_path: Path, finished: Run, detr: Path) -> 
     save_file({key: value for key, value in weights.items() if "decoder" not in key}, half / "model.safetensors")
     with pytest.raises(WeightsError, match=r"half: \d+ weights are not in it"):
         config_of(half).build().train(task)
+    save_file(weights, half / "model.safetensors")
+    settings = json.loads((half / "config.json").read_text(encoding="utf-8"))
+    (half / "config.json").write_text(json.dumps({**settings, "d_model": 32}), encoding="utf-8")
+    with pytest.raises(WeightsError, match=r"half: \d+ weights have other shapes than its config.json says"):
+        config_of(half).build().train(task)
+    (half / "config.json").write_text(json.dumps({**settings, "d_model": "many"}), encoding="utf-8")
+    with pytest.raises(WeightsError, match=r"half cannot be loaded: .*d_model"):
+        config_of(half).build().train(task)
 
 
 def test_check_run__folder_without_weights_and_no_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,11 @@ from divergen import Run, load_config, run_pipeline
 from divergen.check import check_run
 from divergen.fork import fork
 from divergen.testing import check_trainer
+from divergen.trainers.protocol import TrainTask
 from divergen.trainers.ultralytics.config import UltralyticsTrainConfig
 from divergen_records.coco import Dataset, read_dataset
 from divergen_records.sample import Instance, Sample
+from PIL import Image
 from pydantic import ValidationError
 
 installed = pytest.mark.skipif(find_spec("ultralytics") is None, reason="needs the extra `ultralytics`")
@@ -113,12 +115,31 @@ def test_pasted_images__anew_at_each_visit(finished: Run) -> None:
 
 
 @installed
+def test_train__pictures_of_one_line(tmp_path: Path) -> None:
+    sizes = {"row.png": (300, 1), "column.png": (1, 300), "plain.png": (64, 64)}
+    rows: dict[str, list[dict[str, object]]] = {"images": [], "annotations": [], "categories": [{"id": 3, "name": "ü"}]}
+    for key, (name, (width, height)) in enumerate(sizes.items(), 1):
+        Image.new("RGB", (width, height)).save(tmp_path / name)
+        rows["images"].append({"id": key, "width": width, "height": height, "file_name": name})
+        box = [0, 0, min(width, 20), min(height, 20)]
+        outline = [0, 0, box[2], 0, box[2], box[3], 0, box[3]]
+        one = {"id": key, "image_id": key, "category_id": 3, "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
+        rows["annotations"].append({**one, "segmentation": [outline]})
+    (tmp_path / "all.json").write_text(json.dumps(rows), encoding="utf-8")
+    data = read_dataset(tmp_path / "all.json", image_dir=tmp_path)
+    config = UltralyticsTrainConfig(model="yolo11n-seg.yaml", epochs=1, image_size=64, batch_size=3, device="cpu")
+    task = TrainTask(name="train real", dataset=data, val=data, out=tmp_path / "out", seed=0)
+    config.build().train(task)
+    assert {row["image_id"] for row in json.loads(task.results.read_text(encoding="utf-8"))} <= {3}
+
+
+@installed
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ("model: no-such-seg.yaml", "no-such-seg.yaml is neither a file nor a model that Ultralytics knows"),
         ("model: mine-seg.pt", "mine-seg.pt is not there"),
-        ("model: yolo11n-seg.yaml, settings: {mosaik: 1}", "no mosaik"),
+        ("model: yolo11n-seg.yaml, settings: {mosaik: 1}", "no mosaik; did you mean 'mosaic'"),
     ],
 )
 def test_check_run__says_what_is_wrong(tmp_path: Path, settings: str, message: str) -> None:

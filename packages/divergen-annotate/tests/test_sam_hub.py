@@ -72,6 +72,15 @@ def test_sam_background__inverts_the_widest_candidate(parts, mixed):
         assert taken == (by_area if isinstance(model, transformers.SamHQModel) else len(logits) - 1)
 
 
+def test_sam_background__pictures_of_one_pixel_and_of_one_line(parts, thin):
+    assert [result.mask.shape for result in SamBackground(parts[0])(thin)] == [image.shape[:2] for image in thin]
+
+
+def test_hub__loads_without_a_word(folder, capfd):
+    load_predictor(folder, device="cpu")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_hub__sam2_is_published_with_the_config_of_its_video_model(tmp_path, mixed):
     save_hub_sam2(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())

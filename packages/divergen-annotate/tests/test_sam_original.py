@@ -136,3 +136,25 @@ def test_load_sam__what_is_no_checkpoint_is_refused(tmp_path, original, case, ca
     with pytest.raises(WeightsError):
         load_sam(path)
     assert "executed" not in capsys.readouterr().out
+
+
+def test_load_sam__what_a_training_saved(tmp_path, original):
+    state = {f"module.{name}": tensor for name, tensor in original[1].state_dict().items()}
+    torch.save({"epoch": 3, "model": state, "optimizer": {"state": {}}}, tmp_path / "last.pth")
+    assert load_sam(tmp_path / "last.pth")[1] == "vit_32x2"
+
+
+@pytest.mark.parametrize(
+    ("tensor", "named"),
+    [("image_encoder.trunk.pos_embed", "SAM 2's.*sam2.1"), ("mask_decoder.hf_token.weight", "SAM-HQ's.*sam-hq")],
+)
+def test_load_sam__its_successors_are_named(tmp_path, original, tensor, named):
+    torch.save({"model": {**original[1].state_dict(), tensor: torch.zeros(1)}}, tmp_path / "sam.pt")
+    with pytest.raises(WeightsError, match=named):
+        load_predictor(tmp_path / "sam.pt")
+
+
+def test_load_sam__a_whole_model_instead_of_its_weights(tmp_path):
+    torch.save(torch.nn.Linear(1, 1), tmp_path / "sam.pth")
+    with pytest.raises(WeightsError, match=r"objects of Python beside tensors.*torch.save\(model.state_dict"):
+        load_sam(tmp_path / "sam.pth")

@@ -138,6 +138,37 @@ def test_open_clip__architecture_and_weights_file(clip_folder, tmp_path):
         build(settings, pretrained=str(tmp_path / "other.pt"))
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")
+def test_open_clip__openai_publishes_scripts(clip_folder, tmp_path):
+    import open_clip
+
+    class Weights(torch.nn.Module):
+        def forward(self, pixels):
+            return pixels
+
+    script = Weights()
+    for name, tensor in torch.load(clip_folder / "weights.pt").items():
+        module, (*path, last) = script, name.split(".")
+        for part in path:
+            if not hasattr(module, part):
+                module.add_module(part, torch.nn.Module())
+            module = getattr(module, part)
+        module.register_buffer(last, tensor)
+    torch.jit.save(torch.jit.trace(script, torch.zeros(1)), tmp_path / "ViT-L-14.pt")
+    (tmp_path / "divergen-script.json").write_text(json.dumps(TINY_CLIP))
+    open_clip.add_model_config(tmp_path / "divergen-script.json")
+    tower = build({"kind": "open-clip", "model": "divergen-script"}, pretrained=str(tmp_path / "ViT-L-14.pt"))
+    wanted = open_clip.create_model("divergen-script", str(clip_folder / "weights.pt"), force_quick_gelu=True)
+    pixels = torch.zeros(1, 3, 32, 32)
+    with torch.inference_mode():
+        assert torch.allclose(tower.model.encode_image(pixels), wanted.eval().encode_image(pixels), atol=1e-5)
+
+
+def test_open_clip__an_unknown_model_names_the_nearest():
+    with pytest.raises(WeightsError, match="no such model; did you mean ViT-L-1"):
+        build({"kind": "open-clip", "model": "ViT-L-15", "pretrained": "openai"})
+
+
 def test_open_clip__weights_decide_the_identity(clip_folder, tmp_path):
     from safetensors.torch import load_file, save_file
 
@@ -186,6 +217,44 @@ def test_transformers__clip_gives_its_image_features(tmp_path):
     transformers.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32).save_pretrained(tmp_path)
     tower = build({"kind": "transformers", "model": str(tmp_path)})
     assert tower.dim == 24 and tower(pictures(2)).shape == (2, 24)
+
+
+def save_tower(folder, model):
+    import transformers
+
+    model.save_pretrained(folder)
+    transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return {"kind": "transformers", "model": str(folder)}
+
+
+VIT = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+VIT |= {"image_size": 32, "patch_size": 8}
+
+
+def test_transformers__a_vit_without_its_pooler(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    model = transformers.ViTModel(transformers.ViTConfig(**VIT), add_pooling_layer=False).eval()
+    settings = save_tower(tmp_path, model)
+    tower = build(settings)
+    crop = np.zeros((32, 32, 3), np.uint8)
+    with torch.inference_mode():
+        token = model(pixel_values=torch.full((1, 3, 32, 32), -1.0)).last_hidden_state[:, 0]
+    np.testing.assert_allclose(tower([crop]), torch.nn.functional.normalize(token).numpy(), atol=1e-5)
+    assert tower.identity == build(settings).identity
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("ViTMAE", VIT, "gives equal pictures different vectors"),
+        ("Bert", {**VIT, "vocab_size": 30}, "a BertModel gives no vector of a picture alone"),
+    ],
+)
+def test_transformers__what_is_no_image_tower(tmp_path, name, settings, message):
+    transformers = pytest.importorskip("transformers")
+    model = getattr(transformers, f"{name}Model")(getattr(transformers, f"{name}Config")(**settings))
+    with pytest.raises(ConfigError, match=message):
+        build(save_tower(tmp_path, model))
 
 
 def test_build_embedder__settings(clip_folder):

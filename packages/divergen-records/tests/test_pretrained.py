@@ -104,3 +104,8 @@ def test_why_not_loaded__a_package_that_is_missing_is_one_to_install() -> None:
     assert why_not_loaded(error) == "bitsandbytes is not installed; pip install bitsandbytes"
     assert why_not_loaded(ImportError("x needs y:\n`pip install y`.")) == "x needs y: `pip install y`"
     assert why_not_loaded(KeyError()) == "KeyError"
+
+
+def test_why_not_loaded__random_weights_are_no_remedy() -> None:
+    error = RuntimeError("You set `ignore_mismatched_sizes` to `False`, thus raising an error. See the above report!")
+    assert why_not_loaded(error) == "its weights have other shapes than its config.json says; download the model again"

@@ -30,6 +30,8 @@ def test_main__fit_predict_evaluate(shapes_path: Path, tmp_path: Path) -> None:
     status, output = run("fit", shapes_path, *images, "--out", tmp_path / "run", *TINY)
     assert status == 0, output
     assert "2 iterations" in output
+    _, output = run("fit", shapes_path, *images, "--out", tmp_path / "run", *TINY)
+    assert "2 iterations, was done before" in output
     results = tmp_path / "results.json"
     status, output = run("predict", tmp_path / "run/checkpoint.pt", shapes_path, *images, "--out", results)
     assert status == 0, output

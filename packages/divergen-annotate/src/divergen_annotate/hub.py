@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from divergen_records import WeightsError, require_extra
-from divergen_records.pretrained import find_pretrained, loading_errors, why_not_loaded
+from divergen_records.pretrained import find_pretrained, loading_errors, quiet_loading, why_not_loaded
 
 __all__ = ["load_pretrained", "read_model_type"]
 
@@ -46,7 +45,7 @@ def load_pretrained(model: str, class_name: str) -> Any:
     found = find_pretrained(model)
     if not (issubclass(loader, transformers.PreTrainedModel) or hasattr(loader, "_model_mapping")):  # AutoModelFor…
         found.check_processor()
-        with _readable(model), require_extra("divergen-annotate", "transformers"):
+        with _readable(model), quiet_loading(), require_extra("divergen-annotate", "transformers"):
             loaded = loader.from_pretrained(found.source, trust_remote_code=False)
         tokenizer = getattr(loaded, "tokenizer", None)
         if tokenizer is not None and set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
@@ -56,7 +55,7 @@ def load_pretrained(model: str, class_name: str) -> Any:
             )
         return loaded
     variant = found.find_variant()
-    with _readable(model), _quiet():
+    with _readable(model), quiet_loading():
         loaded, report = loader.from_pretrained(
             found.source, variant=variant, dtype=torch.float32, output_loading_info=True
         )
@@ -83,15 +82,3 @@ def _readable(model: str) -> Iterator[None]:
             f"{model}: the model cannot be loaded: {said}. Give the id of a model on the hub, or a folder that "
             "holds config.json, preprocessor_config.json and model.safetensors"
         ) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the table of missing weights that transformers logs: it becomes our error."""
-    logger = logging.getLogger("transformers.modeling_utils")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

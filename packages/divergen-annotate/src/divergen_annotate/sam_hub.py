@@ -61,13 +61,20 @@ class HubSamPredictor:
 
     def prepare(self, image: Image) -> Prepared:
         """Resize, normalise and pad by the model's own processor."""
-        prepared = self.processor(image, return_tensors="pt", input_data_format="channels_last")
+        shown = image if self._fills_square else self._widened(image)
+        prepared = self.processor(shown, return_tensors="pt", input_data_format="channels_last")
         pixels = prepared["pixel_values"][0]
         height, width = image.shape[:2]
         if self._fills_square:
             return Prepared(pixels, Frame(height, width, *pixels.shape[-2:]))
         inside = [int(side) for side in prepared["reshaped_input_sizes"][0]]
         return Prepared(pixels, Frame(height, width, *inside))
+
+    def _widened(self, image: Image) -> Image:
+        """A picture so narrow that scaling to the model's size would leave nothing of it, its lines repeated."""
+        least = max(image.shape[:2]) // int(self.processor.size["longest_edge"]) + 1
+        down, across = (-(-least // side) for side in image.shape[:2])
+        return image if down == across == 1 else image.repeat(down, axis=0).repeat(across, axis=1)
 
     def encode(self, batch: Sequence[Prepared]) -> Encoded:
         """Encode prepared pictures on the device."""

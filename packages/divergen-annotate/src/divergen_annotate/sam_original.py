@@ -199,6 +199,13 @@ def load_sam(checkpoint: Path | str, *, architecture: str | None = None) -> tupl
     return model.eval(), name
 
 
+_OTHERS = {
+    "image_encoder.trunk.": ("SAM 2", "facebook/sam2.1-hiera-large"),
+    "mask_decoder.hf_token.": ("SAM-HQ", "syscv-community/sam-hq-vit-huge"),
+}
+"""How a tensor's name begins -> whose it is, and what to name in its place."""
+
+
 def _read_state(path: Path) -> dict[str, Tensor]:
     import torch
 
@@ -206,8 +213,17 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         state: Any = read_tensors(path, "checkpoint")
     except WeightsError as error:
         raise WeightsError(f"{error}. {WHERE}") from error
+    if isinstance(state, dict):  # trainings keep the weights beside the optimizer's state
+        state = next((state[key] for key in ("model", "state_dict") if isinstance(state.get(key), dict)), state)
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise WeightsError(f"{path}: this is no dictionary of weights. {WHERE}")
+    state = {key.removeprefix("module."): value for key, value in state.items()}
+    for mark, (other, known) in _OTHERS.items():
+        if any(key.startswith(mark) for key in state):
+            raise WeightsError(
+                f"{path} holds {other}'s weights as its authors publish them; they are read as transformers has them: "
+                f"give a hub id ({known}), or a folder of it"
+            )
     return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
 
 

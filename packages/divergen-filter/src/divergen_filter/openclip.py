@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 import torch
@@ -97,17 +99,31 @@ class OpenClipEmbedder:
 def _load(model: str, pretrained: str | None) -> Any:
     """The model with weights; open_clip alone would go on with random ones."""
     brings_weights = model.startswith(("hf-hub:", "local-dir:"))
+    known = open_clip.list_models()
+    if not brings_weights and model.replace("/", "-") not in known:
+        near = get_close_matches(model, known, n=2)
+        raise ValueError("open_clip has no such model" + (f"; did you mean {' or '.join(near)}?" if near else ""))
     if not brings_weights and not pretrained:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none; give a file"
         raise ValueError(f"no weights are named; open_clip knows {tags}")
+    from_openai = pretrained is not None and _is_script(Path(pretrained))
     tag = {} if brings_weights else open_clip.get_pretrained_cfg(model.replace("/", "-"), pretrained) or {}
     return open_clip.create_model(
         model,
         pretrained=None if brings_weights else pretrained,
         require_pretrained=True,
         # OpenAI's weights, and some others, were trained with another activation than the architecture's default.
-        force_quick_gelu=bool(tag.get("quick_gelu")),
+        force_quick_gelu=bool(tag.get("quick_gelu")) or from_openai,
+        weights_only=not from_openai,
     )
+
+
+def _is_script(file: Path) -> bool:
+    """Whether weights are a TorchScript archive, as OpenAI publishes its own; torch runs no pickle of such a file."""
+    if not is_zipfile(file):
+        return False
+    with ZipFile(file) as archive:
+        return any(name.partition("/")[2] == "constants.pkl" for name in archive.namelist())
 
 
 def _prepare(preprocessing: dict[str, Any]) -> Callable[[Image], torch.Tensor]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from divergen_records import require_extra
-from divergen_records.pretrained import find_pretrained
+from divergen_records import ConfigError, require_extra
+from divergen_records.pretrained import find_pretrained, quiet_loading, why_not_loaded
 
 from .embedder import Embeddings, Image
 from .towers import Precision, Runner, check_device, describe, hash_weights, loading
@@ -35,7 +35,9 @@ class TransformersEmbedder:
 
     Raises:
         WeightsError: If the model is unknown, or weights are missing or of another architecture. They are never
-            random: a checkpoint that lacks a single tensor is refused.
+            random: a checkpoint that lacks a single tensor is refused, unless it is that of a pooler; then the first
+            token is the vector.
+        ConfigError: If the model takes something else than pictures.
     """
 
     def __init__(
@@ -53,20 +55,29 @@ class TransformersEmbedder:
         place = find_pretrained(model)
         place.check_processor()
         variant = place.find_variant()
-        with loading(f"transformers model {model!r}"):
+        with loading(f"transformers model {model!r}"), quiet_loading():
             options: dict[str, Any] = {"trust_remote_code": False}  # else it asks at the terminal
             options |= {} if revision is None else {"revision": revision}
             found, report = AutoModel.from_pretrained(
                 place.source, variant=variant, output_loading_info=True, **options
             )
-            if missing := sorted(report["missing_keys"]) + sorted(map(str, report.get("mismatched_keys", ()))):
+            missing = sorted(report["missing_keys"]) + sorted(map(str, report.get("mismatched_keys", ())))
+            if missing and all(name.startswith("pooler.") for name in missing):  # DINO's, and classifiers' ViT
+                found.pooler, missing = None, []
+            if missing:
                 raise ValueError(f"the checkpoint lacks {len(missing)} tensors, the first is {missing[0]}")
             self._processor = AutoImageProcessor.from_pretrained(place.source, **options)
         self.model = found.float().eval().to(self.device)
         self._run = Runner(
             self._prepare, self._features, device=self.device, precision=precision, batch=batch, workers=workers
         )
-        self.dim = self._run.measure()
+        try:
+            self.dim = self._run.measure()
+        except (TypeError, ValueError, AttributeError, LookupError) as error:
+            raise ConfigError(
+                f"transformers model {model!r}: a {type(self.model).__name__} gives no vector of a picture alone "
+                f"({why_not_loaded(error)}); take an image tower, as of CLIP, SigLIP or DINOv2"
+            ) from error
         settings = self._processor.to_dict()
         shown = {key: settings[key] for key in _SHOWN if settings.get(key) is not None}
         name = Path(model).name if Path(model).is_dir() else model

@@ -204,6 +204,7 @@ def preview(out: Path, categories: Sequence[str], each: int, overwrite: bool, **
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides noise and batches.")
 @click.option("--device", default="auto", show_default=True, help="For example cuda:1.")
 @on_problem_option
+@losses_options
 def personalize(
     dataset: Path,
     images: Path | None,
@@ -236,11 +237,11 @@ def personalize(
         from .personalize.training import Training
     training = Training(method, steps, batch_size, lr or LEARNING_RATES[method])
     made = train(open_dataset(dataset, images, split="train", on_problem=on_problem), training=training, **options)
-    told = []
+    told, losses = [], Losses()
     for one in made:
         told.append({name: getattr(one, name) for name in ("category", "path", "crops", "last", "error")})
         if one.error:
-            echo(f"{one.category}: {one.error}")
+            losses.add(one.category, one.error)
         elif one.crops:
             echo(
                 f"{one.path}: {one.crops} crops, loss {one.first:.4f} -> {one.last:.4f}, "
@@ -249,3 +250,4 @@ def personalize(
         else:
             echo(f"{one.path}: was there")
     answer(made=told)
+    finish(losses, came=len(made), went=len(made) - len(losses), unit="categories", out=options["out"])

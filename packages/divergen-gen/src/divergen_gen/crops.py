@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 
 import cv2
@@ -43,7 +44,9 @@ def select_categories(dataset: Dataset, names: Sequence[str]) -> list[Category]:
     """The categories of these names, or all that have an object; raises `ConfigError` for an unknown name."""
     known = {category.name: category for category in dataset.categories}
     if unknown := [name for name in names if name not in known]:
-        raise ConfigError(f"{dataset.path} has no category {unknown[0]!r}")
+        near = get_close_matches(unknown[0], [one.name for one in dataset.categories], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{dataset.path} has no category {unknown[0]!r}{hint}")
     present = {annotation.category_id for annotation in dataset.annotations}
     return [known[name] for name in names] or [one for one in dataset.categories if one.id in present]
 

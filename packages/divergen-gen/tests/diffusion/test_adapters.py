@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from divergen_gen.diffusion.adapters import identify_lora
 from divergen_gen.diffusion.model import Lora
 from divergen_gen.testing import planned_record
 from divergen_records import WeightsError
@@ -70,6 +71,27 @@ def test_generator__lora_that_does_not_fit(build, tmp_path, halves):
         image(generator)
 
 
+@pytest.mark.parametrize(
+    ("name", "tensor", "message"),
+    [
+        ("pytorch_lora_weights.bin", "unet.x.lora_A.weight", "is no .safetensors file"),
+        ("adapter_model.safetensors", "base_model.model.x.lora_A.weight", "in the form of peft's save_pretrained"),
+    ],
+)
+def test_identify_lora__files_that_no_pipeline_loads(tmp_path, name, tensor, message):
+    save_file({tensor: torch.zeros(2, 2)}, tmp_path / name)
+    with pytest.raises(WeightsError, match=message):
+        identify_lora(Lora(path=str(tmp_path / name)))
+
+
+def test_identify_lora__one_of_several_files(tmp_path):
+    for name in ("epoch-1.safetensors", "epoch-2.safetensors"):
+        save_file({"unet.x.lora_A.weight": torch.zeros(2, 2)}, tmp_path / name)
+    with pytest.raises(WeightsError, match=r"holds 2 files of weights .*weight_name"):
+        identify_lora(Lora(path=str(tmp_path)))
+    assert identify_lora(Lora(path=str(tmp_path), weight_name="epoch-2.safetensors"))[1] == "epoch-2.safetensors"
+
+
 def test_generator__textual_inversion_gives_a_word_its_meaning(build, model, tmp_path):
     from diffusers import StableDiffusionPipeline
 
@@ -81,3 +103,16 @@ def test_generator__textual_inversion_gives_a_word_its_meaning(build, model, tmp
     mine, cup = (planned_record("cup", 1, generator, f"a red {word}") for word in ("<mine>", "cup"))
     one, other = generator([mine, cup])
     assert one.image == other.image
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"clip_l": (1, 32), "clip_g": (1, 32)}, "has no attribute 'text_encoder_2'"),
+        ({"emb_params": (2, 768)}, r"the shape \(2, 768\) where the model's words have 32 numbers"),
+    ],
+)
+def test_generator__textual_inversion_of_another_model(build, tmp_path, tensors, message):
+    save_file({name: torch.zeros(shape) for name, shape in tensors.items()}, tmp_path / "word.safetensors")
+    with pytest.raises(WeightsError, match=f"'<mine>' does not fit StableDiffusionPipeline: .*{message}"):
+        image(build(textual_inversion={"<mine>": tmp_path / "word.safetensors"}))

@@ -3,7 +3,7 @@ import pytest
 import torch
 from divergen_gen import IFCascade, Model, generate, plan
 from divergen_gen.testing import check_generator, planned_record
-from divergen_records import InstanceTable, PromptRecord, derive_seed
+from divergen_records import ConfigError, InstanceTable, PromptRecord, derive_seed
 from divergen_records.images import read_image
 
 
@@ -53,3 +53,11 @@ def test_cascade__swapped_stages_make_the_same_pictures(cascade):
     one, other = cascade(), cascade(swap=True)
     records = [planned_record("cup", seed, one) for seed in range(3)]
     assert one(records) == other(records)
+
+
+@pytest.mark.parametrize("other", ["sd", "stage1"])
+def test_cascade__a_later_stage_that_enlarges_nothing(model, other):
+    first, _ = model("if")
+    generator = IFCascade(str(first), str(first if other == "stage1" else model(other)))
+    with pytest.raises(ConfigError, match="which enlarges no picture; a later stage takes a model of super-resolution"):
+        generator([planned_record("cup", 1, generator)])

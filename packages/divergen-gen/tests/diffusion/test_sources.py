@@ -117,6 +117,17 @@ def test_single_file__revision_is_of_its_content_and_configuration(model, checkp
     assert identify(str(checkpoint)) in plain
 
 
+def test_single_file__a_part_of_a_model_and_a_config_of_another(model, checkpoint):
+    from safetensors.torch import load_file, save_file
+
+    with pytest.raises(WeightsError, match="name a model of its architecture with config="):
+        picture(checkpoint, config=str(model("sdxl")))
+    state = load_file(checkpoint)
+    save_file({name: tensor for name, tensor in state.items() if name.startswith("model.diffusion_model")}, checkpoint)
+    with pytest.raises(WeightsError, match=r"is a part of a model.* no weights of a CLIPTextModel; give the folder"):
+        picture(checkpoint, config=str(model("sd")))
+
+
 def test_single_file__takes_the_configuration_from_the_cache(model, checkpoint, cache):
     with pytest.raises(WeightsError, match=r"single checkpoint.*stable-diffusion-v1-5.*config="):
         picture(checkpoint)

@@ -28,7 +28,7 @@ class Draw:
 
 
 def stream(draw, batch_size=4, **changes):
-    settings = {"image_format": "png", "quality": 95, "retries": 2, "size": (8, 8)}
+    settings = {"image_format": "png", "quality": 95, "retries": 2}
     return PictureStream(draw, batch_size=batch_size, **{**settings, **changes})
 
 
@@ -63,11 +63,6 @@ def test_stream__a_bad_picture_fills_up_a_later_batch():
     assert len(done) == 7
     assert loop.reseeded == 1
     assert len(draw.batches) == 4  # 7 pictures and one again
-
-
-def test_stream__wrong_size_is_a_row_error():
-    (record,) = stream(Draw(), 1, size=(16, 16), retries=0).run(tasks(1))
-    assert record.error == "1 seeds tried, the last picture was 8 x 8 pixels instead of 16 x 16"
 
 
 def test_stream__memory_for_none_fails_rows_then_ends():

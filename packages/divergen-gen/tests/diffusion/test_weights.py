@@ -171,6 +171,26 @@ def test_generator__a_negative_prompt_that_nobody_heeds(build):
 
 
 @pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"guidance": 3}, r"guidance: Odd takes no guidance_scale; set call=\{prior_guidance_scale: …\}"),
+        ({"size": 64}, "size: Odd takes no height; leave it out"),
+    ],
+)
+def test_generator__a_setting_that_nobody_heeds(model, monkeypatch, setting, said):
+    import diffusers
+
+    class Odd(diffusers.StableDiffusionPipeline):
+        def __call__(self, prompt=None, prompt_embeds=None, num_inference_steps=2, prior_guidance_scale=1):
+            raise NotImplementedError
+
+    monkeypatch.setattr(diffusers, "Odd", Odd, raising=False)
+    generator = DiffusersGenerator(str(model("sd")), pipeline="Odd", dtype="float32", device="cpu", **setting)
+    with pytest.raises(ConfigError, match=said):
+        generator([planned_record("cup", 1, generator)])
+
+
+@pytest.mark.parametrize(
     ("name", "expected", "changed"),
     [
         ("DPM++ 2M Karras", "DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),

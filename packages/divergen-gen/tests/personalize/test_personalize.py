@@ -284,3 +284,16 @@ def test_personalize__command(model, dataset, tmp_path):
     assert result.exit_code == 0, result.output
     assert "cup.safetensors: 3 crops, loss" in result.output
     assert "was there" in CliRunner().invoke(main, arguments).output
+    wrong = CliRunner().invoke(main, [*arguments, "-c", "cupp"])
+    assert wrong.exit_code == 2
+    assert "has no category 'cupp'; did you mean 'cup'?" in wrong.output
+
+
+@pytest.mark.parametrize("method", ["lora", "perfusion"])
+def test_personalize__what_diverges_is_a_loss_and_leaves_no_file(model, dataset, tmp_path, method):
+    arguments = ["personalize", str(dataset.path), "--images", str(dataset.image_dir), "--model", model, "--size", "32"]
+    arguments += ["--out", str(tmp_path / "p"), "-c", "cup", "--steps", "4", "--device", "cpu", "--method", method]
+    result = CliRunner().invoke(main, [*arguments, "--lr", "1e30"])
+    assert result.exit_code == 1, result.output  # nothing is left
+    assert "is not a number; lower lr=1e+30" in result.output
+    assert not list((tmp_path / "p").glob("*.safetensors"))

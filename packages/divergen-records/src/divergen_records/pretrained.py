@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -11,7 +14,7 @@ from .errors import WeightsError, lacking
 from .hub import local_model, variant_of
 from .weights_files import check_shards, read_header, why_no_weights
 
-__all__ = ["Pretrained", "find_pretrained", "loading_errors", "why_not_loaded"]
+__all__ = ["Pretrained", "find_pretrained", "loading_errors", "quiet_loading", "why_not_loaded"]
 
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
@@ -81,7 +84,25 @@ def why_not_loaded(error: Exception) -> str:
     """What one of `loading_errors` says, on one line; what installs a package that it only calls missing."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         return lacking(error.name, f"pip install {error.name.partition('.')[0]}")
-    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+    text = " ".join(str(error).split())
+    if "ignore_mismatched_sizes" in text:  # the libraries' remedy are random weights
+        return "its weights have other shapes than its config.json says; download the model again"
+    return text[:300].rstrip(".") or type(error).__name__
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """No progress bars, tables and warnings of transformers while it loads a model: what is wrong becomes our error."""
+    log = import_module("transformers.utils.logging")
+    level, bar = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity(logging.CRITICAL)
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(level)
+        if bar:
+            log.enable_progress_bar()
 
 
 def _check_weights(folder: Path) -> str | None:

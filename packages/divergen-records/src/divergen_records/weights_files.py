@@ -88,6 +88,11 @@ def read_tensors(path: Path, what: str) -> Any:
             raise WeightsError(f"{path} {wrong}")
         return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        if "Unsupported global" in str(error):
+            raise WeightsError(
+                f"{path}: not a readable {what} (it holds objects of Python beside tensors, which may run any "
+                "program); take a file of the tensors alone, as torch.save(model.state_dict(), …) writes it"
+            ) from error
         reason = str(error).partition(". ")[0].splitlines()[:1]
         raise WeightsError(
             f"{path}: not a readable {what} ({reason[0] if reason else type(error).__name__})"

@@ -15,6 +15,8 @@ def test_preset__valid(name: str) -> None:
 def test_preset__unknown() -> None:
     with pytest.raises(ConfigError, match=r"preset 'tiny': unknown; there are quickstart, small"):
         preset("tiny")
+    with pytest.raises(ConfigError, match="did you mean 'thrifty'"):
+        preset("thrfty")
 
 
 def test_settings__change_numbers_inside_sections_and_lists() -> None:

@@ -87,8 +87,15 @@ def test_command_predict__size_and_number(shapes: Dataset, shapes_path: Path, tm
 
 
 def test_predict__other_categories(shapes: Dataset) -> None:
-    with pytest.raises(DatasetError, match=r"missing \['cat'\], unknown \['red', 'green', 'blue'\]"):
+    with pytest.raises(DatasetError, match=r"3 of its 3 .*unknown \['red', 'green', 'blue'\], trained are \['cat'\]"):
         predict(OneDisc(), shapes, image_size=64, categories=[Category(id=1, name="cat")])  # type: ignore[arg-type]
+
+
+def test_predict__of_the_data_sets_categories_alone(shapes: Dataset) -> None:
+    for kept, count in ((shapes.categories[1:2], len(shapes.images)), (shapes.categories[:1], 0)):
+        some = Dataset(shapes.path, shapes.image_dir, shapes.images, [], kept)
+        rows = predict(OneDisc(), some, image_size=64, categories=shapes.categories)  # type: ignore[arg-type]
+        assert [row["category_id"] for row in rows] == [one.id for one in kept] * count
 
 
 def test_predict__no_checkpoint(shapes: Dataset, tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ class TransformersTrainConfig(Config):
     """Mask2Former and its like, or a box detector of the DETR family, by transformers (extra ``transformers``).
 
     What the checkpoint is decides: one for ``AutoModelForUniversalSegmentation`` detects masks, one for
-    ``AutoModelForObjectDetection`` boxes. Its weights are kept but for the classes, which are those of the data.
+    ``AutoModelForObjectDetection`` boxes. Its weights are kept, but for those of the classes where the
+    data have another number of them.
 
     Attributes:
         kind: ``"transformers"``.

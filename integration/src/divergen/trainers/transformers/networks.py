@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from divergen_records import Category, ConfigError, WeightsError, require_extra
 from divergen_records.hub import hub_errors
-from divergen_records.pretrained import find_pretrained
+from divergen_records.pretrained import Pretrained, find_pretrained, loading_errors, quiet_loading, why_not_loaded
 
 from .heads import Boxes, Head, Masks
 
@@ -62,7 +63,7 @@ def load_network(source: str | Path, revision: str | None, categories: Sequence[
     options: dict[str, Any] = {} if revision is None else {"revision": revision}
     names = [category.name for category in categories]
     found = find_pretrained(str(source))
-    with hub_errors(str(source)):
+    with _readable(found), quiet_loading():
         config = AutoConfig.from_pretrained(found.source, **options)
         family = _family(source, config)
         found.check_processor()
@@ -84,9 +85,26 @@ def load_network(source: str | Path, revision: str | None, categories: Sequence[
             "the checkpoint of another architecture, or incomplete"
         )
     anew = sorted(str(key if isinstance(key, str) else key[0]) for key in report["mismatched_keys"])
+    shapes = {key: tensor.shape for key, tensor in model.state_dict().items()}
+    counts = (len(names),), (len(names) + 1,)  # the second with a class for "no object"
+    if others := [key for key in anew if shapes[key][:1] not in counts]:
+        raise WeightsError(
+            f"{source}: {len(others)} weights have other shapes than its config.json says ({', '.join(others[:3])} …); "
+            "they would be random. It is the checkpoint of another architecture"
+        )
     head: Head = Masks() if family is AutoModelForUniversalSegmentation else Boxes(len(names))
     _check_forward(source, model, head)
     return Network(model, processor, head, tuple(anew))
+
+
+@contextmanager
+def _readable(found: Pretrained) -> Iterator[None]:
+    """Translate what transformers raises for a model that cannot be had or loaded."""
+    try:
+        with nullcontext() if found.folder else hub_errors(found.source):
+            yield
+    except loading_errors() as error:
+        raise WeightsError(f"{found.source} cannot be loaded: {why_not_loaded(error)}") from error
 
 
 def _family(source: str | Path, config: Any) -> Any:

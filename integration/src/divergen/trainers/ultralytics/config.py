@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -144,4 +145,6 @@ class YoloSettings:
         unknown = [name for name in self.names if name not in DEFAULT_CFG_DICT]
         if not unknown:
             return None
-        return Finding(f"settings: this version of Ultralytics has no {', '.join(unknown)}", problem=True)
+        near = get_close_matches(unknown[0], DEFAULT_CFG_DICT, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return Finding(f"settings: this version of Ultralytics has no {', '.join(unknown)}{hint}", problem=True)

@@ -82,7 +82,7 @@ class PastedImages(YOLODataset):  # type: ignore[misc]  # the library is not typ
         sample = sample if self.paste is None else self.paste(sample)
         height, width = sample.image.shape[:2]
         scale = self.imgsz / max(height, width)
-        size = min(round(width * scale), self.imgsz), min(round(height * scale), self.imgsz)
+        size = tuple(min(max(round(side * scale), 1), self.imgsz) for side in (width, height))
         image = cv2.resize(sample.image[:, :, ::-1], size, interpolation=cv2.INTER_LINEAR)
         objects = [one for one in sample.instances if not one.iscrowd and one.category_id in self.classes]
         self.labels[index] = self._label(self.im_files[index], height, width, objects)

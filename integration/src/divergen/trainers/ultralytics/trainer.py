@@ -130,6 +130,8 @@ class UltralyticsTrainer:
         rows: list[dict[str, Any]] = []
         with Progress(task.name.replace("train", "predict"), len(task.val.images), unit="images") as bar:
             for image in task.val.images:
+                if 2 * min(image.width, image.height) * self.image_size <= max(image.width, image.height):
+                    continue  # scaled, nothing would be left of it
                 pixels = read_image(task.val.image_path(image), size=(image.height, image.width))
                 found = model.predict(np.ascontiguousarray(pixels[:, :, ::-1]), **arguments)[0].cpu().numpy()
                 masks = [] if found.masks is None else found.masks.data.astype(bool)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from divergen_records import ConfigError, WeightsError, require_extra
 from divergen_records.hub import local_model
+from divergen_records.pretrained import why_not_loaded
 from divergen_records.weights_files import read_header
 
 from .loading import Half, denoiser_name, quiet
@@ -109,8 +110,29 @@ def identify_personal(personal: PersonalTraining | Mapping[str, Path] | Path | N
 
 
 def identify_lora(lora: Lora) -> tuple[str, str | None, float]:
-    """What identifies LoRA weights."""
+    """What identifies LoRA weights; raises `WeightsError` for files that no pipeline would load."""
+    path = local_model(lora.path)
+    if path is not None:
+        _check_lora(path, lora.weight_name)
     return identify(lora.path), lora.weight_name, lora.scale
+
+
+def _check_lora(path: Path, name: str | None) -> None:
+    """Refuse pickles, weights in peft's own form, and a folder of several files of which none is named."""
+    files = [path] if path.is_file() else sorted(path.glob(name or "*.safetensors"))
+    if len(files) > 1 and not any(file.name == "pytorch_lora_weights.safetensors" for file in files):
+        names = ", ".join(file.name for file in files[:3])
+        raise WeightsError(
+            f"{path} holds {len(files)} files of weights ({names}, …); name one: lora={{path: …, weight_name: …}}"
+        )
+    for file in files[:1]:
+        if file.suffix != ".safetensors":
+            raise WeightsError(f"{file} is no .safetensors file; LoRA weights in another form are not read")
+        if any(key.startswith("base_model.model.") for key in read_header(file)):
+            raise WeightsError(
+                f"{file} holds LoRA weights in the form of peft's save_pretrained, which no pipeline reads; write them "
+                "with the pipeline's save_lora_weights"
+            )
 
 
 def _open(path: Path) -> CategoryWeights:
@@ -156,8 +178,8 @@ def load_lora(pipe: Any, lora: Lora, half: Half, name: str) -> list[str]:
                 return _load_text(pipe, state, alphas, name)
             return _load_denoiser(pipe, state, alphas, name)
         except (OSError, ValueError, RuntimeError, LookupError) as error:
-            first = str(error).strip().split("\n")[0]
-            raise WeightsError(f"LoRA {lora.path} does not fit {type(pipe).__name__}: {first}") from error
+            reason = why_not_loaded(error)
+            raise WeightsError(f"LoRA {lora.path} does not fit {type(pipe).__name__}: {reason}") from error
 
 
 def _load_text(pipe: Any, state: Mapping[str, Any], alphas: Any, name: str) -> list[str]:
@@ -201,14 +223,22 @@ def load_inversions(pipe: Any, inversions: Mapping[str, Path]) -> None:
     for token, path in inversions.items():
         read_header(path)
         state = load_file(str(path))
-        parts = {"text_encoder": "clip_l", "text_encoder_2": "clip_g"} if "clip_l" in state else {"text_encoder": None}
-        for part, key in parts.items():
-            tensor = state[key] if key else next(iter(state.values()))
-            tokenizer = getattr(pipe, part.replace("text_encoder", "tokenizer"))
+        named = {"text_encoder": "clip_l", "text_encoder_2": "clip_g"}  # of SDXL; others hold one tensor
+        parts = {part: state[key] for part, key in named.items() if key in state}
+        for part, tensor in (parts or {"text_encoder": next(iter(state.values()))}).items():
             try:
-                with quiet():
-                    pipe.load_textual_inversion(
-                        {token: tensor}, token=token, tokenizer=tokenizer, text_encoder=getattr(pipe, part)
-                    )
+                _teach_word(pipe, part, token, tensor)
             except (AttributeError, RuntimeError, ValueError) as error:
-                raise WeightsError(f"{path}: {token!r} does not fit {type(pipe).__name__}: {error}") from error
+                reason = why_not_loaded(error)
+                raise WeightsError(f"{path}: {token!r} does not fit {type(pipe).__name__}: {reason}") from error
+
+
+def _teach_word(pipe: Any, part: str, token: str, tensor: Any) -> None:
+    encoder, tokenizer = getattr(pipe, part), getattr(pipe, part.replace("text_encoder", "tokenizer"))
+    width = encoder.get_input_embeddings().weight.shape[-1]
+    if tensor.ndim > 2 or tensor.shape[-1] != width:
+        raise ValueError(
+            f"its vectors have the shape {tuple(tensor.shape)} where the model's words have {width} numbers"
+        )
+    with quiet():
+        pipe.load_textual_inversion({token: tensor}, token=token, tokenizer=tokenizer, text_encoder=encoder)

@@ -147,7 +147,7 @@ class _Cascade:
             output = half(inputs, generators, steps, **extra)
             if self.swap:
                 half.to("cpu")
-            images = output.images  # -1 to 1 from the stages of IF, which hand it on so
+            images = half.pictures(output)  # -1 to 1 from the stages of IF, which hand it on so
         return to_drawn(output, self._to_unit(images))
 
     def _to_unit(self, images: Any) -> Any:

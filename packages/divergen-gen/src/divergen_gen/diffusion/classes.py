@@ -37,10 +37,15 @@ def pipeline_class(diffusers: Any, model: Model, index: Mapping[str, Any], *, fi
         if first:
             _check_call(kind, pictures)
         return kind
-    if not first:
-        return diffusers.DiffusionPipeline
     own = getattr(diffusers, name, None)
     arguments = _arguments(own) if own is not None else {}
+    if not first:
+        if own is not None and "image" not in arguments:
+            raise ConfigError(
+                f"{model.model} is of the class {name}, which enlarges no picture; a later stage takes a model of "
+                "super-resolution, for example DeepFloyd/IF-II-L-v1.0"
+            )
+        return diffusers.DiffusionPipeline
     if pictures:
         return own if "image" in arguments else _from_pictures(name)
     if "prompt" in arguments and not _PICTURES & set(arguments):

@@ -147,6 +147,8 @@ class _Single:
         self._half = PictureHalf(
             self.model, device, clock, loras=self.loras, whole=self.readers[0].whole, guide=self.guide
         )
+        if self.readers[0].whole:
+            self.readers[0].teach(self._half.pipe)
 
     def make_room(self, device: Any) -> None:
         self._loaded().to(device)
@@ -180,7 +182,7 @@ class _Single:
             steps = None if steps is None else half.guiding.steps(steps)
             extra = half.guiding.inputs([task.near for task in tasks if task.near is not None])
         output = half(inputs, generators, steps, **extra)
-        return to_drawn(output, output.images)
+        return to_drawn(output, half.pictures(output))
 
     def _loaded(self) -> PictureHalf:
         assert self._half is not None

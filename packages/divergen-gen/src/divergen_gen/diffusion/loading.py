@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -16,7 +17,16 @@ from .model import Model
 from .schedulers import build_scheduler
 from .sources import ModelFiles, find_model, without_checker
 
-__all__ = ["Half", "check_negative", "denoiser_name", "is_guided", "load_pipeline", "quiet", "reads_prompt_apart"]
+__all__ = [
+    "Half",
+    "check_negative",
+    "denoiser_name",
+    "is_guided",
+    "load_pipeline",
+    "pipeline_type",
+    "quiet",
+    "reads_prompt_apart",
+]
 
 Half = Literal["text", "picture"]
 
@@ -39,6 +49,13 @@ def quiet() -> Iterator[None]:
             log.set_verbosity(level)
             if bar:
                 log.enable_progress_bar()
+
+
+def pipeline_type(model: Model, *, first: bool = True, pictures: bool = False) -> type:
+    """The class that a model will be loaded with, as far as it is known before; raises as `load_pipeline`."""
+    index = find_model(model).index
+    kind: type = pipeline_class(import_diffusers(), model, index, first=first, pictures=pictures)
+    return kind
 
 
 def load_pipeline(model: Model, half: Half | None, *, first: bool = True, pictures: bool = False) -> Any:
@@ -99,7 +116,12 @@ def _check_whole(pipe: Any, model: Model) -> None:
         if missing := [key for key, tensor in tensors.items() if tensor.is_meta]:
             raise WeightsError(
                 f"{model.model}: the weights of its {part} are another network's: {len(missing)} of {len(tensors)} "
-                f"tensors are not among them ({missing[0]}, …); download the model again"
+                f"tensors are not among them ({missing[0]}, …); "
+                + (
+                    "download the model again"
+                    if model.config is None
+                    else "name a model of its architecture with config="
+                )
             )
 
 
@@ -118,6 +140,7 @@ def is_guided(pipe: Any, model: Model) -> bool:
         return bool(model.call.get("true_cfg_scale", takes["true_cfg_scale"].default) > 1)
     default = takes["guidance_scale"].default if "guidance_scale" in takes else 0
     distilled = getattr(getattr(getattr(pipe, "unet", None), "config", None), "time_cond_proj_dim", None) is not None
+    distilled = distilled or bool(pipe.config.get("is_distilled"))
     return bool((model.guidance if model.guidance is not None else default or 0) > 1) and not distilled
 
 
@@ -135,6 +158,8 @@ def check_negative(pipe: Any, model: Model, negative: str | None) -> None:
 
 def reads_prompt_apart(kind: type) -> bool:
     """Whether prompts can be encoded in a pass of their own: an ``encode_prompt``, whose result it takes."""
+    if kind.__name__.startswith("AutoPipeline"):  # which diffusers resolves as it loads
+        return True
     return hasattr(kind, "encode_prompt") and "prompt_embeds" in inspect.signature(kind.__call__).parameters
 
 
@@ -143,6 +168,18 @@ def _translated(model: Model, name: str, error: Exception) -> Exception:
         return ConfigError(
             f"{model.model} is a {name}, which diffusers does not know to make pictures from text; take a "
             "text-to-image model, or name its text-to-image class with pipeline=…"
+        )
+    if found := re.search(r"(\w+)'> expected \[(.*)\], but only \{(.*)\} were passed", str(error)):
+        wanted, given = (set(re.findall(r"\w+", found[at])) for at in (2, 3))
+        spare = getattr(getattr(import_diffusers(), found[1], None), "_optional_components", ())
+        return WeightsError(
+            f"{model.model} lacks the {', '.join(sorted(wanted - given - set(spare)))} that a {found[1]} is made of; "
+            "give the folder of a whole text-to-image model"
+        )
+    if found := re.match(r"Failed to load (\w+)\. Weights", str(error)):  # Flux and SD3 are published so
+        return WeightsError(
+            f"{model.model} is a part of a model, or of another architecture than config= says: it holds no weights of "
+            f"a {found[1]}; give the folder or hub id of the whole model"
         )
     as_class = f" as a {model.pipeline}" if model.pipeline else ""
     return WeightsError(f"{model.model} cannot be loaded{as_class}: {why_not_loaded(error)}")
@@ -158,7 +195,8 @@ def _left_out(files: ModelFiles, model: Model, half: Half | None) -> dict[str, b
         left = [name for name in parts if name.startswith(TEXT_PARTS)]
     else:
         left = []
-    given: dict[str, bool | None] = dict.fromkeys(left)
+    absent = [name for name, value in index.items() if value == [None, None]]  # SD3 without T5: it wants that said
+    given: dict[str, bool | None] = dict.fromkeys((*left, *absent))
     unchecked = half == "text" or not model.safety_checker or files.config is not None  # no checkpoint holds one
     if "safety_checker" in index and unchecked:
         given["safety_checker"] = None

@@ -34,6 +34,9 @@ _OWN = {
 }
 """Arguments of a pipeline's call that a setting of its own decides."""
 
+_SETTINGS = {"steps": "num_inference_steps", "guidance": "guidance_scale", "size": "height"}
+"""Settings of a model, and the argument of the pipeline's call that each is."""
+
 _REFUSALS = (TypeError, ValueError, AttributeError, KeyError, IndexError, NotImplementedError, RuntimeError)
 
 
@@ -69,6 +72,8 @@ class PictureHalf:
         self._set_up()
         self._takes = inspect.signature(self.pipe.__call__).parameters
         self._check_call()
+        if first and not pictures:  # else the size is that of the picture that it begins with
+            self._check_settings()
 
     def __call__(
         self, inputs: Sequence[Mapping[str, Any]], generators: Sequence[Any], steps: int | None = None, **extra: Any
@@ -82,7 +87,7 @@ class PictureHalf:
             extra: Further arguments of the pipeline's call.
 
         Returns:
-            The pipeline's output; its images are a tensor (N, 3, H, W) on the device.
+            The pipeline's output; its `pictures` are a tensor (N, 3, H, W) on the device.
         """
         import torch
 
@@ -107,6 +112,16 @@ class PictureHalf:
                     f"{model.model} cannot draw with these settings (scheduler, call, size, pipeline): {first}"
                 ) from error
 
+    def pictures(self, output: Any) -> Any:
+        """The pictures in the pipeline's output; raises `ConfigError` where it makes something else."""
+        for name in ("images", "image"):
+            if name in output:
+                return output[name]
+        raise ConfigError(
+            f"{self.model.model}: {type(self.pipe).__name__} makes {', '.join(output)}, no pictures; take a "
+            "text-to-image model"
+        )
+
     def _batch(self, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What the pipeline is given of the prompts."""
         if "prompt" in inputs[0]:
@@ -127,6 +142,14 @@ class PictureHalf:
                 near = get_close_matches(name, known, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise ConfigError(f"call: {type(self.pipe).__name__} has no argument {name!r}{hint}")
+
+    def _check_settings(self) -> None:
+        """Refuse settings that the pipeline has no argument for: they would change nothing."""
+        for setting, argument in _SETTINGS.items():
+            if getattr(self.model, setting) is not None and argument not in self._takes:
+                own = [name for name in self._takes if argument in name]
+                remedy = f"set call={{{own[0]}: …}}" if own else "leave it out"
+                raise ConfigError(f"{setting}: {type(self.pipe).__name__} takes no {argument}; {remedy}")
 
     def to(self, device: Any) -> None:
         """Move the networks; for models that take turns on the device."""

@@ -10,10 +10,10 @@ from typing import Any
 from divergen_records import Progress, RowError
 
 from .adapters import CategoryWeights, fuse_loras, load_inversions
-from .loading import check_negative, is_guided, load_pipeline, quiet, reads_prompt_apart
+from .loading import check_negative, is_guided, load_pipeline, pipeline_type, quiet, reads_prompt_apart
 from .model import Lora, Model
 from .store import EmbeddingStore
-from .text import Truncation, encode_prompt, truncations
+from .text import Truncation, UnknownForm, encode_prompt, truncations
 
 __all__ = ["PromptReader"]
 
@@ -80,25 +80,35 @@ class PromptReader:
 
     def read(self, keys: Sequence[Key], device: Any, progress: bool = False) -> None:
         """Encode prompts: load the text half, encode each, and free it."""
+        if not reads_prompt_apart(pipeline_type(self.model, first=self.first, pictures=self.pictures)):
+            self.whole = True
+            return
         pipe = load_pipeline(self.model, "text", first=self.first, pictures=self.pictures)
-        check_negative(pipe, self.model, self.negative)
         if not reads_prompt_apart(type(pipe)):
             self.whole = True
             return
         for name in ("text_encoder", "text_encoder_2", "text_encoder_3"):
             if getattr(pipe, name, None) is not None:
                 getattr(pipe, name).to(device)
-        fuse_loras(pipe, self.loras, "text")
-        load_inversions(pipe, self.inversions)
+        self.teach(pipe)
         groups: dict[str | None, list[Key]] = {}
         for key in keys:
             groups.setdefault(key[0], []).append(key)
         bar = Progress("prompts", len(keys), unit="prompts") if progress else None
         with quiet():
-            for category, group in groups.items():
-                self._read_group(pipe, category, group, device, bar)
+            try:
+                for category, group in groups.items():
+                    self._read_group(pipe, category, group, device, bar)
+            except UnknownForm:
+                self.whole = True
         del pipe
         free_device()
+
+    def teach(self, pipe: Any) -> None:
+        """Give a pipeline that reads prompts what changes how it does: LoRA weights, and words of one's own."""
+        check_negative(pipe, self.model, self.negative)
+        fuse_loras(pipe, self.loras, "text")
+        load_inversions(pipe, self.inversions)
 
     def _read_group(
         self, pipe: Any, category: str | None, keys: Sequence[Key], device: Any, bar: Progress | None

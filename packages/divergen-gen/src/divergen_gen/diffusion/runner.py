@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from divergen_records import InstanceRecord, RowError
+from divergen_records import ConfigError, InstanceRecord, RowError
 
 from .adapters import CategoryWeights
 from .clock import DeviceClock
@@ -181,7 +181,6 @@ class DiffusionRunner:
             image_format=self.image_format,
             quality=self.quality,
             retries=self.retries,
-            size=self.backend.size,
         )
 
     def _draw(self, tasks: Sequence[Task], steps: int | None = None) -> Drawn:
@@ -191,7 +190,14 @@ class DiffusionRunner:
             if key is not None:
                 self.backend.attach(self.personal[key])
             self._attached = key
-        return self.backend.draw(tasks, steps)
+        drawn = self.backend.draw(tasks, steps)
+        made, wanted = tuple(drawn.pixels.shape[1:3]), self.backend.size
+        if wanted is not None and made != wanted:  # no seed changes that
+            raise ConfigError(
+                f"size={wanted[0]}x{wanted[1]}: the model makes pictures of {made[0]}x{made[1]} pixels (height x "
+                f"width); set size={made[0]}x{made[1]}, or another that it can make"
+            )
+        return drawn
 
     def _find_batch_size(self, example: Task) -> int:
         """The largest power of two that fits: memory grows linearly, so two small batches of two steps tell."""

@@ -74,7 +74,6 @@ class PictureStream:
         image_format: How pictures are stored.
         quality: Of JPEG and WebP.
         retries: How often a bad picture is made again with another seed.
-        size: (height, width) that pictures must have; None where the model decides.
     """
 
     def __init__(
@@ -85,9 +84,8 @@ class PictureStream:
         image_format: Literal["jpeg", "png", "webp"],
         quality: int,
         retries: int,
-        size: tuple[int, int] | None,
     ) -> None:
-        self.draw, self.batch_size, self.retries, self.size = draw, batch_size, retries, size
+        self.draw, self.batch_size, self.retries = draw, batch_size, retries
         self.image_format, self.quality = image_format, quality
         self.reseeded = 0
         self._hopeless = 0
@@ -171,8 +169,6 @@ class PictureStream:
             return "refused by the model's safety checker"
         if is_blank(pixels):
             return "blank"
-        if self.size is not None and pixels.shape[:2] != self.size:
-            return f"{pixels.shape[1]} x {pixels.shape[0]} pixels instead of {self.size[1]} x {self.size[0]}"
         return None
 
     def _judge(self, task: Task, done: InstanceRecord | str) -> InstanceRecord | Task:

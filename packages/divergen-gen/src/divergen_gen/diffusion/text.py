@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from divergen_records import ConfigError
 
-__all__ = ["Truncation", "encode_prompt", "stack", "truncations"]
+__all__ = ["Truncation", "UnknownForm", "encode_prompt", "stack", "truncations"]
 
 PLAIN = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
 MASKED = (
@@ -21,6 +21,10 @@ MASKED = (
 QWEN = ("prompt_embeds", "prompt_embeds_mask")
 ORDERS = (MASKED, QWEN, PLAIN)
 """What ``encode_prompt`` returns, in order: pipelines with attention masks alternate, the others do not."""
+
+
+class UnknownForm(Exception):
+    """What a pipeline makes of a prompt has no form that is known here, so that it must read its prompts itself."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,14 @@ def encode_prompt(
 
     Returns:
         Arguments of the pipeline's call -> tensors (1, …).
+
+    Raises:
+        ConfigError: The pipeline refuses these settings.
+        UnknownForm: They are not, or not all, what its call takes.
     """
     import torch
 
-    known = inspect.signature(pipe.encode_prompt).parameters
+    known, accepted = (inspect.signature(one).parameters for one in (pipe.encode_prompt, pipe.__call__))
     order = next(names for names in ORDERS if set(names[:2]) <= set(known) or names is PLAIN)
     names = [name for name in order if name in known]
     given: dict[str, Any] = {
@@ -77,17 +85,33 @@ def encode_prompt(
             arguments[name] = None
     try:
         with torch.inference_mode():
-            named = _name(pipe, names, pipe.encode_prompt(**arguments))
-            if guided and "negative_prompt" not in known and negative:
-                plain = _name(pipe, names, pipe.encode_prompt(**{**arguments, "prompt": negative}))
+            named = _name(names, pipe.encode_prompt(**arguments))
+            # Those with a true_cfg_scale are guided by a negative prompt alone; others take none for an empty one.
+            if guided and "negative_prompt" not in known and (negative or "true_cfg_scale" not in accepted):
+                plain = _name(names, pipe.encode_prompt(**{**arguments, "prompt": negative or ""}))
                 named |= {f"negative_{name}": value for name, value in plain.items()}
-    except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
+    except AttributeError as error:  # it looks at a part that draws, as SD3 does without its T5
+        raise UnknownForm(str(error)) from error
+    except (TypeError, ValueError, KeyError, IndexError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ConfigError(
             f"{type(pipe).__name__} cannot read prompts with these settings (call, config): {first}"
         ) from error
-    accepted = inspect.signature(pipe.__call__).parameters
+    _check_form(named, accepted)
     return {name: value for name, value in _with_masks(named).items() if name in accepted and value is not None}
+
+
+def _check_form(named: Mapping[str, Any], accepted: Iterable[str]) -> None:
+    """Refuse, by names and shapes, what is not all that the call takes of a prompt; raises `UnknownForm`."""
+    import torch
+
+    wanted = {name for name in accepted if ("embeds" in name or "mask" in name) and "image" not in name}
+    if lacking := sorted(name for name in wanted - set(named) if not name.startswith("negative_")):
+        raise UnknownForm(f"no {', '.join(lacking)}")
+    for name, value in named.items():
+        rank = 2 if "pooled" in name or "mask" in name else 3
+        if value is not None and not (isinstance(value, torch.Tensor) and value.ndim == rank and len(value) == 1):
+            raise UnknownForm(name)
 
 
 def _with_masks(named: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,15 +162,13 @@ def _limit(pipe: Any, tokenizer: Any, settings: Mapping[str, Any]) -> int:
         return int(tokenizer.model_max_length)
     known = inspect.signature(pipe.encode_prompt).parameters
     if "max_sequence_length" in known:
-        return int(settings.get("max_sequence_length", known["max_sequence_length"].default))
+        asked = settings.get("max_sequence_length", known["max_sequence_length"].default)
+        return int(asked or tokenizer.model_max_length)
     return min(int(tokenizer.model_max_length), 77)  # DeepFloyd-IF cuts T5 at 77
 
 
-def _name(pipe: Any, names: list[str], returned: Any) -> dict[str, Any]:
+def _name(names: list[str], returned: Any) -> dict[str, Any]:
     values = returned if isinstance(returned, tuple) else (returned,)
     if len(values) < len(names):
-        raise ConfigError(
-            f"{type(pipe).__name__}.encode_prompt returns {len(values)} values where {', '.join(names)} were expected; "
-            "this pipeline is not known, take another"
-        )
+        raise UnknownForm(f"{len(values)} values instead of {', '.join(names)}")
     return dict(zip(names, values, strict=False))

@@ -6,6 +6,7 @@ each ends when all are there.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -196,6 +197,8 @@ def _train_one(job: _Job, category: Category, path: Path) -> Trained:
     losses: list[float] = []
     weights = None
     for loss, weights in job.trainer.train(category.name, category.label, crops, own):
+        if not math.isfinite(loss):
+            raise RowError(f"the loss of step {len(losses) + 1} is not a number; lower lr={job.training.lr:g}")
         losses.append(loss)
         if bar is not None and weights is None:
             bar.update(1, f"loss {loss:.4f}")

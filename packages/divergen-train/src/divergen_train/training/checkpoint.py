@@ -19,7 +19,15 @@ from ..detectors.build import build_detector
 from ..detectors.protocol import Detector
 from .config import TrainConfig
 
-__all__ = ["Checkpoint", "check_categories", "load_checkpoint", "load_detector", "save_checkpoint", "start_from"]
+__all__ = [
+    "Checkpoint",
+    "check_categories",
+    "check_evaluated",
+    "load_checkpoint",
+    "load_detector",
+    "save_checkpoint",
+    "start_from",
+]
 
 _FORMAT = "divergen-train/1"
 
@@ -147,6 +155,27 @@ def check_categories(trained: Sequence[Category], given: Sequence[Category], whe
     raise DatasetError(
         f"{where}: its {len(theirs)} categories are not the {len(ours)} that the checkpoint was trained on ({detail})"
     )
+
+
+def check_evaluated(learned: Sequence[Category], data: Dataset) -> None:
+    """Refuse data with a category that is not learned, or is called otherwise; it may have some of them only.
+
+    Args:
+        learned: What a detector knows.
+        data: What it is to detect in.
+
+    Raises:
+        DatasetError: If it does not know them all.
+    """
+    known, names = {(one.id, one.name) for one in learned}, [one.name for one in learned]
+    others = [one.name for one in data.categories if (one.id, one.name) not in known]
+    if others:
+        same = set(others) <= set(names)
+        detail = "same names, other ids" if same else f"unknown {others[:5]}, trained are {names[:5]}"
+        raise DatasetError(
+            f"{data.path}: {len(others)} of its {len(data.categories)} categories are not among the {len(names)} that "
+            f"the checkpoint was trained on ({detail})"
+        )
 
 
 def check_resume(checkpoint: Checkpoint, config: TrainConfig, seed: int, step: str, path: Path) -> None:

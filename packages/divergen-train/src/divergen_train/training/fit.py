@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from divergen_evaluate.evaluate import evaluate_lvis
 from divergen_evaluate.metrics import Metrics
-from divergen_records import Category, Progress, derive_seed
+from divergen_records import Progress, derive_seed
 from divergen_records.coco import Dataset
 from divergen_records.errors import ConfigError
 from divergen_records.files import writing
@@ -29,7 +28,15 @@ from ..engine.optim import learning_rate
 from ..engine.step import BatchSlice, Engine, PlainStep, TrainStep
 from ..errors import TrainingDiverged
 from .augment import Augmentation
-from .checkpoint import Checkpoint, check_categories, check_resume, load_checkpoint, save_checkpoint, start_from
+from .checkpoint import (
+    Checkpoint,
+    check_categories,
+    check_evaluated,
+    check_resume,
+    load_checkpoint,
+    save_checkpoint,
+    start_from,
+)
 from .config import TrainConfig
 from .data import TrainImages, batches, in_terms_of, loader
 from .first_look import count_looks, looking
@@ -139,7 +146,7 @@ class _Run:
         self.world, self.step = world, step
         self.micro_batch = _micro_batch(config, world)
         if val is not None:
-            _check_evaluated(dataset.categories, val)
+            check_evaluated(dataset.categories, val)
         out.mkdir(parents=True, exist_ok=True)
         self.checkpoint_path, self.log_path = out / "checkpoint.pt", out / "log.jsonl"
         augmentation = Augmentation(
@@ -296,11 +303,9 @@ class _Run:
         """LVIS metrics of the averaged weights on the validation data, also written to the log."""
         assert self.val is not None
         val, config, world = self.val, self.config, self.world
-        evaluated = {category.id for category in val.categories}
-        mine = Dataset(val.path, val.image_dir, world.part(val.images), [], self.dataset.categories)
+        mine = Dataset(val.path, val.image_dir, world.part(val.images), [], val.categories)
         with self.engine.average.applied() as detector:
-            found = predict(detector, mine, image_size=config.image_size)
-        found = [row for row in found if row["category_id"] in evaluated]
+            found = predict(detector, mine, image_size=config.image_size, categories=self.dataset.categories)
         results = world.gather(found)
         metrics = world.broadcast(evaluate_lvis(results, val) if world.leads else None)
         assert metrics is not None
@@ -327,14 +332,6 @@ def _micro_batch(config: TrainConfig, world: World) -> int:
 def _noted_ap(log: Path) -> dict[int, float | None]:
     """Mask AP by iteration, as the log has it."""
     return {line["iteration"]: line["metrics"]["mask"]["AP"] for line in read_log(log) if "metrics" in line}
-
-
-def _check_evaluated(learned: Sequence[Category], val: Dataset) -> None:
-    """Refuse validation data with a category that is not learned, or is called otherwise."""
-    evaluated = {category.id for category in val.categories}
-    ours = [category for category in learned if category.id in evaluated]
-    by_id = attrgetter("id")
-    check_categories(sorted(ours, key=by_id), sorted(val.categories, key=by_id), str(val.path))
 
 
 class _Window:

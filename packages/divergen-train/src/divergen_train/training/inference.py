@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from ..detectors.protocol import Detections, Detector
 from .augment import resize_longest
-from .checkpoint import Checkpoint, check_categories, load_checkpoint, load_detector
+from .checkpoint import Checkpoint, check_evaluated, load_checkpoint, load_detector
 
 __all__ = ["open_detector", "paste_mask", "predict", "resized_tensors"]
 
@@ -41,7 +41,7 @@ def predict(
 
     Args:
         model: A checkpoint's path, or a detector in evaluation mode.
-        dataset: Images, and the categories that the checkpoint must have.
+        dataset: Images, and categories: all that the detector knows, or some, of which alone there are results.
         image_size: Longest side that images are resized to, pixels; the checkpoint's by default, needed for a detector.
         detections: Most detections on an image; for a checkpoint, whose own number is the default. AP-fixed wants more
             than LVIS's 300.
@@ -57,18 +57,20 @@ def predict(
     Raises:
         ConfigError: If the detector has no such setting, or a detector that is built already gets one.
         WeightsError: If the checkpoint cannot be read.
-        DatasetError: If the data set's categories are not those that the detector knows.
+        DatasetError: If the data set has categories that the detector does not know.
         ImageError: If an image cannot be read.
     """
     detector, image_size, trained = open_detector(model, image_size, device, detections)
     categories = trained or categories or dataset.categories
-    check_categories(categories, dataset.categories, str(dataset.path))
+    check_evaluated(categories, dataset)
+    wanted = {category.id for category in dataset.categories}
     results: list[dict[str, Any]] = []
     with Progress(progress, len(dataset.images), unit="images") as bar, torch.inference_mode():
         for start in range(0, len(dataset.images), batch_size):
             images = dataset.images[start : start + batch_size]
             for image, (tensor, found) in zip(images, _detect(detector, dataset, images, image_size), strict=True):
-                results += _results(found, image, tensor, categories)
+                rows = _results(found, image, tensor, categories)
+                results += [row for row in rows if row["category_id"] in wanted]
             bar.update(len(images))
     return results
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib.resources import files
 
 from divergen_records.errors import ConfigError
@@ -26,9 +27,10 @@ def preset(name: str) -> TrainConfig:
     if name not in preset_names():
         if (found := find_recipe(name)) is not None:
             return found.train
+        near = get_close_matches(name, [*preset_names(), *recipe_names()], n=1)
         raise ConfigError(
             f"preset {name!r}: unknown; there are {', '.join(preset_names())}, and the recipes "
-            f"{', '.join(recipe_names())}"
+            f"{', '.join(recipe_names())}{f'; did you mean {near[0]!r}?' if near else ''}"
         )
     return TrainConfig.model_validate_json(
         files(__package__).joinpath("presets", f"{name}.json").read_text(encoding="utf-8")
