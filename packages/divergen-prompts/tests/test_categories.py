@@ -184,6 +184,14 @@ def test_read_categories__imagenet_without_timm_says_how_to_install() -> None:
         read_categories("imagenet")
 
 
+@pytest.mark.parametrize("odd", [{"id": [1], "name": "x"}, {"id": 2, "name": ["x"]}, {"id": 2, "name": {}}, [], None])
+def test_read_categories__an_odd_row_of_a_data_set_is_one_sentence(tmp_path: Path, odd: object) -> None:
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps({"categories": [{"id": 1, "name": "fig"}, odd], "annotations": [{"category_id": 1}]}))
+    with pytest.raises(DatasetError, match=r"coco\.json: "):
+        read_categories(path)
+
+
 def test_read_categories__a_root_is_left_out_and_told(tmp_path, capsys):
     path = tmp_path / "coco.json"
     rows = [{"id": 0, "name": "fruits", "supercategory": "none"}, {"id": 1, "name": "fig", "supercategory": "fruits"}]

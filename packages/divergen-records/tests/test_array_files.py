@@ -49,3 +49,12 @@ def test_no_arrays__whatever_numpy_raises(tmp_path, data):
         open_memmap(path, mode="r")
     with pytest.raises(NO_ARRAYS), np.load(io.BytesIO(archive(data)), allow_pickle=False) as found:
         found["a"].astype(float)
+
+
+@pytest.mark.parametrize(("place", "value"), [(8, 8), (8, 9), (8, 12), (8, 14), (8, 99), (6, 1), (6, 1 << 6)])
+def test_no_arrays__an_archive_with_a_changed_byte(place, value):
+    data = bytearray(archive(array("{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", b"\xff" * 8)))
+    for start in (data.index(b"PK\x03\x04"), data.index(b"PK\x01\x02") + 2):  # its header, and that in the directory
+        data[start + place] = value
+    with pytest.raises(NO_ARRAYS), np.load(io.BytesIO(data), allow_pickle=False) as found:
+        found["a"]

@@ -121,6 +121,15 @@ def test_verify__names_the_damaged_instance(copied):
     assert "its bytes have changed" in problems[0]
 
 
+def test_verify__names_that_are_damaged_too(copied):
+    for name in ("sources.npy", "blobs.bin"):
+        data = (copied / name).read_bytes()
+        (copied / name).write_bytes(data[:-16] + b"\xff" * 16)
+    first, *others = InstancePool.open(copied).verify(progress=False)
+    assert "is not the one that pool.json describes" in first
+    assert all("its bytes have changed" in other for other in others) and others
+
+
 def test_pickle__is_the_path(pool):
     data = pickle.dumps(pool)
     assert len(data) < 500

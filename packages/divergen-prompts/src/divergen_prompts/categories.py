@@ -165,12 +165,13 @@ def _without_roots(path: Path, categories: Any, annotations: Any) -> Any:
     """The categories of a data set without one that only heads the others, which is said."""
     if not isinstance(categories, list) or not isinstance(annotations, list):
         return categories
-    rows = {row["id"]: row for row in categories if isinstance(row, Mapping) and isinstance(row.get("id"), int)}
+    sound = (row for row in categories if isinstance(row, Mapping) and isinstance(row.get("name"), str))
+    rows = {row["id"]: row for row in sound if isinstance(row.get("id"), int)}
     named = (row.get("category_id") for row in annotations if isinstance(row, Mapping))
-    roots = root_ids(rows, {id_ for id_ in named if isinstance(id_, int)})
-    for id_ in sorted(roots):
-        echo(f"{path}: category {rows[id_].get('name')!r} only heads the others; there are no prompts for it", err=True)
-    return [row for row in categories if not isinstance(row, Mapping) or row.get("id") not in roots]
+    heads = [rows[id_] for id_ in sorted(root_ids(rows, {id_ for id_ in named if isinstance(id_, int)}))]
+    for row in heads:
+        echo(f"{path}: category {row['name']!r} only heads the others; there are no prompts for it", err=True)
+    return [row for row in categories if row not in heads]
 
 
 def _read_table(path: Path, text: str) -> Iterable[Any]:

@@ -15,7 +15,8 @@ def root_ids(rows: Mapping[int, Mapping[str, Any]], used: Collection[int]) -> se
         rows: Category id -> its row in the file, with ``name`` and ``supercategory``.
         used: Ids of the categories that objects have.
     """
-    above = {row["supercategory"] for id_, row in rows.items() if id_ in used and _is_text(row.get("supercategory"))}
+    heads = (row.get("supercategory") for id_, row in rows.items() if id_ in used)
+    above = {head for head in heads if isinstance(head, str)}
     headless = [id_ for id_, row in rows.items() if row.get("supercategory") == "none"]
     return {
         id_
@@ -24,7 +25,3 @@ def root_ids(rows: Mapping[int, Mapping[str, Any]], used: Collection[int]) -> se
         and row.get("supercategory") in (None, "", "none", row.get("name"))
         and (row.get("name") in above or (id_ == 0 and headless == [0] and len(rows) > 1))
     }
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)

@@ -131,7 +131,7 @@ class InstancePool:
 
     def source(self, row: int) -> str:
         """Provenance of an instance: `InstanceRecord.id`, ``"annotation:17"``, or a file's name."""
-        return bytes(self._sources[row]).decode()
+        return bytes(self._sources[row]).decode(errors="replace")
 
     def rows(self, sources: Sequence[str]) -> NDArray[np.int64]:
         """Rows of instances by their provenance, (n,) int64: the way back from a pasted instance's ``source``.

@@ -43,7 +43,7 @@ def unpack_mask(value: Any) -> NDArray[np.bool_]:
         if unpacker.unconsumed_tail:
             raise DatasetError(f"its mask unpacks to more than {_MOST_BYTES:,} bytes")
         array = np.load(BytesIO(data), allow_pickle=False)
-    except (*NO_ARRAYS, zlib.error) as error:
+    except NO_ARRAYS as error:
         raise DatasetError(f"its mask cannot be read ({error})") from error
     if not isinstance(array, np.ndarray) or array.ndim != 2 or not array.size or array.dtype.kind not in "biuf":
         raise DatasetError(f"its mask has the shape {np.shape(array)}; a mask is (height, width)")
