@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -87,7 +88,8 @@ def fit(
         metrics = result.metrics
         answer(checkpoint=result.checkpoint, iterations=result.iterations, seconds=result.seconds, loss=result.loss)
         answer(metrics=metrics)
-        echo(f"{result.checkpoint}: {result.iterations} iterations, {result.seconds:.0f} s, loss {result.loss:.3f}")
+        went = "nothing was left to do" if math.isnan(result.loss) else f"loss {result.loss:.3f}"
+        echo(f"{result.checkpoint}: {result.iterations} iterations, {result.seconds:.0f} s, {went}")
         if metrics is not None:
             echo(metrics.table())
         next_step("divergen-train", "predict", result.checkpoint, val or "VAL.json", "--out", "results.json")
