@@ -145,7 +145,7 @@ def _stale(run: Run, steps: Sequence[RunStep], redone: Sequence[RunStep]) -> lis
             changed = [key for key in now if before.get(key) != now[key]]
             raise ConfigError(
                 f"{run.place}: {', '.join(changed)} changed since `{step.name}` was done. "
-                f"Add --redo {step.name} to do it and all that follows again, or use another --out"
+                f"Add --redo {step.name} (of divergen run) to do it and all that follows again, or use another --out"
             )
         stale.append(step)
     return stale

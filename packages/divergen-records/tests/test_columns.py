@@ -86,3 +86,10 @@ def test_vector__is_a_declared_type():
         direction: Vector | None = None
 
     assert column_type(Own.model_fields["direction"]) == "vector"
+
+
+def test_columns__a_type_that_is_known_to_the_checker_alone():
+    with pytest.raises(ConfigError, match=r"Mine\.score: 'Absent \| None' is not known .*not under TYPE_CHECKING"):
+
+        class Mine(Columns):
+            score: "Absent | None" = None  # noqa: F821

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, entry_points, version
-from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, ForwardRef, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
@@ -80,6 +80,11 @@ class Columns(BaseModel):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         for name, field in cls.model_fields.items():
+            if isinstance(field.annotation, ForwardRef):
+                raise ConfigError(
+                    f"{cls.__name__}.{name}: {field.annotation.__forward_arg__!r} is not known when the class is made; "
+                    "define or import it above, not under TYPE_CHECKING"
+                )
             if (kind := column_type(field)) not in _TYPES:
                 raise ConfigError(
                     f"{cls.__name__}.{name}: no column is a {kind}; known are {', '.join(sorted(_TYPES))}"

@@ -1,5 +1,6 @@
 """What a stage is: a batch function with declared columns that knows nothing of storage, Ray or resume.
 
+>>> from divergen_records import Columns, Float32
 >>> class ShapeColumns(Columns):
 ...     aspect: Float32 | None = None
 ...     '''Width / height of the picture.'''

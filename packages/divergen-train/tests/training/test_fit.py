@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,11 @@ def test_fit__refuses_other_settings_seed_and_categories(shapes: Dataset, tiny: 
     other = Dataset(shapes.path, shapes.image_dir, shapes.images, [], [Category(id=5, name="white")])
     with pytest.raises(DatasetError, match=r"1 categories are not the 3 .*unknown \['white'\]"):
         fit(other, out=tmp_path, config=config)
+    fewer = shapes.replace(annotations=shapes.annotations[1:])
+    with pytest.raises(DatasetError, match=r"other pictures or objects than those of .*redo train"):
+        fit(fewer, out=tmp_path, config=config)
+    elsewhere = shapes.replace(path=shapes.path.with_name("other.json"))
+    assert math.isnan(fit(elsewhere, out=tmp_path, config=config).loss)
 
 
 def test_fit__damaged_checkpoint(shapes: Dataset, tiny: TrainConfig, tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from divergen_records import Category
 from divergen_records.coco import Dataset
@@ -47,6 +50,7 @@ class Checkpoint:
         scaler: State of float16's loss scaler; empty where there is none.
         step: Name of the strategy that turned batches into gradients.
         step_state: What it remembers.
+        data: `data_mark` of what it learns from; empty where an older version saved it.
     """
 
     iteration: int
@@ -59,6 +63,7 @@ class Checkpoint:
     scaler: dict[str, Any] = field(default_factory=dict)
     step: str = "plain"
     step_state: dict[str, Any] = field(default_factory=dict)
+    data: str = ""
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -75,6 +80,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "scaler": checkpoint.scaler,
         "step": checkpoint.step,
         "step_state": checkpoint.step_state,
+        "data": checkpoint.data,
     }
     with writing(path, overwrite=True) as file:
         torch.save(data, file)
@@ -102,7 +108,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path}: the checkpoint is damaged, it has no {error}; remove it and train again from the start (in a "
             "run: --redo train)"
         ) from error
-    newer = {key: data[key] for key in ("scaler", "step", "step_state") if key in data}
+    newer = {key: data[key] for key in ("scaler", "step", "step_state", "data") if key in data}
     return Checkpoint(config=config, categories=categories, **rest, **newer)
 
 
@@ -175,6 +181,22 @@ def check_evaluated(learned: Sequence[Category], data: Dataset) -> None:
         raise DatasetError(
             f"{data.path}: {len(others)} of its {len(data.categories)} categories are not among the {len(names)} that "
             f"the checkpoint was trained on ({detail})"
+        )
+
+
+def data_mark(dataset: Dataset) -> str:
+    """Tells a data set's pictures and objects from others', wherever they lie."""
+    names = json.dumps([(image.id, image.file_name) for image in dataset.images])
+    objects = [(one.image_id, one.category_id, *one.bbox) for one in dataset.annotations]
+    return blake2b(names.encode() + np.array(objects, np.float64).tobytes(), digest_size=16).hexdigest()
+
+
+def check_data(checkpoint: Checkpoint, dataset: Dataset, path: Path) -> None:
+    """Refuse to continue a run with other data; raises `DatasetError`."""
+    if checkpoint.data not in ("", data_mark(dataset)):
+        raise DatasetError(
+            f"{path}: was trained with other pictures or objects than those of {dataset.path}; use the same, or "
+            "another output folder (in a run: --redo train)"
         )
 
 

@@ -31,8 +31,10 @@ from .augment import Augmentation
 from .checkpoint import (
     Checkpoint,
     check_categories,
+    check_data,
     check_evaluated,
     check_resume,
+    data_mark,
     load_checkpoint,
     save_checkpoint,
     start_from,
@@ -144,7 +146,7 @@ class _Run:
     ) -> None:
         self.dataset, self.out, self.config, self.val, self.seed = dataset, out, config, val, seed
         self.world, self.step = world, step
-        self.micro_batch = _micro_batch(config, world)
+        self.micro_batch, self.data_mark = _micro_batch(config, world), data_mark(dataset)
         if val is not None:
             check_evaluated(dataset.categories, val)
         out.mkdir(parents=True, exist_ok=True)
@@ -177,6 +179,7 @@ class _Run:
         checkpoint = load_checkpoint(self.checkpoint_path)
         check_categories(checkpoint.categories, self.dataset.categories, str(self.dataset.path))
         check_resume(checkpoint, self.config, self.seed, self.step.name, self.checkpoint_path)
+        check_data(checkpoint, self.dataset, self.checkpoint_path)
         self.engine.detector.load_state_dict(checkpoint.model)
         self.engine.average.load(checkpoint.average)
         self.engine.optimizer.load_state_dict(checkpoint.optimizer)
@@ -295,6 +298,7 @@ class _Run:
             scaler=self.engine.scaler.state_dict(),
             step=self.step.name,
             step_state=self.step.state_dict(),
+            data=self.data_mark,
         )
         save_checkpoint(self.checkpoint_path, checkpoint)
         self.step.write(self.out)
