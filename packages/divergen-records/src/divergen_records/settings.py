@@ -277,8 +277,12 @@ def _refuse_loss(pair: _Pair, done: Sequence[_Pair]) -> None:
 def _new_value(schema: Any, old: Any, pair: _Pair) -> Any:
     """The pair's value in the reading that fits, or in the likeliest, of which validation will say what is wrong."""
     readings = [_with_kind(schema, old, reading) for reading in pair.readings]
+    likeliest = readings[0]
+    sections = any(isinstance(one, dict) for one in (likeliest if isinstance(likeliest, list) else [likeliest]))
+    if sections and (models(schema) or models(elements(schema, 0))):
+        return likeliest  # its wrong key is told; as text it would be a path or a name
     fitting = (reading for reading in readings if _valid(schema, reading)[0])
-    return next(fitting, readings[0])
+    return next(fitting, likeliest)
 
 
 def _with_kind(schema: Any, old: Any, value: Any) -> Any:

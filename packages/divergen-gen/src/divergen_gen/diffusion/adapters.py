@@ -177,7 +177,7 @@ def load_lora(pipe: Any, lora: Lora, half: Half, name: str) -> list[str]:
             if half == "text":
                 return _load_text(pipe, state, alphas, name)
             return _load_denoiser(pipe, state, alphas, name)
-        except (OSError, ValueError, RuntimeError, LookupError) as error:
+        except (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError) as error:
             reason = why_not_loaded(error)
             raise WeightsError(f"LoRA {lora.path} does not fit {type(pipe).__name__}: {reason}") from error
 
