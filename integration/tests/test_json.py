@@ -69,6 +69,15 @@ def test_commands__each_has_the_option(option: str) -> None:
             assert any(option in parameter.opts for parameter in command.params), f"{name} lacks {option}"
 
 
+def test_commands__a_whole_number_has_its_limits() -> None:
+    for name, command in commands():
+        for option in command.params:
+            free = {"--seed", "--epoch"} & {*option.opts} or name.startswith(
+                "divergen-prompts"
+            )  # whose library refuses
+            assert free or type(option.type) is not type(click.INT), f"{name} {option.opts[0]}: say click.IntRange"
+
+
 def test_commands__each_answers_with_names_and_values() -> None:
     for name, command in commands():
         assert command.callback is not None

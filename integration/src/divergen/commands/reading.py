@@ -57,7 +57,7 @@ def report(run: Path) -> None:
 @click.command()
 @click.argument("run", type=AddressPath())
 @click.option("--reviewer", default=getuser, help="Your name, beside each verdict. [default: who is logged in]")
-@click.option("--port", default=0, help="Port on 127.0.0.1. [default: any free one]")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1. [default: any free one]")
 @click.option("--open", "opens", is_flag=True, help="Open the page in this machine's browser.")
 def review(run: Path, reviewer: str, port: int, *, opens: bool) -> None:
     """Look at RUN's instances in a browser, as they will be pasted; keep or reject them by keyboard.

@@ -81,7 +81,7 @@ def sheet(table: Path, out: Path, references: Path | None, rules: Path | None, *
 @MAYBE_REFERENCES
 @RULES
 @click.option("--reviewer", default=getuser, help="Your name, beside each verdict. [default: who is logged in]")
-@click.option("--port", default=0, help="Port on 127.0.0.1. [default: any free one]")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1. [default: any free one]")
 @click.option("--open", "opens", is_flag=True, help="Open the page in this machine's browser.")
 @click.option(
     "--from",

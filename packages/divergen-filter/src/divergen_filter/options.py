@@ -58,10 +58,18 @@ def crop_options(fill: str, min_side: int) -> Callable[[Decorated], Decorated]:
     def add(command: Decorated) -> Decorated:
         command = click.option("--square", is_flag=True, help="Widen the crop's shorter side to the longer.")(command)
         command = click.option(
-            "--min-side", default=min_side, show_default=True, help="Least length of the crop's sides, pixels."
+            "--min-side",
+            type=click.IntRange(0),
+            default=min_side,
+            show_default=True,
+            help="Least length of the crop's sides, pixels.",
         )(command)
         command = click.option(
-            "--margin", default=0, show_default=True, help="Room on each side of the object's box, pixels."
+            "--margin",
+            type=click.IntRange(0),
+            default=0,
+            show_default=True,
+            help="Room on each side of the object's box, pixels.",
         )(command)
         return click.option(
             "--fill",

@@ -127,7 +127,7 @@ def grammar(
     "file; for several, the most prompts that any of them has for a category.",
 )
 @click.option("--embedder", default="words", show_default=True, help="words, minilm, or a sentence-transformers model.")
-@click.option("--worst", default=0, help="Also list this many of the least diverse categories.")
+@click.option("--worst", type=click.IntRange(0), default=0, help="Also list this many of the least diverse categories.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write all figures as JSON.")
 @OVERWRITE
 def measure(
@@ -156,11 +156,19 @@ def measure(
 @main.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--categories", metavar="FILE", help="The categories, for synonyms, definitions and second objects.")
-@click.option("--max-tokens", default=77, show_default=True, help="Length limit in tokens of the text encoder.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(1),
+    default=77,
+    show_default=True,
+    help="Length limit in tokens of the text encoder.",
+)
 @click.option("--tokenizer", help="tokenizer.json, its folder, or a hub name; without it lengths are estimated.")
 @click.option("--ban", "banned", multiple=True, help="A word that no prompt may hold; may be repeated.")
 @click.option("--background", help="A text that every prompt must hold, for example 'white background'.")
-@click.option("--show", default=20, show_default=True, help="List this many of the faulty prompts.")
+@click.option(
+    "--show", type=click.IntRange(0), default=20, show_default=True, help="List this many of the faulty prompts."
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the good prompts.")
 @OVERWRITE
 @click.pass_context
@@ -217,7 +225,13 @@ def check(
 @click.option("--per-request", default=16, show_default=True, help="Prompts asked for at once.")
 @click.option("--concurrency", default=8, show_default=True, help="Requests in flight; fewer where answers queue.")
 @click.option("--background", default="in a white background", show_default=True, help="How every prompt ends.")
-@click.option("--max-tokens", default=77, show_default=True, help="Length limit in tokens of the text encoder.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(1),
+    default=77,
+    show_default=True,
+    help="Length limit in tokens of the text encoder.",
+)
 @click.option("--tokenizer", help="tokenizer.json, its folder, or a hub name; without it lengths are estimated.")
 @click.option("--ban", "banned", multiple=True, help="A word that no prompt may hold; may be repeated.")
 @click.option("--temperature", type=float, help="Sent if given; left out where the endpoint refuses it.")
@@ -302,7 +316,7 @@ def _used(account: Account) -> str:
 @click.option("--count", default=250, show_default=True, help="Take this many, drawn by the seed; 0 takes all.")
 @click.option("--seed", default=0, show_default=True, help="Which of those that fit are taken.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Every decision and its reason, CSV.")
-@OUT
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="JSON file to write.")
 @OVERWRITE
 def expand(
     base: str,
