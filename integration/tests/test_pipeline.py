@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import re
@@ -20,9 +21,9 @@ from divergen.run import Run
 from divergen.runner import finish_run, run_pipeline
 from divergen.status import run_status
 from divergen_filter.config import VlmConfig
+from divergen_filter.vlm import VlmStage
 from divergen_records import ConfigError, InstanceTable, RunLocked, Shard
 from divergen_records.coco import read_dataset
-from divergen_records.endpoint.testing import Exchange, Loopback, completion
 
 
 def rows(run: Run) -> list[dict[str, object]]:
@@ -81,33 +82,44 @@ def test_run_pipeline__rules_of_further_scores(tmp_path: Path, finished: Run, sm
     assert sorted(row["category"] for row in rows(run) if row["kept"]) == ["apple", "banana", "cup"]
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        "generators.1={kind: diffusers, model: /nowhere}",
+        "scores=[{kind: vlm, model: m, base_url: 'http://127.0.0.1:9'}]",
+    ],
+)
+def test_run_pipeline__what_is_added_to_a_finished_run_is_looked_at_first(
+    more: str, tmp_path: Path, finished: Run, small: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished.folder, tmp_path / "run")
+    run = Run(tmp_path / "run", load_config("quickstart", [*small, more]))
+    with pytest.raises(ConfigError, match=r"generators\.1: /nowhere|scores\.0: "):
+        run_pipeline(run)
+    assert "[1/13]" not in capsys.readouterr().err
+
+
 def test_run_pipeline__a_judge_without_answers_shows_in_the_status(
     tmp_path: Path, finished: Run, small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    silent: list[str] = []
+    def judge(self: VlmStage, batch: dict[str, list[Any]]) -> dict[str, list[float]]:
+        silent = batch["id"][:2]
+        self.unanswered.update(dict.fromkeys(silent, "I cannot say"))
+        return {name: [math.nan if one in silent else 1.0 for one in batch["id"]] for name in self.writes}
 
-    def respond(exchange: Exchange) -> None:
-        picture = exchange.body["messages"][0]["content"][1]["image_url"]["url"]
-        if len(silent) < 2 and picture not in silent:
-            silent.append(picture)
-        exchange.send(200, completion("I cannot say" if picture in silent else json.dumps({"vlm_whole": True})))
-
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setattr(VlmStage, "__call__", judge)
+    monkeypatch.setattr(VlmConfig, "requirements", lambda _: [])
     shutil.copytree(finished.folder, tmp_path / "run")
-    with Loopback(respond) as server:
-        questions = "questions: {vlm_whole: 'Is it a whole {name}?'}}"
-        judge = f"scores=[{{kind: vlm, model: m, base_url: '{server.url}', {questions}]"
-        rule = "rules={rules: [{score: vlm_whole, op: '>=', threshold: 1}]}"
-        run = Run(tmp_path / "run", load_config("quickstart", [*small, judge, rule]))
-        run_pipeline(run, until="decide")
+    rule = "rules={rules: [{score: vlm_whole, op: '>=', threshold: 1}]}"
+    run = Run(tmp_path / "run", load_config("quickstart", [*small, "scores=[{kind: vlm, model: m}]", rule]))
+    run_pipeline(run, until="decide")
     without = {str(row["id"]) for row in rows(run) if not row["kept"]}
     assert len(without) == 2
     with pytest.raises(click.exceptions.Exit) as ended:
         finish_run(run)
     assert ended.value.exit_code == 3
     noted: Any = run.note("decide")
-    assert {name for name, _ in noted["lost"]} == without
-    assert all("vlm" in reason for _, reason in noted["lost"])
+    assert dict(noted["lost"]) == dict.fromkeys(without, "vlm: I cannot say")
 
 
 def test_run_pipeline__changed_annotator_is_refused(finished: Run, small: tuple[str, ...]) -> None:

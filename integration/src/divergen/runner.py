@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from .check import check_run, refuse_problems
 from .config import RunConfig
 from .executors import Executor, build_executor
+from .loading import load_config
 from .pipeline import Pipeline
 from .run import Run
 from .steps import STEPS, RunStep
@@ -24,6 +25,8 @@ __all__ = ["finish_run", "is_done", "run_pipeline"]
 
 _SHARED = ("data", "extra", "prompts")
 """Steps that the first of several shards does for all."""
+_GROWING = {"generators": "gen", "scores": "score"}
+"""Settings that may get more at any time -> the step that then does what is new."""
 
 
 def run_pipeline(
@@ -154,7 +157,21 @@ def _stale(run: Run, steps: Sequence[RunStep], redone: Sequence[RunStep]) -> lis
 def _to_do(run: Run, steps: Sequence[RunStep], again: Sequence[RunStep], shard: Shard) -> list[str]:
     """Names of the steps that this call does."""
     shared = [step for step in steps if shard.count == 1 or step.sharded or step.name in _SHARED]
-    return [step.name for step in shared if step in again or not _is_done(run, step)]
+    grown = _grown(run)
+    return [step.name for step in shared if step in again or step.name in grown or not _is_done(run, step)]
+
+
+def _grown(run: Run) -> set[str]:
+    """Steps that have more to do than when they ended, because the run's settings have more since the last call."""
+    try:
+        before = load_config(str(run.config_path)) if run.config_path.exists() else run.config
+    except ConfigError:  # damaged, or of another release
+        return set()
+    return {step for key, step in _GROWING.items() if _plain(before, key) != _plain(run.config, key)}
+
+
+def _plain(config: RunConfig, key: str) -> Any:
+    return config.model_dump(mode="json", include={key})
 
 
 def _is_done(run: Run, step: RunStep) -> bool:
