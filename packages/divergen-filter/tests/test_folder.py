@@ -49,6 +49,23 @@ def test_filter_folder__masks_from_a_folder(generated, dataset, tmp_path):
     assert run(generated, dataset.path, out, **options)[-1].startswith("kept 3 of 3, 0 failed")
 
 
+def test_filter_folder__pictures_whose_names_differ_in_their_ending(generated, dataset, draw, tmp_path):
+    picture, mask = generated / "thing_2" / "2.png", tmp_path / "masks" / "thing_2" / "2.png"
+    other, narrow = draw(1)
+    narrow[:, :32] = False
+    picture.with_suffix(".jpg").write_bytes(encode_image(other, "jpeg"))
+    options = {"images": dataset.image_dir, "masks": tmp_path / "masks"}
+    assert ", 1 failed" in run(generated, dataset.path, tmp_path / "shared", **options)[-1]
+    errors = [row["error"] for row in json.loads((tmp_path / "shared" / "decisions.json").read_text()) if row["error"]]
+    assert len(errors) == 1
+    assert "is the mask of thing_2/2.jpg, too; name each as its picture: 2.png.png" in errors[0]
+    mask.with_name("2.png.png").write_bytes(mask.read_bytes())  # as divergen-annotate names a second one
+    mask.write_bytes(encode_image(narrow.astype(np.uint8) * 255, "png"))
+    assert ", 0 failed" in run(generated, dataset.path, tmp_path / "own", **options)[-1]
+    areas = {row["path"]: row["area_fraction"] for row in json.loads((tmp_path / "own" / "decisions.json").read_text())}
+    assert areas["thing_2/2.jpg"] < areas["thing_2/2.png"]
+
+
 def test_filter_folder__masks_from_a_coco_file(generated, dataset, draw, tmp_path):
     images, notes = [], []
     for number, path in enumerate(sorted(generated.rglob("*.png"))[:3], 1):

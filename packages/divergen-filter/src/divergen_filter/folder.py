@@ -137,6 +137,7 @@ class _Masks:
     def __init__(self, folder: Path, source: Path | None) -> None:
         self.folder, self.source = folder, source
         self._notes: Mapping[str, list[Any]] | None = None
+        self._taken: dict[Path, Path] = {}
         if source is not None and not source.is_dir():
             dataset = read_dataset(source, image_dir=folder)
             self._notes = {image.file_name: dataset.annotations_of(image.id) for image in dataset.images}
@@ -145,7 +146,7 @@ class _Masks:
         """(H, W) bool.
 
         Raises:
-            ConfigError: If there is none, or it does not fit.
+            ConfigError: If there is none, it does not fit, or it is another picture's, too.
         """
         if self.source is None:
             return np.ones(image.shape[:2], dtype=bool)
@@ -155,7 +156,11 @@ class _Masks:
             if len(notes) != 1:
                 raise ConfigError(f"{self.source} has {len(notes)} annotations of {inside.as_posix()}, one is needed")
             return segmentation_to_mask(notes[0].segmentation, *image.shape[:2])
-        file = (self.source / inside).with_suffix(".png")
+        own = self.source / inside.with_name(f"{inside.name}.png")
+        file = own if own.exists() else (self.source / inside).with_suffix(".png")
+        first = self._taken.setdefault(file, inside)
+        if first != inside:
+            raise ConfigError(f"{file} is the mask of {first.as_posix()}, too; name each as its picture: {own.name}")
         return read_mask(file, size=(image.shape[0], image.shape[1]))
 
 
