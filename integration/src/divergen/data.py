@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from divergen_records.coco import Dataset, write_dataset
 from divergen_records.command import echo, note
 from divergen_records.cores import usable_cores
 from divergen_records.data_options import tell
+from divergen_records.text import did_you_mean
 
 from .config import LvisData, MiniLvisData, SplitConfig
 from .splits import read_split
@@ -120,8 +120,7 @@ def select_categories(dataset: Dataset, names: Sequence[str] | None) -> list[Cat
     known = [category.name for category in dataset.categories]
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, known)
             raise ConfigError(f"categories: {dataset.path.name} has no category {name!r}{hint}")
     return [category for category in dataset.categories if category.name in set(names)]
 

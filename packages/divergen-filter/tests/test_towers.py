@@ -165,7 +165,7 @@ def test_open_clip__openai_publishes_scripts(clip_folder, tmp_path):
 
 
 def test_open_clip__an_unknown_model_names_the_nearest():
-    with pytest.raises(WeightsError, match="no such model; did you mean ViT-L-1"):
+    with pytest.raises(WeightsError, match="no such model; did you mean 'ViT-L-1"):
         build({"kind": "open-clip", "model": "ViT-L-15", "pretrained": "openai"})
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from divergen_records import ConfigError, InstanceRecord
 from divergen_records.backends import backend_kinds
 from divergen_records.columns import declared_columns, is_number
+from divergen_records.text import did_you_mean
 from pydantic import ValidationError
 
 from .columns import BasicsColumns, GeneratedColumns, SimilarityColumns, TextColumns, VlmColumns
@@ -46,8 +46,7 @@ def check_rules(rules: RulesConfig, table: InstanceTable | None = None) -> None:
     known = known_columns(table)
     for name in rule_columns(rules):
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else "."
+            hint = did_you_mean(name, known) or "."
             raise ConfigError(
                 f"a rule names {name!r}, but there is no such numeric or boolean column{hint} There are "
                 f"{', '.join(known)}; an installed package adds more (entry points divergen.scores, divergen.columns)"

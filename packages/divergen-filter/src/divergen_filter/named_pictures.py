@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 
 from divergen_records import Category, ConfigError
@@ -11,7 +10,7 @@ from divergen_records.coco import Dataset
 from divergen_records.losses import Losses
 from divergen_records.picture_files import find_pictures
 from divergen_records.picture_lists import find_list, read_list, tell_unlisted
-from divergen_records.text import folded
+from divergen_records.text import did_you_mean, folded
 
 __all__ = ["SUFFIXES", "find_named"]
 
@@ -70,7 +69,5 @@ def _by_list(
 
 def _category(name: str, known: Mapping[str, Category], dataset: Dataset, where: Path) -> Category:
     if folded(name) not in known:
-        close = get_close_matches(folded(name), known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ConfigError(f"{where}: {dataset.path} has no category {name!r}{hint}")
+        raise ConfigError(f"{where}: {dataset.path} has no category {name!r}{did_you_mean(folded(name), known)}")
     return known[folded(name)]

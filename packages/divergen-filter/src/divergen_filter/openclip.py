@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 from zipfile import ZipFile, is_zipfile
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from divergen_records import require_extra
 from divergen_records.file_names import from_home
+from divergen_records.text import did_you_mean
 from PIL import Image as PILImage
 from torch.nn import functional as F
 
@@ -101,8 +101,7 @@ def _load(model: str, pretrained: str | None) -> Any:
     brings_weights = model.startswith(("hf-hub:", "local-dir:"))
     known = open_clip.list_models()
     if not brings_weights and model.replace("/", "-") not in known:
-        near = get_close_matches(model, known, n=2)
-        raise ValueError("open_clip has no such model" + (f"; did you mean {' or '.join(near)}?" if near else ""))
+        raise ValueError(f"open_clip has no such model{did_you_mean(model, known, n=2)}")
     if not brings_weights and not pretrained:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none; give a file"
         raise ValueError(f"no weights are named; open_clip knows {tags}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 
 import cv2
@@ -13,6 +12,7 @@ from divergen_records import Category, ConfigError, InstanceRecord, MaskError, R
 from divergen_records.coco import Annotation, Dataset
 from divergen_records.images import read_image
 from divergen_records.masks import segmentation_to_mask
+from divergen_records.text import did_you_mean
 from numpy.typing import NDArray
 
 __all__ = ["Crops", "RealCrops", "check_objects", "read_crops", "select_categories"]
@@ -44,9 +44,7 @@ def select_categories(dataset: Dataset, names: Sequence[str]) -> list[Category]:
     """The categories of these names, or all that have an object; raises `ConfigError` for an unknown name."""
     known = {category.name: category for category in dataset.categories}
     if unknown := [name for name in names if name not in known]:
-        near = get_close_matches(unknown[0], [one.name for one in dataset.categories], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"{dataset.path} has no category {unknown[0]!r}{hint}")
+        raise ConfigError(f"{dataset.path} has no category {unknown[0]!r}{did_you_mean(unknown[0], known)}")
     present = {annotation.category_id for annotation in dataset.annotations}
     return [known[name] for name in names] or [one for one in dataset.categories if one.id in present]
 

@@ -151,7 +151,7 @@ def test_generator__refuses_what_is_not_text_to_image(model, folder):
         ({"pipeline": "NoSuchPipeline"}, "has no such pipeline"),
         ({"scheduler": "NoSuchScheduler"}, "has no such scheduler"),
         ({"scheduler": {"name": "DDIMScheduler", "options": {"beta_max": 1}}}, "no option 'beta_max'"),
-        ({"scheduler": "EulerDiscreteSheduler"}, "did you mean EulerDiscreteScheduler"),
+        ({"scheduler": "EulerDiscreteSheduler"}, "did you mean 'EulerDiscreteScheduler'"),
         ({"device": "tpu"}, "device 'tpu' is none"),
         ({"negative_prompt": "old", "guidance": 1}, "heeds it only with guidance above 1"),
     ],

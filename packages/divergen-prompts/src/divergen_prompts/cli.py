@@ -23,6 +23,13 @@ CATEGORIES = click.option(
 )
 OUT = click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="JSON Lines to write.")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+MAX_TOKENS = click.option(
+    "--max-tokens",
+    type=click.IntRange(1),
+    default=77,
+    show_default=True,
+    help="Length limit in tokens of the text encoder.",
+)
 
 
 @click.group(cls=Group)
@@ -156,13 +163,7 @@ def measure(
 @main.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--categories", metavar="FILE", help="The categories, for synonyms, definitions and second objects.")
-@click.option(
-    "--max-tokens",
-    type=click.IntRange(1),
-    default=77,
-    show_default=True,
-    help="Length limit in tokens of the text encoder.",
-)
+@MAX_TOKENS
 @click.option("--tokenizer", help="tokenizer.json, its folder, or a hub name; without it lengths are estimated.")
 @click.option("--ban", "banned", multiple=True, help="A word that no prompt may hold; may be repeated.")
 @click.option("--background", help="A text that every prompt must hold, for example 'white background'.")
@@ -225,13 +226,7 @@ def check(
 @click.option("--per-request", default=16, show_default=True, help="Prompts asked for at once.")
 @click.option("--concurrency", default=8, show_default=True, help="Requests in flight; fewer where answers queue.")
 @click.option("--background", default="in a white background", show_default=True, help="How every prompt ends.")
-@click.option(
-    "--max-tokens",
-    type=click.IntRange(1),
-    default=77,
-    show_default=True,
-    help="Length limit in tokens of the text encoder.",
-)
+@MAX_TOKENS
 @click.option("--tokenizer", help="tokenizer.json, its folder, or a hub name; without it lengths are estimated.")
 @click.option("--ban", "banned", multiple=True, help="A word that no prompt may hold; may be repeated.")
 @click.option("--temperature", type=float, help="Sent if given; left out where the endpoint refuses it.")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
+
+from .text import did_you_mean
 
 __all__ = ["elements", "explain", "kinds_of", "member_of", "models", "unknown_key", "unknown_kind", "unsuitable"]
 
@@ -75,8 +76,7 @@ def _problem(schema: Any, problem: Mapping[str, Any]) -> tuple[str, str]:
 
 def unknown_kind(tag: str, expected_tags: str) -> str:
     """That there is no such ``kind``, those that there are, and which are meant."""
-    near = get_close_matches(tag, [kind.strip("'") for kind in expected_tags.split(", ")], n=2)
-    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    hint = did_you_mean(tag, (kind.strip("'") for kind in expected_tags.split(", ")), n=2)
     return f"{tag!r} is not one of {expected_tags}{hint}"
 
 
@@ -89,9 +89,8 @@ def _continued(message: str) -> str:
 def unknown_key(name: str, known: Iterable[str]) -> str:
     """That there is no key of this dotted name, and which one is meant, or which there are."""
     known = list(known)
-    near = get_close_matches(name.rpartition(".")[2], known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-    return f"{name}: there is no such key; {hint}"
+    hint = did_you_mean(name.rpartition(".")[2], known) or f"; there are {', '.join(known)}"
+    return f"{name}: there is no such key{hint}"
 
 
 def _members(schema: Any) -> Iterator[Any]:

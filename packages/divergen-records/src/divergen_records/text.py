@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
-__all__ = ["csv_cell", "folded", "shown"]
+__all__ = ["csv_cell", "did_you_mean", "folded", "shown"]
 
 _DIRECTIONS = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 """Unicode's overrides of the direction of writing: a name with one of them shows as another."""
@@ -22,6 +24,16 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def folded(name: str) -> str:
     """A category's name as it is compared: tools write ``Sports Ball`` for ``sports_ball``, macOS an é in two parts."""
     return " ".join(unicodedata.normalize("NFC", name).replace("_", " ").casefold().split())
+
+
+def did_you_mean(name: str, known: Iterable[str], n: int = 1) -> str:
+    """How a message about an unknown name goes on: the ``n`` nearest that are known; nothing where none is near.
+
+    >>> did_you_mean("cupp", ["cup", "dog"])
+    "; did you mean 'cup'?"
+    """
+    near = get_close_matches(name, list(known), n=n)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def shown(text: object) -> str:

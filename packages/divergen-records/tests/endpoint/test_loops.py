@@ -25,6 +25,9 @@ def test_run_to_end__an_error_comes_through():
 
     with pytest.raises(KeyError):
         asyncio.run(cell(fail()))
+    with pytest.raises(KeyError) as raised:
+        run_to_end(fail())
+    assert raised.value.__context__ is None  # a trace would begin with "no running event loop"
 
 
 def test_run_to_end__an_interruption_stops_what_was_asked():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from divergen_records import Config
 from divergen_records.requirements import Finding, InputFile, Requirement, extra_modules
+from divergen_records.text import did_you_mean
 from pydantic import Field, PositiveInt, field_validator
 
 if TYPE_CHECKING:
@@ -145,6 +145,5 @@ class YoloSettings:
         unknown = [name for name in self.names if name not in DEFAULT_CFG_DICT]
         if not unknown:
             return None
-        near = get_close_matches(unknown[0], DEFAULT_CFG_DICT, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(unknown[0], DEFAULT_CFG_DICT)
         return Finding(f"settings: this version of Ultralytics has no {', '.join(unknown)}{hint}", problem=True)

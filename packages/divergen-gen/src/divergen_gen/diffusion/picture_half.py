@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from divergen_records import ConfigError
+from divergen_records.text import did_you_mean
 
 from .adapters import fuse_loras
 from .clock import DeviceClock
@@ -139,8 +139,7 @@ class PictureHalf:
             if name in _OWN:
                 raise ConfigError(f"call: {name!r} is set by {_OWN[name]}")
             if name not in known or name in ("args", "kwargs", "self"):
-                near = get_close_matches(name, known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
+                hint = did_you_mean(name, known)
                 raise ConfigError(f"call: {type(self.pipe).__name__} has no argument {name!r}{hint}")
 
     def _check_settings(self) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from divergen_records import ConfigError
+from divergen_records.text import did_you_mean
 
 from .model import Scheduler
 
@@ -67,8 +67,7 @@ def _named(diffusers: Any, wanted: Scheduler) -> tuple[str, Mapping[str, Any]]:
     spacing = next((word for word in _SPACINGS if short.endswith(word)), None)
     name, options = _COMMON.get(short.removesuffix(spacing or "").removeprefix("k"), ("", {}))
     if not _is_scheduler(diffusers, name):
-        near = get_close_matches(wanted.name, [one for one in dir(diffusers) if one.endswith("Scheduler")], n=2)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        hint = did_you_mean(wanted.name, (one for one in dir(diffusers) if one.endswith("Scheduler")), n=2)
         raise ConfigError(f"scheduler {wanted.name!r}: diffusers {diffusers.__version__} has no such scheduler{hint}")
     return name, {**options, **({_SPACINGS[spacing]: True} if spacing else {}), **wanted.options}
 

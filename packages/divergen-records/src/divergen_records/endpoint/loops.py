@@ -15,8 +15,10 @@ T = TypeVar("T")
 def run_to_end(work: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine; where a loop runs already, of one in a thread, which an interruption cancels."""
     try:
-        asyncio.get_running_loop()
+        within = asyncio.get_running_loop() is not None
     except RuntimeError:
+        within = False
+    if not within:  # outside of the handler: what the work raises has nothing to do with it
         return asyncio.run(work)
     begun: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[T]]] = []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError, DatasetError
 from ..stores import refuse_store
 from ..stores.copies import local
+from ..text import did_you_mean
 from .builtin import BUILTIN, CocoFormat
 from .foreign import tell_foreign
 from .protocol import Format, HoldsSplits, ReadsData, Source, WritesData
@@ -39,8 +39,7 @@ def get_format(name: str) -> Format:
     """The format of a name; raises `ConfigError` if there is none."""
     known = _formats()
     if name not in known:
-        near = get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, known)
         raise ConfigError(f"format {name!r} is not known{hint} Known are {', '.join(known)}.")
     return known[name]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib.resources import files
 
 from divergen_records.errors import ConfigError
+from divergen_records.text import did_you_mean
 
 from .config import TrainConfig
 from .recipe import find_recipe, recipe_names
@@ -27,10 +27,9 @@ def preset(name: str) -> TrainConfig:
     if name not in preset_names():
         if (found := find_recipe(name)) is not None:
             return found.train
-        near = get_close_matches(name, [*preset_names(), *recipe_names()], n=1)
         raise ConfigError(
             f"preset {name!r}: unknown; there are {', '.join(preset_names())}, and the recipes "
-            f"{', '.join(recipe_names())}{f'; did you mean {near[0]!r}?' if near else ''}"
+            f"{', '.join(recipe_names())}{did_you_mean(name, [*preset_names(), *recipe_names()])}"
         )
     return TrainConfig.model_validate_json(
         files(__package__).joinpath("presets", f"{name}.json").read_text(encoding="utf-8")
